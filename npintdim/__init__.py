@@ -1,0 +1,1 @@
+"""npintdim (being built)."""

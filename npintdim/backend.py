@@ -1,0 +1,151 @@
+"""Which arrays, which kernels, which precision: made once, passed explicitly, never global."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from npintdim.typing import Array
+
+NAMES = ("numpy", "numba", "cupy")
+
+
+def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    names = list(known)
+    near = difflib.get_close_matches(str(given), names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"unknown {what} {given!r}: choose one of {', '.join(names)}.{hint}")
+
+
+def namespace(array: object) -> ModuleType:
+    """numpy or cupy, whichever made the array."""
+    return sys.modules[type(array).__module__.partition(".")[0]]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Arrays (`xp`), hot loops (`kernels`) and precision (`dtype`) of a computation.
+
+    Parameters
+    ----------
+    name : "numpy", "numba" or "cupy"
+    xp : numpy or cupy; engine code is plain NumPy written with it
+    sparse : scipy.sparse or cupyx.scipy.sparse
+    kernels : npintdim.kernels.reference, .numba_cpu or .cuda
+    dtype : float32 to run, float64 to check
+    threads : of the kernels; results do not depend on it
+    """
+
+    name: str
+    xp: ModuleType
+    sparse: ModuleType
+    kernels: ModuleType
+    dtype: np.dtype[Any]
+    threads: int
+
+    def __reduce__(self) -> tuple[Callable[..., Backend], tuple[str, str, int]]:
+        return get_backend, (self.name, self.dtype.name, self.threads)
+
+    def __repr__(self) -> str:
+        return f"Backend({self.name!r}, dtype={self.dtype.name}, threads={self.threads})"
+
+    def floats(self, array: Array, what: str) -> Array:
+        """The array in this backend's dtype; a host array stays on the host, so a GPU refuses it.
+
+        Raises
+        ------
+        TypeError
+            if the array lives on another device, or is not real numbers.
+        """
+        if not isinstance(array, self.xp.ndarray):
+            if self.xp is not np or hasattr(array, "__cuda_array_interface__"):
+                raise TypeError(
+                    f"{what} is a {type(array).__module__}.{type(array).__name__}, but backend {self.name!r} "
+                    f"computes with {self.xp.__name__} arrays: move it there first with backend.send(...)"
+                )
+            array = np.asarray(array)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{what} has dtype {array.dtype}: real numbers are needed")
+        return array if array.dtype == self.dtype else array.astype(self.dtype)
+
+    def send(self, array: Array, dtype: Any = None) -> Array:
+        """Copy a host array to the backend's device (nothing moves where it is there already)."""
+        return self.xp.asarray(array, dtype=dtype)  # type: ignore[no-any-return]
+
+    def host(self, array: Array) -> Array:
+        """The array as a NumPy array."""
+        return array.get() if hasattr(array, "get") else np.asarray(array)  # type: ignore[no-any-return]
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def missing(name: str) -> str | None:
+    """Why a backend cannot be used here, or None where it can."""
+    if name == "numba" and importlib.util.find_spec("numba") is None:
+        return "backend 'numba' needs the numba package: pip install 'npintdim[numba]'"
+    if name == "cupy":
+        if importlib.util.find_spec("cupy") is None:
+            return (
+                "backend 'cupy' needs CuPy: pip install 'npintdim[cuda12]' or 'npintdim[cuda13]', "
+                "whichever CUDA your driver has"
+            )
+        if not importlib.import_module("cupy").is_available():
+            return "backend 'cupy': CuPy is installed, but it finds no CUDA device"
+    return None
+
+
+def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int | None = None) -> Backend:
+    """Choose arrays, kernels and precision.
+
+    Parameters
+    ----------
+    name : "numpy", "numba", "cupy" or None
+        None takes numba where it is installed, else numpy; the result's `name` says which.
+        A backend that is named is never replaced by another.
+    dtype : float32 or float64
+    threads : None for all cores that this process may use
+
+    Raises
+    ------
+    ImportError
+        if the named backend's package or device is missing; the message has the pip line.
+    ValueError
+        for an unknown name, another dtype, or threads < 1.
+    """
+    if name is None:
+        name = "numpy" if missing("numba") else "numba"
+    if name not in NAMES:
+        raise unknown("backend", name, NAMES)
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}: at least 1 is needed")
+    why = missing(name)
+    if why:
+        raise ImportError(why)
+    kernels = {"numpy": "reference", "numba": "numba_cpu", "cupy": "cuda"}[name]
+    xp, sparse = ("cupy", "cupyx.scipy.sparse") if name == "cupy" else ("numpy", "scipy.sparse")
+    return Backend(
+        name=name,
+        xp=importlib.import_module(xp),
+        sparse=importlib.import_module(sparse),
+        kernels=importlib.import_module(f"npintdim.kernels.{kernels}"),
+        dtype=dtype,
+        threads=threads or cores(),
+    )

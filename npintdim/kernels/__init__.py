@@ -1,0 +1,5 @@
+"""The hot loops, three times: plain NumPy (the definition), Numba twins, CUDA twins.
+
+Each of ``reference``, ``numba_cpu`` and ``cuda`` has the same files with the same names and
+signatures. ``Backend.kernels`` is one of the three.
+"""

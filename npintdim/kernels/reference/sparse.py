@@ -1,0 +1,78 @@
+"""Very sparse ± projections (Li, Hastie and Church 2006) in compressed columns.
+
+An entry is non-zero with probability `density`. Instead of a coin for each of the D·d entries, the
+gaps between non-zeros of a column are drawn, which are geometric: ⌊log u / log(1 − density)⌋.
+The cost is O(non-zeros).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array
+
+from npintdim.kernels.reference.normals import log
+from npintdim.kernels.reference.words import signs, words
+from npintdim.typing import Floats, Ints
+
+GAP, SIGN = 3, 4  # the purposes of these streams
+
+
+def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
+    """Rows of the non-zeros of column j, ascending.
+
+    row_k = row_(k−1) + 1 + ⌊log((w_k + ½)/2³²) / log(1 − density)⌋, row_(−1) = −1, up to D − 1.
+
+    Returns
+    -------
+    (nnz_j,) int64
+    """
+    if density == 1.0:
+        return np.arange(D, dtype=np.int64)
+    log_miss = log(np.array([1.0 - density]))[0]
+    count = 16 + int(1.25 * density * D)
+    rows = np.array([-1], dtype=np.int64)
+    while rows[-1] < D:  # draw on until the column is passed; each word has its own index
+        w = words(seed, GAP, j, len(rows) - 1, count)
+        gaps = np.floor(log((w + 0.5) * 2.0**-32) / log_miss).astype(np.int64)
+        rows = np.concatenate([rows, rows[-1] + np.cumsum(1 + gaps)])
+    return rows[1 : np.searchsorted(rows, D)]
+
+
+def sparse_columns(
+    seed: int, D: int, d: int, density: float
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
+    """Place and sign of every non-zero, column after column.
+
+    Returns
+    -------
+    indptr : (d + 1,) int64; column j owns the places indptr[j], ..., indptr[j+1] − 1
+    rows : (nnz,) int32
+    sign : (nnz,) int8; non-zero k of column j has sign k of lane j
+    """
+    columns = [sparse_column(seed, j, D, density) for j in range(d)]
+    nnz = [len(rows) for rows in columns]
+    indptr = np.concatenate([[0], np.cumsum(nnz)]).astype(np.int64)
+    drawn = [signs(words(seed, SIGN, j, 0, -(-k // 32)), k) for j, k in enumerate(nnz)]
+    return indptr, np.concatenate(columns).astype(np.int32), np.concatenate(drawn).astype(np.int8)
+
+
+def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
+    """P v by SciPy.
+
+    Returns
+    -------
+    (D,), dtype of v
+    """
+    return csc_array((values, rows, indptr), shape=(D, len(v))) @ v  # type: ignore[no-any-return]
+
+
+def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
+    """Pᵀ g by SciPy.
+
+    Returns
+    -------
+    (d,), dtype of g
+    """
+    P = csc_array((values, rows, indptr), shape=(len(g), len(indptr) - 1))
+    return P.T @ g  # type: ignore[no-any-return]

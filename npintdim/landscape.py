@@ -1,0 +1,122 @@
+"""What can be optimised: a `Landscape`, and the data and numbers that go in and out of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from npintdim.typing import Array, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples and their labels; a whole test set is one big batch.
+
+    Parameters
+    ----------
+    x : (n, ...) or None for a landscape without data
+    labels : (n,) integers, or None
+    step : counts the optimisation steps; it addresses whatever is random in that step
+    """
+
+    x: Floats | None = None
+    labels: Ints | None = None
+    step: int = 0
+
+    def __len__(self) -> int:
+        return 0 if self.x is None else len(self.x)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean loss and performance over n examples.
+
+    Performance is accuracy in [0, 1] for classifiers, exp(−loss) for the toy problem. For a landscape
+    without data n is 1. Two evaluations of disjoint data add up to that of their union.
+    """
+
+    loss: float
+    performance: float
+    n: int
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        n = self.n + other.n
+        return Evaluation(
+            loss=(self.n * self.loss + other.n * other.loss) / n,
+            performance=(self.n * self.performance + other.n * other.performance) / n,
+            n=n,
+        )
+
+
+@runtime_checkable
+class Landscape(Protocol):
+    """An objective over R^dim. A network is one, its random subspace is one, and so may yours be."""
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        ...
+
+    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+        """Mean loss of the batch (0-d, on the device) and its gradient (dim,), in `out` if given."""
+        ...
+
+    def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
+        """Loss and performance on data, of any length."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training and test examples of a classification problem.
+
+    Parameters
+    ----------
+    name : for records and titles
+    train, test : batches with x (n, channels, height, width) and labels (n,)
+    classes : labels are 0, ..., classes − 1
+    """
+
+    name: str
+    train: Batch
+    test: Batch
+    classes: int
+
+    def __post_init__(self) -> None:
+        for part, batch in (("train", self.train), ("test", self.test)):
+            check_examples(f"{self.name} {part}", batch, self.classes)
+
+    def to(self, backend: Any) -> Dataset:
+        """The same data on a backend's device, x in its dtype."""
+
+        def move(batch: Batch) -> Batch:
+            return Batch(backend.send(batch.x, backend.dtype), backend.send(batch.labels))
+
+        return Dataset(self.name, move(self.train), move(self.test), self.classes)
+
+
+def check_examples(name: str, batch: Batch, classes: int) -> None:
+    """Refuse an empty set, lengths that differ, NaN, and labels out of range.
+
+    Raises
+    ------
+    ValueError
+        which says what was given and what is needed.
+    """
+    if batch.x is None or batch.labels is None or len(batch.x) == 0:
+        raise ValueError(f"{name}: the data set is empty; x (n, ...) and labels (n,) with n ≥ 1 are needed")
+    if batch.labels.shape != (len(batch.x),):
+        raise ValueError(
+            f"{name}: x has {len(batch.x)} examples, but labels have shape {batch.labels.shape}: "
+            f"({len(batch.x)},) is needed"
+        )
+    if batch.labels.dtype.kind not in "iu":
+        raise TypeError(f"{name}: labels have dtype {batch.labels.dtype}: integers are needed")
+    low, high = int(batch.labels.min()), int(batch.labels.max())
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"{name}: labels run from {low} to {high}, but {classes} classes need 0 to {classes - 1}"
+        )
+    total: Array = batch.x.sum()  # finite unless some entry is not
+    if not abs(float(total)) < float("inf"):
+        raise ValueError(f"{name}: x holds NaN or infinity")

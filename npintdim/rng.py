@@ -1,0 +1,112 @@
+"""Random numbers: an integer before it is a float, an address before it is a state.
+
+A `Stream` is (seed, purpose, lane). Its words, normals, signs and permutations are functions of
+that address and of an index, nothing else: the same on every machine, backend, NumPy version and
+number of threads. `docs/random.md` specifies the scheme for other languages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from numbers import Integral
+from types import ModuleType
+
+import numpy as np
+
+from npintdim.kernels import reference
+from npintdim.typing import Floats, Ints, Words
+
+SCHEME = "philox4x32-10/normal-grid-20/1"
+
+
+class Purpose(IntEnum):
+    """What a stream is for. Append only: a number is part of every file."""
+
+    THETA_0 = 1  # lane = parameter, in the order of theta
+    DENSE = 2  # lane = column
+    SPARSE_GAP = 3  # lane = column
+    SPARSE_SIGN = 4  # lane = column
+    FF_B = 5
+    FF_PI = 6
+    FF_G = 7
+    FF_S = 8
+    BATCHES = 9  # lane = epoch
+    SPLIT = 10
+    SHUFFLE = 11
+    BOOTSTRAP = 12
+    CHECK = 13
+    NOISE = 14  # lane = step
+
+
+def check_seed(seed: object) -> int:
+    """The seed as an int.
+
+    Raises
+    ------
+    TypeError, ValueError
+        unless it is an integer with 0 ≤ seed < 2⁶⁴.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise TypeError(f"seed is {seed!r}: an integer with 0 ≤ seed < 2**64 is needed")
+    if not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed is {seed}: 0 ≤ seed < 2**64 is needed")
+    return int(seed)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Everything random at one address.
+
+    Parameters
+    ----------
+    seed : 0 ≤ seed < 2⁶⁴
+    purpose : see `Purpose`
+    lane : 32-bit sub-address
+    kernels : which twin computes; the numbers are the same
+    """
+
+    seed: int
+    purpose: Purpose
+    lane: int = 0
+    kernels: ModuleType = reference
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+
+    def words(self, count: int, start: int = 0) -> Words:
+        """Words start, ..., start + count − 1, uint32."""
+        return self.kernels.words(self.seed, int(self.purpose), self.lane, start, count)  # type: ignore[no-any-return]
+
+    def normals(self, count: int, start: int = 0) -> Ints:
+        """Standard normals times 2²⁰, rounded to int32."""
+        return self.kernels.normals(self.words(count, start))  # type: ignore[no-any-return]
+
+    def truncated_normals(self, count: int, start: int = 0) -> Ints:
+        """Normals cut at two standard deviations, times 2²⁰, rounded to int32."""
+        return self.kernels.truncated_normals(self.words(count, start))  # type: ignore[no-any-return]
+
+    def packed_signs(self, count: int) -> Words:
+        """Signs 0, ..., count − 1 as bits, 32 to a word, lowest first; a 1 means −1."""
+        return self.words(-(-count // 32))
+
+    def signs(self, count: int) -> Ints:
+        """Signs as int8 ±1."""
+        return self.kernels.signs(self.packed_signs(count), count)  # type: ignore[no-any-return]
+
+    def permutations(self, rows: int, n: int) -> Ints:
+        """A permutation of 0, ..., n − 1 in every row."""
+        return self.kernels.permutations(self.seed, int(self.purpose), self.lane, rows, n)  # type: ignore[no-any-return]
+
+    def permutation(self, n: int) -> Ints:
+        """A permutation of 0, ..., n − 1."""
+        return self.permutations(1, n)[0]
+
+    def integers(self, m: int, count: int, start: int = 0) -> Ints:
+        """Integers below m ≤ 2³²: (w·m) >> 32."""
+        return (self.words(count, start).astype(np.uint64) * np.uint64(m)) >> np.uint64(32)
+
+    def uniform(self, count: int, start: int = 0) -> Floats:
+        """Numbers in (−1, 1) on a grid of 2⁻²⁴: (2(w >> 8) + 1 − 2²⁴)/2²⁴."""
+        w = self.words(count, start) >> np.uint32(8)
+        return (2.0 * w + 1.0 - 2.0**24) * 2.0**-24
