@@ -76,15 +76,17 @@ class Backend:
             array = np.asarray(array)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{what} has dtype {array.dtype}: real numbers are needed")
-        return array if array.dtype == self.dtype else array.astype(self.dtype)
+        return array.astype(self.dtype, copy=False)
 
     def send(self, array: Array, dtype: Any = None) -> Array:
         """Copy a host array to the backend's device (nothing moves where it is there already)."""
-        return self.xp.asarray(array, dtype=dtype)  # type: ignore[no-any-return]
+        moved: Array = self.xp.asarray(array, dtype=dtype)
+        return moved
 
     def host(self, array: Array) -> Array:
         """The array as a NumPy array."""
-        return array.get() if hasattr(array, "get") else np.asarray(array)  # type: ignore[no-any-return]
+        on_host: Array = array.get() if hasattr(array, "get") else np.asarray(array)
+        return on_host
 
 
 def cores() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from numbers import Integral
+from operator import index
 from types import ModuleType
 
 import numpy as np
@@ -39,6 +39,26 @@ class Purpose(IntEnum):
     NOISE = 14  # lane = step
 
 
+def check_integer(name: str, value: object, low: int, high: int | None = None, needed: str = "") -> int:
+    """The value as an int with low ≤ value ≤ high.
+
+    Raises
+    ------
+    TypeError, ValueError
+        which name the value and say what is needed.
+    """
+    needed = needed or (f"{name} ≥ {low}" if high is None else f"{low} ≤ {name} ≤ {high}")
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}: an integer with {needed} is needed")
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"{name} is {number}: {needed} is needed")
+    return number
+
+
 def check_seed(seed: object) -> int:
     """The seed as an int.
 
@@ -47,11 +67,7 @@ def check_seed(seed: object) -> int:
     TypeError, ValueError
         unless it is an integer with 0 ≤ seed < 2⁶⁴.
     """
-    if isinstance(seed, bool) or not isinstance(seed, Integral):
-        raise TypeError(f"seed is {seed!r}: an integer with 0 ≤ seed < 2**64 is needed")
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed is {seed}: 0 ≤ seed < 2**64 is needed")
-    return int(seed)
+    return check_integer("seed", seed, 0, (1 << 64) - 1, "0 ≤ seed < 2**64")
 
 
 @dataclass(frozen=True)
@@ -104,9 +120,10 @@ class Stream:
 
     def integers(self, m: int, count: int, start: int = 0) -> Ints:
         """Integers below m ≤ 2³²: (w·m) >> 32."""
-        return (self.words(count, start).astype(np.uint64) * np.uint64(m)) >> np.uint64(32)
+        products: Ints = self.words(count, start).astype(np.uint64) * np.uint64(m)
+        return products >> np.uint64(32)
 
     def uniform(self, count: int, start: int = 0) -> Floats:
         """Numbers in (−1, 1) on a grid of 2⁻²⁴: (2(w >> 8) + 1 − 2²⁴)/2²⁴."""
-        w = self.words(count, start) >> np.uint32(8)
+        w: Floats = (self.words(count, start) >> np.uint32(8)).astype(np.float64)
         return (2.0 * w + 1.0 - 2.0**24) * 2.0**-24

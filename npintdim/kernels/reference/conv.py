@@ -45,8 +45,8 @@ def conv2d_backward(
 ) -> tuple[Floats | None, Floats]:
     """Gradients of conv2d_forward.
 
-        dW[o, c, a, b] = Σ_{n, i, j} dy[n, o, i, j] · x[n, c, i·s + a − p, j·s + b − p]
-        dx[n, c, i·s + a − p, j·s + b − p] += Σ_o W[o, c, a, b] · dy[n, o, i, j]
+    dW[o, c, a, b] = Σ_{n, i, j} dy[n, o, i, j] · x[n, c, i·s + a − p, j·s + b − p]
+    dx[n, c, i·s + a − p, j·s + b − p] += Σ_o W[o, c, a, b] · dy[n, o, i, j]
 
     Returns
     -------

@@ -72,4 +72,5 @@ def fastfood_adjoint(
     table = np.zeros((blocks, m), dtype=g.dtype)
     np.add.at(table, (np.arange(blocks)[:, None], Pi), x)  # Πᵀ: entries that read a place add to it
     table = wht(table) * signs(B, blocks * m).reshape(blocks, m)
-    return table.sum(axis=0)[:d]
+    total: Floats = table.sum(axis=0)
+    return total[:d]

@@ -9,9 +9,8 @@ before it the error against the true quantile is 2·10⁻¹⁵.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from npintdim.typing import Array, Ints, Words
+from npintdim.typing import Array, Floats, Ints, Words
 
 GRID = 2.0**20
 LN2 = 0.6931471805599453
@@ -29,7 +28,7 @@ D = (1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.8976733498510000
      1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4, 1.05075007164441684324e-9)  # fmt: skip
 
 
-def horner(coefficients: tuple[float, ...], x: NDArray[np.float64]) -> NDArray[np.float64]:
+def horner(coefficients: tuple[float, ...], x: Floats) -> Floats:
     """Σ_i coefficients[i] x^i, from the highest power down."""
     total = np.full_like(x, coefficients[-1])
     for c in coefficients[-2::-1]:
@@ -37,7 +36,7 @@ def horner(coefficients: tuple[float, ...], x: NDArray[np.float64]) -> NDArray[n
     return total
 
 
-def log(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def log(x: Floats) -> Floats:
     """Natural logarithm of x > 0: e·ln 2 + 2s·Σ_{i=0..10} s^{2i}/(2i+1), x = m·2^e, s = (m−1)/(m+1).
 
     m lies in [√½, √2), so |s| < 0.172 and eleven terms reach the last bit.
@@ -51,7 +50,7 @@ def log(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return e * LN2 + 2.0 * s * series
 
 
-def quantile(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def quantile(p: Floats) -> Floats:
     """Φ⁻¹(p), AS 241; exact enough for 2⁻³³ ≤ p ≤ 1 − 2⁻³³ (the third branch is never needed)."""
     q = p - 0.5
     r = 0.180625 - q * q
@@ -69,7 +68,8 @@ def normals(words: Words) -> Ints:
     int32, the shape of `words`; |g| ≤ 6,645,830
     """
     p = (words + 0.5) * 2.0**-32
-    return np.rint(GRID * quantile(p)).astype(np.int32)
+    g: Ints = np.rint(GRID * quantile(p)).astype(np.int32)
+    return g
 
 
 def truncated_normals(words: Words) -> Ints:
@@ -80,7 +80,8 @@ def truncated_normals(words: Words) -> Ints:
     int32, the shape of `words`; |g| ≤ 2²¹
     """
     p = TWO_SD + (1.0 - 2.0 * TWO_SD) * ((words + 0.5) * 2.0**-32)
-    return np.rint(GRID * quantile(p)).astype(np.int32)
+    g: Ints = np.rint(GRID * quantile(p)).astype(np.int32)
+    return g
 
 
 def square_sum(g: Array) -> int:
