@@ -1,1 +1,61 @@
-"""npintdim (being built)."""
+"""npintdim: the intrinsic dimension of objective landscapes, from scratch on NumPy.
+
+θ = θ_0 + P θ_d, and only θ_d is trained (Li, Farkhoor, Liu and Yosinski, 2018).
+"""
+
+from npintdim._version import __version__
+from npintdim.architectures import lenet, mlp, model_from_spec
+from npintdim.backend import Backend, get_backend
+from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
+from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
+from npintdim.layers import Conv2D, Flatten, Layer, Linear, MaxPool2D, ParameterFree, ReLU
+from npintdim.model import Model
+from npintdim.objective import L2, SubspaceObjective
+from npintdim.optimizers import SGD, Adam, Optimizer
+from npintdim.params import ParamLayout
+from npintdim.projections import Projection, make_projection, projection_from_spec
+from npintdim.rng import Purpose, Stream
+from npintdim.toy import ToyProblem, expected_share
+from npintdim.train import Record, Run, TrainConfig, train
+
+__all__ = [
+    "L2",
+    "SGD",
+    "Adam",
+    "Backend",
+    "Batch",
+    "CheckError",
+    "Conv2D",
+    "Dataset",
+    "Evaluation",
+    "Flatten",
+    "Landscape",
+    "Layer",
+    "Linear",
+    "MaxPool2D",
+    "Model",
+    "Optimizer",
+    "ParamLayout",
+    "ParameterFree",
+    "Projection",
+    "Purpose",
+    "ReLU",
+    "Record",
+    "Run",
+    "Stream",
+    "SubspaceObjective",
+    "ToyProblem",
+    "TrainConfig",
+    "__version__",
+    "adjoint_matrix_check",
+    "dot_test",
+    "expected_share",
+    "get_backend",
+    "gradient_check",
+    "lenet",
+    "make_projection",
+    "mlp",
+    "model_from_spec",
+    "projection_from_spec",
+    "train",
+]

@@ -92,15 +92,15 @@ class Stream:
 
     def words(self, count: int, start: int = 0) -> Words:
         """Words start, ..., start + count − 1, uint32."""
-        return self.kernels.words(self.seed, int(self.purpose), self.lane, start, count)  # type: ignore[no-any-return]
+        return self.kernels.words(self.seed, int(self.purpose), self.lane, start, count)
 
     def normals(self, count: int, start: int = 0) -> Ints:
         """Standard normals times 2²⁰, rounded to int32."""
-        return self.kernels.normals(self.words(count, start))  # type: ignore[no-any-return]
+        return self.kernels.normals(self.words(count, start))
 
     def truncated_normals(self, count: int, start: int = 0) -> Ints:
         """Normals cut at two standard deviations, times 2²⁰, rounded to int32."""
-        return self.kernels.truncated_normals(self.words(count, start))  # type: ignore[no-any-return]
+        return self.kernels.truncated_normals(self.words(count, start))
 
     def packed_signs(self, count: int) -> Words:
         """Signs 0, ..., count − 1 as bits, 32 to a word, lowest first; a 1 means −1."""
@@ -108,11 +108,11 @@ class Stream:
 
     def signs(self, count: int) -> Ints:
         """Signs as int8 ±1."""
-        return self.kernels.signs(self.packed_signs(count), count)  # type: ignore[no-any-return]
+        return self.kernels.signs(self.packed_signs(count), count)
 
     def permutations(self, rows: int, n: int) -> Ints:
         """A permutation of 0, ..., n − 1 in every row."""
-        return self.kernels.permutations(self.seed, int(self.purpose), self.lane, rows, n)  # type: ignore[no-any-return]
+        return self.kernels.permutations(self.seed, int(self.purpose), self.lane, rows, n)
 
     def permutation(self, n: int) -> Ints:
         """A permutation of 0, ..., n − 1."""

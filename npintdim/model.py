@@ -1,0 +1,171 @@
+"""Model: a stack of layers over one flat theta, which makes it a landscape of dimension D."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from npintdim.backend import Backend, get_backend
+from npintdim.landscape import Batch, Evaluation
+from npintdim.layers import Layer
+from npintdim.losses import correct, softmax_cross_entropy
+from npintdim.params import ParamLayout
+from npintdim.rng import Purpose, Stream, check_seed
+from npintdim.typing import Array, Floats, Spec
+
+CHUNK = 2048  # examples evaluated at once
+
+
+class Model:
+    """A classifier: layers, then softmax cross-entropy.
+
+    Parameters
+    ----------
+    layers : in order; a layer without a name is called by its kind and number, e.g. "linear1"
+    in_shape : shape of one example, e.g. (784,) or (1, 28, 28)
+    backend : where and how it computes; None for `get_backend()`
+    recipe : the spec of the architecture that built it, if one did
+
+    Raises
+    ------
+    ValueError
+        if a layer cannot take what comes before it, or the outputs are not (classes,).
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        in_shape: tuple[int, ...],
+        backend: Backend | None = None,
+        recipe: Spec | None = None,
+    ) -> None:
+        counts: Counter[str] = Counter()
+        named = []
+        for layer in layers:
+            kind = type(layer).__name__.lower()
+            counts[kind] += 1
+            named.append(layer if layer.name else replace(layer, name=f"{kind}{counts[kind]}"))
+        self.layers = tuple(named)
+        self.in_shape = tuple(in_shape)
+        self.backend = backend or get_backend()
+        self.layout = ParamLayout(
+            tuple((f"{a.name}.{key}", shape) for a in self.layers for key, shape in a.param_shapes().items())
+        )
+        self._recipe = recipe
+        self._first = next((i for i, a in enumerate(self.layers) if a.param_shapes()), 0)
+        shape = self.in_shape
+        for layer in self.layers:
+            shape = layer.out_shape(shape)
+        if len(shape) != 1:
+            raise ValueError(f"the last layer gives {shape} per example: (classes,) is needed; add Flatten?")
+        self.classes = shape[0]
+
+    @property
+    def D(self) -> int:
+        """Number of all parameters."""
+        return self.layout.D
+
+    @property
+    def dim(self) -> int:
+        """D: directly trained, every parameter is a coordinate."""
+        return self.D
+
+    def spec(self) -> Spec:
+        """The architecture, JSON-able."""
+        if self._recipe is not None:
+            return dict(self._recipe)
+        layers = [{"kind": type(a).__name__, **asdict(a)} for a in self.layers]
+        return {"in_shape": list(self.in_shape), "layers": layers}
+
+    def init_theta(self, seed: int) -> Floats:
+        """Theta_0: every parameter by its layer's initializer, from its own lane.
+
+        Returns
+        -------
+        (D,) in the backend's dtype, the same bits on every backend
+        """
+        check_seed(seed)
+        theta_0: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype)
+        initializers = [init for layer in self.layers for init in layer.initializers().values()]
+        for lane, (where, init) in enumerate(zip(self.layout.slices.values(), initializers, strict=True)):
+            stream = Stream(seed, Purpose.THETA_0, lane, self.backend.kernels)
+            theta_0[where] = init.draw(self.backend, stream, where.stop - where.start)
+        return theta_0
+
+    def forward(self, theta: Floats, x: Array) -> tuple[Floats, list[Any]]:
+        """Logits (n, classes) and the layers' caches; x is (n, *in_shape) or any shape of that size."""
+        y = self._examples(x)
+        caches = []
+        for layer, params in zip(self.layers, self._params(theta), strict=True):
+            y, cache = layer.forward(self.backend, params, y)
+            caches.append(cache)
+        return y, caches
+
+    def backward(
+        self, theta: Floats, caches: list[Any], dlogits: Floats, out: Floats | None = None
+    ) -> Floats:
+        """∇_θ L (D,) from ∂L/∂logits; the chain rule, from the last layer to the first with parameters."""
+        grad: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype) if out is None else out
+        places = self._params(grad)
+        params = self._params(theta)
+        dy: Floats | None = dlogits
+        for i in reversed(range(self._first, len(self.layers))):
+            assert dy is not None
+            dy, dparams = self.layers[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
+            for key, place in places[i].items():
+                place[...] = dparams[key]
+        return grad
+
+    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+        """Mean loss of the batch (0-d, on the device) and ∇_θ L (D,)."""
+        theta = self.backend.floats(theta, "theta")
+        logits, caches = self.forward(theta, batch.x)  # type: ignore[arg-type]
+        loss, dlogits = softmax_cross_entropy(self.backend.xp, logits, self._labels(batch))
+        return loss, self.backward(theta, caches, dlogits, out)
+
+    def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
+        """Mean loss and accuracy over data, in chunks; one transfer at the end."""
+        theta = self.backend.floats(theta, "theta")
+        n = len(data)
+        if data.x is None or n == 0:
+            raise ValueError("the data to evaluate on is empty")
+        labels = self._labels(data)
+        loss: Any = 0.0
+        hits: Any = 0
+        for i in range(0, n, CHUNK):
+            part = slice(i, min(i + CHUNK, n))
+            logits, _ = self.forward(theta, data.x[part])
+            mean, _ = softmax_cross_entropy(self.backend.xp, logits, labels[part])
+            loss = loss + mean * (part.stop - part.start)
+            hits = hits + correct(logits, labels[part])
+        return Evaluation(loss=float(loss) / n, performance=int(hits) / n, n=n)
+
+    def _params(self, theta: Floats) -> list[dict[str, Floats]]:
+        """One dict of views per layer."""
+        views = self.layout.views(theta)
+        return [{key: views[f"{a.name}.{key}"] for key in a.param_shapes()} for a in self.layers]
+
+    def _examples(self, x: Array | None) -> Floats:
+        if x is None:
+            raise ValueError("batch.x is None: a Model needs examples")
+        x = self.backend.floats(x, "batch.x")
+        if x.ndim < 2 or math.prod(x.shape[1:]) != math.prod(self.in_shape):
+            raise ValueError(
+                f"batch.x has shape {x.shape}, but the model takes {self.in_shape} per example: "
+                f"(n, {', '.join(map(str, self.in_shape))}) is needed"
+            )
+        return x.reshape(len(x), *self.in_shape)
+
+    def _labels(self, batch: Batch) -> Array:
+        labels = batch.labels
+        if labels is None or labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
+            given = None if labels is None else f"{labels.dtype} {labels.shape}"
+            raise ValueError(f"batch.labels is {given}: integers of shape ({len(batch)},) are needed")
+        if not isinstance(labels, self.backend.xp.ndarray):
+            raise TypeError(
+                f"batch.labels is a {type(labels).__name__}, not an array of {self.backend.name!r}"
+            )
+        return labels

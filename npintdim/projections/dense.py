@@ -1,0 +1,129 @@
+"""Dense P: Gaussian or ±1 entries, every column scaled to unit norm; stored, or drawn at every use."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim.backend import unknown
+from npintdim.projections.base import Projection
+from npintdim.typing import Floats, Ints, Spec
+
+ENTRIES = ("gaussian", "rademacher")
+
+
+@dataclass(frozen=True)
+class DenseProjection(Projection):
+    """P_ij = g_ij / ‖g_j‖ with g_ij ~ N(0, 1), or P_ij = ±1/√D.
+
+    Parameters
+    ----------
+    D, d, seed, backend : see `Projection`
+    entries : "gaussian" or "rademacher"
+    stored : True keeps the matrix (D·d numbers, fast); False draws column after column again in every
+        product, so that nothing of size D·d is ever allocated. Both are the same P.
+
+    Raises
+    ------
+    MemoryError
+        if the stored matrix is larger than the memory that is free.
+
+    Notes
+    -----
+    Apply     P v = Σ_j P_j v_j
+    Adjoint   (Pᵀ g)_j = ⟨P_j, g⟩
+    """
+
+    entries: str = "gaussian"
+    stored: bool = True
+
+    kind: ClassVar[str] = "dense"
+
+    def _check(self) -> None:
+        if self.entries not in ENTRIES:
+            raise unknown("entries", self.entries, ENTRIES)
+        size, free = self.D * self.d * self.backend.dtype.itemsize, free_memory()
+        if self.stored and self.backend.xp is np and size > free:
+            raise MemoryError(
+                f"a stored dense P, D×d = {self.D}×{self.d} {self.backend.dtype.name}, takes {size / 1e9:.1f} GB, "
+                f"but {free / 1e9:.1f} GB are free: use stored=False, or kind 'fastfood'"
+            )
+
+    @cached_property
+    def matrix(self) -> Floats:
+        """The stored P (D, d); its columns are contiguous."""
+        rows = self.backend.xp.empty((self.d, self.D), dtype=self.backend.dtype)
+        for j in range(self.d):
+            rows[j] = self.column(j)
+        return rows.T
+
+    @cached_property
+    def norms(self) -> Floats:
+        """‖g_j‖ of every column, (d,) float64."""
+        return self.backend.kernels.gaussian_norms(self.seed, self.D, self.d, self.backend.threads)
+
+    def column(self, j: int) -> Floats:
+        """P_j before it is rounded to the backend's dtype: (D,) float64."""
+        kernels = self.backend.kernels
+        if self.entries == "rademacher":
+            return kernels.rademacher_column(self.seed, j, self.D) * (1.0 / math.sqrt(self.D))
+        g_j = kernels.gaussian_column(self.seed, j, self.D)
+        return g_j / math.sqrt(kernels.square_sum(g_j))
+
+    def _apply(self, v: Floats) -> Floats:
+        kernels, threads = self.backend.kernels, self.backend.threads
+        if self.stored:
+            return self.matrix @ v
+        if self.entries == "rademacher":
+            return kernels.rademacher_apply(v, self.seed, self.D, threads)
+        return kernels.gaussian_apply(v, self.seed, self.norms, self.D, threads)
+
+    def _adjoint(self, g: Floats) -> Floats:
+        kernels, threads = self.backend.kernels, self.backend.threads
+        if self.stored:
+            return self.matrix.T @ g
+        if self.entries == "rademacher":
+            return kernels.rademacher_adjoint(g, self.seed, self.d, threads)
+        return kernels.gaussian_adjoint(g, self.seed, self.norms, threads)
+
+    def apply_exact(self, v: Floats) -> NDArray[np.float64]:
+        """Σ_j P_j v_j, j ascending, P_j in float64."""
+        y = np.zeros(self.D)
+        for j, v_j in enumerate(self.backend.host(v).astype(np.float64)):
+            y += self.backend.host(self.column(j)) * v_j
+        return y
+
+    def options(self) -> Spec:
+        """`entries`; `stored` changes nothing about P."""
+        return {"entries": self.entries}
+
+    def coverage(self) -> float:
+        """1: no row is zero (for Gaussian entries, but for an event of probability below 1e-6)."""
+        return 1.0
+
+    def integers(self) -> Iterator[tuple[str, int, Ints]]:
+        """Grid normals or signs, column after column."""
+        kernels = self.backend.kernels
+        draw = kernels.rademacher_column if self.entries == "rademacher" else kernels.gaussian_column
+        for j in range(self.d):
+            yield "entries", j * self.D, draw(self.seed, j, self.D)
+
+
+def free_memory() -> float:
+    """Bytes that can still be allocated; infinity where the system does not say."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable"):
+                return float(line.split()[1]) * 1024
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return math.inf

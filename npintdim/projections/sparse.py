@@ -1,0 +1,107 @@
+"""Sparse P: few entries, all ± the same size in a column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim.projections.base import Projection
+from npintdim.typing import Floats, Ints, Spec
+
+
+@dataclass(frozen=True)
+class SparseProjection(Projection):
+    """P_ij ≠ 0 with probability `density`, and then ±1/√nnz_j.
+
+    Parameters
+    ----------
+    D, d, seed, backend : see `Projection`
+    density : in (0, 1]; None for 1/√D (Li, Hastie and Church 2006, as the paper says; the authors'
+        code takes 1/√n_i for each variable of n_i entries)
+
+    Raises
+    ------
+    ValueError
+        if density is out of range, or a column comes out empty (tiny D): another seed, a higher density
+        or another kind is needed. It is never drawn again silently.
+
+    Notes
+    -----
+    Apply     P v = Σ_j v_j P_j           O(d·√D)
+    Adjoint   (Pᵀ g)_j = ⟨P_j, g⟩
+    """
+
+    density: float | None = None
+
+    kind: ClassVar[str] = "sparse"
+
+    def _check(self) -> None:
+        if self.density is None:
+            object.__setattr__(self, "density", 1.0 / math.sqrt(self.D))
+        if not (isinstance(self.density, (int, float)) and 0 < self.density <= 1):
+            raise ValueError(f"density is {self.density!r}: a number in (0, 1] is needed")
+        empty = self.backend.xp.flatnonzero(self.nnz == 0)
+        if len(empty):
+            raise ValueError(
+                f"column {int(empty[0])} of the sparse P, D×d = {self.D}×{self.d}, seed {self.seed}, is empty at density "
+                f"{self.density:.3g}: take another seed, a higher density, or kind 'dense'"
+            )
+
+    @cached_property
+    def columns(self) -> tuple[Ints, Ints, Ints]:
+        """Compressed columns: indptr (d + 1,), and row and sign of every non-zero."""
+        assert self.density is not None
+        columns: tuple[Ints, Ints, Ints] = self.backend.kernels.sparse_columns(
+            self.seed, self.D, self.d, float(self.density)
+        )
+        return columns
+
+    @cached_property
+    def nnz(self) -> Ints:
+        """Non-zeros of every column."""
+        return self.backend.xp.diff(self.columns[0])
+
+    @cached_property
+    def values(self) -> Floats:
+        """±1/√nnz_j of every non-zero."""
+        _, _, sign = self.columns
+        norms = self.backend.xp.sqrt(self.nnz.astype(np.float64))
+        return (sign / self.backend.xp.repeat(norms, self.nnz)).astype(self.backend.dtype)
+
+    def _apply(self, v: Floats) -> Floats:
+        indptr, rows, _ = self.columns
+        return self.backend.kernels.sparse_apply(v, indptr, rows, self.values, self.D, self.backend.threads)
+
+    def _adjoint(self, g: Floats) -> Floats:
+        indptr, rows, _ = self.columns
+        return self.backend.kernels.sparse_adjoint(g, indptr, rows, self.values, self.backend.threads)
+
+    def apply_exact(self, v: Floats) -> NDArray[np.float64]:
+        """Σ_j P_j v_j over the non-zeros, j ascending, P_j in float64."""
+        indptr, rows, sign = (self.backend.host(a) for a in self.columns)
+        y = np.zeros(self.D)
+        for j, v_j in enumerate(self.backend.host(v).astype(np.float64)):
+            own = slice(int(indptr[j]), int(indptr[j + 1]))
+            y[rows[own]] += sign[own] / math.sqrt(own.stop - own.start) * v_j
+        return y
+
+    def options(self) -> Spec:
+        """`density`."""
+        return {"density": self.density}
+
+    def coverage(self) -> float:
+        """Share of rows with a non-zero; about 1 − (1 − density)^d."""
+        return len(self.backend.xp.unique(self.columns[1])) / self.D
+
+    def integers(self) -> Iterator[tuple[str, int, Ints]]:
+        """Rows and signs of all non-zeros, column after column."""
+        _, rows, sign = self.columns
+        yield "nnz", 0, self.nnz
+        yield "rows", 0, rows
+        yield "sign", 0, sign

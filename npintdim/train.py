@@ -1,0 +1,167 @@
+"""The training loop: any landscape, any optimizer. It does not know what a subspace is."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from npintdim.backend import namespace
+from npintdim.landscape import Batch, Dataset, Landscape
+from npintdim.optimizers import Adam, Optimizer
+from npintdim.progress import Progress
+from npintdim.rng import Purpose, Stream, check_integer, check_seed
+from npintdim.typing import Floats
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The paper's procedure; see docs/walkthrough for where it comes from.
+
+    Parameters
+    ----------
+    optimizer : `Adam` or `SGD`
+    epochs : passes over the training data
+    batch_size : 128 in the paper; the last, smaller batch is used too
+    seed : of the order of the examples, drawn anew each epoch
+    steps_per_epoch : length of an epoch for a landscape without data
+    train_examples : the training performance is measured on so many of the first training examples
+    """
+
+    optimizer: Optimizer = field(default_factory=Adam)
+    epochs: int = 10
+    batch_size: int = 128
+    seed: int = 0
+    steps_per_epoch: int = 100
+    train_examples: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "steps_per_epoch", "train_examples"):
+            check_integer(name, getattr(self, name), 1)
+        check_seed(self.seed)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One epoch: mean training loss, performance on training and test data at its end, seconds."""
+
+    epoch: int
+    loss: float
+    train: float
+    test: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `train` reached.
+
+    Parameters
+    ----------
+    theta : after the last step; where the run diverged, after its last finite epoch
+    status : "finished", "diverged" (a loss was not finite) or "interrupted" (Ctrl-C)
+    records : one per epoch
+    """
+
+    theta: Floats
+    status: str
+    records: tuple[Record, ...]
+
+
+def train(
+    landscape: Landscape,
+    theta: Floats,
+    data: Dataset | None,
+    config: TrainConfig,
+    progress: bool | None = None,
+    label: str = "training",
+) -> Run:
+    """Minimise a landscape from theta.
+
+    Parameters
+    ----------
+    landscape : a `Model` (direct training), a `SubspaceObjective`, or your own
+    theta : (landscape.dim,), where to start; it is not changed
+    data : None for a landscape without data
+    config : see `TrainConfig`
+    progress : show it on stderr; None means only on a terminal
+    label : of the progress bar
+
+    Raises
+    ------
+    ValueError
+        if theta has another shape than (dim,), or the batch is larger than the training set.
+
+    Notes
+    -----
+    The losses of an epoch stay on the device and are transferred once, at its end.
+    """
+    if theta.shape != (landscape.dim,):
+        raise ValueError(f"theta has shape {theta.shape}: ({landscape.dim},) is needed")
+    if data is not None and config.batch_size > len(data.train):
+        raise ValueError(
+            f"batch_size is {config.batch_size}, but the training set has {len(data.train)} examples"
+        )
+    records: list[Record] = []
+    state = config.optimizer.start(theta)
+    reached, t = theta, 0
+    status = "finished"
+    quiet = np.errstate(
+        over="ignore", invalid="ignore", divide="ignore"
+    )  # divergence is a status, not a warning
+    try:
+        with quiet, Progress(config.epochs, label, progress) as bar:
+            for epoch in range(config.epochs):
+                began = time.perf_counter()
+                total: Any = 0.0
+                n = 0
+                for batch in batches(data, config, epoch, t):
+                    loss, grad = landscape.loss_and_grad(theta, batch)
+                    t += 1
+                    theta, state = config.optimizer.update(theta, grad, state, t)
+                    total = total + loss * max(1, len(batch))
+                    n += max(1, len(batch))
+                mean = float(total) / n
+                if not math.isfinite(mean):
+                    records.append(Record(epoch, mean, 0.0, 0.0, time.perf_counter() - began))
+                    status = "diverged"
+                    break
+                reached = theta
+                on_train, on_test = measure_performance(landscape, theta, data, config)
+                records.append(Record(epoch, mean, on_train, on_test, time.perf_counter() - began))
+                bar.step(f"loss {mean:.4f}, test {on_test:.4f}")
+    except KeyboardInterrupt:
+        reached, status = theta, "interrupted"
+    return Run(theta=reached, status=status, records=tuple(records))
+
+
+def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) -> Iterator[Batch]:
+    """The batches of an epoch: a new order from the stream (seed, BATCHES, epoch), the last one smaller."""
+    if data is None:
+        for i in range(config.steps_per_epoch):
+            yield Batch(step=step + i)
+        return
+    x, labels = data.train.x, data.train.labels
+    assert x is not None and labels is not None
+    order = Stream(config.seed, Purpose.BATCHES, epoch).permutation(len(x)).astype(np.intp)
+    order = namespace(x).asarray(order)
+    for i, start in enumerate(range(0, len(x), config.batch_size)):
+        own = order[start : start + config.batch_size]
+        yield Batch(x[own], labels[own], step + i)
+
+
+def measure_performance(
+    landscape: Landscape, theta: Floats, data: Dataset | None, config: TrainConfig
+) -> tuple[float, float]:
+    """Performance on (the first examples of) the training data, and on all test data."""
+    if data is None:
+        both = landscape.evaluate(theta, Batch()).performance
+        return both, both
+    x, labels = data.train.x, data.train.labels
+    assert x is not None and labels is not None
+    first = Batch(x[: config.train_examples], labels[: config.train_examples])
+    return landscape.evaluate(theta, first).performance, landscape.evaluate(theta, data.test).performance
