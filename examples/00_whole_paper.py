@@ -133,7 +133,7 @@ def test_accuracy(d, seed, sizes, lr=0.03, epochs=100):
 
 
 def main(sizes=(64, 32, 10), ds=(10, 20, 40, 60, 80, 120, 160, 200), seeds=(0, 1)):
-    print("Toy problem: least loss / loss at the start, mean over 400 P; theory: 1 − d/10, then 0")
+    print("Toy problem: least loss / loss at the start, mean over 400 P; theory: 1 - d/10, then 0")
     for d in range(1, 16):
         rng, theta_0 = np.random.default_rng(d), np.zeros(1000)
         share = [toy_optimum(theta_0, random_subspace(1000, d, rng)) / toy_loss(theta_0) for _ in range(400)]

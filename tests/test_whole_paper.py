@@ -11,6 +11,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from npintdim.architectures import mlp
+from npintdim.backend import get_backend
+from npintdim.landscape import Batch
+from npintdim.objective import SubspaceObjective
+from npintdim.optimizers import Adam
+from npintdim.projections import make_projection
+from npintdim.toy import ToyProblem
+
 PATH = Path(__file__).parents[1] / "examples" / "00_whole_paper.py"
 SIZES = (7, 6, 5, 3)
 
@@ -59,8 +67,8 @@ def test_it_runs_alone_and_finds_the_intrinsic_dimension():
     *_, last, modules = run.stdout.splitlines()
     assert re.match(r"d_int90 = 120: the first d above 90 % of the baseline, 0\.8[78]", last), run.stdout
     assert "'numpy'" in modules
-    assert "npintdim" not in modules
-    theory = [max(0.0, 1 - d / 10) for d in range(1, 16)]
+    assert "'npintdim'" not in modules
+    theory = [max(0.0, round(1 - d / 10, 1)) for d in range(1, 16)]
     rows = [line.split() for line in run.stdout.splitlines()[1:16]]
     assert [float(row[4]) for row in rows] == theory
     np.testing.assert_allclose([float(row[3]) for row in rows], theory, atol=0.035)  # 4 standard errors
@@ -101,6 +109,13 @@ def test_loss_is_the_logarithm_of_the_number_of_classes_where_the_net_knows_noth
     assert loss == pytest.approx(np.log(3), rel=1e-15)
     np.testing.assert_allclose(grad[-3:], [1 / 3 - 1 / 4, 1 / 3 - 1 / 4, 1 / 3 - 1 / 2])
     assert not grad[:-3].any()
+
+
+def test_large_logits_do_not_overflow(problem):
+    theta, x, labels = problem
+    loss, grad = paper.mlp_loss_and_grad(1e3 * theta, x, labels, SIZES)
+    assert np.isfinite(loss)
+    assert np.isfinite(grad).all()
 
 
 def test_columns_of_P_have_unit_length():
@@ -145,3 +160,73 @@ def test_toy_optimum_is_the_least_loss_in_the_subspace():
     theta_0, P = rng.standard_normal(1000), paper.random_subspace(1000, 4, rng)
     best = paper.toy_optimum(theta_0, P)
     assert all(paper.toy_loss(theta_0 + P @ (10 * rng.standard_normal(4))) > best for _ in range(200))
+
+
+# ---- the example as the package's oracle ----
+
+backend64 = pytest.mark.parametrize("backend", ["numpy", "numba"])
+
+
+def get64(name):
+    if name == "numba":
+        pytest.importorskip("numba")
+    return get_backend(name, dtype=np.float64, threads=1)
+
+
+@backend64
+def test_model_loss_and_gradient_are_the_examples(problem, backend):
+    theta, x, labels = problem
+    model = mlp(SIZES, backend=get64(backend))
+    assert len(theta) == model.D
+    loss, grad = model.loss_and_grad(theta, Batch(x, labels))
+    expected_loss, expected_grad = paper.mlp_loss_and_grad(theta, x, labels, SIZES)
+    assert float(loss) == pytest.approx(expected_loss, rel=1e-14)
+    np.testing.assert_allclose(grad, expected_grad, rtol=1e-12, atol=1e-15)
+    hits = paper.mlp_forward(theta, x, SIZES)[0].argmax(axis=1) == labels
+    assert model.evaluate(theta, Batch(x, labels)).performance == hits.mean()
+
+
+def test_layout_is_the_order_of_the_example(problem):
+    theta, _, _ = problem
+    views = list(mlp(SIZES, backend=get64("numpy")).layout.views(theta).values())
+    expected = [array for layer in paper.unflatten(theta, SIZES) for array in layer]
+    for view, array in zip(views, expected, strict=True):
+        np.testing.assert_array_equal(view, array)
+
+
+@backend64
+@pytest.mark.parametrize("kind", ["dense", "sparse", "fastfood"])
+def test_subspace_objective_is_the_examples_chain_rule(problem, kind, backend):
+    theta_0, x, labels = problem
+    P = make_projection(kind, D=len(theta_0), d=6, seed=4, backend=get64(backend))
+    objective = SubspaceObjective(mlp(SIZES, backend=get64(backend)), theta_0, P)
+    theta_d = frozen(np.random.default_rng(1).standard_normal(6))
+    loss, grad = objective.loss_and_grad(theta_d, Batch(x, labels))
+    args = (x, labels, theta_0, P.to_dense(), SIZES)
+    expected_loss, expected_grad = paper.subspace_loss_and_grad(theta_d, *args)
+    assert float(loss) == pytest.approx(expected_loss, rel=1e-13)
+    np.testing.assert_allclose(grad, expected_grad, rtol=1e-11, atol=1e-14)
+
+
+def test_ten_steps_of_adam_are_the_examples(problem):
+    theta, x, labels = problem
+    adam, ours = Adam(lr=0.02, beta2=0.99), theta
+    state = adam.start(ours)
+    m = v = np.zeros_like(theta)
+    for t in range(1, 11):
+        _, grad = paper.mlp_loss_and_grad(theta, x, labels, SIZES)
+        theta, m, v = paper.adam_step(theta, grad, m, v, t, lr=0.02)
+        _, grad = paper.mlp_loss_and_grad(ours, x, labels, SIZES)
+        ours, state = adam.update(ours, grad, state, t)
+        np.testing.assert_allclose(ours, theta, rtol=1e-12, atol=1e-14)
+    assert np.linalg.norm(theta - problem[0]) > 0.5  # it did move
+
+
+@pytest.mark.parametrize("d", [1, 5, 9, 10])
+def test_toy_loss_and_optimum_are_the_examples(d):
+    rng, toy = np.random.default_rng(d), ToyProblem()
+    theta_0, P = frozen(rng.standard_normal(1000)), frozen(paper.random_subspace(1000, d, rng))
+    assert float(toy.loss_and_grad(theta_0, Batch())[0]) == pytest.approx(paper.toy_loss(theta_0), rel=1e-13)
+    theta_d, loss = toy.optimum(theta_0, P)
+    assert loss == pytest.approx(paper.toy_optimum(theta_0, P), rel=1e-9, abs=1e-18)
+    assert paper.toy_loss(theta_0 + P @ theta_d) == pytest.approx(loss, rel=1e-9, abs=1e-18)
