@@ -1,0 +1,83 @@
+"""Data sets: the embedded digits, MNIST and its two look-alikes, CIFAR-10."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from npintdim.backend import unknown
+from npintdim.data import cifar, digits, idx
+from npintdim.data.fetch import locate
+from npintdim.data.idx import Split
+from npintdim.data.registry import REGISTRY, Source
+from npintdim.landscape import Batch, Dataset
+from npintdim.rng import check_integer
+
+NAMES = ("digits", *REGISTRY)
+CLASSES = 10
+
+
+def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: int | None = None) -> Dataset:
+    """Load a data set: pixels in [0, 1], no other normalisation.
+
+    Parameters
+    ----------
+    name : "digits", "mnist", "fashion-mnist", "kmnist" or "cifar10"
+        "digits" is part of the package and needs neither files nor network.
+    folder : where the original files lie, in `folder/name/` or in `folder` itself
+        None looks in the folder that the environment variable NPINTDIM_DATA names, then in the
+        cache, and then downloads. Every file's sha256 is checked, wherever it comes from.
+    limit_train : keep the first so many training images; None keeps all
+        The paper trains on the first 50,000 of MNIST's 60,000.
+
+    Returns
+    -------
+    Dataset
+        x float32 (n, channels, height, width), labels int64 (n,), 10 classes:
+
+        ============================= ============= ====== ======
+        name                          image         train  test
+        ============================= ============= ====== ======
+        digits                        (1, 8, 8)     1,297  500
+        mnist, fashion-mnist, kmnist  (1, 28, 28)   60,000 10,000
+        cifar10                       (3, 32, 32)   50,000 10,000
+        ============================= ============= ====== ======
+
+    Raises
+    ------
+    ValueError
+        for an unknown name, a file with another sha256, a limit_train outside 1, ..., n.
+    FileNotFoundError
+        if the folder, or a file in the `folder` that was given, does not exist.
+    OSError
+        if a file is neither at hand nor to be downloaded; the message says what was tried.
+    ImportError
+        if a download is needed and pooch is not installed.
+    """
+    if name not in NAMES:
+        raise unknown("dataset", name, NAMES)
+    if name == "digits":
+        return _dataset(name, digits.read(), digits.TOP, limit_train)
+    return _load(REGISTRY[name], folder, None, limit_train)
+
+
+def _load(source: Source, folder: str | Path | None, cache: Path | None, limit_train: int | None) -> Dataset:
+    """`load_dataset` for any source, with a cache of one's own."""
+    read = {"idx": idx.read, "cifar": cifar.read}[source.format]
+    return _dataset(source.name, read(locate(source, folder, cache)), 255, limit_train)
+
+
+def _dataset(name: str, splits: tuple[Split, Split], top: int, limit_train: int | None) -> Dataset:
+    """Pixels 0, ..., top become float32 in [0, 1]."""
+    (pixels, labels), test = splits
+    if limit_train is not None:
+        n = len(pixels)
+        needed = f"1 ≤ limit_train ≤ {n}, the training images of {name},"
+        limit = check_integer("limit_train", limit_train, 1, n, needed)
+        pixels, labels = pixels[:limit], labels[:limit]
+
+    def batch(pixels: idx.Bytes, labels: idx.Bytes) -> Batch:
+        return Batch(pixels / np.float32(top), labels.astype(np.int64))
+
+    return Dataset(name, batch(pixels, labels), batch(*test), CLASSES)

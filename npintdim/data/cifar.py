@@ -1,0 +1,55 @@
+"""The binary CIFAR-10 archive: records of a label and 3·32·32 pixels (all red, all green, all blue)."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from npintdim.data.idx import Bytes, Split
+
+IMAGE = (3, 32, 32)
+RECORD = 1 + 3 * 32 * 32
+TRAIN = tuple(f"data_batch_{k}.bin" for k in range(1, 6))
+TEST = "test_batch.bin"
+
+
+def read(paths: list[Path]) -> tuple[Split, Split]:
+    """Training part (the five batches in order) and test part of the one archive.
+
+    Raises
+    ------
+    ValueError
+        which names the file: a truncated or damaged archive, a batch that is missing, or one that is
+        not a whole number of records.
+    """
+    (path,) = paths
+    batches: dict[str, Bytes] = {}
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:  # one pass in the archive's order: a step back would unpack it all again
+                name = PurePosixPath(member.name).name
+                content = archive.extractfile(member)
+                if name in (*TRAIN, TEST) and content is not None:
+                    batches[name] = records(f"{path}, {name}", content.read())
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: the archive is truncated or damaged ({error})") from error
+    missing = [name for name in (*TRAIN, TEST) if name not in batches]
+    if missing:
+        raise ValueError(f"{path}: the archive lacks {', '.join(missing)}")
+    return split(np.concatenate([batches[name] for name in TRAIN])), split(batches[TEST])
+
+
+def records(where: str, content: bytes) -> Bytes:
+    """(n, 3073)."""
+    if len(content) % RECORD:
+        raise ValueError(f"{where}: {len(content)} bytes are not a whole number of records of {RECORD} bytes")
+    return np.frombuffer(content, np.uint8).reshape(-1, RECORD)
+
+
+def split(table: Bytes) -> Split:
+    """Pixels (n, 3, 32, 32) and labels (n,)."""
+    return table[:, 1:].reshape(-1, *IMAGE), table[:, 0]

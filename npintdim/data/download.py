@@ -1,0 +1,104 @@
+"""One file from the network or from the cache; kept only when its sha256 is right."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from npintdim.data.registry import File, Source
+
+VARIABLE = "NPINTDIM_DATA"
+
+
+def download(source: Source, file: File, cache: Path | None = None) -> Path:
+    """The file from the cache, or from the first mirror that has it with the right sha256.
+
+    Pooch writes to a temporary file and renames it at the end, so nothing half-written bears the name.
+
+    Raises
+    ------
+    ImportError
+        without pooch.
+    OSError
+        when no mirror helps: every address with what happened there.
+    """
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            f"{source.name}: {file.name} has to be downloaded, and that needs the pooch package: "
+            f"pip install 'npintdim[data]', or {remedy(source)}"
+        ) from error
+    http = pooch.HTTPDownloader(
+        progressbar=file.size > 1_000_000 and find_spec("tqdm") is not None and sys.stderr.isatty(),
+        chunk_size=1 << 16,
+        timeout=(10, 60),
+        headers={"Accept-Encoding": "identity"},  # else some servers have the .gz unpacked on the way
+    )
+
+    def checked(url: str, output: str, owner: Any) -> None:
+        http(url, output, owner)
+        found = sha256(Path(output))
+        if found != file.sha256:
+            raise mismatch("nothing was kept", Path(output), found, file)
+
+    where = pooch.os_cache("npintdim") / source.name if cache is None else cache
+    tried = []
+    for mirror in source.mirrors:
+        url = mirror + file.name
+        try:
+            with quiet(pooch.get_logger()):
+                return Path(pooch.retrieve(url, file.sha256, file.name, where, downloader=checked))
+        except (OSError, ValueError) as error:
+            tried.append(f"  {url}: {reason(error)}")
+    heading = f"{source.name}: {file.name} could not be downloaded to {where}. Tried:"
+    raise OSError("\n".join((heading, *tried, f"Instead, {remedy(source)}")))
+
+
+def reason(error: Exception) -> object:
+    """The cause inside a failed connection, which says more in fewer words than its wrapping."""
+    return getattr(error.args[0] if error.args else None, "reason", None) or error
+
+
+@contextmanager
+def quiet(logger: logging.Logger) -> Iterator[None]:
+    """Only warnings, unless the user has set a level.
+
+    A filter, because pooch's logger stands outside logging's tree and remembers what its level let through.
+    """
+
+    def serious(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+    if logger.level == logging.NOTSET:
+        logger.addFilter(serious)
+    try:
+        yield
+    finally:
+        logger.removeFilter(serious)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def mismatch(what: str, path: Path, found: str, file: File) -> ValueError:
+    """The error for a file with another sha256."""
+    return ValueError(
+        f"{what}: the sha256 of {file.name} is {found} ({path.stat().st_size:,} bytes), "
+        f"but {file.sha256} ({file.size:,} bytes) is needed"
+    )
+
+
+def remedy(source: Source) -> str:
+    """What to do without a network."""
+    names = ", ".join(f"{file.name} ({file.size:,} bytes)" for file in source.files)
+    return f"put {names} into a folder and set {VARIABLE} to it"

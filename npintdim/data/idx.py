@@ -1,0 +1,59 @@
+"""The IDX format of MNIST: bytes 0, 0, 8, k; then k big-endian lengths n_1, ..., n_k; then Π n_i bytes."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes: TypeAlias = NDArray[np.uint8]
+
+Split: TypeAlias = tuple[Bytes, Bytes]
+"""Pixels (n, channels, height, width) and labels (n,), as in the file."""
+
+
+def read(paths: list[Path]) -> tuple[Split, Split]:
+    """Training and test part from training images, training labels, test images, test labels."""
+    x, labels, x_test, labels_test = paths
+    return (images(x), read_idx(labels, 1)), (images(x_test), read_idx(labels_test, 1))
+
+
+def images(path: Path) -> Bytes:
+    """(n, 1, height, width)."""
+    return read_idx(path, 3)[:, None]
+
+
+def read_idx(path: Path, ndim: int) -> Bytes:
+    """One gzipped IDX file of unsigned bytes in ndim dimensions.
+
+    Raises
+    ------
+    ValueError
+        which names the file: a truncated or damaged gzip, another magic number, a length that is
+        not the product of the dimensions.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: the gzip file is truncated or damaged ({error})") from error
+    head = 4 + 4 * ndim
+    magic = bytes((0, 0, 8, ndim))
+    if content[:4] != magic:
+        raise ValueError(
+            f"{path}: the magic number is 0x{content[:4].hex()}, but unsigned bytes in {ndim} dimensions "
+            f"need 0x{magic.hex()}"
+        )
+    if len(content) < head:
+        raise ValueError(f"{path}: the file ends inside its header, after {len(content)} of {head} bytes")
+    shape = np.frombuffer(content, ">u4", ndim, offset=4).tolist()
+    if len(content) - head != math.prod(shape):
+        raise ValueError(
+            f"{path}: {len(content) - head} bytes follow the header, but its dimensions "
+            f"{'×'.join(map(str, shape))} need {math.prod(shape)}"
+        )
+    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
