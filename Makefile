@@ -1,0 +1,27 @@
+# Needs only Python ≥ 3.11 with venv. On Windows, or with conda, type the commands of the README instead.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: measure test lint clean
+
+measure: .venv/ready
+	$(PY) -m npintdim measure
+
+test: .venv/ready
+	$(PY) -m pytest
+
+lint: .venv/ready
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy --strict
+
+.venv/ready: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "npintdim needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet --editable '.[all,test]'
+	touch .venv/ready
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
