@@ -72,9 +72,20 @@ def test_digits_have_the_documented_shapes_and_ranges():
     assert np.bincount(data.test.labels).min() > 30
 
 
-def test_digits_are_those_of_scikit_learn_in_the_order_of_the_split():
+def digits_of_the_file():
+    packed = files("npintdim.data").joinpath("embedded", "digits.csv.gz").read_bytes()
+    rows = [[int(field) for field in line.split(b",")] for line in gzip.decompress(packed).split()]
+    return np.array([row[:-1] for row in rows]), np.array([row[-1] for row in rows])
+
+
+def digits_of_scikit_learn():
     datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
-    images, digits = datasets.load_digits(return_X_y=True)
+    return datasets.load_digits(return_X_y=True)
+
+
+@pytest.mark.parametrize("original", [digits_of_the_file, digits_of_scikit_learn])
+def test_digits_are_the_original_in_the_order_of_the_split(original):
+    images, digits = original()
     order = Stream(0, Purpose.SPLIT).permutation(1797)
     data = load_dataset("digits")
     x = np.concatenate((data.train.x, data.test.x)).reshape(1797, 64)
