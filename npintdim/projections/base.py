@@ -44,9 +44,10 @@ class Projection(ABC):
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
-        check_integer("D", self.D, 1)
-        check_integer("d", self.d, 1, self.D, f"1 ≤ d ≤ D = {self.D}")
-        check_seed(self.seed)
+        D = check_integer("D", self.D, 1)
+        d = check_integer("d", self.d, 1, D, f"1 ≤ d ≤ D = {D}")
+        for name, value in (("D", D), ("d", d), ("seed", check_seed(self.seed))):
+            object.__setattr__(self, name, value)  # a NumPy integer is not JSON
         self._check()
 
     @abstractmethod
@@ -97,7 +98,7 @@ class Projection(ABC):
         Raises
         ------
         ValueError
-            if v or out has another shape.
+            if v or out has another shape, or out another dtype than the backend's.
         """
         return self._product(self._apply, v, "theta_d", self.d, out)
 
@@ -112,7 +113,7 @@ class Projection(ABC):
         Raises
         ------
         ValueError
-            if g or out has another shape.
+            if g or out has another shape, or out another dtype than the backend's.
         """
         return self._product(self._adjoint, g, "grad_theta", self.D, out)
 
@@ -128,8 +129,7 @@ class Projection(ABC):
         y = f(x)
         if out is None:
             return y
-        if out.shape != y.shape:
-            raise ValueError(f"out has shape {out.shape}, but the product has shape {y.shape}")
+        out = self.backend.buffer(out, y.shape)
         out[...] = y
         return out
 
@@ -207,6 +207,12 @@ class Transposed:
 
     def __matmul__(self, g: Array) -> Floats:
         return _columns(self.P.backend.xp, self.P.adjoint, g)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False: an option's value is part of the spec."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}: True or False is needed")
 
 
 def _columns(xp: Any, f: Callable[[Array], Floats], x: Array) -> Floats:
