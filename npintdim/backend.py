@@ -78,6 +78,21 @@ class Backend:
             raise TypeError(f"{what} has dtype {array.dtype}: real numbers are needed")
         return array.astype(self.dtype, copy=False)
 
+    def buffer(self, out: Array | None, shape: tuple[int, ...]) -> Array:
+        """`out`, or a fresh array without it.
+
+        Raises
+        ------
+        ValueError
+            if out has another shape or dtype; writing to it would round or broadcast silently.
+        """
+        if out is None:
+            fresh: Array = self.xp.empty(shape, dtype=self.dtype)
+            return fresh
+        if out.shape != shape or out.dtype != self.dtype:
+            raise ValueError(f"out is {out.dtype} {out.shape}: {self.dtype} {shape} is needed")
+        return out
+
     def send(self, array: Array, dtype: Any = None) -> Array:
         """Copy a host array to the backend's device (nothing moves where it is there already)."""
         moved: Array = self.xp.asarray(array, dtype=dtype)
@@ -127,7 +142,7 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
     ImportError
         if the named backend's package or device is missing; the message has the pip line.
     ValueError
-        for an unknown name, another dtype, or threads < 1.
+        for an unknown name, another dtype, or threads that are not an integer ≥ 1.
     """
     if name is None:
         name = "numpy" if missing("numba") else "numba"
@@ -136,8 +151,8 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}: at least 1 is needed")
+    if threads is not None and (int(threads) != threads or threads < 1):
+        raise ValueError(f"threads is {threads!r}: an integer ≥ 1 is needed")
     why = missing(name)
     if why:
         raise ImportError(why)
@@ -149,5 +164,5 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
         sparse=importlib.import_module(sparse),
         kernels=importlib.import_module(f"npintdim.kernels.{kernels}"),
         dtype=dtype,
-        threads=threads or cores(),
+        threads=int(threads or cores()),
     )

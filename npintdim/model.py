@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+
 from npintdim.backend import Backend, get_backend
 from npintdim.landscape import Batch, Evaluation
 from npintdim.layers import Layer
@@ -108,7 +110,7 @@ class Model:
         self, theta: Floats, caches: list[Any], dlogits: Floats, out: Floats | None = None
     ) -> Floats:
         """∇_θ L (D,) from ∂L/∂logits; the chain rule, from the last layer to the first with parameters."""
-        grad: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype) if out is None else out
+        grad: Floats = self.backend.buffer(out, (self.D,))
         places = self._params(grad)
         params = self._params(theta)
         dy: Floats | None = dlogits
@@ -161,11 +163,21 @@ class Model:
 
     def _labels(self, batch: Batch) -> Array:
         labels = batch.labels
-        if labels is None or labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
-            given = None if labels is None else f"{labels.dtype} {labels.shape}"
-            raise ValueError(f"batch.labels is {given}: integers of shape ({len(batch)},) are needed")
+        if labels is None:
+            raise ValueError("batch.labels is None: a Model needs labels")
         if not isinstance(labels, self.backend.xp.ndarray):
             raise TypeError(
                 f"batch.labels is a {type(labels).__name__}, not an array of {self.backend.name!r}"
             )
+        if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"batch.labels is {labels.dtype} {labels.shape}: integers of shape ({len(batch)},) are needed"
+            )
+        if self.backend.xp is np and len(labels):  # a GPU would have to stop for this; `Dataset` has looked
+            low, high = int(labels.min()), int(labels.max())
+            if low < 0 or high >= self.classes:
+                raise ValueError(
+                    f"batch.labels run from {low} to {high}, but the model's {self.classes} classes "
+                    f"need 0 to {self.classes - 1}"
+                )
         return labels

@@ -57,10 +57,12 @@ class ParamLayout:
         Raises
         ------
         ValueError
-            if theta has another shape.
+            if theta has another shape, or strides.
         """
         if theta.shape != (self.D,):
             raise ValueError(
                 f"theta has shape {theta.shape}, but D = {self.D}: theta must have shape ({self.D},)"
             )
+        if not theta.flags.c_contiguous:
+            raise ValueError("theta is not contiguous: views of a strided vector would be copies")
         return {name: theta[self.slices[name]].reshape(shape) for name, shape in self.entries}
