@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.projections.base import Projection
 from npintdim.typing import Floats, Ints, Spec
+
+LEAST = 2.0**-53  # below it 1 − density is 1
+NUMBER = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,10 @@ class SparseProjection(Projection):
     kind: ClassVar[str] = "sparse"
 
     def _check(self) -> None:
-        if self.density is None:
-            object.__setattr__(self, "density", 1.0 / math.sqrt(self.D))
-        if not (isinstance(self.density, (int, float)) and 0 < self.density <= 1):
-            raise ValueError(f"density is {self.density!r}: a number in (0, 1] is needed")
+        density: Any = 1.0 / math.sqrt(self.D) if self.density is None else self.density
+        if isinstance(density, bool) or not isinstance(density, NUMBER) or not LEAST <= density <= 1:
+            raise ValueError(f"density is {density!r}: a number in (0, 1], at least 2**-53, is needed")
+        object.__setattr__(self, "density", float(density))
         empty = self.backend.xp.flatnonzero(self.nnz == 0)
         if len(empty):
             raise ValueError(
