@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.backend import unknown
-from npintdim.projections.base import Projection
+from npintdim.projections.base import Projection, check_flag
 from npintdim.typing import Floats, Ints, Spec
 
 ENTRIES = ("gaussian", "rademacher")
@@ -50,6 +50,7 @@ class DenseProjection(Projection):
     def _check(self) -> None:
         if self.entries not in ENTRIES:
             raise unknown("entries", self.entries, ENTRIES)
+        check_flag("stored", self.stored)
         size, free = self.D * self.d * self.backend.dtype.itemsize, free_memory()
         if self.stored and self.backend.xp is np and size > free:
             raise MemoryError(

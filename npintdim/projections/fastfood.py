@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.backend import unknown
-from npintdim.projections.base import Projection
+from npintdim.projections.base import Projection, check_flag
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats, Ints, Spec, Words
 
@@ -57,6 +57,7 @@ class FastfoodProjection(Projection):
     def _check(self) -> None:
         if self.blocks not in BLOCKS:
             raise unknown("blocks", self.blocks, BLOCKS)
+        check_flag("signs", self.signs)
 
     @property
     def m(self) -> int:
