@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from npintdim import layers as layer_kinds
 from npintdim.backend import Backend, unknown
 from npintdim.layers import Conv2D, Flatten, Layer, Linear, MaxPool2D, ReLU
 from npintdim.model import Model
@@ -59,6 +58,9 @@ def lenet(
     ValueError
         if the images are too small for two convolutions and poolings.
     """
+    if len(in_shape) != 3:
+        raise ValueError(f"in_shape is {tuple(in_shape)}: (channels, height, width) is needed")
+    classes = check_integer("classes", classes, 1)
     c, h, w = (
         check_integer("each of in_shape", n, 1, needed="(channels, height, width) ≥ 1") for n in in_shape
     )
@@ -80,6 +82,7 @@ def lenet(
 
 
 ARCHITECTURES: dict[str, Any] = {"mlp": mlp, "lenet": lenet}
+LAYERS: dict[str, Any] = {kind.__name__: kind for kind in (Conv2D, Flatten, Linear, MaxPool2D, ReLU)}
 
 
 def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
@@ -97,11 +100,13 @@ def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
             raise unknown("architecture", name, ARCHITECTURES)
         model: Model = ARCHITECTURES[name](**options, backend=backend)
         return model
+    if not {"in_shape", "layers"} <= set(spec):
+        raise ValueError(f"spec {spec} describes no network: it has neither 'architecture' nor 'layers'")
     layers = []
     for entry in spec["layers"]:
         options = dict(entry)
         kind = options.pop("kind")
-        if kind not in layer_kinds.__all__:
-            raise unknown("layer", kind, layer_kinds.__all__)
-        layers.append(getattr(layer_kinds, kind)(**options))
+        if kind not in LAYERS:
+            raise unknown("layer", kind, LAYERS)
+        layers.append(LAYERS[kind](**options))
     return Model(layers, tuple(spec["in_shape"]), backend)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from npintdim.backend import Backend
 from npintdim.initializers import HeNormal, Initializer, Zeros
 from npintdim.layers.base import Layer
+from npintdim.rng import check_integer
 from npintdim.typing import Floats
 
 
@@ -35,6 +36,11 @@ class Conv2D(Layer):
     k: int
     stride: int = 1
     padding: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("c_in", "c_out", "k", "stride"):
+            check_integer(name, getattr(self, name), 1)
+        check_integer("padding", self.padding, 0)
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """W (c_out, c_in, k, k), b (c_out,)."""

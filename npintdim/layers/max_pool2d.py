@@ -7,6 +7,7 @@ from typing import Any
 
 from npintdim.backend import Backend
 from npintdim.layers.base import ParameterFree
+from npintdim.rng import check_integer
 from npintdim.typing import Floats
 
 
@@ -27,6 +28,10 @@ class MaxPool2D(ParameterFree):
 
     size: int = 2
     stride: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("size", self.size, 1)
+        check_integer("stride", self.stride, 0)
 
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """(c, h, w) → (c, (h − size)//s + 1, (w − size)//s + 1)."""
