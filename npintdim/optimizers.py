@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.backend import unknown
 from npintdim.typing import Floats, Spec
 
 
@@ -58,6 +59,11 @@ class SGD(Optimizer):
     lr: float = 0.1
     momentum: float = 0.9
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}: 0 ≤ momentum < 1 is needed")
+
     def start(self, theta: Floats) -> tuple[Floats, ...]:
         """U = 0."""
         return (theta * 0,) if self.momentum else ()
@@ -95,6 +101,8 @@ class Adam(Optimizer):
         for name, beta in (("beta1", self.beta1), ("beta2", self.beta2)):
             if not 0 <= beta < 1:
                 raise ValueError(f"{name} is {beta}: 0 ≤ {name} < 1 is needed")
+        if not 0 < self.eps < math.inf:
+            raise ValueError(f"eps is {self.eps}: a positive number is needed")
 
     def start(self, theta: Floats) -> tuple[Floats, ...]:
         """M = v = 0."""
@@ -115,7 +123,16 @@ OPTIMIZERS: dict[str, Any] = {"sgd": SGD, "adam": Adam}
 
 
 def optimizer_from_spec(spec: Spec) -> Optimizer:
-    """Build the optimizer that `Optimizer.spec()` describes."""
+    """Build the optimizer that `Optimizer.spec()` describes.
+
+    Raises
+    ------
+    ValueError
+        for a kind that this package does not have.
+    """
     options = dict(spec)
-    optimizer: Optimizer = OPTIMIZERS[options.pop("kind")](**options)
+    kind = options.pop("kind")
+    if kind not in OPTIMIZERS:
+        raise unknown("optimizer", kind, OPTIMIZERS)
+    optimizer: Optimizer = OPTIMIZERS[kind](**options)
     return optimizer
