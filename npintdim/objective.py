@@ -100,6 +100,11 @@ class L2:
     def __post_init__(self) -> None:
         if not 0 <= self.weight < np.inf:
             raise ValueError(f"weight is {self.weight}: a number ≥ 0 is needed")
+        if self.landscape.dim != self.layout.D:
+            raise ValueError(
+                f"the layout has D = {self.layout.D}, but the landscape has {self.landscape.dim} coordinates: "
+                "wrap the network, not its subspace"
+            )
 
     @property
     def dim(self) -> int:

@@ -47,6 +47,8 @@ class ToyProblem:
 
     def residual(self, theta: Floats) -> Floats:
         """Σ_{group k} θ − k for k = 1, ..., s; columns are treated alone if theta is (D, columns)."""
+        if len(theta) != self.D:
+            raise ValueError(f"theta has shape {theta.shape}, but D = {self.D}: ({self.D},) is needed")
         sums = theta.reshape(self.s, self.D // self.s, *theta.shape[1:]).sum(axis=1)
         k = namespace(theta).arange(1, self.s + 1, dtype=theta.dtype)
         return sums - k.reshape(self.s, *[1] * (theta.ndim - 1))
