@@ -142,7 +142,7 @@ def gradient_check(
     """
     if theta.dtype != np.float64:
         raise TypeError(f"theta has dtype {theta.dtype}: a gradient check needs float64")
-    batch = batch or Batch()
+    batch = Batch() if batch is None else batch  # a batch without data is falsy
     _, grad = landscape.loss_and_grad(theta, batch)
     checks = []
     for k in range(directions):

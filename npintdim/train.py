@@ -63,7 +63,8 @@ class Run:
     Parameters
     ----------
     theta : after the last step; where the run diverged, after its last finite epoch
-    status : "finished", "diverged" (a loss was not finite) or "interrupted" (Ctrl-C)
+    status : "finished", "diverged" (a loss was not finite, of a step or at the end of an epoch) or
+        "interrupted" (Ctrl-C)
     records : one per epoch
     """
 
@@ -126,14 +127,14 @@ def train(
                     total = total + loss * max(1, len(batch))
                     n += max(1, len(batch))
                 mean = float(total) / n
-                if not math.isfinite(mean):
+                scores = measure(landscape, theta, data, config) if math.isfinite(mean) else None
+                if scores is None:
                     records.append(Record(epoch, mean, 0.0, 0.0, time.perf_counter() - began))
                     status = "diverged"
                     break
                 reached = theta
-                on_train, on_test = measure_performance(landscape, theta, data, config)
-                records.append(Record(epoch, mean, on_train, on_test, time.perf_counter() - began))
-                bar.step(f"loss {mean:.4f}, test {on_test:.4f}")
+                records.append(Record(epoch, mean, *scores, time.perf_counter() - began))
+                bar.step(f"loss {mean:.4f}, test {scores[1]:.4f}")
     except KeyboardInterrupt:
         reached, status = theta, "interrupted"
     return Run(theta=reached, status=status, records=tuple(records))
@@ -154,14 +155,18 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
         yield Batch(x[own], labels[own], step + i)
 
 
-def measure_performance(
+def measure(
     landscape: Landscape, theta: Floats, data: Dataset | None, config: TrainConfig
-) -> tuple[float, float]:
-    """Performance on (the first examples of) the training data, and on all test data."""
+) -> tuple[float, float] | None:
+    """Performance on (the first examples of) the training data, and on all test data.
+
+    None where the loss is no longer finite: the last step of the epoch went too far.
+    """
     if data is None:
-        both = landscape.evaluate(theta, Batch()).performance
-        return both, both
-    x, labels = data.train.x, data.train.labels
-    assert x is not None and labels is not None
-    first = Batch(x[: config.train_examples], labels[: config.train_examples])
-    return landscape.evaluate(theta, first).performance, landscape.evaluate(theta, data.test).performance
+        on_train = on_test = landscape.evaluate(theta, Batch())
+    else:
+        x, labels = data.train.x, data.train.labels
+        assert x is not None and labels is not None
+        first = Batch(x[: config.train_examples], labels[: config.train_examples])
+        on_train, on_test = landscape.evaluate(theta, first), landscape.evaluate(theta, data.test)
+    return (on_train.performance, on_test.performance) if math.isfinite(on_train.loss) else None
