@@ -1,0 +1,48 @@
+"""The same hot loops for CuPy arrays: same files, names and signatures as `reference`, which defines them.
+
+Nothing is compiled, and no device is touched, before the first call.
+"""
+
+from npintdim.kernels.cuda.conv import conv2d_backward, conv2d_forward
+from npintdim.kernels.cuda.dense import (
+    gaussian_adjoint,
+    gaussian_apply,
+    gaussian_column,
+    gaussian_norms,
+    rademacher_adjoint,
+    rademacher_apply,
+    rademacher_column,
+)
+from npintdim.kernels.cuda.fastfood import fastfood_adjoint, fastfood_apply
+from npintdim.kernels.cuda.normals import normals, square_sum, truncated_normals
+from npintdim.kernels.cuda.pool import max_pool_backward, max_pool_forward
+from npintdim.kernels.cuda.sparse import sparse_adjoint, sparse_apply, sparse_column, sparse_columns
+from npintdim.kernels.cuda.wht import wht
+from npintdim.kernels.cuda.words import permutations, signs, words
+
+__all__ = [
+    "conv2d_backward",
+    "conv2d_forward",
+    "fastfood_adjoint",
+    "fastfood_apply",
+    "gaussian_adjoint",
+    "gaussian_apply",
+    "gaussian_column",
+    "gaussian_norms",
+    "max_pool_backward",
+    "max_pool_forward",
+    "normals",
+    "permutations",
+    "rademacher_adjoint",
+    "rademacher_apply",
+    "rademacher_column",
+    "signs",
+    "sparse_adjoint",
+    "sparse_apply",
+    "sparse_column",
+    "sparse_columns",
+    "square_sum",
+    "truncated_normals",
+    "wht",
+    "words",
+]

@@ -1,0 +1,62 @@
+"""Dense projections without a matrix, on the device; the definition is `reference/dense.py`."""
+
+from __future__ import annotations
+
+import math
+
+import cupy as cp
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim.kernels.cuda.launch import cover, exact
+from npintdim.kernels.cuda.normals import normals
+from npintdim.kernels.cuda.words import signs, words
+from npintdim.kernels.reference.dense import DENSE
+from npintdim.typing import Floats
+
+
+def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
+    """Grid normals of column j, (D,) int32."""
+    return normals(words(seed, DENSE, j, 0, D))  # type: ignore[return-value]
+
+
+def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
+    """Signs of column j, (D,) int8."""
+    return signs(words(seed, DENSE, j, 0, -(-D // 32)), D)  # type: ignore[return-value]
+
+
+def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:
+    """Column norms on the grid, (d,) float64, on the device; a block sums a column in integers."""
+    norms: NDArray[np.float64] = cp.empty(d, dtype=np.float64)
+    exact("gaussian_norms", d, np.uint64(seed), D, norms)
+    return norms
+
+
+def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, threads: int = 1) -> Floats:
+    """P v, columns ascending; a thread owns four rows, which share the Philox block of every column."""
+    y: Floats = cp.empty(D, dtype=v.dtype)
+    exact("gaussian_apply", cover(-(-D // 4)), v, np.uint64(seed), norms, len(v), D, y, T=v.dtype)
+    return y
+
+
+def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: int = 1) -> Floats:
+    """Pᵀ g; a block sums a column, in float64 and in a fixed order."""
+    out: Floats = cp.empty(len(norms), dtype=g.dtype)
+    exact("gaussian_adjoint", len(norms), g, np.uint64(seed), norms, len(g), out, T=g.dtype)
+    return out
+
+
+def rademacher_apply(v: Floats, seed: int, D: int, threads: int = 1) -> Floats:
+    """P v, columns ascending; a block of threads owns 128 rows, the signs of one Philox block."""
+    scaled = v * v.dtype.type(1.0 / math.sqrt(D))
+    y: Floats = cp.empty(D, dtype=v.dtype)
+    exact("rademacher_apply", cover(D), scaled, np.uint64(seed), len(v), D, y, T=v.dtype)
+    return y
+
+
+def rademacher_adjoint(g: Floats, seed: int, d: int, threads: int = 1) -> Floats:
+    """Pᵀ g; a block sums a column, in float64 and in a fixed order."""
+    D, T = len(g), g.dtype
+    out: Floats = cp.empty(d, dtype=T)
+    exact("rademacher_adjoint", d, g, np.uint64(seed), T.type(1.0 / math.sqrt(D)), D, out, T=T)
+    return out

@@ -1,0 +1,65 @@
+"""Very sparse ± projections on the device; the definition is `reference/sparse.py`."""
+
+from __future__ import annotations
+
+import math
+
+import cupy as cp
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim.kernels.cuda.launch import cover, exact
+from npintdim.kernels.reference.normals import log
+from npintdim.typing import Floats, Ints
+
+
+def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
+    """Rows of the non-zeros of column j, ascending, int64."""
+    _, rows, _ = walk(seed, j, 1, D, density)
+    return rows.astype(np.int64)
+
+
+def sparse_columns(
+    seed: int, D: int, d: int, density: float
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
+    """Columns compressed: indptr (d + 1,), rows (nnz,), sign (nnz,)."""
+    return walk(seed, 0, d, D, density)
+
+
+def walk(
+    seed: int, first: int, d: int, D: int, density: float
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
+    """Columns first, ..., first + d − 1; a thread walks down each, once to count and once to fill.
+
+    The number of non-zeros decides how much memory is needed, so the host waits for it.
+    """
+    log_miss = float(log(np.array([1.0 - density]))[0]) if density < 1.0 else -math.inf  # all gaps 0
+    address = np.uint64(seed), first, d, D, log_miss
+    indptr: NDArray[np.int64] = cp.zeros(d + 1, dtype=np.int64)
+    rows: NDArray[np.int32] = cp.empty(0, dtype=np.int32)
+    sign: NDArray[np.int8] = cp.empty(0, dtype=np.int8)
+    exact("sparse_columns", cover(d), *address, 0, indptr, rows, sign)
+    indptr = cp.cumsum(indptr)
+    nnz = int(indptr[-1])
+    rows, sign = cp.empty(nnz, dtype=np.int32), cp.empty(nnz, dtype=np.int8)
+    exact("sparse_columns", cover(d), *address, 1, indptr, rows, sign)
+    return indptr, rows, sign
+
+
+def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
+    """P v, columns ascending.
+
+    cuSPARSE promises no bits for compressed columns, and a sort by rows would make the host wait; instead
+    a block of threads finds the pieces of the columns that lie in its 128 rows.
+    """
+    y: Floats = cp.empty(D, dtype=v.dtype)
+    exact("sparse_apply", cover(D), v, indptr, rows, values, len(v), D, y, T=v.dtype)
+    return y
+
+
+def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
+    """Pᵀ g; a block sums a column, in float64 and in a fixed order."""
+    d = len(indptr) - 1
+    out: Floats = cp.empty(d, dtype=g.dtype)
+    exact("sparse_adjoint", d, g, indptr, rows, values, out, T=g.dtype)
+    return out
