@@ -7,6 +7,7 @@ from npintdim._version import __version__
 from npintdim.architectures import lenet, mlp, model_from_spec
 from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
+from npintdim.compress import CompressedModel
 from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.layers import Conv2D, Flatten, Layer, Linear, MaxPool2D, ParameterFree, ReLU
 from npintdim.model import Model
@@ -25,6 +26,7 @@ __all__ = [
     "Backend",
     "Batch",
     "CheckError",
+    "CompressedModel",
     "Conv2D",
     "Dataset",
     "Evaluation",

@@ -1,0 +1,197 @@
+"""CompressedModel: a trained network as two seeds and theta_d, in one small file (docs/format.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim import fileformat
+from npintdim.backend import Backend
+from npintdim.landscape import Batch, Evaluation
+from npintdim.model import Model
+from npintdim.objective import SubspaceObjective
+from npintdim.projections import KINDS, Projection
+from npintdim.projections.dense import free_memory
+from npintdim.rebuild import check_named, draw, network_of, on
+from npintdim.rng import SCHEME, check_integer
+from npintdim.typing import Array, Spec
+
+
+@dataclass(frozen=True, eq=False)
+class CompressedModel:
+    """θ = float32(θ_0 + P θ_d), kept as the seed of θ_0, the seed of P, and θ_d.
+
+    Make one with `from_parts` or `load`.
+
+    Parameters
+    ----------
+    network : holds no parameters
+    P : D×d
+    theta_0_seed : θ_0 = network.init_theta(theta_0_seed)
+    theta_d : (d,) float32, read-only
+
+    Notes
+    -----
+    The decoded θ is bits, not bounds: θ_0 and Σ_j P_j θ_d,j in float64 (`Projection.apply_exact`), one
+    sum, one rounding to float32. Every backend and machine gets the same, and the file holds its sha256.
+    """
+
+    network: Model
+    P: Projection
+    theta_0_seed: int
+    theta_d: NDArray[np.float32]
+
+    @classmethod
+    def from_parts(cls, model: Model, theta_0_seed: int, P: Projection, theta_d: Array) -> CompressedModel:
+        """What a training run in a subspace leaves behind.
+
+        Parameters
+        ----------
+        model : of D parameters
+        theta_0_seed : the seed that `model.init_theta` was given
+        P : the projection of the run, D×d
+        theta_d : (d,), on any device; it is rounded to float32, so evaluate after this step
+
+        Raises
+        ------
+        TypeError, ValueError
+            if the parts do not fit together, theta_d or theta is not finite in float32, or a file could
+            not say which network or projection it is.
+        """
+        seed = check_integer("theta_0_seed", theta_0_seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
+        if model.D != P.D:
+            raise ValueError(f"P is D×d = {P.D}×{P.d}, but the model has D = {model.D}")
+        if KINDS.get(P.kind) is not type(P):
+            raise TypeError(f"P is a {type(P).__name__}: a file can name only {', '.join(KINDS)}")
+        check_named(model)
+        values = P.backend.host(theta_d)
+        if values.shape != (P.d,):
+            raise ValueError(
+                f"theta_d has shape {values.shape}, but P is D×d = {P.D}×{P.d}: theta_d must have shape ({P.d},)"
+            )
+        if values.dtype.kind not in "fiu":
+            raise TypeError(f"theta_d has dtype {values.dtype}: real numbers are needed")
+        with np.errstate(over="ignore"):
+            rounded = values.astype(np.float32)
+        rounded.flags.writeable = False
+        compressed = cls(model, P, seed, rounded)
+        compressed._theta  # noqa: B018  what goes beyond float32 is found now, not when it is saved
+        return compressed
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.theta_d).all():
+            raise fileformat.ThetaError("theta_d holds NaN, infinity or a number beyond float32")
+
+    @cached_property
+    def _theta(self) -> NDArray[np.float32]:
+        backend = replace(self.network.backend, dtype=np.dtype(np.float64))
+        theta_0 = backend.host(on(self.network, backend).init_theta(self.theta_0_seed))
+        with np.errstate(over="ignore"):
+            theta = (theta_0 + self.P.apply_exact(self.theta_d)).astype(np.float32)
+        if not np.isfinite(theta).all():
+            raise fileformat.ThetaError("theta = theta_0 + P theta_d goes beyond float32")
+        return theta
+
+    def theta(self) -> NDArray[np.float32]:
+        """The decoded θ, (D,) float32 on the host: the same bits everywhere."""
+        return self._theta.copy()
+
+    @cached_property
+    def theta_sha256(self) -> str:
+        """Sha256 (hex) of θ as little-endian float32."""
+        return hashlib.sha256(self._theta.astype("<f4").tobytes()).hexdigest()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """`P.fingerprint()`."""
+        return self.P.fingerprint()
+
+    def model(self, backend: Backend | None = None) -> Model:
+        """The network, on a backend if one is given."""
+        return self.network if backend is None else on(self.network, backend)
+
+    def objective(self, backend: Backend | None = None, **options: Any) -> SubspaceObjective:
+        """The landscape of dimension d in which theta_d is a point, to train on.
+
+        Options are those of the projection that do not change P: stored=True for a dense P, which
+        `load` leaves matrix-free.
+        """
+        model = self.model(backend)
+        P = replace(self.P, backend=model.backend, **options)
+        if P.spec() != self.P.spec():
+            raise ValueError(f"options {options} make another P: {P.spec()} instead of {self.P.spec()}")
+        return SubspaceObjective(model, model.init_theta(self.theta_0_seed), P)
+
+    def evaluate(self, data: Batch, backend: Backend | None = None) -> Evaluation:
+        """Loss and performance of the decoded θ on data (on the device of the backend)."""
+        model = self.model(backend)
+        return model.evaluate(model.backend.send(self.theta(), model.backend.dtype), data)
+
+    def header(self) -> Spec:
+        """What the file says in JSON."""
+        return {
+            "P": self.P.spec(),
+            "model": self.network.spec(),
+            "scheme": SCHEME,
+            "theta_0_seed": str(self.theta_0_seed),
+        }
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        return fileformat.pack(self.header(), self.fingerprint, self.theta_sha256, self.theta_d)
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the file, all or nothing; a file of that name is replaced only by a complete one.
+
+        Returns
+        -------
+        its size in bytes
+        """
+        data = self.to_bytes()
+        fileformat.write_atomically(Path(path), data)
+        return len(data)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], model: Model | None = None, backend: Backend | None = None
+    ) -> CompressedModel:
+        """Read a file, rebuild P and θ, and compare both with what the file says of them.
+
+        Parameters
+        ----------
+        path : of the file
+        model : the network, where it has layers that are not this package's; its spec must be the file's
+        backend : None for that of `model`, or else `get_backend()`
+
+        Raises
+        ------
+        FormatError
+            a subclass for each reason.
+        OSError
+            if the file cannot be read.
+        """
+        try:
+            data = fileformat.read(Path(path), free_memory())
+            header, fingerprint, theta_sha256, theta_d = fileformat.unpack(data)
+            network = network_of(header["model"], model, backend)
+            compressed = cls(
+                network, draw(header["P"], network, len(theta_d)), int(header["theta_0_seed"]), theta_d
+            )
+            if compressed.fingerprint != fingerprint:
+                raise fileformat.FingerprintError(
+                    f"P has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"
+                )
+            if compressed.theta_sha256 != theta_sha256:
+                raise fileformat.ThetaError(
+                    f"theta has the sha256 {compressed.theta_sha256} here, but {theta_sha256} in the file"
+                )
+        except fileformat.FormatError as error:
+            raise type(error)(f"{os.fspath(path)}: {error}") from error
+        return compressed
