@@ -1,86 +1,174 @@
-"""Two-dimensional convolution; the definition is `reference/conv.py`."""
+"""Two-dimensional convolution; the definition is `reference/conv.py`.
+
+An image is laid flat with rows of w' numbers, padding included, so that tap t = (c, a, b) is a shift
+by offsets_t = (c h' + a) w' + b, and for all places q = i w' + j of the output at once
+
+    y[o, q] = Σ_t W[o, t] x[q + offsets_t]        dW[o, t] = Σ_q dy[o, q] x[q + offsets_t]
+
+Places between the end of an output row and the next one are computed too, and left out when rows
+are copied; with a stride s the places in between are as well. dx is the same correlation of dy,
+spread out by the stride in a frame of zeros, with the kernels turned round.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import prange
 
-from npintdim.kernels.numba_cpu.jit import frozen, spread
-from npintdim.kernels.reference.conv import pad
-from npintdim.typing import Floats
+from npintdim.kernels.numba_cpu.jit import frozen, jit, spread, worth
+from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store, total, zeros
+from npintdim.typing import Floats, Ints
 
-PARTS = 8
+CHANNELS, PLACES, TAPS = 4, 2 * LANES, 2  # of a tile, which is held in registers
+PARTS = 8  # partial sums of dW, whatever the number of threads
+
+
+@jit
+def correlate(x, offsets, W, run, y):
+    """y[o · run + q] = Σ_t W[t, o] x[q + offsets_t] for q < run."""
+    for o in range(0, W.shape[1], CHANNELS):
+        for q in range(0, run, PLACES):
+            a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = zeros(x)
+            for t in range(len(offsets)):
+                x0, x1 = load(x, q + offsets[t]), load(x, q + offsets[t] + LANES)
+                a0, a1 = muladd(W[t, o], x0, a0), muladd(W[t, o], x1, a1)
+                b0, b1 = muladd(W[t, o + 1], x0, b0), muladd(W[t, o + 1], x1, b1)
+                c0, c1 = muladd(W[t, o + 2], x0, c0), muladd(W[t, o + 2], x1, c1)
+                d0, d1 = muladd(W[t, o + 3], x0, d0), muladd(W[t, o + 3], x1, d1)
+            for c, (s0, s1) in enumerate(((a0, a1), (b0, b1), (c0, c1), (d0, d1))):
+                store(y, (o + c) * run + q, s0)
+                store(y, (o + c) * run + q + LANES, s1)
+
+
+@jit
+def weigh(x, offsets, dy, run, sums):
+    """sums[o, t, lane] += Σ_q dy[o · run + q] x[q + offsets_t] over every 16th q."""
+    for o in range(0, len(sums), CHANNELS):
+        for t in range(0, len(offsets), TAPS):
+            a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = zeros(x)
+            for q in range(0, run, LANES):
+                x0, x1 = load(x, q + offsets[t]), load(x, q + offsets[t + 1])
+                a, b = load(dy, o * run + q), load(dy, (o + 1) * run + q)
+                c, d = load(dy, (o + 2) * run + q), load(dy, (o + 3) * run + q)
+                a0, a1, b0, b1 = muladd(a, x0, a0), muladd(a, x1, a1), muladd(b, x0, b0), muladd(b, x1, b1)
+                c0, c1, d0, d1 = muladd(c, x0, c0), muladd(c, x1, c1), muladd(d, x0, d0), muladd(d, x1, d1)
+            for c, (s0, s1) in enumerate(((a0, a1), (b0, b1), (c0, c1), (d0, d1))):
+                for i, s in enumerate((s0, s1)):
+                    kept = sums[o + c, t + i]
+                    store(kept, 0, load(kept, 0) + s)
+
+
+@jit
+def lay(image, first, step, height, width, plane, flat):
+    """Put entry (i, j) of each channel at row first + i · step, column first + j · step of its plane, if there."""
+    low = max(0, (step - 1 - first) // step)
+    for c in range(len(image)):
+        for i in range(low, min(image.shape[1], (height - first + step - 1) // step)):
+            line = flat[c * plane + (first + i * step) * width :]
+            for j in range(low, min(image.shape[2], (width - first + step - 1) // step)):
+                line[first + j * step] = image[c, i, j]
+
+
+@jit
+def pick(flat, step, width, run, image):
+    """Entry (i, j) of each channel from row i · step, column j · step of its plane."""
+    for c in range(len(image)):
+        for i in range(image.shape[1]):
+            line = flat[c * run + i * step * width :]
+            for j in range(image.shape[2]):
+                image[c, i, j] = line[j * step]
 
 
 @spread
-def correlate(x, W, stride, y, parts):
-    """y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a, j·s + b]."""
-    k = W.shape[2]
+def correlate_images(x, first, spacing, frame, offsets, W, stride, y, parts):
+    """y of images x laid into a frame."""
+    height, width = frame
+    run = reach(y.shape[2], y.shape[3], stride, width)
     for t in prange(parts):
-        for n in range(len(x) * t // parts, len(x) * (t + 1) // parts):
-            for o in range(W.shape[0]):
-                for i in range(y.shape[2]):
-                    line = y[n, o, i]
-                    for c in range(W.shape[1]):
-                        for a in range(k):
-                            seen = x[n, c, i * stride + a]
-                            for b in range(k):
-                                for j in range(len(line)):
-                                    line[j] += W[o, c, a, b] * seen[j * stride + b]
+        flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
+        out = np.empty(W.shape[1] * run, x.dtype)
+        for i in range(len(x) * t // parts, len(x) * (t + 1) // parts):
+            lay(x[i], first, spacing, height, width, height * width, flat)
+            correlate(flat, offsets, W, run, out)
+            pick(out, stride, width, run, y[i])
+
+
+@spread
+def weigh_images(x, padding, frame, offsets, dy, stride, sums, parts):
+    """sums[q] of part q of the images."""
+    height, width = frame
+    run = reach(dy.shape[2], dy.shape[3], stride, width)
+    for t in prange(parts):
+        flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
+        flat_dy = np.zeros(sums.shape[1] * run, x.dtype)
+        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
+            for i in range(len(x) * q // PARTS, len(x) * (q + 1) // PARTS):
+                lay(x[i], padding, 1, height, width, height * width, flat)
+                lay(dy[i], 0, stride, height, width, run, flat_dy)
+                weigh(flat, offsets, flat_dy, run, sums[q])
+
+
+@jit
+def reach(rows, columns, stride, width):
+    """Places from the first to the last of an output, in whole tiles."""
+    last = ((rows - 1) * width + columns - 1) * stride
+    return (last // PLACES + 1) * PLACES
+
+
+@jit
+def join(sums, dW):
+    """dW[o, t] = Σ over parts and lanes."""
+    for o in range(dW.shape[0]):
+        for t in range(dW.shape[1]):
+            s = load(sums[0, o, t], 0)
+            for q in range(1, PARTS):
+                s = s + load(sums[q, o, t], 0)
+            dW[o, t] = total(s)
+
+
+def shifts(channels: int, k: int, frame: tuple[int, int]) -> Ints:
+    """offsets_t of the taps t = (c, a, b)."""
+    c, a, b = np.ogrid[:channels, :k, :k]
+    offsets: Ints = ((c * frame[0] + a) * frame[1] + b).reshape(-1)
+    return offsets
+
+
+def columns(W: Floats) -> Floats:
+    """W[t, o], with zeros up to whole tiles of output channels."""
+    flat = W.reshape(len(W), -1).T
+    return np.pad(flat, ((0, 0), (0, -len(W) % CHANNELS)))
 
 
 def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int = 1) -> Floats:
     """y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]."""
+    n, c, h, w = x.shape
     k = W.shape[-1]
-    n, _, h, w = x.shape
-    shape = n, len(W), (h + 2 * padding - k) // stride + 1, (w + 2 * padding - k) // stride + 1
-    y = np.zeros(shape, dtype=x.dtype)
-    correlate(frozen(pad(x, padding)), frozen(W), stride, y, threads)
+    frame = h + 2 * padding, w + 2 * padding
+    y = np.empty((n, len(W), (frame[0] - k) // stride + 1, (frame[1] - k) // stride + 1), dtype=x.dtype)
+    threads = worth(threads, y.size * W[0].size / 2e4)
+    correlate_images(frozen(x), padding, 1, frame, shifts(c, k, frame), columns(W), stride, y, threads)
     return y
-
-
-@spread
-def weigh(x, dy, stride, dW, parts):
-    """dW[q] = sum over part q of the images."""
-    for t in prange(parts):
-        for q in range(len(dW) * t // parts, len(dW) * (t + 1) // parts):
-            for n in range(len(x) * q // len(dW), len(x) * (q + 1) // len(dW)):
-                for o in range(dW.shape[1]):
-                    for c in range(dW.shape[2]):
-                        for a in range(dW.shape[3]):
-                            for b in range(dW.shape[4]):
-                                total = dy.dtype.type(0)
-                                for i in range(dy.shape[2]):
-                                    for j in range(dy.shape[3]):
-                                        total += dy[n, o, i, j] * x[n, c, i * stride + a, j * stride + b]
-                                dW[q, o, c, a, b] += total
-
-
-@spread
-def scatter(dy, W, stride, dx, parts):
-    """dx[n, c, i·s + a, j·s + b] += Σ_o W[o, c, a, b] · dy[n, o, i, j]."""
-    k = W.shape[2]
-    for t in prange(parts):
-        for n in range(len(dx) * t // parts, len(dx) * (t + 1) // parts):
-            for o in range(W.shape[0]):
-                for c in range(W.shape[1]):
-                    for i in range(dy.shape[2]):
-                        for a in range(k):
-                            for b in range(k):
-                                for j in range(dy.shape[3]):
-                                    dx[n, c, i * stride + a, j * stride + b] += W[o, c, a, b] * dy[n, o, i, j]
 
 
 def conv2d_backward(
     x: Floats, W: Floats, dy: Floats, stride: int, padding: int, need_dx: bool, threads: int = 1
 ) -> tuple[Floats | None, Floats]:
     """dx (None where need_dx is False) and dW of conv2d_forward."""
-    h, w = x.shape[2:]
-    padded, dy = frozen(pad(x, padding)), frozen(dy)
-    dW = np.zeros((PARTS, *W.shape), dtype=x.dtype)
-    weigh(padded, dy, stride, dW, threads)
+    c, h, w = x.shape[1:]
+    k = W.shape[-1]
+    x, dy = frozen(x), frozen(dy)
+    threads = worth(threads, dy.size * W[0].size / 2e4)
+    frame = h + 2 * padding, w + 2 * padding
+    offsets = shifts(c, k, frame)
+    offsets = np.pad(offsets, (0, len(offsets) % TAPS), mode="edge")
+    sums = np.zeros((PARTS, len(W) + -len(W) % CHANNELS, len(offsets), LANES), dtype=x.dtype)
+    weigh_images(x, padding, frame, offsets, dy, stride, sums, threads)
+    dW = np.empty(W.shape, dtype=x.dtype)
+    join(sums, dW.reshape(len(W), -1))
     if not need_dx:
-        return None, dW.sum(axis=0)
-    dx = np.zeros(padded.shape, dtype=x.dtype)
-    scatter(dy, frozen(W), stride, dx, threads)
-    return np.ascontiguousarray(dx[:, :, padding : padding + h, padding : padding + w]), dW.sum(axis=0)
+        return None, dW
+    frame = h + k - 1, w + k - 1
+    turned = columns(W[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+    dx = np.empty(x.shape, dtype=x.dtype)
+    correlate_images(dy, k - 1 - padding, stride, frame, shifts(len(W), k, frame), turned, 1, dx, threads)
+    return dx, dW

@@ -1,7 +1,7 @@
 """Dense projections without a matrix; the definition is `reference/dense.py`.
 
-A chunk of rows stays in the smallest cache while all columns pass over it, so a row's sum has its
-columns in ascending order and no number of threads changes a bit.
+A chunk of rows stays in the smallest cache while the columns pass over it in ascending order, so no
+number of threads changes a bit. Vectors are padded with zeros to whole chunks and columns.
 """
 
 from __future__ import annotations
@@ -12,38 +12,55 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.jit import frozen, spread
-from npintdim.kernels.numba_cpu.normals import fill_normals, normal, square_sums
-from npintdim.kernels.numba_cpu.words import address, fill, signs, words
+from npintdim.kernels.numba_cpu.jit import frozen, jit, spread, worth
+from npintdim.kernels.numba_cpu.normals import CHUNK, draw, normals, square_sums, workspace
+from npintdim.kernels.numba_cpu.simd import LANES, convert, flip, load, mask, store, total, zeros
+from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, signs, words
 from npintdim.kernels.reference.dense import DENSE
-from npintdim.typing import Floats
+from npintdim.typing import Array, Floats
 
-ROWS = 2048  # of a chunk
-PURPOSE, ZERO = np.uint64(DENSE), np.uint64(0)
+ROWS = 32 * BATCH  # rows whose signs are one batch of words
+COLUMNS = 4  # that pass over a chunk together
+GAUSSIAN, RADEMACHER = 2e-3, 4e-5  # microseconds for an entry
+PURPOSE = np.uint64(DENSE)
+
+
+def whole(count: int, step: int) -> int:
+    """The count rounded up to whole steps."""
+    return -(-count // step) * step
+
+
+def padded(x: Array, step: int) -> Array:
+    """The vector with zeros up to whole steps."""
+    return frozen(np.pad(x, (0, whole(len(x), step) - len(x))))
 
 
 def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
     """Grid normals g_0j, ..., g_(D−1)j."""
-    g = np.empty(D, dtype=np.int32)
-    fill_normals(words(seed, DENSE, j, 0, D), g)
-    return g
+    return normals(words(seed, DENSE, j, 0, D)).astype(np.int32, copy=False)
 
 
 def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
     """Signs of column j."""
-    return signs(words(seed, DENSE, j, 0, -(-D // 32)), D).astype(np.int8)
+    return signs(words(seed, DENSE, j, 0, -(-D // 32)), D).astype(np.int8, copy=False)
+
+
+@jit
+def draw_normals(drawn, seed, j, start, space):
+    """Grid normals start, ... of column j, one for each place of drawn."""
+    fill_blocks(drawn, seed, PURPOSE, np.uint64(j), np.uint64(start // 4))
+    return draw(drawn, 0.0, 1.0, space)
 
 
 @spread
 def norm_sums(seed, D, d, sums, parts):
     """The two sums of every column."""
     for t in prange(parts):
-        drawn, g = np.empty(ROWS, np.uint32), np.empty(ROWS, np.int32)
+        space, drawn, g = workspace(), np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.int32)
         for j in range(d * t // parts, d * (t + 1) // parts):
-            for i in range(0, D, ROWS):
-                m = min(ROWS, D - i)
-                fill(drawn[:m], seed, PURPOSE, np.uint64(j), np.uint64(i))
-                fill_normals(drawn[:m], g[:m])
+            for start in range(0, D, CHUNK):
+                m = min(CHUNK, D - start)
+                g[:] = draw_normals(drawn, seed, j, start, space)
                 high, low = square_sums(g[:m])
                 sums[j, 0] += high
                 sums[j, 1] += low
@@ -52,96 +69,112 @@ def norm_sums(seed, D, d, sums, parts):
 def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:
     """Column norms sqrt(Σ_i g_ij²) on the grid; the sum is exact, then rounded once."""
     sums = np.zeros((d, 2), dtype=np.int64)
-    norm_sums(*address(seed), D, d, sums, threads)
+    norm_sums(*address(seed), D, d, sums, worth(threads, D * d * GAUSSIAN))
     return np.array([math.sqrt((int(high) << 32) + int(low)) for high, low in sums])
 
 
 @spread
 def gaussian_rows(v, seed, norms, y, parts):
     """y_i += dtype(g_ij / norm_j) v_j."""
-    chunks = (len(y) + ROWS - 1) // ROWS
+    chunks = (len(y) + CHUNK - 1) // CHUNK
     for t in prange(parts):
-        drawn = np.empty(ROWS, np.uint32)
-        for c in range(chunks * t // parts, chunks * (t + 1) // parts):
-            kept = y[c * ROWS : (c + 1) * ROWS]
-            w = drawn[: len(kept)]
+        space, drawn = workspace(), np.empty(CHUNK, np.uint32)
+        for start in range(chunks * t // parts * CHUNK, chunks * (t + 1) // parts * CHUNK, CHUNK):
+            kept = y[start : start + CHUNK]
             for j in range(len(v)):
-                fill(w, seed, PURPOSE, np.uint64(j), np.uint64(c * ROWS))
-                for i in range(len(kept)):
-                    kept[i] += v.dtype.type(normal(w[i]) / norms[j]) * v[j]
+                g = draw_normals(drawn[: len(kept)], seed, j, start, space)
+                for i in range(0, len(kept), LANES):
+                    store(kept, i, load(kept, i) + convert(load(g, i) / norms[j], y.dtype) * v[j])
 
 
 def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, threads: int = 1) -> Floats:
     """P v = Σ_j P_j v_j with P_j = dtype(g_j / norm_j)."""
-    y = np.zeros(D, dtype=v.dtype)
-    gaussian_rows(frozen(v), *address(seed), frozen(norms), y, threads)
-    return y
+    y = np.zeros(whole(D, BATCH), dtype=v.dtype)
+    gaussian_rows(frozen(v), *address(seed), frozen(norms), y, worth(threads, D * len(v) * GAUSSIAN))
+    return y[:D]
 
 
 @spread
-def gaussian_columns(g, seed, norms, out, parts):
-    """out_j = Σ_i dtype(g_ij / norm_j) g_i."""
+def gaussian_columns(g, seed, norms, Pt_g, parts):
+    """(Pᵀ g)_j += Σ_i dtype(g_ij / norm_j) g_i, chunk after chunk."""
+    d = len(Pt_g)
     for t in prange(parts):
-        drawn = np.empty(ROWS, np.uint32)
-        for j in range(len(out) * t // parts, len(out) * (t + 1) // parts):
-            total = 0.0
-            for i in range(0, len(g), ROWS):
-                seen = g[i : i + ROWS]
-                w = drawn[: len(seen)]
-                fill(w, seed, PURPOSE, np.uint64(j), np.uint64(i))
-                for k in range(len(seen)):
-                    total += g.dtype.type(normal(w[k]) / norms[j]) * seen[k]
-            out[j] = total
+        space, drawn = workspace(), np.empty(CHUNK, np.uint32)
+        for start in range(0, len(g), CHUNK):
+            seen = g[start : start + CHUNK]
+            for j in range(d * t // parts, d * (t + 1) // parts):
+                entries = draw_normals(drawn[: len(seen)], seed, j, start, space)
+                sums = zeros(g)
+                for i in range(0, len(seen), LANES):
+                    sums = sums + convert(load(entries, i) / norms[j], g.dtype) * load(seen, i)
+                Pt_g[j] += total(sums)
 
 
 def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: int = 1) -> Floats:
     """(Pᵀ g)_j = ⟨P_j, g⟩."""
-    out = np.empty(len(norms), dtype=g.dtype)
-    gaussian_columns(frozen(g), *address(seed), frozen(norms), out, threads)
-    return out
+    Pt_g = np.zeros(len(norms))
+    gaussian_columns(
+        padded(g, BATCH), *address(seed), frozen(norms), Pt_g, worth(threads, len(g) * len(norms) * GAUSSIAN)
+    )
+    return Pt_g.astype(g.dtype)
+
+
+@jit
+def draw_signs(drawn, seed, j, start):
+    """Signs start, ..., start + ROWS − 1 of the columns j, ..., j + 3."""
+    for c in range(COLUMNS):
+        batch = drawn[c * BATCH : (c + 1) * BATCH]
+        fill_blocks(batch, seed, PURPOSE, np.uint64(j + c), np.uint64(start // 128))
 
 
 @spread
 def rademacher_rows(v, seed, y, parts):
     """y_i += ± v_j."""
-    chunks = (len(y) + ROWS - 1) // ROWS
+    chunks = len(y) // ROWS
     for t in prange(parts):
-        drawn = np.empty(ROWS // 32, np.uint32)
-        for c in range(chunks * t // parts, chunks * (t + 1) // parts):
-            kept = y[c * ROWS : (c + 1) * ROWS]
-            for j in range(len(v)):
-                fill(drawn, seed, PURPOSE, np.uint64(j), np.uint64(c * (ROWS // 32)))
-                for i in range(len(kept)):
-                    minus = (drawn[i >> 5] >> np.uint32(i & 31)) & np.uint32(1)
-                    kept[i] += -v[j] if minus else v[j]
+        drawn = np.empty(COLUMNS * BATCH, np.uint32)
+        for start in range(chunks * t // parts * ROWS, chunks * (t + 1) // parts * ROWS, ROWS):
+            kept = y[start : start + ROWS]
+            for j in range(0, len(v), COLUMNS):
+                draw_signs(drawn, seed, j, start)
+                for i in range(0, ROWS, LANES):
+                    x = load(kept, i)
+                    for c in range(COLUMNS):
+                        x = x + flip(v[j + c], mask(drawn, c * ROWS + i))
+                    store(kept, i, x)
 
 
 def rademacher_apply(v: Floats, seed: int, D: int, threads: int = 1) -> Floats:
     """P v = Σ_j ± (v_j/√D)."""
-    y = np.zeros(D, dtype=v.dtype)
-    rademacher_rows(frozen(v * v.dtype.type(1.0 / math.sqrt(D))), *address(seed), y, threads)
-    return y
+    y = np.zeros(whole(D, ROWS), dtype=v.dtype)
+    scaled = padded(v * v.dtype.type(1.0 / math.sqrt(D)), COLUMNS)
+    rademacher_rows(scaled, *address(seed), y, worth(threads, D * len(v) * RADEMACHER))
+    return y[:D]
 
 
 @spread
-def rademacher_columns(g, seed, out, parts):
-    """out_j = Σ_i ± g_i."""
+def rademacher_columns(g, seed, sums, parts):
+    """sums_j += Σ_i ± g_i, chunk after chunk."""
+    groups = len(sums) // COLUMNS
     for t in prange(parts):
-        drawn = np.empty(ROWS // 32, np.uint32)
-        for j in range(len(out) * t // parts, len(out) * (t + 1) // parts):
-            total = 0.0
-            for i in range(0, len(g), ROWS):
-                seen = g[i : i + ROWS]
-                fill(drawn, seed, PURPOSE, np.uint64(j), np.uint64(i // 32))
-                for k in range(len(seen)):
-                    minus = (drawn[k >> 5] >> np.uint32(k & 31)) & np.uint32(1)
-                    total += -seen[k] if minus else seen[k]
-            out[j] = total
+        drawn = np.empty(COLUMNS * BATCH, np.uint32)
+        for start in range(0, len(g), ROWS):
+            seen = g[start : start + ROWS]
+            for j in range(groups * t // parts * COLUMNS, groups * (t + 1) // parts * COLUMNS, COLUMNS):
+                draw_signs(drawn, seed, j, start)
+                s0, s1, s2, s3 = zeros(g), zeros(g), zeros(g), zeros(g)
+                for i in range(0, ROWS, LANES):
+                    x = load(seen, i)
+                    s0 = s0 + flip(x, mask(drawn, i))
+                    s1 = s1 + flip(x, mask(drawn, ROWS + i))
+                    s2 = s2 + flip(x, mask(drawn, 2 * ROWS + i))
+                    s3 = s3 + flip(x, mask(drawn, 3 * ROWS + i))
+                for c, s in enumerate((s0, s1, s2, s3)):
+                    sums[j + c] += total(s)
 
 
 def rademacher_adjoint(g: Floats, seed: int, d: int, threads: int = 1) -> Floats:
     """(Pᵀ g)_j = Σ_i ± g_i / √D."""
-    out = np.empty(d, dtype=g.dtype)
-    rademacher_columns(frozen(g), *address(seed), out, threads)
-    out *= g.dtype.type(1.0 / math.sqrt(len(g)))
-    return out
+    sums = np.zeros(whole(d, COLUMNS))
+    rademacher_columns(padded(g, ROWS), *address(seed), sums, worth(threads, len(g) * d * RADEMACHER))
+    return (sums[:d] / math.sqrt(len(g))).astype(g.dtype)

@@ -1,44 +1,151 @@
-"""Fastfood and its adjoint, block by block; the definition is `reference/fastfood.py`."""
+"""Fastfood and its adjoint; the definition is `reference/fastfood.py`.
+
+Many small blocks: each is done from end to end in the smallest cache, and threads share the blocks.
+Few large ones: each step runs over a whole block, and threads share the step. The shape alone
+decides which, and an adjoint is always a sum of eight parts, so threads change no bit.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import prange
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, spread
-from npintdim.kernels.numba_cpu.wht import hadamard
+from npintdim.kernels.numba_cpu.jit import frozen, jit, spread, worth
+from npintdim.kernels.numba_cpu.simd import LANES, flip, gather, load, mask, store
+from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
 from npintdim.typing import Floats, Ints, Words
 
-PARTS = 8  # partial sums of an adjoint, whatever the number of threads
+PARTS = 8
+LARGE = 1 << 15  # numbers in a block that threads may share
 
 
 @jit
-def flip(x, packed, start):
-    """x_k *= sign start + k."""
-    for k in range(len(x)):
+def sign(x, packed, start, y):
+    """y_k = ± x_k with the signs start + k; the signs of 16 numbers or more start on a byte."""
+    whole = len(x) // LANES * LANES
+    for k in range(0, whole, LANES):
+        store(y, k, flip(load(x, k), mask(packed, start + k)))
+    for k in range(whole, len(x)):
         i = start + k
-        if (packed[i >> 5] >> np.uint32(i & 31)) & np.uint32(1):
-            x[k] = -x[k]
+        y[k] = -x[k] if (packed[i >> 5] >> np.uint32(i & 31)) & np.uint32(1) else x[k]
+
+
+@jit
+def permute(table, Pi, G, y):
+    """y = G ∘ table[Π]."""
+    whole = len(y) // LANES * LANES
+    for k in range(0, whole, LANES):
+        store(y, k, gather(table, Pi, k) * load(G, k))
+    for k in range(whole, len(y)):
+        y[k] = table[Pi[k]] * G[k]
+
+
+@jit
+def permute_back(x, Pi, G, table):
+    """Πᵀ (G ∘ x): entries that read a place add to it."""
+    table[:] = 0
+    for k in range(len(x)):
+        table[Pi[k]] += x[k] * G[k]
+
+
+@jit
+def read_table(v, B, start, table):
+    """H (B ∘ pad v)."""
+    sign(v, B, start, table[: len(v)])
+    table[len(v) :] = 0
+    hadamard(table)
+
+
+@jit
+def read_back(table, B, start):
+    """B ∘ (H table) in place."""
+    hadamard(table)
+    sign(table, B, start, table)
 
 
 @spread
 def apply_blocks(v, B, Pi, G, S, m, y, parts):
-    """Blocks of y."""
+    """Blocks of y from end to end."""
     blocks, n = Pi.shape
     for t in prange(parts):
-        table = np.empty(m, v.dtype)
-        x = np.empty(n, v.dtype)
+        table, x = np.empty(m, v.dtype), np.empty(n, v.dtype)
         for b in range(blocks * t // parts, blocks * (t + 1) // parts):
-            table[: len(v)] = v
-            table[len(v) :] = 0
-            flip(table, B, b * m)
-            hadamard(table)
-            for k in range(n):
-                x[k] = table[Pi[b, k]] * G[b, k]
+            read_table(v, B, b * m, table)
+            permute(table, Pi[b], G[b], x)
             hadamard(x)
             kept = y[b * n : (b + 1) * n]
-            kept[:] = x[: len(kept)]
-            flip(kept, S, b * n)
+            sign(x[: len(kept)], S, b * n, kept)
+
+
+@spread
+def adjoint_blocks(g, B, Pi, G, S, sums, parts):
+    """sums[q] = sum over part q of the blocks."""
+    blocks, n = Pi.shape
+    m = sums.shape[1]
+    for t in prange(parts):
+        table, x = np.empty(m, g.dtype), np.empty(n, g.dtype)
+        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
+            for b in range(blocks * q // PARTS, blocks * (q + 1) // PARTS):
+                seen = g[b * n : (b + 1) * n]
+                sign(seen, S, b * n, x[: len(seen)])
+                x[len(seen) :] = 0
+                hadamard(x)
+                permute_back(x, Pi[b], G[b], table)
+                read_back(table, B, b * m)
+                for k in range(m):
+                    sums[q, k] += table[k]
+
+
+@spread
+def permute_eighths(table, Pi, G, x, parts):
+    """H (G ∘ table[Π]) but for the last three rounds; Pi, G and x have eight rows."""
+    for t in prange(parts):
+        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
+            permute(table, Pi[q], G[q], x[q])
+            hadamard(x[q])
+
+
+@spread
+def permute_eighths_back(x, Pi, G, tables, parts):
+    """tables[q] = Πᵀ (G ∘ H x) of eighth q, where the last three rounds of H have been done first."""
+    for t in prange(parts):
+        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
+            hadamard(x[q])
+            permute_back(x[q], Pi[q], G[q], tables[q])
+
+
+@spread
+def sign_eighths(x, S, start, y, h, parts):
+    """y = S ∘ x, both cut into eighths of h."""
+    for t in prange(parts):
+        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
+            sign(x[q * h : (q + 1) * h], S, start + q * h, y[q * h : (q + 1) * h])
+
+
+def apply_large(v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, y: Floats, threads: int) -> None:
+    """Block after block of y."""
+    n = Pi.shape[1]
+    table, x = np.empty(m, dtype=v.dtype), np.empty((PARTS, n // PARTS), dtype=v.dtype)
+    for b, kept in enumerate(np.split(y, range(n, len(y), n))):
+        read_table(v, B, b * m, table)
+        permute_eighths(table, Pi[b].reshape(x.shape), G[b].reshape(x.shape), x, threads)
+        join_eighths(x.reshape(-1), threads)
+        sign_eighths(x.reshape(-1)[: len(kept)], S, b * n, kept, n // PARTS, threads)
+
+
+def adjoint_large(g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, sums: Floats, threads: int) -> None:
+    """sums[b] = block b of Pᵀ g."""
+    m, n = sums.shape[1], Pi.shape[1]
+    tables = np.empty((PARTS, m), dtype=g.dtype)
+    for b, seen in enumerate(np.split(g, range(n, len(g), n))):
+        x = np.zeros((PARTS, n // PARTS), dtype=g.dtype)
+        sign_eighths(seen, S, b * n, x.reshape(-1)[: len(seen)], n // PARTS, threads)
+        join_eighths(x.reshape(-1), threads)
+        permute_eighths_back(x, Pi[b].reshape(x.shape), G[b].reshape(x.shape), tables, threads)
+        tables.sum(axis=0, out=sums[b])
+        read_back(sums[b], B, b * m)
 
 
 def fastfood_apply(
@@ -46,38 +153,23 @@ def fastfood_apply(
 ) -> Floats:
     """P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
     y = np.empty(D, dtype=v.dtype)
-    apply_blocks(*map(frozen, (v, B, Pi, G, S)), m, y, threads)
+    factors: Any = map(frozen, (v, B, Pi, G, S))
+    (apply_large if few_and_large(Pi) else apply_blocks)(*factors, m, y, worth(threads, D / 1500))
     return y
-
-
-@spread
-def adjoint_blocks(g, B, Pi, G, S, m, total, parts):
-    """total[q] = sum over part q of the blocks."""
-    blocks, n = Pi.shape
-    for t in prange(parts):
-        x = np.empty(n, g.dtype)
-        table = np.empty(m, g.dtype)
-        for q in range(len(total) * t // parts, len(total) * (t + 1) // parts):
-            for b in range(blocks * q // len(total), blocks * (q + 1) // len(total)):
-                seen = g[b * n : (b + 1) * n]
-                x[: len(seen)] = seen
-                x[len(seen) :] = 0
-                flip(x[: len(seen)], S, b * n)
-                hadamard(x)
-                table[:] = 0
-                for k in range(n):
-                    table[Pi[b, k]] += x[k] * G[b, k]
-                hadamard(table)
-                flip(table, B, b * m)
-                for k in range(m):
-                    total[q, k] += table[k]
 
 
 def fastfood_adjoint(
     g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, d: int, threads: int = 1
 ) -> Floats:
     """Pᵀ g: the factors in reverse, S first."""
-    total = np.zeros((PARTS, m), dtype=g.dtype)
-    adjoint_blocks(*map(frozen, (g, B, Pi, G, S)), m, total, threads)
-    Pt_g: Floats = total.sum(axis=0)[:d]
+    sums = np.zeros((PARTS, m), dtype=g.dtype)
+    factors: Any = map(frozen, (g, B, Pi, G, S))
+    (adjoint_large if few_and_large(Pi) else adjoint_blocks)(*factors, sums, worth(threads, len(g) / 1000))
+    Pt_g: Floats = sums.sum(axis=0)[:d]
     return Pt_g
+
+
+def few_and_large(Pi: Ints) -> bool:
+    """Whether threads share the steps instead of the blocks."""
+    blocks, n = Pi.shape
+    return blocks < PARTS and n >= LARGE

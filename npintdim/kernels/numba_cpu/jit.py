@@ -78,9 +78,23 @@ def jit(function: Callable[..., Any], parallel: bool = False) -> Any:
 
 @functools.cache
 def concurrent() -> bool:
-    """Whether two Python threads may run parallel kernels at once; Numba's workqueue layer aborts on that."""
-    numba.get_num_threads()  # starts the layer
+    """Start the threads; whether two Python threads may use them at once.
+
+    They shall sleep while they wait: a thread that spins keeps its core from the one it waits for,
+    and on a machine with other work to do a kernel of 0.1 ms then takes 10 ms. OpenMP reads this
+    wish once, when it is loaded. Numba's workqueue layer aborts when two Python threads meet in it.
+    """
+    given = os.environ.get("OMP_WAIT_POLICY")
+    os.environ["OMP_WAIT_POLICY"] = given or "passive"
+    numba.get_num_threads()
+    if given is None:
+        del os.environ["OMP_WAIT_POLICY"]
     return bool(threading_layer() != "workqueue")
+
+
+def worth(threads: int, microseconds: float) -> int:
+    """The threads where the work of one thread is long enough to wake others (about 50 µs), else 1."""
+    return threads if microseconds > 200.0 else 1
 
 
 def spread(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,84 +1,109 @@
-"""Gaussian integers; the definition, and the reason for each line, is `reference/normals.py`."""
+"""Gaussian integers; the definition, and the reason for each line, is `reference/normals.py`.
+
+The same operations in the same order on 16 numbers at a time. The tails of Φ⁻¹ cost three times
+the centre and are met by 15 % of the numbers: these are collected, computed and put back.
+"""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from npintdim.kernels.numba_cpu.jit import frozen, jit
+from npintdim.kernels.numba_cpu.simd import LANES, convert, frexp, load, rint, select, sqrt, store
 from npintdim.kernels.reference.normals import GRID, LN2, SQRT_HALF, TWO_SD, A, B, C, D
 from npintdim.typing import Array, Ints, Words
 
+CHUNK = 64 * LANES  # numbers at a time
 SERIES = tuple(1.0 / (2 * i + 1) for i in range(11))
-KEEP = 1.0 - 2.0 * TWO_SD
-MANTISSA, HALF_EXPONENT = np.int64((1 << 52) - 1), np.int64(1022 << 52)
 
 
 @jit
 def horner(c, x):
     """Σ_i c[i] x^i, from the highest power down."""
-    total = c[len(c) - 1]
-    for i in range(len(c) - 2, -1, -1):
+    total = c[-1] * x + c[-2]
+    for i in range(len(c) - 3, -1, -1):
         total = total * x + c[i]
     return total
 
 
 @jit
 def log(x):
-    """Natural logarithm of a normal number x > 0; frexp by the bits of x."""
-    bits = np.float64(x).view(np.int64)
-    e = (bits >> 52) - 1022
-    m = np.int64(bits & MANTISSA | HALF_EXPONENT).view(np.float64)
+    """Natural logarithm of normal numbers x > 0."""
+    m, e = frexp(x)
     low = m < SQRT_HALF
-    m = m * 2.0 if low else m
-    e = e - 1 if low else e
+    m = select(low, m * 2.0, m)
+    e = select(low, e - 1.0, e)
     s = (m - 1.0) / (m + 1.0)
     return e * LN2 + 2.0 * s * horner(SERIES, s * s)
 
 
 @jit
-def quantile(p):
-    """Φ⁻¹(p), AS 241."""
+def centre(p):
+    """Φ⁻¹(p) for |p − ½| ≤ 0.425."""
     q = p - 0.5
     r = 0.180625 - q * q
-    central = q * horner(A, r) / horner(B, r)
-    r = math.sqrt(-log(min(p, 1.0 - p))) - 1.6
-    tail = horner(C, r) / horner(D, r)
-    return central if abs(q) <= 0.425 else (-tail if q < 0.0 else tail)
+    return q * horner(A, r) / horner(B, r)
 
 
 @jit
-def normal(w):
-    """One word to one grid normal, still a float64."""
-    return np.rint(GRID * quantile((w + 0.5) * 2.0**-32))
+def tail(p):
+    """Φ⁻¹(p) for |p − ½| > 0.425."""
+    low = p < 0.5
+    r = sqrt(0.0 - log(select(low, p, 1.0 - p))) - 1.6
+    z = horner(C, r) / horner(D, r)
+    return select(low, 0.0 - z, z)
 
 
 @jit
-def fill_normals(words, g):
-    """Grid normals."""
-    for i in range(len(words)):
-        g[i] = normal(words[i])
+def workspace():
+    """p, z, and the tails' values and places."""
+    return np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK + LANES), np.empty(CHUNK, np.int64)
 
 
 @jit
-def fill_truncated(words, g):
-    """Grid normals cut at two standard deviations."""
-    for i in range(len(words)):
-        g[i] = np.rint(GRID * quantile(TWO_SD + KEEP * ((words[i] + 0.5) * 2.0**-32)))
+def draw(words, low, width, space):
+    """z[i] = rint(2²⁰ Φ⁻¹(low + width (w_i + ½)/2³²)), float64; len(words) ≤ CHUNK is a multiple of 16."""
+    p, z, rare, place = space
+    n = len(words)
+    for i in range(0, n, LANES):
+        share = low + width * ((convert(load(words, i), np.float64) + 0.5) * 2.0**-32)
+        store(p, i, share)
+        store(z, i, centre(share))
+    count = 0
+    for i in range(n):
+        rare[count], place[count] = p[i], i
+        count += abs(p[i] - 0.5) > 0.425
+    rare[count : count + LANES] = 0.5
+    for i in range(0, count, LANES):
+        store(rare, i, tail(load(rare, i)))
+    for i in range(count):
+        z[place[i]] = rare[i]
+    for i in range(0, n, LANES):
+        store(z, i, rint(GRID * load(z, i)))
+    return z[:n]
+
+
+@jit
+def draw_all(words, low, width, g):
+    """As int32, for any number of words."""
+    space, last = workspace(), np.zeros(CHUNK, np.uint32)
+    for start in range(0, len(words), CHUNK):
+        n = min(CHUNK, len(words) - start)
+        last[:n] = words[start : start + n]
+        g[start : start + n] = draw(last, low, width, space)[:n]
 
 
 def normals(words: Words) -> Ints:
     """Standard normals on the grid: g = rint(2²⁰ Φ⁻¹((w + ½)/2³²))."""
     g = np.empty(words.shape, dtype=np.int32)
-    fill_normals(frozen(words).reshape(-1), g.reshape(-1))
+    draw_all(frozen(words).reshape(-1), 0.0, 1.0, g.reshape(-1))
     return g
 
 
 def truncated_normals(words: Words) -> Ints:
     """Normals cut at two standard deviations: g = rint(2²⁰ Φ⁻¹(a + (1−2a)(w + ½)/2³²)), a = Φ(−2)."""
     g = np.empty(words.shape, dtype=np.int32)
-    fill_truncated(frozen(words).reshape(-1), g.reshape(-1))
+    draw_all(frozen(words).reshape(-1), TWO_SD, 1.0 - 2.0 * TWO_SD, g.reshape(-1))
     return g
 
 

@@ -8,61 +8,85 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, spread
+from npintdim.kernels.numba_cpu.jit import frozen, jit, spread, worth
 from npintdim.kernels.numba_cpu.normals import log
-from npintdim.kernels.numba_cpu.words import address, philox, signs, words
+from npintdim.kernels.numba_cpu.simd import LANES, convert, floor, load, store
+from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, unpack
+from npintdim.kernels.reference.normals import log as plain_log
 from npintdim.kernels.reference.sparse import GAP, SIGN
 from npintdim.typing import Floats, Ints
 
-PURPOSE = np.uint64(GAP)
-PARTS = 64
+GAPS, SIGNS = np.uint64(GAP), np.uint64(SIGN)
 
 
 @jit
-def draw_rows(seed, lane, D, log_miss, rows):
-    """Fill rows; returns how many non-zeros the column has, which may be more than rows holds."""
-    row = np.int64(-1)
-    count = 0
-    block = np.uint64(0)
+def draw_rows(seed, j, D, log_miss, rows):
+    """Rows of the non-zeros of column j; returns how many there are, even where `rows` is too short."""
+    words, gaps = np.empty(BATCH, np.uint32), np.empty(BATCH)
+    row, count, block = np.int64(-1), np.int64(0), np.uint64(0)
     while True:
-        for w in philox(block, lane, PURPOSE, seed):
-            row += 1 + np.int64(math.floor(log((w + 0.5) * 2.0**-32) / log_miss))
+        fill_blocks(words, seed, GAPS, np.uint64(j), block)
+        for i in range(0, BATCH, LANES):
+            share = (convert(load(words, i), np.float64) + 0.5) * 2.0**-32
+            store(gaps, i, floor(log(share) / log_miss))
+        for gap in gaps:
+            row += 1 + np.int64(gap)
             if row >= D:
                 return count
             if count < len(rows):
                 rows[count] = row
             count += 1
-        block += np.uint64(1)
+        block += np.uint64(BATCH // 4)
 
 
 @jit
-def log_of_miss(density):
-    """log(1 − density)."""
-    return log(1.0 - density)
+def draw_signs(seed, j, sign):
+    """The first signs of column j."""
+    words = np.empty(BATCH, np.uint32)
+    for start in range(0, len(sign), 32 * BATCH):
+        fill_blocks(words, seed, SIGNS, np.uint64(j), np.uint64(start // 128))
+        unpack(words, sign[start : start + 32 * BATCH])
+
+
+@jit
+def draw_columns(seed, D, log_miss, indptr, rows, sign):
+    """All columns; returns the number of non-zeros, even where there is not room for all."""
+    for j in range(len(indptr) - 1):
+        first = indptr[j]
+        indptr[j + 1] = first + draw_rows(seed, j, D, log_miss, rows[first:])
+        draw_signs(seed, j, sign[first : indptr[j + 1]])
+    return indptr[-1]
+
+
+def log_of_miss(density: float) -> float:
+    """log(1 − density); −∞ makes every gap 0."""
+    return float(plain_log(np.array([1.0 - density]))[0]) if density < 1.0 else -math.inf
+
+
+def room(entries: float) -> int:
+    """Places that are enough but for one draw in a million."""
+    return 16 + int(entries + 5.0 * math.sqrt(entries))
 
 
 def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
     """Rows of the non-zeros of column j, ascending."""
-    if density == 1.0:
-        return np.arange(D, dtype=np.int64)
-    room = 16 + int(density * D + 6.0 * math.sqrt(density * D))
-    while True:
-        rows = np.empty(room, dtype=np.int64)
+    count, places = room(density * D), 0
+    while count > places:
+        rows = np.empty(places := count, dtype=np.int64)
         count = draw_rows(*address(seed, j), D, log_of_miss(density), rows)
-        if count <= room:
-            return rows[:count]
-        room = count
+    return rows[:count]
 
 
 def sparse_columns(
     seed: int, D: int, d: int, density: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
     """Place and sign of every non-zero, column after column."""
-    columns = [sparse_column(seed, j, D, density) for j in range(d)]
-    nnz = [len(rows) for rows in columns]
-    indptr = np.concatenate([[0], np.cumsum(nnz)]).astype(np.int64)
-    drawn = [signs(words(seed, SIGN, j, 0, -(-k // 32)), k) for j, k in enumerate(nnz)]
-    return indptr, np.concatenate(columns).astype(np.int32), np.concatenate(drawn).astype(np.int8)
+    indptr = np.zeros(d + 1, dtype=np.int64)
+    count, places = room(density * D * d), 0
+    while count > places:
+        rows, sign = np.empty(places := count, dtype=np.int32), np.empty(count, dtype=np.int8)
+        count = draw_columns(*address(seed), D, log_of_miss(density), indptr, rows, sign)
+    return indptr, rows[:count].copy(), sign[:count].copy()
 
 
 @spread
@@ -70,36 +94,45 @@ def sparse_rows(v, indptr, rows, values, y, parts):
     """Each part owns a range of rows, so a row's columns come in ascending order."""
     D = len(y)
     for t in prange(parts):
-        low, high = D * t // parts, D * (t + 1) // parts
+        ends = np.array([D * t // parts, D * (t + 1) // parts])
         for j in range(len(v)):
             a, b = indptr[j], indptr[j + 1]
             if parts > 1:
-                ends = np.searchsorted(rows[a:b], np.array([low, high]))
-                a, b = a + ends[0], a + ends[1]
+                cut = np.searchsorted(rows[a:b], ends)
+                a, b = a + cut[0], a + cut[1]
+            scale = v[j]
             for k in range(a, b):
-                y[rows[k]] += values[k] * v[j]
+                y[np.uint64(rows[k])] += values[k] * scale
 
 
 def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
     """P v."""
     y = np.zeros(D, dtype=v.dtype)
-    sparse_rows(*map(frozen, (v, indptr, rows, values)), y, threads)
+    sparse_rows(*map(frozen, (v, indptr, rows, values)), y, worth(threads, len(rows) / 1000))
     return y
 
 
 @spread
-def sparse_dots(g, indptr, rows, values, out, parts):
-    """out_j = Σ_k values_k g_(rows_k)."""
+def sparse_dots(g, indptr, rows, values, Pt_g, parts):
+    """(Pᵀ g)_j = Σ_k values_k g_(rows_k), four sums at a time."""
+    d = len(Pt_g)
     for t in prange(parts):
-        for j in range(len(out) * t // parts, len(out) * (t + 1) // parts):
-            total = g.dtype.type(0)
-            for k in range(indptr[j], indptr[j + 1]):
-                total += values[k] * g[rows[k]]
-            out[j] = total
+        for j in range(d * t // parts, d * (t + 1) // parts):
+            place, value = rows[indptr[j] : indptr[j + 1]], values[indptr[j] : indptr[j + 1]]
+            s0 = s1 = s2 = s3 = g.dtype.type(0)
+            whole = len(place) // 4 * 4
+            for k in range(0, whole, 4):
+                s0 += value[k] * g[np.uint64(place[k])]
+                s1 += value[k + 1] * g[np.uint64(place[k + 1])]
+                s2 += value[k + 2] * g[np.uint64(place[k + 2])]
+                s3 += value[k + 3] * g[np.uint64(place[k + 3])]
+            for k in range(whole, len(place)):
+                s0 += value[k] * g[np.uint64(place[k])]
+            Pt_g[j] = (s0 + s1) + (s2 + s3)
 
 
 def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
     """Pᵀ g."""
-    out = np.empty(len(indptr) - 1, dtype=g.dtype)
-    sparse_dots(*map(frozen, (g, indptr, rows, values)), out, threads)
-    return out
+    Pt_g = np.empty(len(indptr) - 1, dtype=g.dtype)
+    sparse_dots(*map(frozen, (g, indptr, rows, values)), Pt_g, worth(threads, len(rows) / 1000))
+    return Pt_g

@@ -1,25 +1,85 @@
-"""The Walsh–Hadamard transform; the definition is `reference/wht.py`."""
+"""The Walsh–Hadamard transform; the definition is `reference/wht.py`.
+
+Butterflies of different rounds commute as long as each pair has had its earlier rounds, so they are
+done where the data lie: eight rounds on 256 numbers in registers, four more while 4096 numbers are
+in the smallest cache, then three at a time, depth first: as soon as a stretch is complete it is
+folded, still in the smallest cache that holds it.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import prange
 
-from npintdim.kernels.numba_cpu.jit import jit, spread
+from npintdim.kernels.numba_cpu.jit import jit, spread, worth
+from npintdim.kernels.numba_cpu.simd import LANES, butterflies
 from npintdim.typing import Floats
+
+TILE, LEAF = 16 * LANES, 256 * LANES  # numbers in registers; numbers in the smallest cache
+WIDE = 1 << 20  # from here on threads share one vector
+
+tile1, tile2, tile4, tile8, tile16 = (butterflies(r, lanes=True) for r in (1, 2, 4, 8, 16))
+radix2, radix4, radix8, radix16 = (butterflies(r) for r in (2, 4, 8, 16))
+
+
+@jit
+def fold(x, start, h, r):
+    """The rounds h, 2h, ..., rh/2 on x[start : start + rh]."""
+    for k in range(start, start + h, LANES):
+        if r == 16:
+            radix16(x, k, h)
+        elif r == 8:
+            radix8(x, k, h)
+        elif r == 4:
+            radix4(x, k, h)
+        elif r == 2:
+            radix2(x, k, h)
+
+
+@jit
+def small(x):
+    """H x for len(x) < 16."""
+    h = 1
+    while h < len(x):
+        for k in range(len(x)):
+            if not k & h:
+                x[k], x[k + h] = x[k] + x[k + h], x[k] - x[k + h]
+        h *= 2
+
+
+@jit
+def leaf(x, start, n):
+    """H on x[start : start + n], 16 ≤ n ≤ LEAF."""
+    if n >= TILE:
+        for k in range(start, start + n, TILE):
+            tile16(x, k, LANES)
+        fold(x, start, TILE, n // TILE)
+    elif n == 8 * LANES:
+        tile8(x, start, LANES)
+    elif n == 4 * LANES:
+        tile4(x, start, LANES)
+    elif n == 2 * LANES:
+        tile2(x, start, LANES)
+    else:
+        tile1(x, start, LANES)
 
 
 @jit
 def hadamard(x):
     """H x in place, len(x) a power of two."""
-    h = 1
-    while h < len(x):
-        for i in range(0, len(x), 2 * h):
-            low, high = x[i : i + h], x[i + h : i + 2 * h]
-            for k in range(h):
-                a, b = low[k], high[k]
-                low[k], high[k] = a + b, a - b
-        h *= 2
+    n = len(x)
+    if n < LANES:
+        small(x)
+        return
+    for start in range(0, n, LEAF):
+        leaf(x, start, min(n, LEAF))
+        end, h = start + LEAF, LEAF
+        while h < n:  # strides of 16 vectors and more would fall into too few cache sets: at most 8 at once
+            r = 4 if n // h == 16 else min(8, n // h)
+            if end % (r * h) != 0:
+                break
+            fold(x, end - r * h, h, r)
+            h *= r
 
 
 @spread
@@ -30,8 +90,38 @@ def hadamard_rows(x, parts):
             hadamard(x[r])
 
 
+@spread
+def hadamard_eighths(x, parts):
+    """Every eighth of x in place."""
+    h = len(x) // 8
+    for t in prange(parts):
+        for r in range(8 * t // parts, 8 * (t + 1) // parts):
+            hadamard(x[r * h : (r + 1) * h])
+
+
+@spread
+def join_eighths(x, parts):
+    """The last three rounds."""
+    h = len(x) // 8
+    columns = h // LANES
+    for t in prange(parts):
+        for k in range(columns * t // parts * LANES, columns * (t + 1) // parts * LANES, LANES):
+            radix8(x, k, h)
+
+
+def hadamard_wide(x: Floats, threads: int) -> None:
+    """H x in place, len(x) ≥ 128, shared by threads."""
+    hadamard_eighths(x, threads)
+    join_eighths(x, threads)
+
+
 def wht(x: Floats, threads: int = 1) -> Floats:
     """H x along the last axis, a power of two long; unnormalised, natural order."""
     y = np.array(x, order="C")
-    hadamard_rows(y.reshape(-1, y.shape[-1]), threads)
+    rows = y.reshape(-1, y.shape[-1])
+    if threads > 1 and len(rows) < threads and y.shape[-1] >= WIDE:
+        for row in rows:
+            hadamard_wide(row, threads)
+    else:
+        hadamard_rows(rows, worth(threads, y.size / 4000))
     return y

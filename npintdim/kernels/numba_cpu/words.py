@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from npintdim.kernels.numba_cpu.jit import frozen, jit
+from npintdim.kernels.numba_cpu.simd import LANES, counted, store_pairs
 from npintdim.typing import Array, Ints, Words
 
 MASK = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 STEP0, STEP1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+BATCH = 4 * LANES  # words of 16 blocks
 CHUNK = 1 << 20  # words held at once while permutations are made
 
 
 @jit
 def philox(block, lane, purpose, seed):
-    """Four words of a block; everything is uint64."""
-    c0, c1, c2, c3 = block & MASK, block >> HALF, lane, purpose
+    """Four words of a block, or of 16 blocks where `block` is a vector; everything is uint64."""
+    zero = block ^ block
+    c0, c1, c2, c3 = block & MASK, block >> HALF, zero | lane, zero | purpose
     k0, k1 = seed & MASK, seed >> HALF
     for _ in range(10):
         p0, p1 = M0 * c0, M1 * c2
@@ -27,19 +32,30 @@ def philox(block, lane, purpose, seed):
 
 
 @jit
+def fill_blocks(out, seed, purpose, lane, block):
+    """Whole blocks, 16 at a time: out holds a multiple of 64 words."""
+    for i in range(0, len(out), BATCH):
+        c0, c1, c2, c3 = philox(counted(block), lane, purpose, seed)
+        store_pairs(out, i, c0 | c1 << HALF, c2 | c3 << HALF)
+        block += np.uint64(LANES)
+
+
+@jit
 def fill(out, seed, purpose, lane, start):
     """out[i] = word start + i."""
-    i = np.int64(0)
+    skip: Any = np.int64(start & np.uint64(3))
+    head = min(len(out), (4 - skip) % 4)
+    body = head + (len(out) - head) // BATCH * BATCH
+    spare = np.empty(BATCH, np.uint32)
     block = start >> np.uint64(2)
-    skip = np.int64(start & np.uint64(3))
-    while i < len(out):
-        for w in philox(block, lane, purpose, seed):
-            if skip > 0:
-                skip -= 1
-            elif i < len(out):
-                out[i] = w
-                i += 1
+    if head > 0:
+        fill_blocks(spare, seed, purpose, lane, block)
+        out[:head] = spare[skip : skip + head]
         block += np.uint64(1)
+    fill_blocks(out[head:body], seed, purpose, lane, block)
+    if body < len(out):
+        fill_blocks(spare, seed, purpose, lane, block + np.uint64((body - head) // 4))
+        out[body:] = spare[: len(out) - body]
 
 
 def address(*numbers: int) -> tuple[np.uint64, ...]:
