@@ -1,0 +1,94 @@
+"""A reader of compressed files, written from docs/format.md and docs/random.md alone: plain Python, no NumPy, no npintdim."""
+
+import hashlib
+import json
+import math
+import struct
+from pathlib import Path
+
+import random_from_the_page as scheme
+
+
+def read(path):
+    """The parts of a file, its checksum compared."""
+    data = Path(path).read_bytes()
+    magic, version, h, length = struct.unpack_from("<8sHIQ", data)
+    assert magic == bytes.fromhex("896e7069640d0a1a")
+    assert version == 1
+    header = json.loads(data[22 : 22 + h])
+    d = header["P"]["d"]
+    assert length == len(data) == 118 + h + 4 * d
+    assert data[-32:] == hashlib.sha256(data[:-32]).digest()
+    assert header["scheme"] == scheme.SCHEME
+    return {
+        "header": header,
+        "fingerprint": data[22 + h : 54 + h].hex(),
+        "theta_sha256": data[54 + h : 86 + h].hex(),
+        "theta_d": struct.unpack_from(f"<{d}f", data, 86 + h),
+    }
+
+
+# ---- 2. the parameters of a network: size and fan_in, None for a bias ----
+def linear(n_in, n_out):
+    return [(n_in * n_out, n_in), (n_out, None)]
+
+
+def conv2d(c_in, c_out, k):
+    return [(c_out * c_in * k * k, c_in * k * k), (c_out, None)]
+
+
+def parameters(model):
+    if model.get("architecture") == "mlp":
+        sizes = model["sizes"]
+        return [p for i in range(len(sizes) - 1) for p in linear(sizes[i], sizes[i + 1])]
+    if model.get("architecture") == "lenet":
+        c, *sides = model["in_shape"]
+        f = 16 * math.prod(((side - 4) // 2 - 4) // 2 for side in sides)
+        return [
+            *conv2d(c, 6, 5),
+            *conv2d(6, 16, 5),
+            *linear(f, 120),
+            *linear(120, 84),
+            *linear(84, model["classes"]),
+        ]
+    found = []
+    for layer in model["layers"]:
+        if layer["kind"] == "Linear":
+            found += linear(layer["n_in"], layer["n_out"])
+        if layer["kind"] == "Conv2D":
+            found += conv2d(layer["c_in"], layer["c_out"], layer["k"])
+    return found
+
+
+# ---- 3. the decoded theta ----
+def draw_theta_0(model, seed):
+    theta_0 = []
+    for lane, (size, fan_in) in enumerate(parameters(model)):
+        theta_0 += [0.0] * size if fan_in is None else scheme.theta_0(seed, lane, fan_in, size)
+    return theta_0
+
+
+def product(P, theta_d):
+    D, seed = P["D"], int(P["seed"])
+    if P["kind"] == "fastfood":
+        return scheme.fastfood_apply(theta_d, seed, D, P["blocks"], P["signs"])
+    y = [0.0] * D
+    for j, v in enumerate(theta_d):
+        if P["kind"] == "dense":
+            column = scheme.dense_column(seed, D, j, P["entries"])
+        else:
+            column = scheme.sparse_column(seed, D, j, P["density"])
+        y = [y_i + P_ij * v for y_i, P_ij in zip(y, column, strict=True)]
+    return y
+
+
+def decode(parts):
+    header = parts["header"]
+    theta_0 = draw_theta_0(header["model"], int(header["theta_0_seed"]))
+    y = product(header["P"], parts["theta_d"])
+    return struct.pack(f"<{len(y)}f", *(a + b for a, b in zip(theta_0, y, strict=True)))
+
+
+def fingerprint(parts):
+    P = dict(parts["header"]["P"])
+    return scheme.fingerprint(P.pop("kind"), P.pop("D"), P.pop("d"), int(P.pop("seed")), **P)

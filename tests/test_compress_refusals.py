@@ -1,0 +1,290 @@
+"""Every file that must not be loaded is refused, by its own error and message, and by nothing else."""
+
+import hashlib
+import json
+import struct
+
+import format_from_the_page as from_the_page
+import numpy as np
+import pytest
+
+import npintdim as nid
+from npintdim import fileformat, rebuild
+from npintdim.fileformat import (
+    AlteredError,
+    DimensionError,
+    FingerprintError,
+    FormatError,
+    HeaderError,
+    LengthError,
+    MagicError,
+    SchemeError,
+    SpecError,
+    ThetaError,
+    TooLargeError,
+    TruncatedError,
+    VersionError,
+)
+
+NUMPY = nid.get_backend("numpy")
+
+
+def compressed(kind="fastfood", **options):
+    model = nid.mlp([2, 2], NUMPY)
+    P = nid.make_projection(kind, model.D, 1, 7, NUMPY, **options)
+    return nid.CompressedModel.from_parts(model, 5, P, np.array([0.7]))
+
+
+def load(data, tmp_path, model=None):
+    path = tmp_path / "net.npid"
+    path.write_bytes(data)
+    return nid.CompressedModel.load(path, model, NUMPY)
+
+
+def seal(data):
+    """The data with a length and a checksum that hold, as a writer with other intentions would make them."""
+    data = data[:14] + struct.pack("<Q", len(data) + 32) + data[22:]
+    return data + hashlib.sha256(data).digest()
+
+
+def dump(header):
+    return json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+
+
+def forge(source=None, *, P=None, text=None, hashes=None, theta_d=None, h=None, version=1, **header):
+    """The bytes of a file, put together by the page, with something changed."""
+    source = source or compressed()
+    old = source.header()
+    values = struct.pack("<1f", *source.theta_d)
+    text = text if text is not None else dump(old | {"P": old["P"] | (P or {})} | header)
+    digests = {"fingerprint": source.fingerprint, "theta": source.theta_sha256} | (hashes or {})
+    return seal(
+        b"\x89npid\r\n\x1a"
+        + struct.pack("<HIQ", version, len(text) if h is None else h, 0)
+        + text
+        + bytes.fromhex(digests["fingerprint"] + digests["theta"])
+        + (values if theta_d is None else theta_d)
+    )
+
+
+def without(*names):
+    return dump({key: value for key, value in compressed().header().items() if key not in names})
+
+
+def test_what_the_forger_does_not_change_is_loaded(tmp_path):
+    assert forge() == compressed().to_bytes()
+    assert load(forge(), tmp_path).theta().tobytes() == compressed().theta().tobytes()
+
+
+# ---- accidents ----
+def test_a_file_cut_at_any_byte_is_truncated(tmp_path):
+    data = compressed().to_bytes()
+    for n in range(len(data)):
+        with pytest.raises(TruncatedError, match=f"net.npid: truncated: it has {n} bytes, "):
+            load(data[:n], tmp_path)
+
+
+def test_a_file_with_bytes_behind_it_is_altered(tmp_path):
+    data = compressed().to_bytes()
+    with pytest.raises(
+        AlteredError, match=f"altered: it has {len(data) + 1} bytes, but {len(data)} were written"
+    ):
+        load(data + b"\n", tmp_path)
+
+
+def test_a_file_with_a_bit_of_any_byte_flipped_is_refused(tmp_path):
+    data = compressed().to_bytes()
+    for place in range(len(data)):
+        if place < 8:
+            expected = MagicError
+        elif place < 10:
+            expected = VersionError
+        elif 14 <= place < 22:
+            expected = (TruncatedError, AlteredError)
+        else:
+            expected = AlteredError
+        changed = bytearray(data)
+        changed[place] ^= 1 << place % 8
+        with pytest.raises(expected):
+            load(bytes(changed), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse", "fastfood"])
+def test_a_flipped_bit_under_a_checksum_that_holds_is_refused_too(kind, tmp_path):
+    """Whatever the file says then, it ends in one of our errors and not in one of Python's."""
+    source = compressed(kind, **({"density": 0.75} if kind == "sparse" else {}))
+    data = source.to_bytes()[:-32]
+    for place in (*range(8, 14), *range(22, len(data))):
+        changed = bytearray(data)
+        changed[place] ^= 1 << (place + len(kind)) % 8
+        with pytest.raises(FormatError):
+            load(seal(bytes(changed)), tmp_path)
+
+
+# ---- each reason ----
+ZEROS = "0" * 64
+REASONS = {
+    "not such a file": (b"PK\x03\x04 a zip of some kind", MagicError, r"not a compressed model: it begins with b'PK"),
+    "sent as text": (compressed().to_bytes().replace(b"\r\n", b"\n"), MagicError, "not a compressed model"),
+    "empty": (b"", TruncatedError, "truncated: it has 0 bytes, less than any"),
+    "newer": (forge(version=2), VersionError, "version 2 is unknown, this package reads version 1"),
+    "older": (forge(version=0), VersionError, "version 0 is unknown"),
+    "another scheme": (forge(scheme="mt19937/1"), SchemeError, "of scheme 'mt19937/1', this package has 'philox4x32"),
+    "no scheme": (forge(scheme=None), SchemeError, "of scheme None"),
+    "header beyond the file": (forge(h=1 << 19), HeaderError, "header claims 524288 bytes: at most"),
+    "header beyond the limit": (forge(text=b" " * (1 << 20) + b"{}"), HeaderError, "claims 1048578 bytes: at most 1048576"),
+    "header too short": (forge(h=5), HeaderError, "not JSON"),
+    "not JSON": (forge(text=b"{'P': 1}"), HeaderError, "header is not JSON: Expecting property name"),
+    "not text": (forge(text=b"\xff\xfe\xfa"), HeaderError, "not JSON"),
+    "too deep": (forge(text=b"[" * 100_000), HeaderError, "not JSON: maximum recursion"),
+    "a list": (forge(text=b"[1]"), HeaderError, "header is a JSON list: an object is needed"),
+    "without a seed": (forge(text=without("theta_0_seed")), HeaderError, "header lacks theta_0_seed: P, model, scheme"),
+    "with nothing": (forge(text=b"{}"), HeaderError, "header lacks P, model, scheme, theta_0_seed"),
+    "with more": (forge(lr=1), HeaderError, "header has unknown lr: P, model, scheme, theta_0_seed are needed"),
+    "blanks": (forge(text=without().replace(b":", b": ")), HeaderError, "not written in the canonical way"),
+    "a member twice": (forge(text=without()[:-1] + b',"theta_0_seed":"5"}'), HeaderError, "not written in the canon"),
+    "NaN": (forge(theta_0_seed=float("nan")), HeaderError, "header is wrong: Out of range float"),
+    "infinite density": (forge(text=without().replace(b'"d":1', b'"d":1,"density":1e999')), HeaderError, "Out of range"),
+    "P a string": (forge(text=dump(compressed().header() | {"P": "x"})), HeaderError, "P and model must be objects"),
+    "model a list": (forge(model=[]), HeaderError, "P and model must be objects"),
+    "a seed that is a number": (forge(theta_0_seed=5), HeaderError, "theta_0_seed is 5: a string of decimal digits"),
+    "a seed with zeros": (forge(theta_0_seed="05"), HeaderError, "theta_0_seed is '05'"),
+    "a seed in words": (forge(theta_0_seed="five"), HeaderError, "header is wrong: invalid literal"),
+    "a seed of 65 bits": (forge(theta_0_seed=str(2**64)), HeaderError, r"0 ≤ seed < 2\*\*64 is needed"),
+    "an unknown network": (forge(model={"architecture": "mpl"}), HeaderError, "cannot be built: unknown architecture 'mpl'"),
+    "an unknown layer": (forge(model={"in_shape": [2], "layers": [{"kind": "Scale"}]}), HeaderError,
+                         r"unknown layer 'Scale'.*layers of your own.*load\(path, model=...\)"),
+    "no network": (forge(model={}), HeaderError, "model cannot be built"),
+    "an option of mlp": (forge(model={"architecture": "mlp", "sizes": [2, 2], "backend": 1}), HeaderError, "cannot be built"),
+    "sizes of no sense": (forge(model={"architecture": "mlp", "sizes": [2, "2"]}), HeaderError, "cannot be built"),
+    "text as size": (forge(model={"in_shape": ["a"], "layers": [{"kind": "Linear", "n_in": "a", "n_out": 2}]}),
+                     HeaderError, "cannot be built"),
+    "no axis": (forge(model={"in_shape": [1, 4, 4], "layers": [{"kind": "Conv2D", "c_in": 1, "c_out": 2, "k": 0, "name": ""},
+                                                               {"kind": "Flatten", "name": "f"}]}), HeaderError, "cannot be built"),
+    "a layer without its name": (forge(model={"in_shape": [2], "layers": [{"kind": "Linear", "n_in": 2, "n_out": 2}]}),
+                                 HeaderError, "not what the network built from it says of itself"),
+    "another D": (forge(P={"D": 7}), DimensionError, "P is D×d = 7×1, but the model has D = 6"),
+    "another network": (forge(model={"architecture": "mlp", "sizes": [3, 2]}), DimensionError, "but the model has D = 8"),
+    "another d": (forge(P={"d": 2}), LengthError, "theta_d has 1 numbers, but P is D×d = 6×2: 2 are needed"),
+    "no theta_d": (forge(theta_d=b""), LengthError, "theta_d has 0 numbers"),
+    "half a number": (forge(theta_d=b"\0" * 6), LengthError, "theta_d has 6 bytes: 4 for each of d numbers"),
+    "D no number": (forge(P={"D": "6"}), HeaderError, "P is wrong: D is '6'"),
+    "D true": (forge(P={"D": True}), HeaderError, "P is wrong: D is True"),
+    "d null": (forge(P={"d": None}), HeaderError, "P is wrong: d is None"),
+    "D of 400 digits": (forge(P={"D": 10**400}), HeaderError, "P is wrong: D is 10"),
+    "density of 400 digits": (forge(P={"density": 10**400}), HeaderError, "P is wrong: int too large"),
+    "density null": (forge(compressed("sparse", density=0.75), P={"density": None}), HeaderError, "P is wrong"),
+    "an unknown P": (forge(P={"kind": "fastfod"}), HeaderError, "P cannot be drawn: unknown projection 'fastfod'.*'fastfood'"),
+    "no kind": (forge(text=without().replace(b'"kind":"fastfood",', b"")), HeaderError, "P cannot be drawn"),
+    "an unknown option": (forge(P={"stored": True}), HeaderError, "P cannot be drawn: unknown option"),
+    "an option of no consequence": (forge(compressed("dense"), P={"stored": True}), HeaderError, "not what P says of itself"),
+    "an option left out": (forge(text=without().replace(b',"signs":true', b"")), HeaderError, "not what P says of itself"),
+    "an option no flag": (forge(P={"signs": 2}), HeaderError, "P cannot be drawn"),
+    "a P seed that is a number": (forge(P={"seed": 7}), HeaderError, "not what P says of itself"),
+    "a P seed null": (forge(P={"seed": None}), HeaderError, "P cannot be drawn"),
+    "a P seed of 65 bits": (forge(P={"seed": str(2**64)}), HeaderError, r"0 ≤ seed < 2\*\*64 is needed"),
+    "an empty column": (forge(compressed("sparse", density=0.75), P={"density": 1e-12}), HeaderError, "cannot be drawn: column 0"),
+    "NaN in theta_d": (forge(theta_d=struct.pack("<f", np.nan)), ThetaError, "theta_d holds NaN"),
+    "infinity in theta_d": (forge(theta_d=struct.pack("<f", -np.inf)), ThetaError, "theta_d holds NaN, infinity"),
+    "another P": (forge(P={"seed": "8"}), FingerprintError, "P has the fingerprint [0-9a-f]{64} here, but [0-9a-f]{64} in the file"),
+    "another fingerprint": (forge(hashes={"fingerprint": ZEROS}), FingerprintError, f"but {ZEROS} in the file"),
+    "another theta_0": (forge(theta_0_seed="6"), ThetaError, "theta has the sha256 [0-9a-f]{64} here, but [0-9a-f]{64} in"),
+    "another theta_d": (forge(theta_d=struct.pack("<f", 0.70001)), ThetaError, "theta has the sha256"),
+    "another theta": (forge(hashes={"theta": ZEROS}), ThetaError, f"but {ZEROS} in the file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_has_its_error_and_message(reason, tmp_path):
+    data, error, message = REASONS[reason]
+    with pytest.raises(FormatError, match=message) as caught:
+        load(data, tmp_path)
+    assert type(caught.value) is error
+    assert str(caught.value).startswith(f"{tmp_path / 'net.npid'}: ")
+    assert isinstance(caught.value, ValueError)
+
+
+def test_every_error_has_a_reason_here():
+    reasons = {error for _, error, _ in REASONS.values()}
+    elsewhere = {AlteredError, SpecError, TooLargeError}
+    assert reasons | elsewhere == set(FormatError.__subclasses__())
+    assert fileformat.VERSION == 1
+
+
+def test_damage_is_told_before_what_it_hides(tmp_path):
+    """A file with several faults is refused for the first one in the order of the page."""
+    several = {"scheme": "x", "P": {"d": 2}, "model": {"architecture": "mlp", "sizes": [3, 2]}}
+    for repaired, error in (
+        ((), SchemeError),
+        (("scheme",), DimensionError),
+        (("scheme", "model"), LengthError),
+        (("scheme", "model", "P"), FingerprintError),
+    ):
+        wrong = {key: value for key, value in several.items() if key not in repaired}
+        with pytest.raises(error):
+            load(forge(hashes={"fingerprint": ZEROS, "theta": ZEROS}, **wrong), tmp_path)
+
+
+# ---- a network that is given ----
+@pytest.mark.parametrize("sizes", [[3, 2], [2, 1, 2]])
+def test_a_given_model_must_be_that_of_the_file(sizes, tmp_path):
+    assert load(forge(), tmp_path, nid.mlp([2, 2], NUMPY)).theta().tobytes() == compressed().theta().tobytes()
+    with pytest.raises(
+        SpecError, match=r'holds the network {.*"sizes":\[2,2\]}, but the model given is {'
+    ) as caught:
+        load(forge(), tmp_path, nid.mlp(sizes, NUMPY))
+    assert json.dumps(sizes, separators=(",", ":")) in str(caught.value)
+
+
+# ---- memory ----
+@pytest.mark.parametrize("kind", ["dense", "fastfood"])
+def test_a_small_file_cannot_claim_all_memory(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(rebuild, "projection_from_spec", None)  # it must not come to that
+    huge = {"architecture": "mlp", "sizes": [1 << 19, 1 << 19]}
+    D = (1 << 38) + (1 << 19)
+    with pytest.raises(
+        TooLargeError, match=f"decoding D = {D}, d = 1 takes at least 5.5e\\+03 GB, but"
+    ) as caught:
+        load(forge(compressed(kind), P={"D": D}, model=huge), tmp_path)
+    assert isinstance(caught.value, MemoryError)
+
+
+def test_the_non_zeros_of_a_sparse_projection_count(tmp_path, monkeypatch):
+    data = forge(compressed("sparse", density=0.75))
+    needed = 20 * 6 + 13 * 0.75 * 6
+    monkeypatch.setattr(rebuild, "free_memory", lambda: needed)
+    load(data, tmp_path)
+    monkeypatch.setattr(rebuild, "free_memory", lambda: needed - 1)
+    with pytest.raises(TooLargeError, match="decoding D = 6, d = 1 takes at least"):
+        load(data, tmp_path)
+
+
+def test_a_file_larger_than_the_memory_is_not_read(tmp_path):
+    path = tmp_path / "net.npid"
+    with path.open("wb") as file:
+        file.write(forge()[:14] + struct.pack("<Q", 1 << 42))
+        file.truncate(1 << 42)  # a hole, which takes no room on the disk
+    with pytest.raises(TooLargeError, match=r"it has 4398046511104 bytes, but \d+ bytes of memory are free"):
+        nid.CompressedModel.load(path)
+
+
+def test_a_length_beyond_the_file_allocates_nothing(tmp_path):
+    data = forge()
+    with pytest.raises(TruncatedError, match=f"it has {len(data)} bytes, but {2**63} were written"):
+        load(data[:14] + struct.pack("<Q", 1 << 63) + data[22:], tmp_path)
+
+
+# ---- the system ----
+def test_a_missing_file_is_the_systems_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"net\.npid"):
+        nid.CompressedModel.load(tmp_path / "net.npid")
+
+
+def test_the_reader_from_the_page_refuses_a_flipped_bit(tmp_path):
+    path, data = tmp_path / "net.npid", bytearray(forge())
+    path.write_bytes(data)
+    assert from_the_page.read(path)["theta_sha256"] == compressed().theta_sha256
+    data[-40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(AssertionError):
+        from_the_page.read(path)
