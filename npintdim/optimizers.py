@@ -88,7 +88,7 @@ class Adam(Optimizer):
     m ← β1 m + (1 − β1) ∇L,   v ← β2 v + (1 − β2) ∇L²
     lr_t = lr · sqrt(1 − β2^t) / (1 − β1^t),   θ ← θ − lr_t · m / (sqrt(v) + ε)
 
-    ε is added to sqrt(v) before, not after, the correction of v: PyTorch's ε is sqrt(1 − β2^t) times larger.
+    ε is added to sqrt(v) before, not after, the correction of v: PyTorch's ε acts as ε · sqrt(1 − β2^t) here.
     """
 
     lr: float = 1e-3

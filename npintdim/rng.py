@@ -21,7 +21,7 @@ SCHEME = "philox4x32-10/normal-grid-20/1"
 
 
 class Purpose(IntEnum):
-    """What a stream is for. Append only: a number is part of every file."""
+    """What a stream is for. Append only: a number is part of every file. From 2³¹ on they are yours."""
 
     THETA_0 = 1  # lane = parameter, in the order of theta
     DENSE = 2  # lane = column
@@ -77,13 +77,13 @@ class Stream:
     Parameters
     ----------
     seed : 0 ≤ seed < 2⁶⁴
-    purpose : see `Purpose`
+    purpose : one of `Purpose`; for numbers of your own one from 2³¹ on, which the package never uses
     lane : 32-bit sub-address
     kernels : which twin computes; the numbers are the same
     """
 
     seed: int
-    purpose: Purpose
+    purpose: int
     lane: int = 0
     kernels: ModuleType = reference
 
