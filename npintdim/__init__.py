@@ -8,6 +8,7 @@ from npintdim.architectures import lenet, mlp, model_from_spec
 from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.compress import CompressedModel
+from npintdim.data import load_dataset
 from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.layers import Conv2D, Flatten, Layer, Linear, MaxPool2D, ParameterFree, ReLU
 from npintdim.model import Model
@@ -55,6 +56,7 @@ __all__ = [
     "get_backend",
     "gradient_check",
     "lenet",
+    "load_dataset",
     "make_projection",
     "mlp",
     "model_from_spec",
