@@ -7,6 +7,7 @@ number of threads. `docs/random.md` specifies the scheme for other languages.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from operator import index
@@ -14,10 +15,12 @@ from types import ModuleType
 
 import numpy as np
 
+from npintdim.backend import namespace
 from npintdim.kernels import reference
 from npintdim.typing import Floats, Ints, Words
 
 SCHEME = "philox4x32-10/normal-grid-20/1"
+CHUNK = 1 << 20
 
 
 class Purpose(IntEnum):
@@ -96,11 +99,17 @@ class Stream:
 
     def normals(self, count: int, start: int = 0) -> Ints:
         """Standard normals times 2²⁰, rounded to int32."""
-        return self.kernels.normals(self.words(count, start))
+        return self._in_chunks(self.kernels.normals, count, start)
 
     def truncated_normals(self, count: int, start: int = 0) -> Ints:
         """Normals cut at two standard deviations, times 2²⁰, rounded to int32."""
-        return self.kernels.truncated_normals(self.words(count, start))
+        return self._in_chunks(self.kernels.truncated_normals, count, start)
+
+    def _in_chunks(self, draw: Callable[[Words], Ints], count: int, start: int) -> Ints:
+        """Normals, CHUNK words at a time: while they are drawn the plain kernels take 100 bytes for each."""
+        chunks = [draw(self.words(min(CHUNK, count - i), start + i)) for i in range(0, max(count, 1), CHUNK)]
+        drawn: Ints = chunks[0] if len(chunks) == 1 else namespace(chunks[0]).concatenate(chunks)
+        return drawn
 
     def packed_signs(self, count: int) -> Words:
         """Signs 0, ..., count − 1 as bits, 32 to a word, lowest first; a 1 means −1."""

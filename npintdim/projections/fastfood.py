@@ -17,7 +17,6 @@ from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats, Ints, Spec, Words
 
 BLOCKS = ("stacked", "single")
-CHUNK = 1 << 20  # normals drawn at once
 
 
 def power_of_two(x: int) -> int:
@@ -101,11 +100,7 @@ class FastfoodProjection(Projection):
         return S if self.signs else self.backend.xp.zeros_like(S)
 
     def _normals(self) -> Ints:
-        """The grid normals (count, n), in chunks: the plain kernels take 100 bytes a normal while they draw."""
-        stream, g = self._stream(Purpose.FF_G), self.backend.xp.empty(self.count * self.n, dtype=np.int32)
-        for i in range(0, len(g), CHUNK):
-            g[i : i + CHUNK] = stream.normals(min(CHUNK, len(g) - i), i)
-        return g.reshape(self.count, self.n)
+        return self._stream(Purpose.FF_G).normals(self.count * self.n).reshape(self.count, self.n)
 
     def _stream(self, purpose: Purpose) -> Stream:
         return Stream(self.seed, purpose, 0, self.backend.kernels)
