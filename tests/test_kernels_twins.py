@@ -1,18 +1,30 @@
 """Every kernel against its plain twin: the same names, the same bits where bits are promised, bounds elsewhere."""
 
 import ast
+import hashlib
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 
 from npintdim import kernels
 from npintdim.kernels import numba_cpu, reference
+from npintdim.kernels.numba_cpu import jit
 
 FLOATS = (np.float32, np.float64)
 SEED = 2**64 - 1
+
+
+@pytest.fixture(autouse=True)
+def wake_threads_for_any_work(monkeypatch):
+    """Small cases would run serial however many threads are asked for."""
+    monkeypatch.setattr(jit, "WAKING", 0.0)
+
+
+THREADS = (2, 3)
 
 
 def frozen(array):
@@ -137,14 +149,19 @@ def test_square_sum_where_one_int64_would_overflow(dtype):
 # Bits: the Walsh–Hadamard transform and Fastfood.
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(
     "shape", [*((2**k,) for k in range(18)), (3, 1), (5, 8), (3, 2, 64), (2, 1024), (3, 2**13), (0, 4)]
 )
-def test_wht(shape, dtype, threads):
+def test_wht(shape, dtype):
     x = normal(shape, dtype)
-    same_bits(numba_cpu.wht(x, threads), reference.wht(x))
+    for threads in (1, *THREADS):
+        same_bits(numba_cpu.wht(x, threads), reference.wht(x))
+
+
+def test_wht_of_a_vector_so_long_that_threads_share_it():
+    x = normal(2**20, np.float32)
+    same_bits(numba_cpu.wht(x, 2), reference.wht(x))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -187,7 +204,7 @@ def test_fastfood(D, d, single, dtype):
     B, Pi, G, S, m = factors
     exact = reference.fastfood_adjoint(g.astype(np.float64), B, Pi, G.astype(np.float64), S, m, d)
     as_good(Ptg, reference.fastfood_adjoint(g, *factors, d), exact)
-    for threads in (2, 3):
+    for threads in THREADS:
         same_bits(numba_cpu.fastfood_apply(v, *factors, D, threads), Pv)
         same_bits(numba_cpu.fastfood_adjoint(g, *factors, d, threads), Ptg)
 
@@ -233,8 +250,9 @@ def test_dense_products(D, d, kind, dtype):
     Pv, Ptg = apply(v, seed, *up), adjoint(g, seed, *down)
     same_bits(Pv, plain_apply(v, seed, *up))
     as_good(Ptg, plain_adjoint(g, seed, *down), plain_adjoint(g.astype(np.float64), seed, *down))
-    same_bits(apply(v, seed, *up, 2), Pv)
-    same_bits(adjoint(g, seed, *down, 2), Ptg)
+    for threads in THREADS:
+        same_bits(apply(v, seed, *up, threads), Pv)
+        same_bits(adjoint(g, seed, *down, threads), Ptg)
 
 
 # Sparse projections.
@@ -266,7 +284,7 @@ def test_sparse_products(D, d, density, dtype):
     Pv, Ptg = numba_cpu.sparse_apply(v, *P, D), numba_cpu.sparse_adjoint(g, *P)
     as_good(Pv, reference.sparse_apply(v, *P, D), reference.sparse_apply(v.astype(np.float64), *exact, D))
     as_good(Ptg, reference.sparse_adjoint(g, *P), reference.sparse_adjoint(g.astype(np.float64), *exact))
-    for threads in (2, 3):
+    for threads in THREADS:
         same_bits(numba_cpu.sparse_apply(v, *P, D, threads), Pv)
         same_bits(numba_cpu.sparse_adjoint(g, *P, threads), Ptg)
 
@@ -297,9 +315,11 @@ def test_conv2d(case, dtype):
         as_good(f, p, e)
     assert numba_cpu.conv2d_backward(x, W, dy, stride, padding, False)[0] is None
     same_bits(numba_cpu.conv2d_backward(x, W, dy, stride, padding, False)[1], fast[1])
-    same_bits(numba_cpu.conv2d_forward(x, W, stride, padding, 2), y)
-    for one, two in zip(fast, numba_cpu.conv2d_backward(x, W, dy, stride, padding, True, 2), strict=True):
-        same_bits(one, two)
+    for threads in THREADS:
+        same_bits(numba_cpu.conv2d_forward(x, W, stride, padding, threads), y)
+        again = numba_cpu.conv2d_backward(x, W, dy, stride, padding, True, threads)
+        for one, other in zip(fast, again, strict=True):
+            same_bits(one, other)
 
 
 POOL = [
@@ -319,7 +339,7 @@ def test_max_pool(shape, size, stride, dtype):
     plain = reference.max_pool_forward(frozen(x), size, stride)
     dy = normal(plain[0].shape, dtype, 1)
     back = reference.max_pool_backward(dy, frozen(plain[1]), shape, size, stride)
-    for threads in (1, 2):
+    for threads in (1, *THREADS):
         for f, p in zip(numba_cpu.max_pool_forward(x, size, stride, threads), plain, strict=True):
             same_bits(f, p)
         same_bits(numba_cpu.max_pool_backward(dy, plain[1], shape, size, stride, threads), back)
@@ -337,14 +357,86 @@ def test_two_python_threads_at_once_get_the_same_bits():
             same_bits(Pv, expected)
 
 
-def test_without_a_thread_safe_layer_the_kernels_run_serial(monkeypatch):
-    from npintdim.kernels.numba_cpu import jit
+def test_a_short_piece_of_work_wakes_no_thread(monkeypatch):
+    monkeypatch.setattr(jit, "WAKING", 200.0)
+    assert (jit.worth(2, 199.0), jit.worth(2, 201.0)) == (1, 2)
 
-    monkeypatch.setattr(jit, "threading_layer", lambda: "workqueue")
-    jit.concurrent.cache_clear()
-    try:
-        assert not jit.concurrent()
-        x = normal((8, 64), np.float32)
-        same_bits(numba_cpu.wht(x, 2), reference.wht(x))
-    finally:
-        jit.concurrent.cache_clear()
+
+def mark(used, part, parts):
+    used[part] += 1 + 10 * parts
+
+
+def test_every_part_is_done_once_though_no_helper_is_free(monkeypatch):
+    with ThreadPoolExecutor(1) as busy:
+        release = Event()
+        busy.submit(release.wait)
+        monkeypatch.setattr(jit, "helpers", lambda: busy)
+        used = np.zeros(3)
+        jit.spread(mark)(used, 3)
+        release.set()
+    assert used.tolist() == [31.0, 31.0, 31.0]
+
+
+def test_an_error_in_a_part_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        jit.spread(fail_after_the_first)(np.zeros(1), 2)
+
+
+def fail_after_the_first(used, part, parts):
+    if part > 0:
+        raise ZeroDivisionError("part")
+
+
+# The cache of compiled code.
+
+
+@pytest.fixture
+def compiled_in(tmp_path, monkeypatch):
+    """Compile a function as a new process would, with the cache in a folder of its own; None: nowhere."""
+    monkeypatch.setattr(jit.numba.config, "CACHE_DIR", str(tmp_path))
+
+    def compile_and_run():
+        dispatcher = jit.jit(twice)
+        assert dispatcher(21) == 42
+        return sum(dispatcher.stats.cache_hits.values()), list(tmp_path.rglob("*.nbc"))
+
+    return compile_and_run
+
+
+def twice(x):
+    return 2 * x
+
+
+def test_compiled_code_is_kept_and_found_again(compiled_in):
+    hits, files = compiled_in()
+    assert (hits, len(files)) == (0, 1)
+    assert compiled_in() == (1, files)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"short", lambda kept: kept[:-1], lambda kept: kept[:99] + b"?" + kept[100:]]
+)
+def test_a_broken_cache_costs_a_compilation(compiled_in, damage):
+    _, (file,) = compiled_in()
+    file.write_bytes(damage(file.read_bytes()) if callable(damage) else damage)
+    assert compiled_in() == (0, [file])
+    assert compiled_in() == (1, [file])
+
+
+def test_code_of_other_sources_is_not_used(compiled_in, monkeypatch):
+    _, files = compiled_in()
+    monkeypatch.setattr(jit, "SOURCES", hashlib.sha256(b"another version"))
+    assert compiled_in() == (0, files)
+
+
+def test_a_cache_that_cannot_be_written_costs_a_compilation(compiled_in, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert compiled_in() == (0, [])
+
+
+def test_no_place_for_a_cache_costs_a_compilation(compiled_in, monkeypatch):
+    monkeypatch.setattr(jit.Cache._impl_class, "_locator_classes", [])
+    assert compiled_in() == (0, [])

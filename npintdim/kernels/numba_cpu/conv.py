@@ -13,10 +13,10 @@ spread out by the stride in a frame of zeros, with the kernels turned round.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, spread, worth
-from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store, total, zeros
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.lanes import total
+from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store, zeros
 from npintdim.typing import Floats, Ints
 
 CHANNELS, PLACES, TAPS = 4, 2 * LANES, 2  # of a tile, which is held in registers
@@ -80,32 +80,32 @@ def pick(flat, step, width, run, image):
 
 
 @spread
-def correlate_images(x, first, spacing, frame, offsets, W, stride, y, parts):
+def correlate_images(x, first, spacing, frame, offsets, W, stride, y, part, parts):
     """y of images x laid into a frame."""
     height, width = frame
     run = reach(y.shape[2], y.shape[3], stride, width)
-    for t in prange(parts):
-        flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
-        out = np.empty(W.shape[1] * run, x.dtype)
-        for i in range(len(x) * t // parts, len(x) * (t + 1) // parts):
-            lay(x[i], first, spacing, height, width, height * width, flat)
-            correlate(flat, offsets, W, run, out)
-            pick(out, stride, width, run, y[i])
+    flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
+    out = np.empty(W.shape[1] * run, x.dtype)
+    low, high = own(len(x), part, parts)
+    for i in range(low, high):
+        lay(x[i], first, spacing, height, width, height * width, flat)
+        correlate(flat, offsets, W, run, out)
+        pick(out, stride, width, run, y[i])
 
 
 @spread
-def weigh_images(x, padding, frame, offsets, dy, stride, sums, parts):
+def weigh_images(x, padding, frame, offsets, dy, stride, sums, part, parts):
     """sums[q] of part q of the images."""
     height, width = frame
     run = reach(dy.shape[2], dy.shape[3], stride, width)
-    for t in prange(parts):
-        flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
-        flat_dy = np.zeros(sums.shape[1] * run, x.dtype)
-        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
-            for i in range(len(x) * q // PARTS, len(x) * (q + 1) // PARTS):
-                lay(x[i], padding, 1, height, width, height * width, flat)
-                lay(dy[i], 0, stride, height, width, run, flat_dy)
-                weigh(flat, offsets, flat_dy, run, sums[q])
+    flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
+    flat_dy = np.zeros(sums.shape[1] * run, x.dtype)
+    low, high = own(PARTS, part, parts)
+    for q in range(low, high):
+        for i in range(len(x) * q // PARTS, len(x) * (q + 1) // PARTS):
+            lay(x[i], padding, 1, height, width, height * width, flat)
+            lay(dy[i], 0, stride, height, width, run, flat_dy)
+            weigh(flat, offsets, flat_dy, run, sums[q])
 
 
 @jit

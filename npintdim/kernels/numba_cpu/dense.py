@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, spread, worth
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.lanes import flip, mask, total
 from npintdim.kernels.numba_cpu.normals import CHUNK, draw, normals, square_sums, workspace
-from npintdim.kernels.numba_cpu.simd import LANES, convert, flip, load, mask, store, total, zeros
+from npintdim.kernels.numba_cpu.simd import LANES, convert, load, store, zeros
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, signs, words
 from npintdim.kernels.reference.dense import DENSE
 from npintdim.typing import Array, Floats
@@ -53,17 +53,17 @@ def draw_normals(drawn, seed, j, start, space):
 
 
 @spread
-def norm_sums(seed, D, d, sums, parts):
+def norm_sums(seed, D, d, sums, part, parts):
     """The two sums of every column."""
-    for t in prange(parts):
-        space, drawn, g = workspace(), np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.int32)
-        for j in range(d * t // parts, d * (t + 1) // parts):
-            for start in range(0, D, CHUNK):
-                m = min(CHUNK, D - start)
-                g[:] = draw_normals(drawn, seed, j, start, space)
-                high, low = square_sums(g[:m])
-                sums[j, 0] += high
-                sums[j, 1] += low
+    space, drawn, g = workspace(), np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.int32)
+    low, high = own(d, part, parts)
+    for j in range(low, high):
+        for start in range(0, D, CHUNK):
+            m = min(CHUNK, D - start)
+            g[:] = draw_normals(drawn, seed, j, start, space)
+            high, low = square_sums(g[:m])
+            sums[j, 0] += high
+            sums[j, 1] += low
 
 
 def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:
@@ -74,17 +74,17 @@ def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.fl
 
 
 @spread
-def gaussian_rows(v, seed, norms, y, parts):
+def gaussian_rows(v, seed, norms, y, part, parts):
     """y_i += dtype(g_ij / norm_j) v_j."""
     chunks = (len(y) + CHUNK - 1) // CHUNK
-    for t in prange(parts):
-        space, drawn = workspace(), np.empty(CHUNK, np.uint32)
-        for start in range(chunks * t // parts * CHUNK, chunks * (t + 1) // parts * CHUNK, CHUNK):
-            kept = y[start : start + CHUNK]
-            for j in range(len(v)):
-                g = draw_normals(drawn[: len(kept)], seed, j, start, space)
-                for i in range(0, len(kept), LANES):
-                    store(kept, i, load(kept, i) + convert(load(g, i) / norms[j], y.dtype) * v[j])
+    space, drawn = workspace(), np.empty(CHUNK, np.uint32)
+    low, high = own(chunks, part, parts)
+    for start in range(low * CHUNK, high * CHUNK, CHUNK):
+        kept = y[start : start + CHUNK]
+        for j in range(len(v)):
+            g = draw_normals(drawn[: len(kept)], seed, j, start, space)
+            for i in range(0, len(kept), LANES):
+                store(kept, i, load(kept, i) + convert(load(g, i) / norms[j], y.dtype) * v[j])
 
 
 def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, threads: int = 1) -> Floats:
@@ -95,19 +95,19 @@ def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, thr
 
 
 @spread
-def gaussian_columns(g, seed, norms, Pt_g, parts):
+def gaussian_columns(g, seed, norms, Pt_g, part, parts):
     """(Pᵀ g)_j += Σ_i dtype(g_ij / norm_j) g_i, chunk after chunk."""
     d = len(Pt_g)
-    for t in prange(parts):
-        space, drawn = workspace(), np.empty(CHUNK, np.uint32)
-        for start in range(0, len(g), CHUNK):
-            seen = g[start : start + CHUNK]
-            for j in range(d * t // parts, d * (t + 1) // parts):
-                entries = draw_normals(drawn[: len(seen)], seed, j, start, space)
-                sums = zeros(g)
-                for i in range(0, len(seen), LANES):
-                    sums = sums + convert(load(entries, i) / norms[j], g.dtype) * load(seen, i)
-                Pt_g[j] += total(sums)
+    space, drawn = workspace(), np.empty(CHUNK, np.uint32)
+    for start in range(0, len(g), CHUNK):
+        seen = g[start : start + CHUNK]
+        low, high = own(d, part, parts)
+        for j in range(low, high):
+            entries = draw_normals(drawn[: len(seen)], seed, j, start, space)
+            sums = zeros(g)
+            for i in range(0, len(seen), LANES):
+                sums = sums + convert(load(entries, i) / norms[j], g.dtype) * load(seen, i)
+            Pt_g[j] += total(sums)
 
 
 def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: int = 1) -> Floats:
@@ -128,20 +128,20 @@ def draw_signs(drawn, seed, j, start):
 
 
 @spread
-def rademacher_rows(v, seed, y, parts):
+def rademacher_rows(v, seed, y, part, parts):
     """y_i += ± v_j."""
     chunks = len(y) // ROWS
-    for t in prange(parts):
-        drawn = np.empty(COLUMNS * BATCH, np.uint32)
-        for start in range(chunks * t // parts * ROWS, chunks * (t + 1) // parts * ROWS, ROWS):
-            kept = y[start : start + ROWS]
-            for j in range(0, len(v), COLUMNS):
-                draw_signs(drawn, seed, j, start)
-                for i in range(0, ROWS, LANES):
-                    x = load(kept, i)
-                    for c in range(COLUMNS):
-                        x = x + flip(v[j + c], mask(drawn, c * ROWS + i))
-                    store(kept, i, x)
+    drawn = np.empty(COLUMNS * BATCH, np.uint32)
+    low, high = own(chunks, part, parts)
+    for start in range(low * ROWS, high * ROWS, ROWS):
+        kept = y[start : start + ROWS]
+        for j in range(0, len(v), COLUMNS):
+            draw_signs(drawn, seed, j, start)
+            for i in range(0, ROWS, LANES):
+                x = load(kept, i)
+                for c in range(COLUMNS):
+                    x = x + flip(v[j + c], mask(drawn, c * ROWS + i))
+                store(kept, i, x)
 
 
 def rademacher_apply(v: Floats, seed: int, D: int, threads: int = 1) -> Floats:
@@ -153,24 +153,24 @@ def rademacher_apply(v: Floats, seed: int, D: int, threads: int = 1) -> Floats:
 
 
 @spread
-def rademacher_columns(g, seed, sums, parts):
+def rademacher_columns(g, seed, sums, part, parts):
     """sums_j += Σ_i ± g_i, chunk after chunk."""
     groups = len(sums) // COLUMNS
-    for t in prange(parts):
-        drawn = np.empty(COLUMNS * BATCH, np.uint32)
-        for start in range(0, len(g), ROWS):
-            seen = g[start : start + ROWS]
-            for j in range(groups * t // parts * COLUMNS, groups * (t + 1) // parts * COLUMNS, COLUMNS):
-                draw_signs(drawn, seed, j, start)
-                s0, s1, s2, s3 = zeros(g), zeros(g), zeros(g), zeros(g)
-                for i in range(0, ROWS, LANES):
-                    x = load(seen, i)
-                    s0 = s0 + flip(x, mask(drawn, i))
-                    s1 = s1 + flip(x, mask(drawn, ROWS + i))
-                    s2 = s2 + flip(x, mask(drawn, 2 * ROWS + i))
-                    s3 = s3 + flip(x, mask(drawn, 3 * ROWS + i))
-                for c, s in enumerate((s0, s1, s2, s3)):
-                    sums[j + c] += total(s)
+    drawn = np.empty(COLUMNS * BATCH, np.uint32)
+    for start in range(0, len(g), ROWS):
+        seen = g[start : start + ROWS]
+        low, high = own(groups, part, parts)
+        for j in range(low * COLUMNS, high * COLUMNS, COLUMNS):
+            draw_signs(drawn, seed, j, start)
+            s0, s1, s2, s3 = zeros(g), zeros(g), zeros(g), zeros(g)
+            for i in range(0, ROWS, LANES):
+                x = load(seen, i)
+                s0 = s0 + flip(x, mask(drawn, i))
+                s1 = s1 + flip(x, mask(drawn, ROWS + i))
+                s2 = s2 + flip(x, mask(drawn, 2 * ROWS + i))
+                s3 = s3 + flip(x, mask(drawn, 3 * ROWS + i))
+            for c, s in enumerate((s0, s1, s2, s3)):
+                sums[j + c] += total(s)
 
 
 def rademacher_adjoint(g: Floats, seed: int, d: int, threads: int = 1) -> Floats:

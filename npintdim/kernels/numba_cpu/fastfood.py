@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, spread, worth
-from npintdim.kernels.numba_cpu.simd import LANES, flip, gather, load, mask, store
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.lanes import flip, gather, mask
+from npintdim.kernels.numba_cpu.simd import LANES, load, store
 from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
 from npintdim.typing import Floats, Ints, Words
 
@@ -66,62 +66,62 @@ def read_back(table, B, start):
 
 
 @spread
-def apply_blocks(v, B, Pi, G, S, m, y, parts):
+def apply_blocks(v, B, Pi, G, S, m, y, part, parts):
     """Blocks of y from end to end."""
     blocks, n = Pi.shape
-    for t in prange(parts):
-        table, x = np.empty(m, v.dtype), np.empty(n, v.dtype)
-        for b in range(blocks * t // parts, blocks * (t + 1) // parts):
-            read_table(v, B, b * m, table)
-            permute(table, Pi[b], G[b], x)
-            hadamard(x)
-            kept = y[b * n : (b + 1) * n]
-            sign(x[: len(kept)], S, b * n, kept)
+    table, x = np.empty(m, v.dtype), np.empty(n, v.dtype)
+    low, high = own(blocks, part, parts)
+    for b in range(low, high):
+        read_table(v, B, b * m, table)
+        permute(table, Pi[b], G[b], x)
+        hadamard(x)
+        kept = y[b * n : (b + 1) * n]
+        sign(x[: len(kept)], S, b * n, kept)
 
 
 @spread
-def adjoint_blocks(g, B, Pi, G, S, sums, parts):
+def adjoint_blocks(g, B, Pi, G, S, sums, part, parts):
     """sums[q] = sum over part q of the blocks."""
     blocks, n = Pi.shape
     m = sums.shape[1]
-    for t in prange(parts):
-        table, x = np.empty(m, g.dtype), np.empty(n, g.dtype)
-        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
-            for b in range(blocks * q // PARTS, blocks * (q + 1) // PARTS):
-                seen = g[b * n : (b + 1) * n]
-                sign(seen, S, b * n, x[: len(seen)])
-                x[len(seen) :] = 0
-                hadamard(x)
-                permute_back(x, Pi[b], G[b], table)
-                read_back(table, B, b * m)
-                for k in range(m):
-                    sums[q, k] += table[k]
+    table, x = np.empty(m, g.dtype), np.empty(n, g.dtype)
+    low, high = own(PARTS, part, parts)
+    for q in range(low, high):
+        for b in range(blocks * q // PARTS, blocks * (q + 1) // PARTS):
+            seen = g[b * n : (b + 1) * n]
+            sign(seen, S, b * n, x[: len(seen)])
+            x[len(seen) :] = 0
+            hadamard(x)
+            permute_back(x, Pi[b], G[b], table)
+            read_back(table, B, b * m)
+            for k in range(m):
+                sums[q, k] += table[k]
 
 
 @spread
-def permute_eighths(table, Pi, G, x, parts):
+def permute_eighths(table, Pi, G, x, part, parts):
     """H (G ∘ table[Π]) but for the last three rounds; Pi, G and x have eight rows."""
-    for t in prange(parts):
-        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
-            permute(table, Pi[q], G[q], x[q])
-            hadamard(x[q])
+    low, high = own(PARTS, part, parts)
+    for q in range(low, high):
+        permute(table, Pi[q], G[q], x[q])
+        hadamard(x[q])
 
 
 @spread
-def permute_eighths_back(x, Pi, G, tables, parts):
+def permute_eighths_back(x, Pi, G, tables, part, parts):
     """tables[q] = Πᵀ (G ∘ H x) of eighth q, where the last three rounds of H have been done first."""
-    for t in prange(parts):
-        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
-            hadamard(x[q])
-            permute_back(x[q], Pi[q], G[q], tables[q])
+    low, high = own(PARTS, part, parts)
+    for q in range(low, high):
+        hadamard(x[q])
+        permute_back(x[q], Pi[q], G[q], tables[q])
 
 
 @spread
-def sign_eighths(x, S, start, y, h, parts):
+def sign_eighths(x, S, start, y, h, part, parts):
     """y = S ∘ x, both cut into eighths of h."""
-    for t in prange(parts):
-        for q in range(PARTS * t // parts, PARTS * (t + 1) // parts):
-            sign(x[q * h : (q + 1) * h], S, start + q * h, y[q * h : (q + 1) * h])
+    low, high = own(PARTS, part, parts)
+    for q in range(low, high):
+        sign(x[q * h : (q + 1) * h], S, start + q * h, y[q * h : (q + 1) * h])
 
 
 def apply_large(v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, y: Floats, threads: int) -> None:
@@ -153,8 +153,8 @@ def fastfood_apply(
 ) -> Floats:
     """P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
     y = np.empty(D, dtype=v.dtype)
-    factors: Any = map(frozen, (v, B, Pi, G, S))
-    (apply_large if few_and_large(Pi) else apply_blocks)(*factors, m, y, worth(threads, D / 1500))
+    kernel: Any = apply_large if few_and_large(Pi) else apply_blocks
+    kernel(*map(frozen, (v, B, Pi, G, S)), m, y, worth(threads, D / 1500))
     return y
 
 
@@ -163,8 +163,8 @@ def fastfood_adjoint(
 ) -> Floats:
     """Pᵀ g: the factors in reverse, S first."""
     sums = np.zeros((PARTS, m), dtype=g.dtype)
-    factors: Any = map(frozen, (g, B, Pi, G, S))
-    (adjoint_large if few_and_large(Pi) else adjoint_blocks)(*factors, sums, worth(threads, len(g) / 1000))
+    kernel: Any = adjoint_large if few_and_large(Pi) else adjoint_blocks
+    kernel(*map(frozen, (g, B, Pi, G, S)), sums, worth(threads, len(g) / 1000))
     Pt_g: Floats = sums.sum(axis=0)[:d]
     return Pt_g
 

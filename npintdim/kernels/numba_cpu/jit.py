@@ -1,4 +1,4 @@
-"""How the twins are compiled: `jit` for a loop, `spread` for a loop that threads may share.
+"""How the twins are compiled and run: `jit` for a loop, `spread` for a loop that threads share.
 
 All code is compiled lazily, without the GIL, with IEEE division and without fast-math, and kept on
 disk. Numba's own cache watches only the file a function stands in, so that a change in a function
@@ -16,6 +16,7 @@ import os
 import pickle
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +24,23 @@ import numba
 import numpy as np
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
-from numba.np.ufunc.parallel import threading_layer
 
 from npintdim.typing import Array
 
+WAKING = 200.0  # microseconds of work; another thread sleeps and takes about 50 to wake
 SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 
 class Cache(FunctionCache):
-    """One sealed file per function, signature, processor and `parallel`."""
-
-    def __init__(self, function: Callable[..., Any], parallel: bool) -> None:
-        super().__init__(function)
-        self.name = f"{self._impl.filename_base}-{'parallel' if parallel else 'serial'}"
+    """One sealed file per function, signature and processor."""
 
     def file(self, signature: Any, codegen: Any) -> Path:
         """Where a variant is kept."""
         variant = repr((numba.__version__, str(signature), codegen.magic_tuple()))
-        return Path(self.cache_path, f"{self.name}-{hashlib.sha256(variant.encode()).hexdigest()[:16]}.nbc")
+        return Path(
+            self.cache_path,
+            f"{self._impl.filename_base}-{hashlib.sha256(variant.encode()).hexdigest()[:16]}.nbc",
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled variant, or None where there is none that can be trusted."""
@@ -54,6 +54,8 @@ class Cache(FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a variant if that is possible; atomically, since other processes do the same."""
         with contextlib.suppress(Exception):
+            if not self._impl.check_cachable(data):
+                return
             content = dumps(self._impl.reduce(data))
             path = self.file(sig, data.codegen)
             part = path.with_suffix(f".{uuid.uuid4().hex[:16]}")
@@ -68,51 +70,53 @@ def seal(content: bytes) -> bytes:
     return h.digest()
 
 
-def jit(function: Callable[..., Any], parallel: bool = False) -> Any:
-    """Compile a function of arrays and numbers."""
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", parallel=parallel)(function)
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile a function of arrays and numbers, once per dtype, when first called."""
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
     with contextlib.suppress(RuntimeError):  # no folder can be written to: compile in every process
-        dispatcher._cache = Cache(function, parallel)
+        dispatcher._cache = Cache(function)
     return dispatcher
 
 
 @functools.cache
-def concurrent() -> bool:
-    """Start the threads; whether two Python threads may use them at once.
+def helpers() -> ThreadPoolExecutor:
+    """Threads that sleep until they are handed a part."""
+    return ThreadPoolExecutor(os.cpu_count(), "npintdim")
 
-    They shall sleep while they wait: a thread that spins keeps its core from the one it waits for,
-    and on a machine with other work to do a kernel of 0.1 ms then takes 10 ms. OpenMP reads this
-    wish once, when it is loaded. Numba's workqueue layer aborts when two Python threads meet in it.
+
+def spread(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile a function whose last two parameters are (part, parts), and run its parts on threads.
+
+    The caller's last argument is the number of threads. The caller works too, and takes back what no
+    helper has begun, so that a busy machine costs nothing. Unlike Numba's own parallel loops these
+    may be called from several Python threads at once, keep no core spinning, survive a fork, and
+    need no second compilation.
     """
-    given = os.environ.get("OMP_WAIT_POLICY")
-    os.environ["OMP_WAIT_POLICY"] = given or "passive"
-    numba.get_num_threads()
-    if given is None:
-        del os.environ["OMP_WAIT_POLICY"]
-    return bool(threading_layer() != "workqueue")
+    kernel = jit(function)
+
+    @functools.wraps(function)
+    def run(*arguments: Any) -> None:
+        *given, threads = arguments
+        begun = [helpers().submit(kernel, *given, part, threads) for part in range(1, threads)]
+        kernel(*given, 0, threads)
+        for part, future in enumerate(begun, start=1):
+            if future.cancel():
+                kernel(*given, part, threads)
+            else:
+                future.result()
+
+    return run
+
+
+@jit
+def own(count, part, parts):
+    """First and end of a part's share of count things."""
+    return count * part // parts, count * (part + 1) // parts
 
 
 def worth(threads: int, microseconds: float) -> int:
-    """The threads where the work of one thread is long enough to wake others (about 50 µs), else 1."""
-    return threads if microseconds > 200.0 else 1
-
-
-def spread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function whose last parameter is the number of parts of its outer prange loop.
-
-    It is compiled twice, serial and parallel, each when first needed. The caller's last argument is
-    the number of threads.
-    """
-    serial, parallel = jit(function), jit(function, parallel=True)
-
-    @functools.wraps(function)
-    def run(*arguments: Any) -> Any:
-        *others, threads = arguments
-        if threads > 1 and concurrent():
-            return parallel(*others, threads)
-        return serial(*others, 1)
-
-    return run
+    """The threads where one would work long enough for it to pay to wake others, else 1."""
+    return threads if microseconds > WAKING else 1
 
 
 def frozen(array: Array) -> Array:

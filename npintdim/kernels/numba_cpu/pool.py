@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, spread
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
 from npintdim.typing import Floats, Ints
 
 
@@ -18,17 +17,18 @@ def pool_plane(x, size, stride, y, winner):
             for a in range(size):
                 for b in range(size):
                     seen = x[i * stride + a, j * stride + b]
-                    if seen > best or (seen != seen and best == best):
-                        best, place = seen, a * size + b
+                    wins = (not seen <= best) & (best == best)
+                    best = seen if wins else best
+                    place = a * size + b if wins else place
             y[i, j], winner[i, j] = best, place
 
 
 @spread
-def pool_planes(x, size, stride, y, winner, parts):
+def pool_planes(x, size, stride, y, winner, part, parts):
     """All planes."""
-    for t in prange(parts):
-        for p in range(len(x) * t // parts, len(x) * (t + 1) // parts):
-            pool_plane(x[p], size, stride, y[p], winner[p])
+    low, high = own(len(x), part, parts)
+    for p in range(low, high):
+        pool_plane(x[p], size, stride, y[p], winner[p])
 
 
 def max_pool_forward(x: Floats, size: int, stride: int, threads: int = 1) -> tuple[Floats, Ints]:
@@ -36,22 +36,20 @@ def max_pool_forward(x: Floats, size: int, stride: int, threads: int = 1) -> tup
     n, c, h, w = x.shape
     shape = n, c, (h - size) // stride + 1, (w - size) // stride + 1
     y, winner = np.empty(shape, dtype=x.dtype), np.empty(shape, dtype=np.int32)
-    planes = frozen(x).reshape(n * c, h, w)
-    pool_planes(planes, size, stride, y.reshape(-1, *shape[2:]), winner.reshape(-1, *shape[2:]), threads)
+    outputs = (array.reshape(n * c, *shape[2:]) for array in (y, winner))
+    pool_planes(frozen(x).reshape(n * c, h, w), size, stride, *outputs, worth(threads, x.size / 500))
     return y, winner
 
 
 @spread
-def unpool_planes(dy, winner, size, stride, dx, parts):
-    """Places ascending, so that overlapping windows add in the order of the definition."""
-    for t in prange(parts):
-        for p in range(len(dx) * t // parts, len(dx) * (t + 1) // parts):
-            for place in range(size * size):
-                a, b = place // size, place % size
-                for i in range(dy.shape[1]):
-                    for j in range(dy.shape[2]):
-                        if winner[p, i, j] == place:
-                            dx[p, i * stride + a, j * stride + b] += dy[p, i, j]
+def unpool_planes(dy, winner, size, stride, dx, part, parts):
+    """Windows in descending order: those that share a winner then add to it in the order of the definition."""
+    low, high = own(len(dx), part, parts)
+    for p in range(low, high):
+        for i in range(dy.shape[1] - 1, -1, -1):
+            for j in range(dy.shape[2] - 1, -1, -1):
+                a, b = divmod(winner[p, i, j], size)
+                dx[p, i * stride + a, j * stride + b] += dy[p, i, j]
 
 
 def max_pool_backward(
@@ -60,8 +58,6 @@ def max_pool_backward(
     """dx[winner of each window] += dy; windows may overlap."""
     n, c, h, w = shape
     dx = np.zeros((n * c, h, w), dtype=dy.dtype)
-    planes = dy.shape[2:]
-    unpool_planes(
-        frozen(dy).reshape(-1, *planes), frozen(winner).reshape(-1, *planes), size, stride, dx, threads
-    )
+    dy, winner = (frozen(array).reshape(n * c, *array.shape[2:]) for array in (dy, winner))
+    unpool_planes(dy, winner, size, stride, dx, worth(threads, dy.size / 500))
     return dx.reshape(shape)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, spread, worth
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
 from npintdim.kernels.numba_cpu.normals import log
 from npintdim.kernels.numba_cpu.simd import LANES, convert, floor, load, store
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, unpack
@@ -90,19 +89,18 @@ def sparse_columns(
 
 
 @spread
-def sparse_rows(v, indptr, rows, values, y, parts):
+def sparse_rows(v, indptr, rows, values, y, part, parts):
     """Each part owns a range of rows, so a row's columns come in ascending order."""
     D = len(y)
-    for t in prange(parts):
-        ends = np.array([D * t // parts, D * (t + 1) // parts])
-        for j in range(len(v)):
-            a, b = indptr[j], indptr[j + 1]
-            if parts > 1:
-                cut = np.searchsorted(rows[a:b], ends)
-                a, b = a + cut[0], a + cut[1]
-            scale = v[j]
-            for k in range(a, b):
-                y[np.uint64(rows[k])] += values[k] * scale
+    ends = np.array(own(D, part, parts))
+    for j in range(len(v)):
+        a, b = indptr[j], indptr[j + 1]
+        if parts > 1:
+            cut = np.searchsorted(rows[a:b], ends)
+            a, b = a + cut[0], a + cut[1]
+        scale = v[j]
+        for k in range(a, b):
+            y[np.uint64(rows[k])] += values[k] * scale
 
 
 def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
@@ -113,22 +111,22 @@ def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, th
 
 
 @spread
-def sparse_dots(g, indptr, rows, values, Pt_g, parts):
+def sparse_dots(g, indptr, rows, values, Pt_g, part, parts):
     """(Pᵀ g)_j = Σ_k values_k g_(rows_k), four sums at a time."""
     d = len(Pt_g)
-    for t in prange(parts):
-        for j in range(d * t // parts, d * (t + 1) // parts):
-            place, value = rows[indptr[j] : indptr[j + 1]], values[indptr[j] : indptr[j + 1]]
-            s0 = s1 = s2 = s3 = g.dtype.type(0)
-            whole = len(place) // 4 * 4
-            for k in range(0, whole, 4):
-                s0 += value[k] * g[np.uint64(place[k])]
-                s1 += value[k + 1] * g[np.uint64(place[k + 1])]
-                s2 += value[k + 2] * g[np.uint64(place[k + 2])]
-                s3 += value[k + 3] * g[np.uint64(place[k + 3])]
-            for k in range(whole, len(place)):
-                s0 += value[k] * g[np.uint64(place[k])]
-            Pt_g[j] = (s0 + s1) + (s2 + s3)
+    low, high = own(d, part, parts)
+    for j in range(low, high):
+        place, value = rows[indptr[j] : indptr[j + 1]], values[indptr[j] : indptr[j + 1]]
+        s0 = s1 = s2 = s3 = g.dtype.type(0)
+        whole = len(place) // 4 * 4
+        for k in range(0, whole, 4):
+            s0 += value[k] * g[np.uint64(place[k])]
+            s1 += value[k + 1] * g[np.uint64(place[k + 1])]
+            s2 += value[k + 2] * g[np.uint64(place[k + 2])]
+            s3 += value[k + 3] * g[np.uint64(place[k + 3])]
+        for k in range(whole, len(place)):
+            s0 += value[k] * g[np.uint64(place[k])]
+        Pt_g[j] = (s0 + s1) + (s2 + s3)
 
 
 def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:

@@ -9,10 +9,10 @@ folded, still in the smallest cache that holds it.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from npintdim.kernels.numba_cpu.jit import jit, spread, worth
-from npintdim.kernels.numba_cpu.simd import LANES, butterflies
+from npintdim.kernels.numba_cpu.jit import jit, own, spread, worth
+from npintdim.kernels.numba_cpu.lanes import butterflies
+from npintdim.kernels.numba_cpu.simd import LANES
 from npintdim.typing import Floats
 
 TILE, LEAF = 16 * LANES, 256 * LANES  # numbers in registers; numbers in the smallest cache
@@ -83,30 +83,30 @@ def hadamard(x):
 
 
 @spread
-def hadamard_rows(x, parts):
+def hadamard_rows(x, part, parts):
     """Every row of x in place."""
-    for t in prange(parts):
-        for r in range(len(x) * t // parts, len(x) * (t + 1) // parts):
-            hadamard(x[r])
+    low, high = own(len(x), part, parts)
+    for r in range(low, high):
+        hadamard(x[r])
 
 
 @spread
-def hadamard_eighths(x, parts):
+def hadamard_eighths(x, part, parts):
     """Every eighth of x in place."""
     h = len(x) // 8
-    for t in prange(parts):
-        for r in range(8 * t // parts, 8 * (t + 1) // parts):
-            hadamard(x[r * h : (r + 1) * h])
+    low, high = own(8, part, parts)
+    for r in range(low, high):
+        hadamard(x[r * h : (r + 1) * h])
 
 
 @spread
-def join_eighths(x, parts):
+def join_eighths(x, part, parts):
     """The last three rounds."""
     h = len(x) // 8
     columns = h // LANES
-    for t in prange(parts):
-        for k in range(columns * t // parts * LANES, columns * (t + 1) // parts * LANES, LANES):
-            radix8(x, k, h)
+    low, high = own(columns, part, parts)
+    for k in range(low * LANES, high * LANES, LANES):
+        radix8(x, k, h)
 
 
 def hadamard_wide(x: Floats, threads: int) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from npintdim.kernels.numba_cpu.jit import frozen, jit
-from npintdim.kernels.numba_cpu.simd import LANES, counted, store_pairs
+from npintdim.kernels.numba_cpu.lanes import counted, store_pairs
+from npintdim.kernels.numba_cpu.simd import LANES
 from npintdim.typing import Array, Ints, Words
 
 MASK = np.uint64(0xFFFFFFFF)
@@ -73,8 +74,10 @@ def words(seed: int, purpose: int, lane: int, start: int, count: int) -> Words:
 @jit
 def unpack(packed, out):
     """Signs out of bits."""
-    for i in range(len(out)):
-        out[i] = 1 - 2 * np.int64((packed[i >> 5] >> np.uint32(i & 31)) & np.uint32(1))
+    for start in range(0, len(out), 32):
+        part, word = out[start : start + 32], packed[start >> 5]
+        for bit in range(len(part)):
+            part[bit] = 1 - 2 * ((word >> np.uint32(bit)) & np.uint32(1))
 
 
 def signs(packed: Words, count: int) -> Ints:
