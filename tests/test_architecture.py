@@ -1,0 +1,165 @@
+"""The floors of the package: what may import what, what may be imported at all, how long a file may be."""
+
+import ast
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import npintdim
+
+ROOT = Path(npintdim.__file__).parent
+FLOORS = [  # a line imports only from lines above it: design's floors, with steps inside some of them
+    ["_version", "typing"],
+    ["kernels"],
+    ["backend"],
+    ["rng", "params", "landscape"],
+    ["estimate"],
+    ["initializers", "losses"],
+    ["layers"],
+    ["fusion", "model", "projections"],
+    ["architectures", "objective", "toy", "checks"],
+    ["optimizers", "data", "progress"],
+    ["train"],
+    ["fileformat"],
+    ["rebuild", "runs"],
+    ["records"],
+    ["sweep", "compress"],
+    ["measure"],
+    ["plots"],
+    ["cli"],
+    ["__init__"],
+    ["__main__"],
+]
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+ACCELERATORS = {"numba", "llvmlite", "cupy", "cupyx"}
+FRAMEWORKS = {"torch", "jax", "tensorflow", "keras", "flax", "sklearn"}
+HEAVY = ["numba", "cupy", "matplotlib", "joblib", "pooch", "tqdm", "threadpoolctl", "distributed", "sklearn"]
+LONGEST = 250
+
+SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")}
+
+
+def module(file):
+    """'layers/base.py' → 'npintdim.layers.base'."""
+    return ".".join(["npintdim", *file.removesuffix(".py").split("/")]).removesuffix(".__init__")
+
+
+def place(name):
+    """'npintdim.layers.base' → 'layers': its entry in the table."""
+    return [*name.split("."), "__init__"][1]
+
+
+def imports(text, modules):
+    """Every module that the text imports, wherever it does so; of the package, the module a name comes from."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in modules | {"numpy.random"} else node.module)
+    return found
+
+
+def complaints(sources):
+    """Whatever breaks a rule, as lines of text."""
+    modules = {module(file) for file in sources}
+    graph = {}
+    for file, text in sorted(sources.items()):
+        own, found = module(file), imports(text, modules)
+        inside = {name for name in found if name.split(".")[0] == "npintdim"}
+        graph[own] = inside & modules
+        here = place(own)
+        if here not in FLOOR:
+            yield f"{file} is on no floor"
+            continue
+        for name in sorted(inside):
+            there = place(name)
+            if there != here and FLOOR.get(there, len(FLOORS)) >= FLOOR[here]:
+                yield f"{file} imports {name}, which is not below it"
+        outside = {name.split(".")[0] for name in found - inside}
+        if here not in ("kernels", "backend"):
+            yield from (f"{file} imports {name}" for name in sorted(outside & ACCELERATORS))
+        yield from (f"{file} imports {name}" for name in sorted(outside & (FRAMEWORKS | {"random"})))
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Attribute) and node.attr == "random":
+                yield f"{file}:{node.lineno} uses {ast.unparse(node)}"
+        yield from (f"{file} imports {name}" for name in found if name.startswith("numpy.random"))
+        lines = len(text.splitlines())
+        if lines > LONGEST:
+            yield f"{file} has {lines} lines"
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        yield f"a circle: {' → '.join(error.args[1])}"
+
+
+def test_the_package_keeps_the_rules():
+    assert len(SOURCES) > 50
+    assert list(complaints(SOURCES)) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "complaint"),
+    [
+        ("params.py", "from npintdim.model import Model", "params.py imports npintdim.model, which is not below it"),
+        ("rng.py", "import npintdim.params", "rng.py imports npintdim.params, which is not below it"),
+        ("kernels/reference/wht.py", "from npintdim import backend", "npintdim.backend, which is not below it"),
+        ("toy.py", "from npintdim import Batch", "toy.py imports npintdim, which is not below it"),
+        ("toy.py", "def f():\n    import npintdim.train", "toy.py imports npintdim.train, which is not below it"),
+        ("newcomer.py", "", "newcomer.py is on no floor"),
+        ("model.py", "import numba", "model.py imports numba"),
+        ("train.py", "def f():\n    from cupyx.scipy import sparse", "train.py imports cupyx"),
+        ("layers/relu.py", "import torch.nn", "layers/relu.py imports torch"),
+        ("rng.py", "import numpy as np\nx = np.random.rand()", "rng.py:2 uses np.random"),
+        ("rng.py", "def f(xp):\n    return xp.random", "rng.py:2 uses xp.random"),
+        ("rng.py", "from numpy.random import default_rng", "rng.py imports numpy.random"),
+        ("rng.py", "from numpy import random", "rng.py imports numpy.random"),
+        ("rng.py", "import numpy.random as r", "rng.py imports numpy.random"),
+        ("rng.py", "import random", "rng.py imports random"),
+        ("losses.py", "\n" * (LONGEST + 1), "losses.py has 251 lines"),
+        ("layers/base.py", "from npintdim.layers.relu import ReLU", "a circle: "),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_is_noticed(file, text, complaint):
+    assert any(complaint in line for line in complaints(SOURCES | {file: text}))
+
+
+def test_the_table_has_every_name_once():
+    assert sum(map(len, FLOORS)) == len(FLOOR)
+
+
+def test_importing_the_package_is_cheap():
+    """Neither accelerators nor what only extras bring; numba where it is asked for."""
+    code = f"import sys, npintdim; print([name for name in {HEAVY + sorted(FRAMEWORKS)!r} if name in sys.modules])"
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_numpy_backend_needs_no_numba():
+    code = (
+        "import sys; sys.modules['numba'] = None\n"  # whoever imports it now fails
+        "import numpy as np, npintdim as nid\n"
+        "backend = nid.get_backend('numpy')\n"
+        "model = nid.mlp([4, 3], backend)\n"
+        "P = nid.make_projection('fastfood', model.D, 2, 0, backend)\n"
+        "objective = nid.SubspaceObjective(model, model.init_theta(0), P)\n"
+        "batch = nid.Batch(np.ones((2, 4), np.float32), np.array([0, 2]))\n"
+        "print(objective.loss_and_grad(objective.start(), batch)[1].shape)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout.strip() == "(2,)", run.stderr
+
+
+def test_public_names_exist():
+    assert len(set(npintdim.__all__)) == len(npintdim.__all__)
+    for name in npintdim.__all__:
+        assert hasattr(npintdim, name)
