@@ -9,14 +9,19 @@ from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.compress import CompressedModel
 from npintdim.data import load_dataset
+from npintdim.estimate import DInt, d_int
 from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.layers import Conv2D, Flatten, Layer, Linear, MaxPool2D, ParameterFree, ReLU
+from npintdim.measure import Measurement, measure
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import SGD, Adam, Optimizer
 from npintdim.params import ParamLayout
 from npintdim.projections import Projection, make_projection, projection_from_spec
+from npintdim.recipes import Recipe, recipe_for
 from npintdim.rng import Purpose, Stream
+from npintdim.runs import RunSpec
+from npintdim.sweep import sweep
 from npintdim.toy import ToyProblem, expected_share
 from npintdim.train import Record, Run, TrainConfig, train
 
@@ -29,6 +34,7 @@ __all__ = [
     "CheckError",
     "CompressedModel",
     "Conv2D",
+    "DInt",
     "Dataset",
     "Evaluation",
     "Flatten",
@@ -36,6 +42,7 @@ __all__ = [
     "Layer",
     "Linear",
     "MaxPool2D",
+    "Measurement",
     "Model",
     "Optimizer",
     "ParamLayout",
@@ -43,14 +50,17 @@ __all__ = [
     "Projection",
     "Purpose",
     "ReLU",
+    "Recipe",
     "Record",
     "Run",
+    "RunSpec",
     "Stream",
     "SubspaceObjective",
     "ToyProblem",
     "TrainConfig",
     "__version__",
     "adjoint_matrix_check",
+    "d_int",
     "dot_test",
     "expected_share",
     "get_backend",
@@ -58,8 +68,11 @@ __all__ = [
     "lenet",
     "load_dataset",
     "make_projection",
+    "measure",
     "mlp",
     "model_from_spec",
     "projection_from_spec",
+    "recipe_for",
+    "sweep",
     "train",
 ]
