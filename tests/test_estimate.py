@@ -1,0 +1,246 @@
+"""d_int on curves whose crossing is known, and its interval on simulated runs."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+import npintdim as nid
+from npintdim.estimate import crossing, isotonic, resampled
+
+GRID = (10, 30, 100, 300, 1000)
+
+
+def power_law(d, d_90=150.0, slope=0.8):
+    """1 − p = 0.1 (d/d_90)^−slope: straight in log d against −log(1 − p), and p = 0.9 at d_90."""
+    return 1 - np.minimum(1.0, 0.1 * (np.asarray(d, float) / d_90) ** -slope)
+
+
+def repeated(p, times):
+    return [d for d in GRID for _ in range(times)], [q for q in p for _ in range(times)]
+
+
+def test_exact_on_a_noiseless_curve_whatever_the_grid():
+    for grid in ([100, 200], [40, 120, 160, 900], [30, 149, 151, 1000]):
+        found = nid.d_int(grid, power_law(grid), threshold=0.9)
+        assert found.d == pytest.approx(150, rel=1e-12)
+        assert found.first_above == min(d for d in grid if d > 150)
+
+
+def test_exact_on_a_piecewise_curve():
+    """The crossing by hand: −log(1 − p) goes from log 2 to log 10; log 5 is reached at a share s of log(10)."""
+    found = nid.d_int([10, 100], [0.5, 0.9], threshold=0.8)
+    s = (math.log(5) - math.log(2)) / (math.log(10) - math.log(2))
+    assert found.d == pytest.approx(10 * 10**s, rel=1e-13)
+
+
+def test_seeds_are_averaged_before_the_logarithm():
+    found = nid.d_int([10, 10, 100, 100], [0.4, 0.6, 0.85, 0.95], threshold=0.8)
+    assert found.d == pytest.approx(nid.d_int([10, 100], [0.5, 0.9], threshold=0.8).d, rel=1e-13)
+
+
+def test_the_order_of_the_runs_does_not_matter():
+    d, p = repeated(power_law(GRID), 1)
+    assert nid.d_int(d[::-1], p[::-1], threshold=0.9) == nid.d_int(d, p, threshold=0.9)
+
+
+def test_threshold_is_a_fraction_of_the_mean_baseline_or_absolute():
+    found = nid.d_int(GRID, power_law(GRID), baseline=[0.94, 0.96, 0.98], fraction=0.9)
+    assert found.threshold == pytest.approx(0.9 * 0.96)
+    assert found.name == "d_int90"
+    assert nid.d_int(GRID, power_law(GRID), [0.96], fraction=0.95).name == "d_int95"
+    absolute = nid.d_int(GRID, power_law(GRID), baseline=[0.94], threshold=0.9)
+    assert (absolute.threshold, absolute.fraction, absolute.name) == (0.9, None, "d_int")
+
+
+def test_papers_reading_is_strict_and_ours_is_not():
+    found = nid.d_int([10, 100, 1000], [0.5, 0.9, 0.95], threshold=0.9)
+    assert found.first_above == 1000
+    assert found.d == 100
+
+
+def test_papers_reading_ignores_a_later_dip_and_ours_pools_it():
+    found = nid.d_int([10, 20, 40, 80], [0.5, 0.92, 0.86, 0.96], threshold=0.9)
+    assert found.first_above == 20
+    assert found.fit == pytest.approx((0.5, 0.89, 0.89, 0.96))
+    assert 40 < found.d < 80
+
+
+def test_on_a_plateau_at_the_threshold_the_first_d_counts():
+    assert nid.d_int([10, 20, 40], [0.5, 0.9, 0.9], threshold=0.9).d == 20
+    assert nid.d_int([10, 20, 40, 80], [0.5, 0.7, 0.7, 0.9], threshold=0.7).d == 20
+
+
+def test_never_reached():
+    found = nid.d_int(GRID, [0.1, 0.2, 0.3, 0.4, 0.5], threshold=0.9)
+    assert found.d == math.inf
+    assert found.first_above is None
+    assert found.summary() == (
+        "d_int > 1000: never reached by d = 1000 (mean 0.5000); first tried d above the line: none up to 1000; "
+        "threshold 0.9000"
+    )
+
+
+def test_already_reached():
+    found = nid.d_int(GRID, [0.95] * 5, baseline=[1.0])
+    assert found.d == -math.inf
+    assert found.summary().startswith("d_int90 ≤ 10: already reached at d = 10 (mean 0.9500); ")
+    assert found.first_above == 10
+
+
+def test_summary_is_the_line_that_the_readme_shows():
+    d, p = repeated([0.3, 0.6, 0.82, 0.93, 0.95], 3)
+    noise = np.tile([-0.02, 0.0, 0.02], 5)
+    found = nid.d_int(d, np.array(p) + noise, baseline=[0.95, 0.96, 0.97])
+    assert found.summary() == (
+        f"d_int90 = {found.d:.0f} (95 % interval {found.low:.0f} to {found.high:.0f}); "
+        "first tried d above the line: 300; threshold 0.8640 = 0.9 × 0.9600"
+    )
+    assert 100 < found.low < found.d < found.high < 300
+
+
+def test_interval_that_leaves_the_grid_is_said_in_words():
+    d = [10] * 3 + [100] * 3
+    low = nid.d_int(d, [0.7, 0.79, 0.85] + [0.95] * 3, threshold=0.79)
+    assert low.low == -math.inf
+    assert "95 % interval below 10 to " in low.summary()
+    high = nid.d_int(d, [0.5] * 3 + [0.75, 0.81, 0.87], threshold=0.8)
+    assert high.high == math.inf
+    assert " to beyond 100)" in high.summary()
+
+
+@pytest.mark.parametrize(
+    ("d", "p", "baseline", "why"),
+    [
+        ([10, 100], [0.5, 0.95], [0.96, 0.97], "only one run at d = 10"),
+        ([10, 10, 100], [0.5, 0.5, 0.95], [0.96, 0.97], "only one run at d = 100"),
+        ([10, 10, 100, 100], [0.5, 0.5, 0.95, 0.95], [0.96], "only one baseline run"),
+        ([10, 10, 100, 100], [0.5, math.nan, 0.95, 0.95], [0.96, 0.97], "only one run at d = 10"),
+    ],
+)
+def test_one_seed_leaves_the_interval_unknown(d, p, baseline, why):
+    found = nid.d_int(d, p, baseline)
+    assert found.low is None
+    assert found.high is None
+    assert f"(95 % interval unknown: {why})" in found.summary()
+
+
+def test_one_baseline_run_is_enough_for_an_absolute_threshold():
+    assert nid.d_int([10, 10, 100, 100], [0.5, 0.5, 0.95, 0.95], [0.9], threshold=0.8).low is not None
+
+
+def test_runs_that_diverged_are_left_out_and_counted():
+    nan = math.nan
+    found = nid.d_int([10, 10, 100, 100, 200], [0.5, nan, 0.9, nan, nan], [0.95, nan], threshold=0.8)
+    assert found.d == nid.d_int([10, 100], [0.5, 0.9], threshold=0.8).d
+    assert (found.runs, found.excluded, found.tried, found.baseline) == (2, 3, (10, 100), 0.95)
+    assert found.summary().endswith("; runs left out because they diverged or failed: 3")
+
+
+def test_a_perfect_score_has_a_logarithm():
+    found = nid.d_int([10, 100, 1000], [0.5, 1.0, 1.0], threshold=0.9)
+    assert 10 < found.d < 100
+    assert nid.d_int([10, 100], [0.5, 1.0], threshold=1.0).d == 100
+
+
+def test_interval_is_a_point_without_noise_and_widens_with_it():
+    widths = []
+    for noise in (0.0, 0.01, 0.03):
+        d, p = repeated(power_law(GRID), 4)
+        found = nid.d_int(
+            d, np.clip(np.array(p) + noise * np.tile([-1, -0.3, 0.3, 1], 5), 0, 1), threshold=0.9
+        )
+        widths.append(math.log(found.high / found.low))
+    assert widths[0] == pytest.approx(0, abs=1e-12)
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_the_baselines_own_spread_enters_the_interval():
+    d, p = repeated(power_law(GRID), 3)
+    sure = nid.d_int(d, p, baseline=[0.96] * 3)
+    unsure = nid.d_int(d, p, baseline=[0.94, 0.96, 0.98])
+    assert sure.low == pytest.approx(sure.high)
+    assert unsure.low < sure.d < unsure.high
+
+
+def test_interval_is_the_same_each_time_and_another_for_another_seed():
+    d, p = repeated(power_law(GRID), 4)
+    p = np.clip(np.array(p) + np.tile([-0.02, -0.005, 0.01, 0.015], 5), 0, 1)
+    first, again = (nid.d_int(d, p, threshold=0.9) for _ in range(2))
+    other = nid.d_int(d, p, threshold=0.9, seed=1)
+    assert first == again
+    assert (first.low, first.high) != (other.low, other.high)
+    assert first.low == pytest.approx(other.low, rel=0.05)
+
+
+def test_resampled_means_have_the_standard_error_of_the_mean():
+    p = np.array([0.80, 0.83, 0.84, 0.90])
+    drawn = resampled(p, 20_000, seed=0, lane=3)
+    assert drawn.mean() == pytest.approx(p.mean(), abs=5e-4)
+    assert drawn.std() == pytest.approx(p.std(ddof=1) / 2, rel=0.02)
+
+
+def test_interval_covers_the_truth():
+    """200 simulated measurements, 5 seeds a d, normal noise: 90 to 98 % hold the true d_int90."""
+    rng = np.random.default_rng(0)
+    d = np.repeat([40, 70, 100, 130, 170, 220, 300], 5)
+    hits = 0
+    for k in range(200):
+        p = np.clip(power_law(d) + 0.012 * rng.standard_normal(len(d)), 0, 1)
+        found = nid.d_int(d.tolist(), p, threshold=0.9, draws=400, seed=k)
+        hits += found.low <= 150 <= found.high
+    assert 0.90 <= hits / 200 <= 0.98
+
+
+def test_isotonic_is_the_nearest_non_decreasing_sequence():
+    """Against a bounded least-squares solver: f = cumulative sum of steps ≥ 0."""
+    rng = np.random.default_rng(1)
+    for n in (1, 2, 5, 12):
+        y, w = rng.standard_normal(n), rng.integers(1, 6, n)
+        root = np.sqrt(w)
+        A = np.tril(np.ones((n, n))) * root[:, None]
+        bounds = (np.r_[-np.inf, np.zeros(n - 1)], np.inf)
+        steps = lsq_linear(A, y * root, bounds, tol=1e-14).x
+        assert np.allclose(isotonic(y, w), np.cumsum(steps), atol=1e-6)
+        assert (np.diff(isotonic(y, w)) >= 0).all()
+
+
+def test_isotonic_leaves_a_monotone_sequence_alone():
+    y = np.array([0.1, 0.2, 0.2, 0.7])
+    y.flags.writeable = False
+    assert isotonic(y, np.array([1, 5, 2, 1])).tolist() == y.tolist()
+
+
+def test_crossing_at_the_ends():
+    p = np.array([0.5, 0.9])
+    assert crossing((10, 100), p, 0.4) == -math.inf
+    assert crossing((10, 100), p, 0.5) == 10
+    assert crossing((10, 100), p, 0.9) == 100
+    assert crossing((10, 100), p, 0.91) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        (([10], [0.5, 0.6]), ValueError, "d has 1 entries and performance 2: one each per run is needed"),
+        (([10], [1.5], [0.9]), ValueError, r"performance has 1.5: performances in \[0, 1\] are needed"),
+        (([10], [0.5], [-0.1]), ValueError, r"baseline has -0.1: performances in \[0, 1\] are needed"),
+        (([10], [0.5]), ValueError, "baseline has no finished run: one is needed, or an absolute threshold"),
+        (([10], [0.5], [math.nan]), ValueError, "baseline has no finished run"),
+        (
+            ([10], [math.nan], [0.9]),
+            ValueError,
+            "none of 1 runs finished: there is nothing to read d_int from",
+        ),
+        (([], [], [0.9]), ValueError, "none of 0 runs finished"),
+        (([0], [0.5], [0.9]), ValueError, "d is 0: d ≥ 1 is needed"),
+        (([1.5], [0.5], [0.9]), TypeError, "d is 1.5: an integer with d ≥ 1 is needed"),
+        (([10], [0.5], [0.9], 0.0), ValueError, "fraction is 0.0: a number > 0 is needed"),
+        (([10], [0.5], [0.9], 0.9, math.nan), ValueError, "threshold is nan: a number > 0 is needed"),
+        (([10], [0.5], [0.9], 0.9, None, 0), ValueError, "draws is 0: draws ≥ 1 is needed"),
+    ],
+)
+def test_bad_input(arguments, kind, message):
+    with pytest.raises(kind, match=message):
+        nid.d_int(*arguments)
