@@ -1,11 +1,15 @@
 """What the CUDA twins must hold. Collected by test_gpu.py (on a GPU) and by test_cuda_on_host.py (without).
 
-The fixture `gpu` has kernels, send (NumPy to device) and host (back); the truth is kernels/reference.
+The fixture `gpu` has cupy, kernels, send (NumPy to device) and host (back); the truth is kernels/reference.
 """
+
+import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from npintdim import kernels
 from npintdim.kernels import reference
 
 FLOATS = (np.float32, np.float64)
@@ -72,6 +76,23 @@ def test_normals(gpu, name):
         same_bits(gpu.host(getattr(gpu.kernels, name)(gpu.send(words))), getattr(reference, name)(words))
 
 
+PROBES = """
+extern "C" __global__ void log_probe(const double *x, i64 n, double *y) { if (thread() < n) y[thread()] = natural_log(x[thread()]); }
+extern "C" __global__ void quantile_probe(const double *p, i64 n, double *y) { if (thread() < n) y[thread()] = quantile(p[thread()]); }
+"""
+
+
+@pytest.mark.parametrize("name", ["log", "quantile"])
+def test_logarithm_and_quantile_before_they_are_rounded_to_the_grid(gpu, name):
+    code = Path(kernels.__file__).with_name("cuda").joinpath("exact.cu").read_text(encoding="utf-8")
+    launch = importlib.import_module(f"{gpu.kernels.__name__}.launch")
+    module = gpu.cupy.RawModule(code=code + PROBES, options=launch.options("exact.cu", "float64"))
+    p = (reference.words(7, 2, 3, 0, 100_000) + 0.5) * 2.0**-32
+    y = gpu.send(np.zeros_like(p))
+    module.get_function(f"{name}_probe")((launch.cover(len(p)),), (launch.THREADS,), (gpu.send(p), len(p), y))
+    same_bits(gpu.host(y), getattr(importlib.import_module("npintdim.kernels.reference.normals"), name)(p))
+
+
 def test_square_sum_where_one_int64_would_overflow(gpu):
     g = np.full(3_000_000, 2_000_000_000, np.int64)
     assert gpu.kernels.square_sum(gpu.send(g)) == 3_000_000 * 4 * 10**18
@@ -128,6 +149,13 @@ def test_a_gradient_that_is_not_finite_stays_so(gpu, bad):
     assert not np.isfinite(Ptg).any()
 
 
+def test_entries_that_meet_in_one_place_do_not_overflow(gpu):
+    transposed_gather = importlib.import_module(f"{gpu.kernels.__name__}.fastfood").transposed_gather
+    for x in (1.75, -1.75, 2.0 - 2.0**-20):
+        row, Pi = np.full((1, 2048), x), np.zeros((1, 2048), np.uint16)
+        assert gpu.host(transposed_gather(gpu.send(row), gpu.send(Pi), 1)) == 2048 * x
+
+
 @pytest.mark.parametrize("size", [1e-38, 1e30])
 def test_an_adjoint_of_any_size(gpu, size):
     B, Pi, G, S, m = fastfood(1000, 17, True, np.float64)
@@ -149,7 +177,9 @@ def test_dense_columns(gpu, kind, D):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("kind", ["gaussian", "rademacher"])
-@pytest.mark.parametrize(("D", "d"), [(1, 1), (31, 2), (33, 33), (128, 3), (2049, 20), (5003, 135)])
+@pytest.mark.parametrize(
+    ("D", "d"), [(1, 1), (31, 2), (33, 33), (128, 3), (2049, 20), (5003, 135), (20_003, 2)]
+)
 def test_dense_products(gpu, D, d, kind, dtype):
     v, g, seed = normal(d, dtype), normal(D, dtype, 1), 2**63 + 5
     norms, plain_norms = gpu.kernels.gaussian_norms(seed, D, d), reference.gaussian_norms(seed, D, d)
@@ -231,7 +261,8 @@ def test_conv2d(gpu, case, dtype):
 )
 def test_max_pool(gpu, shape, size, stride, dtype):
     x = np.round(normal(shape, dtype) * 2) / 2  # ties
-    x[0, 0, 0, :2] = np.nan, -np.inf
+    x[0, 0, 0, :2] = -np.inf, np.nan
+    x[0, 0, 1, 0] = np.nan  # the first NaN is the winner
     plain = reference.max_pool_forward(x, size, stride)
     for fast, p in zip(gpu.kernels.max_pool_forward(gpu.send(x), size, stride), plain, strict=True):
         same_bits(gpu.host(fast), p)

@@ -25,7 +25,7 @@ def gpu(request):
     sys.modules["cupy"] = gpu_standin
     cuda_on_host.order["backwards"] = request.param == "last thread first"
     twins = importlib.import_module("npintdim.kernels.cuda")
-    yield SimpleNamespace(kernels=twins, send=gpu_standin.asarray, host=lambda a: a.get())
+    yield SimpleNamespace(cupy=gpu_standin, kernels=twins, send=gpu_standin.asarray, host=lambda a: a.get())
     for name in [n for n in sys.modules if n.startswith(("cupy", "npintdim.kernels.cuda"))]:
         del sys.modules[name]
     del gpu_standin.RawModule, kernels.cuda

@@ -166,15 +166,15 @@ extern "C" __global__ void scatter(const T *x, const void *Pi, i64 bytes, i64 n,
     if (i < count) table[i / n * n + place(Pi, bytes, i)] = x[i];
 }
 
-__device__ int shift(T largest, i64 room)  // so that 2^room numbers below `largest` add up to less than 2⁶¹
+__device__ int shift(T largest, i64 room)  // so that 2^room numbers up to `largest` add up to 2⁶² at most
 {
     int e;
     frexp((double)largest, &e);
-    return 61 - e - (int)room;
+    return 62 - e - (int)room;
 }
 
 // Πᵀ where 2^room entries share a place (m < n). A sum of integers has no order, so the numbers are added
-// as multiples of 2^−shift, finer than the rounding of T: the same bits in every run.
+// as multiples of 2^−shift: the same bits in every run, and 62 bits for the sum of the largest.
 extern "C" __global__ void scatter_add(const T *x, const void *Pi, i64 bytes, const T *largest, i64 room, i64 count, u64 *total)
 {
     i64 i = thread();
