@@ -1,0 +1,493 @@
+"""Every error message of the core: what was given, and what is needed, before any work is lost."""
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+from helpers import normal
+
+from npintdim import backend as backend_module
+from npintdim.architectures import lenet, mlp, model_from_spec
+from npintdim.backend import get_backend, missing
+from npintdim.checks import gradient_check
+from npintdim.landscape import Batch, Dataset
+from npintdim.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
+from npintdim.model import Model
+from npintdim.objective import L2, SubspaceObjective
+from npintdim.optimizers import SGD, Adam, optimizer_from_spec
+from npintdim.params import ParamLayout
+from npintdim.projections import make_projection, projection_from_spec
+from npintdim.rng import Purpose, Stream, check_integer
+from npintdim.toy import ToyProblem
+from npintdim.train import TrainConfig, train
+
+CPU = get_backend("numpy", np.float64, threads=1)
+MODEL = mlp([4, 3, 2], CPU)  # D = 23
+THETA = MODEL.init_theta(0)
+X, LABELS = normal(5, 4), np.array([0, 1, 1, 0, 1])
+P = make_projection("fastfood", 23, 3, 0, CPU)
+TOY = ToyProblem(20, 5)
+
+
+def batch(x=X, labels=LABELS):
+    return Batch(x, labels)
+
+
+def dataset(x=X, labels=LABELS, classes=2, test=None):
+    return Dataset("made-up", Batch(x, labels), test or batch(), classes)
+
+
+def project(kind="fastfood", D=100, d=5, seed=0, **options):
+    return make_projection(kind, D, d, seed, CPU, **options)
+
+
+def with_nan(x, value=np.nan):
+    x = x.copy()
+    x[1, 2] = value
+    return x
+
+
+# (exception, exact message, what raises it)
+MESSAGES = {
+    # P
+    "d > D": (ValueError, "d is 101: 1 ≤ d ≤ D = 100 is needed", lambda: project(d=101)),
+    "d = 0": (ValueError, "d is 0: 1 ≤ d ≤ D = 100 is needed", lambda: project(d=0)),
+    "d < 0": (ValueError, "d is -3: 1 ≤ d ≤ D = 100 is needed", lambda: project(d=-3)),
+    "d real": (TypeError, "d is 2.0: an integer with 1 ≤ d ≤ D = 100 is needed", lambda: project(d=2.0)),
+    "d bool": (TypeError, "d is True: an integer with 1 ≤ d ≤ D = 100 is needed", lambda: project(d=True)),
+    "D = 0": (ValueError, "D is 0: D ≥ 1 is needed", lambda: project(D=0)),
+    "D text": (TypeError, "D is '100': an integer with D ≥ 1 is needed", lambda: project(D="100")),
+    "seed < 0": (ValueError, "seed is -1: 0 ≤ seed < 2**64 is needed", lambda: project(seed=-1)),
+    "seed too large": (
+        ValueError, "seed is 18446744073709551616: 0 ≤ seed < 2**64 is needed", lambda: project(seed=2**64),
+    ),
+    "seed real": (TypeError, "seed is 1.5: an integer with 0 ≤ seed < 2**64 is needed", lambda: project(seed=1.5)),
+    "seed bool": (TypeError, "seed is True: an integer with 0 ≤ seed < 2**64 is needed", lambda: project(seed=True)),
+    "seed None": (TypeError, "seed is None: an integer with 0 ≤ seed < 2**64 is needed", lambda: project(seed=None)),
+    "seed NumPy bool": (
+        TypeError, f"seed is {np.True_!r}: an integer with 0 ≤ seed < 2**64 is needed", lambda: project(seed=np.True_),
+    ),
+    "kind": (
+        ValueError, "unknown projection 'fastfoot': choose one of dense, sparse, fastfood. Did you mean 'fastfood'?",
+        lambda: project("fastfoot"),
+    ),
+    "kind without a near miss": (
+        ValueError, "unknown projection 'qr': choose one of dense, sparse, fastfood.", lambda: project("qr"),
+    ),
+    "option": (
+        ValueError, "unknown option of 'fastfood' 'sings': choose one of blocks, signs. Did you mean 'signs'?",
+        lambda: project(sings=False),
+    ),
+    "option of another kind": (
+        ValueError, "unknown option of 'sparse' 'stored': choose one of density.",
+        lambda: project("sparse", stored=False),
+    ),
+    "blocks": (
+        ValueError, "unknown blocks 'stack': choose one of stacked, single. Did you mean 'stacked'?",
+        lambda: project(blocks="stack"),
+    ),
+    "entries": (
+        ValueError, "unknown entries 'gauss': choose one of gaussian, rademacher. Did you mean 'gaussian'?",
+        lambda: project("dense", entries="gauss"),
+    ),
+    "signs": (TypeError, "signs is 'no': True or False is needed", lambda: project(signs="no")),
+    "stored": (TypeError, "stored is 0: True or False is needed", lambda: project("dense", stored=0)),
+    **{
+        f"density {value}": (
+            ValueError, f"density is {value!r}: a number in (0, 1], at least 2**-53, is needed",
+            lambda value=value: project("sparse", density=value),
+        )
+        for value in (0, -0.1, 1.5, float("nan"), True, "half", 1e-17)
+    },
+    "empty column": (
+        ValueError,
+        "column 0 of the sparse P, D×d = 100×5, seed 1, is empty at density 0.0001: "
+        "take another seed, a higher density, or kind 'dense'",
+        lambda: project("sparse", seed=1, density=1e-4),
+    ),
+    "spec of P": (
+        ValueError, "unknown projection 'sparce': choose one of dense, sparse, fastfood. Did you mean 'sparse'?",
+        lambda: projection_from_spec(project("sparse").spec() | {"kind": "sparce"}, CPU),
+    ),
+    # products
+    "theta_d too long": (
+        ValueError, "theta_d has shape (4,), but P is D×d = 23×3: theta_d must have shape (3,)",
+        lambda: P.apply(np.zeros(4)),
+    ),
+    "theta_d a column": (
+        ValueError, "theta_d has shape (3, 1), but P is D×d = 23×3: theta_d must have shape (3,)",
+        lambda: P.apply(np.zeros((3, 1))),
+    ),
+    "theta_d a number": (
+        ValueError, "theta_d has shape (), but P is D×d = 23×3: theta_d must have shape (3,)",
+        lambda: P.apply(np.float64(3)),
+    ),
+    "grad_theta": (
+        ValueError, "grad_theta has shape (3,), but P is D×d = 23×3: grad_theta must have shape (23,)",
+        lambda: P.adjoint(np.zeros(3)),
+    ),
+    "P @ V": (
+        ValueError, "theta_d has shape (2,), but P is D×d = 23×3: theta_d must have shape (3,)",
+        lambda: P @ np.zeros((2, 5)),
+    ),
+    "complex": (TypeError, "theta_d has dtype complex128: real numbers are needed", lambda: P.apply(np.zeros(3, complex))),
+    "object": (TypeError, "grad_theta has dtype object: real numbers are needed", lambda: P.adjoint(np.zeros(23, object))),
+    "text": (TypeError, "theta_d has dtype <U1: real numbers are needed", lambda: P.apply(np.array(["a", "b", "c"]))),
+    "out of another shape": (
+        ValueError, "out is float64 (3,): float64 (23,) is needed", lambda: P.apply(np.zeros(3), out=np.zeros(3)),
+    ),
+    "out of another dtype": (
+        ValueError, "out is int64 (3,): float64 (3,) is needed",
+        lambda: P.adjoint(np.zeros(23), out=np.zeros(3, np.int64)),
+    ),
+    "out of the model": (
+        ValueError, "out is float32 (23,): float64 (23,) is needed",
+        lambda: MODEL.loss_and_grad(THETA, batch(), out=np.zeros(23, np.float32)),
+    ),
+    "out with strides": (
+        ValueError, "theta is not contiguous: views of a strided vector would be copies",
+        lambda: MODEL.loss_and_grad(THETA, batch(), out=np.zeros((23, 2))[:, 0]),
+    ),
+    # backend
+    "backend": (
+        ValueError, "unknown backend 'nunba': choose one of numpy, numba, cupy. Did you mean 'numba'?",
+        lambda: get_backend("nunba"),
+    ),
+    "dtype": (
+        ValueError, "dtype is float16: float32 (to run) or float64 (to check) is needed",
+        lambda: get_backend("numpy", np.float16),
+    ),
+    "no thread": (ValueError, "threads is 0: an integer ≥ 1 is needed", lambda: get_backend("numpy", threads=0)),
+    "half a thread": (ValueError, "threads is 1.5: an integer ≥ 1 is needed", lambda: get_backend("numpy", threads=1.5)),
+    # networks
+    "one size": (ValueError, "sizes is [784]: at least [n_in, classes] is needed", lambda: mlp([784], CPU)),
+    "no size": (ValueError, "sizes is []: at least [n_in, classes] is needed", lambda: mlp([], CPU)),
+    "size 0": (ValueError, "each of sizes is 0: n ≥ 1 is needed", lambda: mlp([4, 0, 2], CPU)),
+    "size real": (TypeError, "each of sizes is 3.0: an integer with n ≥ 1 is needed", lambda: mlp([4, 3.0], CPU)),
+    "lenet of small images": (
+        ValueError, "in_shape is (1, 28, 15): LeNet needs images of at least 16×16", lambda: lenet((1, 28, 15), 10, CPU),
+    ),
+    "lenet without channels": (
+        ValueError, "in_shape is (28, 28): (channels, height, width) is needed", lambda: lenet((28, 28), 10, CPU),
+    ),
+    "lenet with half a channel": (
+        TypeError, "each of in_shape is 0.5: an integer with (channels, height, width) ≥ 1 is needed",
+        lambda: lenet((0.5, 28, 28), 10, CPU),
+    ),
+    "lenet classes": (ValueError, "classes is 0: classes ≥ 1 is needed", lambda: lenet((1, 28, 28), 0, CPU)),
+    "architecture": (
+        ValueError, "unknown architecture 'lnet': choose one of mlp, lenet. Did you mean 'lenet'?",
+        lambda: model_from_spec({"architecture": "lnet"}),
+    ),
+    "layer": (
+        ValueError,
+        "unknown layer 'Conv3D': choose one of Conv2D, Flatten, Linear, MaxPool2D, ReLU. Did you mean 'Conv2D'?",
+        lambda: model_from_spec({"in_shape": [3], "layers": [{"kind": "Conv3D"}]}),
+    ),
+    "spec of nothing": (
+        ValueError, "spec {'D': 3} describes no network: it has neither 'architecture' nor 'layers'",
+        lambda: model_from_spec({"D": 3}),
+    ),
+    "Linear of 0": (ValueError, "n_in is 0: n_in ≥ 1 is needed", lambda: Linear(0, 2)),
+    "Linear to -1": (ValueError, "n_out is -1: n_out ≥ 1 is needed", lambda: Linear(2, -1)),
+    "Conv2D c_in": (ValueError, "c_in is 0: c_in ≥ 1 is needed", lambda: Conv2D(0, 1, 1)),
+    "Conv2D c_out": (ValueError, "c_out is 0: c_out ≥ 1 is needed", lambda: Conv2D(1, 0, 1)),
+    "Conv2D k": (TypeError, "k is (3, 3): an integer with k ≥ 1 is needed", lambda: Conv2D(1, 1, (3, 3))),
+    "Conv2D stride": (ValueError, "stride is 0: stride ≥ 1 is needed", lambda: Conv2D(1, 1, 3, stride=0)),
+    "Conv2D padding": (ValueError, "padding is -1: padding ≥ 0 is needed", lambda: Conv2D(1, 1, 3, padding=-1)),
+    "MaxPool2D size": (ValueError, "size is 0: size ≥ 1 is needed", lambda: MaxPool2D(0)),
+    "MaxPool2D stride": (ValueError, "stride is -1: stride ≥ 0 is needed", lambda: MaxPool2D(2, -1)),
+    "Linear does not fit": (
+        ValueError, "fc takes (4,) but gets (5,); put Flatten before it?", lambda: Model([Linear(4, 2, name="fc")], (5,), CPU),
+    ),
+    "Linear on images": (
+        ValueError, "linear1 takes (4,) but gets (1, 2, 2); put Flatten before it?", lambda: Model([Linear(4, 2)], (1, 2, 2), CPU),
+    ),
+    "Conv2D channels": (
+        ValueError, "conv2d1 takes (3, h, w) with h, w ≥ 5, but gets (1, 28, 28)",
+        lambda: Model([Conv2D(3, 6, 5)], (1, 28, 28), CPU),
+    ),
+    "Conv2D small image": (
+        ValueError, "conv2d1 takes (1, h, w) with h, w ≥ 3, but gets (1, 2, 9)",
+        lambda: Model([Conv2D(1, 6, 5, padding=1)], (1, 2, 9), CPU),
+    ),
+    "Conv2D on rows": (
+        ValueError, "conv2d1 takes (1, h, w) with h, w ≥ 3, but gets (784,)",
+        lambda: Model([Conv2D(1, 6, 3)], (784,), CPU),
+    ),
+    "MaxPool2D small image": (
+        ValueError, "maxpool2d1 takes (c, h, w), h, w ≥ 3, not (1, 2, 3)", lambda: Model([MaxPool2D(3)], (1, 2, 3), CPU),
+    ),
+    "no class axis": (
+        ValueError, "the last layer gives (6, 26, 26) per example: (classes,) is needed; add Flatten?",
+        lambda: Model([Conv2D(1, 6, 3), ReLU()], (1, 28, 28), CPU),
+    ),
+    "names twice": (
+        ValueError, "parameter names must differ, but fc.W, fc.b occurs more than once",
+        lambda: Model([Linear(3, 3, name="fc"), Linear(3, 2, name="fc")], (3,), CPU),
+    ),
+    "a given name meets an automatic one": (
+        ValueError, "parameter names must differ, but linear1.W, linear1.b occurs more than once",
+        lambda: Model([Linear(3, 3), Linear(3, 2, name="linear1")], (3,), CPU),
+    ),
+    "seed of theta_0": (ValueError, "seed is -1: 0 ≤ seed < 2**64 is needed", lambda: MODEL.init_theta(-1)),
+    "theta too short": (
+        ValueError, "theta has shape (22,), but D = 23: theta must have shape (23,)",
+        lambda: MODEL.loss_and_grad(np.zeros(22), batch()),
+    ),
+    "theta a matrix": (
+        ValueError, "theta has shape (23, 1), but D = 23: theta must have shape (23,)",
+        lambda: MODEL.evaluate(np.zeros((23, 1)), batch()),
+    ),
+    "theta complex": (
+        TypeError, "theta has dtype complex128: real numbers are needed",
+        lambda: MODEL.loss_and_grad(np.zeros(23, complex), batch()),
+    ),
+    "layout": (
+        ValueError, "theta has shape (3,), but D = 2: theta must have shape (2,)",
+        lambda: ParamLayout((("W", (2,)),)).views(np.zeros(3)),
+    ),
+    # batches
+    "x missing": (ValueError, "batch.x is None: a Model needs examples", lambda: MODEL.loss_and_grad(THETA, Batch())),
+    "x of another width": (
+        ValueError, "batch.x has shape (5, 3), but the model takes (4,) per example: (n, 4) is needed",
+        lambda: MODEL.loss_and_grad(THETA, batch(X[:, :3])),
+    ),
+    "x one example": (
+        ValueError, "batch.x has shape (4,), but the model takes (4,) per example: (n, 4) is needed",
+        lambda: MODEL.loss_and_grad(THETA, batch(X[0])),
+    ),
+    "x text": (
+        TypeError, "batch.x has dtype <U32: real numbers are needed",
+        lambda: MODEL.loss_and_grad(THETA, batch(X.astype(str))),
+    ),
+    "labels missing": (
+        ValueError, "batch.labels is None: a Model needs labels", lambda: MODEL.loss_and_grad(THETA, Batch(X)),
+    ),
+    "labels list": (
+        TypeError, "batch.labels is a list, not an array of 'numpy'",
+        lambda: MODEL.loss_and_grad(THETA, batch(labels=[0, 1, 1, 0, 1])),
+    ),
+    "labels too few": (
+        ValueError, "batch.labels is int64 (4,): integers of shape (5,) are needed",
+        lambda: MODEL.loss_and_grad(THETA, batch(labels=LABELS[:4])),
+    ),
+    "labels real": (
+        ValueError, "batch.labels is float64 (5,): integers of shape (5,) are needed",
+        lambda: MODEL.loss_and_grad(THETA, batch(labels=LABELS * 1.0)),
+    ),
+    "labels one-hot": (
+        ValueError, "batch.labels is int64 (5, 2): integers of shape (5,) are needed",
+        lambda: MODEL.evaluate(THETA, batch(labels=np.eye(2, dtype=np.int64)[LABELS])),
+    ),
+    "label too large": (
+        ValueError, "batch.labels run from 1 to 2, but the model's 2 classes need 0 to 1",
+        lambda: MODEL.evaluate(THETA, batch(labels=LABELS + 1)),
+    ),
+    "label negative": (
+        ValueError, "batch.labels run from -1 to 0, but the model's 2 classes need 0 to 1",
+        lambda: MODEL.loss_and_grad(THETA, batch(labels=LABELS - 1)),
+    ),
+    "nothing to evaluate": (
+        ValueError, "the data to evaluate on is empty", lambda: MODEL.evaluate(THETA, batch(X[:0], LABELS[:0])),
+    ),
+    # data sets
+    "data set empty": (
+        ValueError, "made-up train: the data set is empty; x (n, ...) and labels (n,) with n ≥ 1 are needed",
+        lambda: dataset(X[:0], LABELS[:0]),
+    ),
+    "data set without labels": (
+        ValueError, "made-up test: the data set is empty; x (n, ...) and labels (n,) with n ≥ 1 are needed",
+        lambda: dataset(test=Batch(X)),
+    ),
+    "NaN": (ValueError, "made-up train: x holds NaN or infinity", lambda: dataset(with_nan(X))),
+    "infinity": (ValueError, "made-up test: x holds NaN or infinity", lambda: dataset(test=batch(with_nan(X, -np.inf)))),
+    "both infinities": (
+        ValueError, "made-up train: x holds NaN or infinity",
+        lambda: dataset(np.where(np.arange(20).reshape(5, 4) % 2, np.inf, -np.inf)),
+    ),
+    "data set of lists": (TypeError, "made-up train: x is a list: an array is needed", lambda: dataset(X.tolist())),
+    "data set labels list": (
+        TypeError, "made-up train: labels is a list: an array is needed", lambda: dataset(labels=LABELS.tolist()),
+    ),
+    "data set complex": (
+        TypeError, "made-up train: x has dtype complex128: real numbers are needed", lambda: dataset(X + 1j),
+    ),
+    "data set object": (
+        TypeError, "made-up train: x has dtype object: real numbers are needed", lambda: dataset(X.astype(object)),
+    ),
+    "data set labels too few": (
+        ValueError, "made-up train: x has 5 examples, but labels have shape (3,): (5,) is needed",
+        lambda: dataset(labels=LABELS[:3]),
+    ),
+    "data set labels real": (
+        TypeError, "made-up train: labels have dtype float32: integers are needed",
+        lambda: dataset(labels=LABELS.astype(np.float32)),
+    ),
+    "data set label too large": (
+        ValueError, "made-up train: labels run from 0 to 1, but 1 classes need 0 to 0", lambda: dataset(classes=1),
+    ),
+    "data set label negative": (
+        ValueError, "made-up test: labels run from -1 to 0, but 2 classes need 0 to 1",
+        lambda: dataset(test=batch(labels=LABELS - 1)),
+    ),
+    "data set of two shapes": (
+        ValueError, "made-up: an example of train has shape (4,), one of test (2, 2): they must agree",
+        lambda: dataset(test=batch(X.reshape(5, 2, 2))),
+    ),
+    # objectives
+    "theta_0": (
+        ValueError, "theta_0 has shape (22,), but the landscape has D = 23: (23,) is needed",
+        lambda: SubspaceObjective(MODEL, THETA[:22], P),
+    ),
+    "P of another D": (
+        ValueError, "P is D×d = 24×3, but the landscape has D = 23",
+        lambda: SubspaceObjective(MODEL, THETA, project(D=24, d=3)),
+    ),
+    "theta_d of an objective": (
+        ValueError, "theta_d has shape (23,), but P is D×d = 23×3: theta_d must have shape (3,)",
+        lambda: SubspaceObjective(MODEL, THETA, P).loss_and_grad(THETA, batch()),
+    ),
+    "L2 weight": (ValueError, "weight is -0.1: a number ≥ 0 is needed", lambda: L2(MODEL, MODEL.layout, -0.1)),
+    "L2 weight NaN": (
+        ValueError, "weight is nan: a number ≥ 0 is needed", lambda: L2(MODEL, MODEL.layout, float("nan")),
+    ),
+    "L2 of the subspace": (
+        ValueError, "the layout has D = 23, but the landscape has 3 coordinates: wrap the network, not its subspace",
+        lambda: L2(SubspaceObjective(MODEL, THETA, P), MODEL.layout, 0.1),
+    ),
+    "toy D": (ValueError, "D is 11: a multiple of the number of groups s = 10 is needed", lambda: ToyProblem(11)),
+    "toy s": (ValueError, "s is 0: 1 ≤ s ≤ 1000 is needed", lambda: ToyProblem(s=0)),
+    "toy s > D": (ValueError, "s is 8: 1 ≤ s ≤ 4 is needed", lambda: ToyProblem(4, 8)),
+    "toy theta": (
+        ValueError, "theta has shape (5,), but D = 20: (20,) is needed", lambda: TOY.loss_and_grad(np.zeros(5), Batch()),
+    ),
+    "float32 gradient check": (
+        TypeError, "theta has dtype float32: a gradient check needs float64",
+        lambda: gradient_check(TOY, np.zeros(20, np.float32)),
+    ),
+    # training
+    "lr = 0": (ValueError, "lr is 0: a positive number is needed", lambda: Adam(lr=0)),
+    "lr < 0": (ValueError, "lr is -0.1: a positive number is needed", lambda: SGD(lr=-0.1)),
+    "lr NaN": (ValueError, "lr is nan: a positive number is needed", lambda: SGD(lr=float("nan"))),
+    "lr infinite": (ValueError, "lr is inf: a positive number is needed", lambda: Adam().with_lr(float("inf"))),
+    "momentum": (ValueError, "momentum is 1.0: 0 ≤ momentum < 1 is needed", lambda: SGD(momentum=1.0)),
+    "beta1": (ValueError, "beta1 is 1: 0 ≤ beta1 < 1 is needed", lambda: Adam(beta1=1)),
+    "beta2": (ValueError, "beta2 is -0.5: 0 ≤ beta2 < 1 is needed", lambda: Adam(beta2=-0.5)),
+    "eps": (ValueError, "eps is 0: a positive number is needed", lambda: Adam(eps=0)),
+    "optimizer": (
+        ValueError, "unknown optimizer 'adamw': choose one of sgd, adam. Did you mean 'adam'?",
+        lambda: optimizer_from_spec({"kind": "adamw"}),
+    ),
+    "epochs": (ValueError, "epochs is 0: epochs ≥ 1 is needed", lambda: TrainConfig(epochs=0)),
+    "epochs real": (TypeError, "epochs is 1.5: an integer with epochs ≥ 1 is needed", lambda: TrainConfig(epochs=1.5)),
+    "batch_size": (ValueError, "batch_size is 0: batch_size ≥ 1 is needed", lambda: TrainConfig(batch_size=0)),
+    "steps": (ValueError, "steps_per_epoch is 0: steps_per_epoch ≥ 1 is needed", lambda: TrainConfig(steps_per_epoch=0)),
+    "train_examples": (
+        ValueError, "train_examples is -1: train_examples ≥ 1 is needed", lambda: TrainConfig(train_examples=-1),
+    ),
+    "seed of the order": (ValueError, "seed is -2: 0 ≤ seed < 2**64 is needed", lambda: TrainConfig(seed=-2)),
+    "batch larger than the data": (
+        ValueError, "batch_size is 6, but the training set has 5 examples",
+        lambda: train(MODEL, THETA, dataset(), TrainConfig(batch_size=6)),
+    ),
+    "theta of another landscape": (
+        ValueError, "theta has shape (3,): (23,) is needed",
+        lambda: train(MODEL, np.zeros(3), dataset(), TrainConfig(batch_size=5)),
+    ),
+    "a label that the model has no class for": (
+        ValueError, "batch.labels run from 0 to 2, but the model's 2 classes need 0 to 1",
+        lambda: train(MODEL, THETA, dataset(labels=np.array([0, 2, 0, 2, 1]), classes=3), TrainConfig(batch_size=5)),
+    ),
+    # numbers
+    "seed of a stream": (ValueError, "seed is -1: 0 ≤ seed < 2**64 is needed", lambda: Stream(-1, Purpose.CHECK)),
+    "range": (ValueError, "k is 9: 1 ≤ k ≤ 8 is needed", lambda: check_integer("k", 9, 1, 8)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MESSAGES)
+def test_message(case):
+    error, message, act = MESSAGES[case]
+    with pytest.raises(error) as raised:
+        act()
+    assert str(raised.value) == message
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_a_named_backend_is_checked_before_it_is_used(name, monkeypatch):
+    with pytest.raises(ValueError, match="dtype is int32"):
+        get_backend(name, np.int32)
+
+
+# ---- what is not installed ----
+
+
+def without(*gone):
+    """find_spec as it answers where packages are missing."""
+    real = importlib.util.find_spec
+    return lambda name, *rest: None if name in gone else real(name, *rest)
+
+
+def test_numba_is_missing(monkeypatch):
+    monkeypatch.setattr(backend_module.importlib.util, "find_spec", without("numba"))
+    message = "backend 'numba' needs the numba package: pip install 'npintdim[numba]'"
+    assert missing("numba") == message
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        get_backend("numba")
+    assert get_backend().name == "numpy"  # only the default moves on to the next
+
+
+def test_numba_is_the_default_where_it_is_installed():
+    pytest.importorskip("numba", reason="numba is not installed")
+    assert get_backend().name == "numba"
+
+
+def test_cupy_is_missing(monkeypatch):
+    monkeypatch.setattr(backend_module.importlib.util, "find_spec", without("cupy"))
+    message = (
+        "backend 'cupy' needs CuPy: pip install 'npintdim[cuda12]' or 'npintdim[cuda13]', "
+        "whichever CUDA your driver has"
+    )
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        get_backend("cupy")
+
+
+def test_cupy_finds_no_device(monkeypatch):
+    class Cupy:
+        is_available = staticmethod(lambda: False)
+
+    monkeypatch.setattr(backend_module.importlib.util, "find_spec", lambda name: "there")
+    monkeypatch.setattr(backend_module.importlib, "import_module", lambda name: Cupy)
+    message = "backend 'cupy': CuPy is installed, but it finds no CUDA device"
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        get_backend("cupy")
+
+
+def test_an_array_of_another_device_is_refused():
+    class DeviceArray:
+        __cuda_array_interface__ = {}  # noqa: RUF012
+
+    DeviceArray.__module__ = "cupy"
+    message = (
+        "theta_d is a cupy.DeviceArray, but backend 'numpy' computes with numpy arrays: "
+        "move it there first with backend.send(...)"
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        P.apply(DeviceArray())
+
+
+# ---- what looks odd but is right ----
+
+
+def test_inputs_that_are_accepted():
+    P.apply([1, 2, 3])
+    P.apply(np.array([True, False, True]))
+    P.apply(np.arange(3, dtype=np.int8))
+    MODEL.loss_and_grad(THETA.astype(np.float32), batch(X.astype(np.float16), LABELS.astype(np.uint8)))
+    MODEL.evaluate(THETA, batch(X.reshape(5, 1, 2, 2)))  # images for an MLP
+    dataset(np.zeros((5, 4), np.uint8))
+    get_backend("numpy", threads=np.int64(2))
+    Model([Flatten()], (2, 1, 1), CPU)
+    lenet((1, 16, 16), 1, CPU)
