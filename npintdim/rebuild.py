@@ -49,9 +49,6 @@ def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Mode
     backend = backend or get_backend()
     try:
         model = model_from_spec(spec, backend)
-        for name, shape in model.layout.entries:
-            for n in shape:
-                check_integer(f"an axis of {name}", n, 1)
         if canonical(model.spec()) != canonical(spec):
             raise ValueError("it is not what the network built from it says of itself")
     except Exception as error:  # whatever a wrong spec makes a constructor raise

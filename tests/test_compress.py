@@ -262,6 +262,7 @@ def test_a_file_comes_back_on_either_backend(kind, options, writer, reader, tmp_
     assert loaded.fingerprint == compressed.fingerprint
     assert loaded.theta_0_seed == 5
     assert loaded.theta_d.tobytes() == compressed.theta_d.tobytes()
+    assert not loaded.theta_d.flags.writeable
     assert loaded.theta().tobytes() == compressed.theta().tobytes()
 
 
