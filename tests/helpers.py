@@ -40,7 +40,7 @@ def normal(*shape, seed=0, dtype=np.float64):
 def project(name, D, d, seed=1, backend="numpy", dtype=np.float64, threads=1, **more):
     """P of one of the KINDS; `backend` is a name."""
     kind, options = KINDS[name]
-    if name == "sparse" and D < 50:
+    if name == "sparse" and D < 64:
         more = {"density": 0.8} | more  # at 1/√D a column of so few entries may be empty
     return make_projection(kind, D, d, seed, get_backend(backend, dtype, threads), **options | more)
 
