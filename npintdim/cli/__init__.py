@@ -1,0 +1,76 @@
+"""The commands: `npintdim NAME` or `python -m npintdim NAME`, one a file."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from npintdim._version import __version__
+from npintdim.backend import unknown
+from npintdim.cli import check, compress, evaluate, info, measure, toy, train
+from npintdim.cli.common import Parser, note
+
+COMMANDS = {
+    "measure": measure, "train": train, "toy": toy, "check": check,
+    "compress": compress, "evaluate": evaluate, "info": info,
+}  # fmt: skip
+
+
+def build_parser() -> Parser:
+    """Every command with its options."""
+    parser = Parser(
+        prog="npintdim",
+        description="The intrinsic dimension of objective landscapes: θ = θ_0 + P θ_d, and only θ_d is trained.",
+        epilog="npintdim COMMAND --help shows the options of a command, with an example.",
+    )
+    parser.add_argument("--version", action="version", version=f"npintdim {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in COMMANDS.values():
+        module.add(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : its name and options; None for those of the process
+
+    Returns
+    -------
+    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks θ shows ?
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = one_line
+        try:
+            if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+                raise unknown("command", argv[0], COMMANDS)
+            args = build_parser().parse_args(argv)
+            status: int = args.run(args)
+        except KeyboardInterrupt as stop:
+            note(str(stop) or "interrupted")
+            return 130
+        except (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError) as error:
+            note(f"error: {error}")
+            return 2
+    return status
+
+
+def one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: Any = None,
+) -> None:
+    """A warning for people."""
+    note(f"warning: {message}")

@@ -1,0 +1,104 @@
+"""npintdim check."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from npintdim.architectures import model_from_spec
+from npintdim.backend import Backend
+from npintdim.checks import Check, CheckError, adjoint_matrix_check, compare, dot_test, gradient_check
+from npintdim.cli.common import add_command, add_network, backend_of, data_of, model_of, projection_of, say
+from npintdim.landscape import Batch
+from npintdim.objective import SubspaceObjective
+from npintdim.projections import FastfoodProjection, Projection, make_projection
+from npintdim.recipes import model_name
+from npintdim.sweep import blas_threads, first
+from npintdim.typing import Spec
+
+PURPOSE = """\
+Check gradients and adjoints: a table of ok and FAILED.
+
+The network and its subspace against finite differences, P against its adjoint,
+entry by entry, and for unit columns. Exit code 1 if anything failed."""
+EXAMPLES = 16
+COLUMNS = 64  # of P whose norms are looked at
+SMALL = (300, 20)  # D×d of the comparison entry by entry
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    example = "npintdim check --model 64-30-10 --projection sparse --d 40"
+    parser = add_command(commands, "check", run, PURPOSE, example, "float64")
+    add_network(parser)
+    parser.add_argument("--d", type=int, default=100, help="dimension of the subspace (default 100)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run every check, print a line for each."""
+    backend = backend_of(args)
+    if backend.dtype != np.float64:
+        raise ValueError(
+            "--dtype is float32: finite differences need float64, which is this command's default"
+        )
+    data = first(data_of(args, backend), EXAMPLES)
+    spec = model_of(args.model, data)
+    say(
+        f"{model_name(spec)} on {args.data}, {args.projection}, d = {args.d}, {backend.name} in {backend.dtype}\n"
+    )
+    say(f"{'check':<44}{'left':>14}{'right':>14}{'error':>9}{'allowed':>9}")
+    failed = 0
+    with blas_threads(args.threads):
+        for name, check in checks(spec, projection_of(args), args.d, args.seed, backend, data.train):
+            try:
+                found = check()
+                for c in found if isinstance(found, list) else [found]:
+                    say(f"{name:<44}{c.left:>14.6g}{c.right:>14.6g}{c.error:>9.1e}{c.tolerance:>9.1e}  ok")
+            except CheckError as error:
+                failed += 1
+                say(f"{name:<44}  FAILED: {error}")
+    say("\nall checks passed" if not failed else f"\nFAILED: {failed}")
+    return 1 if failed else 0
+
+
+def checks(
+    model_spec: Spec, projection: Spec, d: int, seed: int, backend: Backend, batch: Batch
+) -> Iterator[tuple[str, Callable[[], Check | list[Check]]]]:
+    """Names and checks, in an order that finds the culprit: P alone, the network alone, both."""
+    model = model_from_spec(model_spec, backend)
+    P = make_projection(D=model.D, d=d, seed=seed, backend=backend, **projection)
+    small = make_projection(
+        D=min(SMALL[0], P.D), d=min(SMALL[1], d), seed=seed, backend=backend, **projection
+    )
+    theta_0 = model.init_theta(seed)
+    subspace = SubspaceObjective(model, theta_0, P)
+    theta_d = backend.xp.full(d, 0.01, dtype=backend.dtype)
+    yield "P: columns have norm 1", lambda: unit_columns(P)
+    yield "P: <P v, g> = <v, P' g>", lambda: dot_test(P, seed)
+    yield f"P: entry by entry, {small.D} x {small.d}", lambda: adjoint_matrix_check(small)
+    yield "network: gradient . v = difference", lambda: gradient_check(model, theta_0, batch, seed=seed)
+    yield "subspace: gradient . v = difference", lambda: gradient_check(subspace, theta_d, batch, seed=seed)
+
+
+def unit_columns(P: Projection) -> Check:
+    """The norm that is farthest from 1, among up to 64 columns spread over P."""
+    norms = []
+    for j in np.unique(np.linspace(0, P.d - 1, COLUMNS).astype(int)).tolist():
+        e_j = P.backend.xp.zeros(P.d, dtype=P.backend.dtype)
+        e_j[j] = 1
+        norms.append(float(np.linalg.norm(P.backend.host(P.apply(e_j)))))
+    worst = max(norms, key=lambda norm: abs(norm - 1))
+    return compare("‖P e_j‖ = 1", worst, 1.0, max(1e-12, 6 * spread(P)))
+
+
+def spread(P: Projection) -> float:
+    """Standard deviation of the norms that is known in theory; 0 where they are exactly 1."""
+    if not isinstance(P, FastfoodProjection) or P.D % P.n == 0:
+        return 0.0
+    if P.blocks == "single":
+        return math.sqrt((1 - P.D / P.n) / (2 * P.D))
+    return math.sqrt(P.n / 8) / P.D

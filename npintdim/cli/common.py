@@ -1,0 +1,149 @@
+"""What the commands share: options, and the way from their texts to objects."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from npintdim.backend import Backend, get_backend, unknown
+from npintdim.landscape import Dataset
+from npintdim.recipes import fully_connected, recipe_for
+from npintdim.sweep import load
+from npintdim.typing import Spec
+
+EVERYWHERE = """\
+everywhere:
+  --backend numba|numpy|cupy  --dtype float32|float64  --threads N (default 1)
+  --folder PATH of the data files  --seed N  --progress | --quiet
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is."""
+        self.exit(2, f"npintdim: error: {message} (see {self.prog} --help)\n")
+
+
+def add_command(
+    commands: Any, name: str, run: Any, purpose: str, example: str, dtype: str = "float32"
+) -> Parser:
+    """A command with the options that all have."""
+    parser: Parser = commands.add_parser(
+        name,
+        help=purpose.splitlines()[0].rstrip("."),
+        usage=f"npintdim {name} [options]",
+        description=purpose,
+        epilog=f"{EVERYWHERE}example:\n  {example}",
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=22, width=84
+        ),
+    )
+    parser.set_defaults(run=run)
+    hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
+    parser.add_argument("--backend", **hidden)
+    parser.add_argument("--dtype", default=dtype, **hidden)
+    parser.add_argument("--threads", type=int, default=1, **hidden)
+    parser.add_argument("--folder", **hidden)
+    parser.add_argument("--seed", type=int, default=0, **hidden)
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--progress", dest="progress", action="store_true", default=None, **hidden)
+    shown.add_argument("--quiet", dest="progress", action="store_false", **hidden)
+    return parser
+
+
+def add_network(parser: Parser) -> None:
+    """The options that name data, network and projection."""
+    parser.add_argument(
+        "--data", default="digits", help="digits (default), mnist, fashion-mnist, kmnist, cifar10"
+    )
+    parser.add_argument("--model", metavar="NET", help="784-200-200-10, lenet, lenet-as-released")
+    parser.add_argument(
+        "--projection", default="fastfood", metavar="KIND", help="fastfood (default), sparse, dense"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=X",
+        help="of the projection: blocks=single, signs=False",
+    )
+
+
+def backend_of(args: argparse.Namespace) -> Backend:
+    """The backend that the options name.
+
+    Raises
+    ------
+    ValueError
+        for an unknown dtype, and what `get_backend` raises.
+    """
+    if args.dtype not in ("float32", "float64"):
+        raise unknown("dtype", args.dtype, ("float32", "float64"))
+    return get_backend(args.backend, args.dtype, args.threads)
+
+
+def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:
+    """The data set, cut as its default recipe says."""
+    return load(args.data, args.folder, recipe_for(args.data).limit_train, backend)
+
+
+def model_of(text: str | None, data: Dataset) -> Spec:
+    """Spec of the network that the text names.
+
+    Raises
+    ------
+    ValueError
+        for another text than sizes joined by "-", "lenet" or "lenet-as-released".
+    """
+    if text is None:
+        return recipe_for(data.name).model
+    if re.fullmatch(r"\d+(-\d+)+", text):
+        return fully_connected(*map(int, text.split("-")))
+    if text in ("lenet", "lenet-as-released"):
+        assert data.train.x is not None
+        shape = [int(n) for n in data.train.x.shape[1:]]
+        relu = text == "lenet"
+        return {"architecture": "lenet", "in_shape": shape, "classes": data.classes, "conv_relu": relu}
+    raise unknown("network", text, ("784-200-200-10 (any sizes)", "lenet", "lenet-as-released"))
+
+
+def projection_of(args: argparse.Namespace) -> Spec:
+    """Kind and options of P.
+
+    Raises
+    ------
+    ValueError
+        for an option that is not NAME=X.
+    """
+    options = {}
+    for text in args.option:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"--option is {text!r}: NAME=X is needed, e.g. blocks=single")
+        try:
+            options[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            options[name] = value
+    return {"kind": args.projection, **options}
+
+
+def default_folder(*names: object) -> Path:
+    """results/<names joined by ->, without characters that a file system may refuse."""
+    return Path("results") / re.sub(r"[^\w.+-]+", "-", "-".join(map(str, names)))
+
+
+def say(text: str) -> None:
+    """A line on stdout."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """A line on stderr."""
+    sys.stderr.write(f"npintdim: {text}\n")

@@ -1,0 +1,101 @@
+"""npintdim compress."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from npintdim.cli.common import add_command, backend_of, say
+from npintdim.compress import CompressedModel
+from npintdim.measure import compress_run
+from npintdim.runs import RunSpec
+from npintdim.sweep import load
+from npintdim.typing import Spec
+
+PURPOSE = """\
+Compress a network of a measurement, without training.
+
+SOURCE is the measurement's folder (then the run at its crossing, or that of --d)
+or one record in its runs/."""
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    example = "npintdim compress results/digits-64-100-100-10-fastfood --d 300 --out digits.npid"
+    parser = add_command(commands, "compress", run, PURPOSE, example)
+    parser.usage = "npintdim compress SOURCE [options]"
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder, or runs/KEY.json")
+    parser.add_argument("--d", type=int, help="another d than the first above the line")
+    parser.add_argument("--repetition", type=int, metavar="K", help="seed of the run, as in results.csv")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: SOURCE/d<d>-seed<K>.npid")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file, and say its size and what it is worth."""
+    folder, spec = choose(args.source, args.d, args.repetition)
+    args.dtype = spec.dtype
+    backend = backend_of(args)
+    path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
+    compressed = compress_run(folder, spec, backend)
+    size = compressed.save(path)
+    data = load(spec.data, args.folder, spec.limit_train, backend)
+    performance = CompressedModel.load(path, backend=backend).evaluate(data.test).performance
+    D = compressed.P.D
+    say(f"{path}: {size:,} bytes instead of {4 * D:,} (D = {D:,}, {spec.label})")
+    say(f"test performance {performance:.4f} on {spec.data}, after decoding")
+    return 0
+
+
+def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, RunSpec]:
+    """The measurement's folder and the run that is meant.
+
+    Raises
+    ------
+    ValueError
+        if there is no such run.
+    FileNotFoundError
+        if the source does not exist.
+    """
+    if source.is_file():
+        record = json.loads(source.read_bytes())
+        return source.parent.parent, spec_of(record, source)
+    if not (source / "runs").is_dir():
+        raise FileNotFoundError(f"{source} is neither a record nor a folder that npintdim measure made")
+    if d is None:
+        d, repetition = crossing(source, repetition)
+    runs = []
+    for path in sorted((source / "runs").glob("*.json")):
+        record = json.loads(path.read_bytes())
+        if record["status"] == "finished" and "d" in record["spec"]:
+            runs.append(spec_of(record, path))
+    found = [s for s in runs if s.d == d and repetition in (None, s.seed)]
+    if not found:
+        tried = ", ".join(map(str, sorted({s.d for s in runs if s.d is not None}))) or "none"
+        raise ValueError(f"{source} has no finished run with d = {d}; it has d = {tried}")
+    return source, min(found, key=lambda s: s.seed)
+
+
+def crossing(source: Path, repetition: int | None) -> tuple[int, int]:
+    """D and seed of the network that the measurement kept."""
+    summary = source / "summary.json"
+    kept = json.loads(summary.read_bytes())["compressed"] if summary.exists() else None
+    if kept is None:
+        why = "no d is above the line" if summary.exists() else "the measurement is not complete"
+        raise ValueError(f"{source}: {why}; say which run with --d")
+    return kept["d"], kept["seed"] if repetition is None else repetition
+
+
+def spec_of(record: Spec, path: Path) -> RunSpec:
+    """The spec in a record.
+
+    Raises
+    ------
+    ValueError
+        if the file is no record.
+    """
+    try:
+        return RunSpec(**record["spec"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the record of a run") from error

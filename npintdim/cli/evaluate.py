@@ -1,0 +1,41 @@
+"""npintdim evaluate."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from npintdim.cli.common import add_command, backend_of, say
+from npintdim.compress import CompressedModel
+from npintdim.sweep import blas_threads, load
+
+PURPOSE = """\
+Decode a compressed network and test it."""
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    example = "npintdim evaluate results/digits-64-100-100-10-fastfood/d_int90.npid"
+    parser = add_command(commands, "evaluate", run, PURPOSE, example)
+    parser.usage = "npintdim evaluate FILE [options]"
+    parser.add_argument("file", type=Path, metavar="FILE", help="made by measure, compress or train --save")
+    parser.add_argument(
+        "--data", default="digits", help="digits (default), mnist, fashion-mnist, kmnist, cifar10"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Decode, evaluate, say."""
+    backend = backend_of(args)
+    compressed = CompressedModel.load(args.file, backend=backend)
+    data = load(args.data, args.folder, None, backend)
+    P = compressed.P
+    say(f"{args.file}: {args.file.stat().st_size:,} bytes, D = {P.D:,}, {P.kind}, d = {P.d:,}")
+    say(f"theta_0 seed {compressed.theta_0_seed}, P seed {P.seed}, sha256 of theta {compressed.theta_sha256}")
+    with blas_threads(args.threads):
+        found = compressed.evaluate(data.test)
+    say(
+        f"test performance {found.performance:.4f}, loss {found.loss:.4f} on {found.n:,} examples of {args.data}"
+    )
+    return 0

@@ -1,0 +1,116 @@
+"""npintdim measure."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from npintdim.cli.common import (
+    add_command,
+    add_network,
+    backend_of,
+    data_of,
+    default_folder,
+    model_of,
+    note,
+    projection_of,
+    say,
+)
+from npintdim.measure import Measurement, measure
+from npintdim.recipes import Recipe, model_name, recipe_for
+from npintdim.sweep import default_jobs
+
+PURPOSE = """\
+Measure d_int90 of a network.
+
+Direct baseline, a sweep over d with several seeds, the table, a plot, and the
+network at the crossing as a compressed file. The same command again goes on
+where it was interrupted. Defaults depend on the data."""
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    parser = add_command(
+        commands, "measure", run, PURPOSE, "npintdim measure --data mnist --model lenet --seeds 3"
+    )
+    add_network(parser)
+    parser.add_argument("--d", type=grid, metavar="GRID", help="dimensions to try, e.g. 10,20,50")
+    parser.add_argument("--seeds", type=int, metavar="N", help="repetitions at each d and of the baseline")
+    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training data")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="examples in a step")
+    parser.add_argument("--lr", type=float, help="Adam's learning rate in the subspaces")
+    parser.add_argument("--direct-lr", type=float, metavar="LR", help="and for the baseline")
+    parser.add_argument("--l2", type=float, metavar="W", help="penalty W·Σθ² on the kernels")
+    parser.add_argument("--fraction", type=float, metavar="Q", help="threshold Q × baseline (default 0.9)")
+    parser.add_argument("--threshold", type=float, metavar="P", help="an absolute threshold instead")
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one a core)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/DATA-NET-PROJECTION by default")
+
+
+def grid(text: str) -> tuple[int, ...]:
+    """10,20,50 as integers."""
+    try:
+        return tuple(int(d) for d in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of integers such as 10,20,50") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, and say what came out."""
+    backend = backend_of(args)
+    data = data_of(args, backend)
+    recipe = recipe_of(args, recipe_for(args.data, model_of(args.model, data)))
+    names = [f"{name}-{value}" for name, value in recipe.projection.items() if name != "kind"]
+    model = model_name(recipe.model)
+    folder = args.out or default_folder(args.data, model, args.projection, *names)
+    count, jobs = len(recipe.specs()), args.jobs or default_jobs(backend.name)
+    say(
+        f"{args.data}, {model}, {args.projection}: {count} runs of {recipe.epochs} epochs, "
+        f"{min(jobs, count)} at a time, results in {folder}"
+    )
+    m = measure(
+        recipe, folder, backend=backend, jobs=args.jobs, data_folder=args.folder, progress=args.progress
+    )
+    say(f"\nD = {m.D:,}\n{m.table()}\n")
+    say(f"csv         {folder / 'results.csv'}")
+    draw(m)
+    if m.compressed is None:
+        say("compressed  none: no d is above the line")
+    else:
+        c = m.compressed
+        say(
+            f"compressed  {folder / c['file']}, {c['bytes']:,} bytes instead of {4 * m.D:,}; "
+            f"performance {c['performance']:.4f} after decoding (d = {c['d']}, seed {c['seed']})"
+        )
+    for record in m.failed:
+        note(f"a run failed and is tried again next time: {record['error']}")
+    say(m.d_int.summary())
+    return 1 if m.failed else 0
+
+
+def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
+    """The default recipe, with whatever the options say otherwise."""
+    changes: dict[str, Any] = {"projection": projection_of(args), "seed": args.seed}
+    for name in ("d", "seeds", "epochs", "batch_size", "l2", "fraction", "threshold"):
+        if getattr(args, name) is not None:
+            changes[name] = getattr(args, name)
+    if args.seeds is not None:
+        changes["direct_seeds"] = args.seeds
+    for option, name in (("lr", "optimizer"), ("direct_lr", "direct_optimizer")):
+        if getattr(args, option) is not None:
+            changes[name] = getattr(recipe, name) | {"lr": getattr(args, option)}
+    return replace(recipe, **changes)
+
+
+def draw(m: Measurement) -> None:
+    """The plot, where matplotlib is installed."""
+    try:
+        from npintdim.plots import curve_figure, save
+
+        path = save(curve_figure(m), m.folder / "curve.png")
+    except ImportError as error:
+        say(f"plot        none: {error}")
+    else:
+        say(f"plot        {path}")

@@ -1,0 +1,103 @@
+"""npintdim train."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from npintdim.cli.common import (
+    add_command,
+    add_network,
+    backend_of,
+    data_of,
+    model_of,
+    note,
+    projection_of,
+    say,
+)
+from npintdim.compress import CompressedModel
+from npintdim.optimizers import optimizer_from_spec
+from npintdim.recipes import model_name, recipe_for
+from npintdim.runs import RunSpec, parts
+from npintdim.runs import run as train_run
+from npintdim.sweep import blas_threads
+from npintdim.typing import Spec
+
+PURPOSE = """\
+Train once: directly, or with --d in a random subspace."""
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    example = "npintdim train --data mnist --d 750 --epochs 10 --lr 1e-2 --save mnist.npid"
+    parser = add_command(commands, "train", run, PURPOSE, example)
+    add_network(parser)
+    parser.add_argument("--d", type=int, help="dimension of the subspace; without it all of theta is trained")
+    parser.add_argument(
+        "--optimizer", default="adam", metavar="NAME", help="adam (default) or sgd (momentum 0.9)"
+    )
+    parser.add_argument("--lr", type=float, help="learning rate; default by data set")
+    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training data")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="examples in a step")
+    parser.add_argument("--l2", type=float, default=0.0, metavar="W", help="penalty W·Σθ² on the kernels")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="the compressed network (needs --d)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and print an epoch a line."""
+    if args.save and args.d is None:
+        raise ValueError("--save needs --d: only a run in a subspace can be compressed")
+    if args.save and not args.save.resolve().parent.is_dir():
+        raise ValueError(f"--save is {args.save}: there is no folder {args.save.resolve().parent}")
+    backend = backend_of(args)
+    data = data_of(args, backend)
+    recipe = recipe_for(args.data)
+    spec = RunSpec(
+        data=args.data,
+        model=model_of(args.model, data),
+        projection=None if args.d is None else projection_of(args),
+        d=args.d,
+        seed=args.seed,
+        optimizer=optimizer_of(args, recipe.direct_optimizer if args.d is None else recipe.optimizer),
+        epochs=recipe.epochs if args.epochs is None else args.epochs,
+        batch_size=recipe.batch_size if args.batch_size is None else args.batch_size,
+        l2=args.l2,
+        limit_train=recipe.limit_train,
+        dtype=backend.dtype.name,
+    )
+    how = "direct" if args.d is None else f"d = {args.d}, {args.projection}"
+    with blas_threads(args.threads):
+        record, theta = train_run(spec, backend, data, args.progress)
+        say(
+            f"{args.data}, {model_name(spec.model)}, D = {record['D']:,}, {how}, seed {args.seed}, {backend.name}"
+        )
+        say(table(record))
+        if args.save and record["status"] != "diverged":
+            model, _, P = parts(spec, backend)
+            assert P is not None
+            size = CompressedModel.from_parts(model, spec.seeds.theta_0, P, theta).save(args.save)
+            performance = CompressedModel.load(args.save, backend=backend).evaluate(data.test).performance
+            say(f"{args.save}: {size:,} bytes, test performance {performance:.4f} after decoding")
+    say(f"{record['status']} after {record['seconds']:.1f} s")
+    if record["status"] == "interrupted":
+        note("interrupted: the table ends with the last whole epoch")
+        return 130
+    return 0 if record["status"] == "finished" else 1
+
+
+def optimizer_of(args: argparse.Namespace, default: Spec) -> Spec:
+    """The recipe's, or what the options say."""
+    base = default if args.optimizer == default["kind"] else {"kind": args.optimizer}
+    return optimizer_from_spec(base | ({} if args.lr is None else {"lr": args.lr})).spec()
+
+
+def table(record: Spec) -> str:
+    """One line per epoch."""
+    lines = [f"{'epoch':>5} {'loss':>9} {'train':>7} {'test':>7} {'seconds':>8}"]
+    for e in record["epochs"]:
+        loss = "not finite" if e["loss"] is None else f"{e['loss']:.4f}"
+        lines.append(
+            f"{e['epoch'] + 1:>5} {loss:>9} {e['train']:>7.4f} {e['test']:>7.4f} {e['seconds']:>8.2f}"
+        )
+    return "\n".join(lines)
