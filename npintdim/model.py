@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -78,7 +79,7 @@ class Model:
     def spec(self) -> Spec:
         """The architecture, JSON-able."""
         if self._recipe is not None:
-            return dict(self._recipe)
+            return deepcopy(self._recipe)
         layers = [{"kind": type(a).__name__, **asdict(a)} for a in self.layers]
         return {"in_shape": list(self.in_shape), "layers": layers}
 
