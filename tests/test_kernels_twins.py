@@ -160,7 +160,7 @@ def test_wht(shape, dtype):
 
 
 def test_wht_of_a_vector_so_long_that_threads_share_it():
-    x = normal(2**20, np.float32)
+    x = normal(2**22, np.float32)
     same_bits(numba_cpu.wht(x, 2), reference.wht(x))
 
 

@@ -145,7 +145,7 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
     k = W.shape[-1]
     frame = h + 2 * padding, w + 2 * padding
     y = np.empty((n, len(W), (frame[0] - k) // stride + 1, (frame[1] - k) // stride + 1), dtype=x.dtype)
-    threads = worth(threads, y.size * W[0].size / 2e4)
+    threads = worth(threads, y.size * W[0].size / 4e4)
     correlate_images(frozen(x), padding, 1, frame, shifts(c, k, frame), columns(W), stride, y, threads)
     return y
 
@@ -157,7 +157,7 @@ def conv2d_backward(
     c, h, w = x.shape[1:]
     k = W.shape[-1]
     x, dy = frozen(x), frozen(dy)
-    threads = worth(threads, dy.size * W[0].size / 2e4)
+    threads = worth(threads, dy.size * W[0].size / 4e4)
     frame = h + 2 * padding, w + 2 * padding
     offsets = shifts(c, k, frame)
     offsets = np.pad(offsets, (0, len(offsets) % TAPS), mode="edge")

@@ -16,7 +16,7 @@ import os
 import pickle
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +97,20 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*arguments: Any) -> None:
         *given, threads = arguments
-        begun = [helpers().submit(kernel, *given, part, threads) for part in range(1, threads)]
-        kernel(*given, 0, threads)
-        for part, future in enumerate(begun, start=1):
-            if future.cancel():
-                kernel(*given, part, threads)
-            else:
+        if threads == 1:
+            kernel(*given, 0, 1)
+            return
+        works = [functools.partial(kernel, *given, part, threads) for part in range(threads)]
+        begun: list[Future[None]] = []
+        with contextlib.suppress(RuntimeError):  # where the interpreter is closing there are no helpers
+            for work in works[1:]:
+                begun.append(helpers().submit(work))
+        works[0]()
+        for part in range(threads - 1, 0, -1):  # helpers begin at the other end
+            if part > len(begun) or begun[part - 1].cancel():
+                works[part]()
+        for future in begun:
+            if not future.cancelled():
                 future.result()
 
     return run

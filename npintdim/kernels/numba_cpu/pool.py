@@ -59,5 +59,5 @@ def max_pool_backward(
     n, c, h, w = shape
     dx = np.zeros((n * c, h, w), dtype=dy.dtype)
     dy, winner = (frozen(array).reshape(n * c, *array.shape[2:]) for array in (dy, winner))
-    unpool_planes(dy, winner, size, stride, dx, worth(threads, dy.size / 500))
+    unpool_planes(dy, winner, size, stride, dx, worth(threads, dy.size / 300))
     return dx.reshape(shape)

@@ -106,7 +106,7 @@ def sparse_rows(v, indptr, rows, values, y, part, parts):
 def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
     """P v."""
     y = np.zeros(D, dtype=v.dtype)
-    sparse_rows(*map(frozen, (v, indptr, rows, values)), y, worth(threads, len(rows) / 1000))
+    sparse_rows(*map(frozen, (v, indptr, rows, values)), y, worth(threads, len(rows) / 2000))
     return y
 
 
@@ -132,5 +132,5 @@ def sparse_dots(g, indptr, rows, values, Pt_g, part, parts):
 def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
     """Pᵀ g."""
     Pt_g = np.empty(len(indptr) - 1, dtype=g.dtype)
-    sparse_dots(*map(frozen, (g, indptr, rows, values)), Pt_g, worth(threads, len(rows) / 1000))
+    sparse_dots(*map(frozen, (g, indptr, rows, values)), Pt_g, worth(threads, len(rows) / 2500))
     return Pt_g

@@ -16,7 +16,7 @@ from npintdim.kernels.numba_cpu.simd import LANES
 from npintdim.typing import Floats
 
 TILE, LEAF = 16 * LANES, 256 * LANES  # numbers in registers; numbers in the smallest cache
-WIDE = 1 << 20  # from here on threads share one vector
+WIDE = 1 << 22  # from here on threads share one vector
 
 tile1, tile2, tile4, tile8, tile16 = (butterflies(r, lanes=True) for r in (1, 2, 4, 8, 16))
 radix2, radix4, radix8, radix16 = (butterflies(r) for r in (2, 4, 8, 16))
@@ -103,16 +103,9 @@ def hadamard_eighths(x, part, parts):
 def join_eighths(x, part, parts):
     """The last three rounds."""
     h = len(x) // 8
-    columns = h // LANES
-    low, high = own(columns, part, parts)
+    low, high = own(h // LANES, part, parts)
     for k in range(low * LANES, high * LANES, LANES):
         radix8(x, k, h)
-
-
-def hadamard_wide(x: Floats, threads: int) -> None:
-    """H x in place, len(x) ≥ 128, shared by threads."""
-    hadamard_eighths(x, threads)
-    join_eighths(x, threads)
 
 
 def wht(x: Floats, threads: int = 1) -> Floats:
@@ -121,7 +114,8 @@ def wht(x: Floats, threads: int = 1) -> Floats:
     rows = y.reshape(-1, y.shape[-1])
     if threads > 1 and len(rows) < threads and y.shape[-1] >= WIDE:
         for row in rows:
-            hadamard_wide(row, threads)
+            hadamard_eighths(row, threads)
+            join_eighths(row, threads)
     else:
         hadamard_rows(rows, worth(threads, y.size / 4000))
     return y

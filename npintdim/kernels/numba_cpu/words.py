@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from npintdim.kernels.numba_cpu.jit import frozen, jit
@@ -21,9 +19,9 @@ CHUNK = 1 << 20  # words held at once while permutations are made
 
 @jit
 def philox(block, lane, purpose, seed):
-    """Four words of a block, or of 16 blocks where `block` is a vector; everything is uint64."""
-    zero = block ^ block
-    c0, c1, c2, c3 = block & MASK, block >> HALF, zero | lane, zero | purpose
+    """Four words of each of 16 blocks; everything is uint64."""
+    nothing = block ^ block
+    c0, c1, c2, c3 = block & MASK, block >> HALF, nothing | lane, nothing | purpose
     k0, k1 = seed & MASK, seed >> HALF
     for _ in range(10):
         p0, p1 = M0 * c0, M1 * c2
@@ -42,13 +40,11 @@ def fill_blocks(out, seed, purpose, lane, block):
 
 
 @jit
-def fill(out, seed, purpose, lane, start):
-    """out[i] = word start + i."""
-    skip: Any = np.int64(start & np.uint64(3))
-    head = min(len(out), (4 - skip) % 4)
+def fill(out, seed, purpose, lane, block, skip):
+    """out[i] = word skip + i of a block and those after it, skip < 4."""
+    head = min(len(out), -skip % 4)
     body = head + (len(out) - head) // BATCH * BATCH
     spare = np.empty(BATCH, np.uint32)
-    block = start >> np.uint64(2)
     if head > 0:
         fill_blocks(spare, seed, purpose, lane, block)
         out[:head] = spare[skip : skip + head]
@@ -67,7 +63,7 @@ def address(*numbers: int) -> tuple[np.uint64, ...]:
 def words(seed: int, purpose: int, lane: int, start: int, count: int) -> Words:
     """Words start, ..., start + count − 1 of the stream (seed, purpose, lane)."""
     out = np.empty(count, dtype=np.uint32)
-    fill(out, *address(seed, purpose, lane, start))
+    fill(out, *address(seed, purpose, lane, start // 4), start % 4)
     return out
 
 
