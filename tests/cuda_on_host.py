@@ -5,14 +5,20 @@ the arguments of a launch have the types that the kernel declares, which CuPy do
 """
 
 import ctypes
+import importlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import gpu_standin
 import numpy as np
+
+from npintdim import kernels
 
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 ENTRY = """
@@ -81,3 +87,21 @@ def plain(argument):
         return argument._a if argument.ndim else argument._a.reshape(1)
     assert isinstance(argument, (int, float, np.generic)), f"{type(argument)} is no kernel argument"
     return np.asarray(argument)
+
+
+@contextmanager
+def twins_on_host(backwards=False):
+    """The package npintdim.kernels.cuda, imported on the CuPy stand-in with its kernels run here."""
+
+    def forget():
+        names = [n for n in sys.modules if n == "cupy" or n.startswith(("cupy.", "npintdim.kernels.cuda"))]
+        return {name: sys.modules.pop(name) for name in names}
+
+    before = forget()
+    gpu_standin.RawModule, sys.modules["cupy"], order["backwards"] = RawModule, gpu_standin, backwards
+    try:
+        yield importlib.import_module("npintdim.kernels.cuda")
+    finally:
+        forget()
+        sys.modules.update(before)
+        del gpu_standin.RawModule, kernels.cuda

@@ -58,7 +58,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801
         return getattr(sys.modules[__name__], function.__name__)(*args, **kwargs)
 
     def __getattr__(self, name):
-        if name == "_a":
+        if name == "_a" or name.startswith(
+            "__"
+        ):  # NumPy would find its own array through __array_interface__
             raise AttributeError(name)
         value = getattr(self._a, name)
         return on_device(value) if callable(value) else wrap(value)
@@ -134,7 +136,7 @@ def empty(shape, dtype=np.float64):
     return ndarray(a)
 
 
-def repeat(a, repeats, axis=None):
+def repeat(a, repeats, axis=None):  # as CuPy 13 has it
     if isinstance(repeats, ndarray):
         raise ValueError("cupy.ndarray cannot be specified as `repeats` argument.")
     return on_device(np.repeat)(a, repeats, axis)

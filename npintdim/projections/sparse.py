@@ -73,9 +73,12 @@ class SparseProjection(Projection):
     @cached_property
     def values(self) -> Floats:
         """±1/√nnz_j of every non-zero."""
-        _, _, sign = self.columns
-        norms = self.backend.xp.sqrt(self.nnz.astype(np.float64))
-        return (sign / self.backend.xp.repeat(norms, self.nnz)).astype(self.backend.dtype)
+        xp = self.backend.xp
+        indptr, _, sign = self.columns
+        norms = xp.sqrt(self.nnz.astype(np.float64))
+        # The column of every non-zero; CuPy before 14.1 cannot repeat each norm its own number of times.
+        column = xp.searchsorted(indptr, xp.arange(len(sign)), side="right") - 1
+        return (sign / norms[column]).astype(self.backend.dtype)
 
     def _apply(self, v: Floats) -> Floats:
         indptr, rows, _ = self.columns
