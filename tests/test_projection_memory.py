@@ -119,5 +119,6 @@ def test_normals_drawn_in_chunks_are_those_drawn_at_once(monkeypatch):
     monkeypatch.setattr(rng, "CHUNK", 33)
     again = [draw(1000, start) for draw in (stream.normals, stream.truncated_normals) for start in (0, 7)]
     np.testing.assert_array_equal(again, whole)
+    np.testing.assert_array_equal(stream.normals(1000, 7), stream.normals(1007)[7:])
     assert stream.normals(0).shape == (0,)
     assert stream.normals(33).shape == (33,)

@@ -536,6 +536,7 @@ def test_with_tqdm_there_is_a_bar(capsys):
     assert "walking:  50%" in err
     assert "1/2" in err
     assert "loss 0.5000" in err
+    assert bar.bar.disable  # closed
 
 
 def test_the_bar_is_closed_after_an_interruption(capsys):
