@@ -22,22 +22,25 @@ from npintdim import kernels
 
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 ENTRY = """
-extern "C" __attribute__((visibility("default"))) int host_run_{0}(unsigned grid, int backwards, void **args) {{ return host::Launch<{0}>::run(grid, backwards, args); }}
+extern "C" __attribute__((visibility("default"))) int host_run_{0}(unsigned grid, int backwards, void **args) {{ return host::Launch<{0}>::run(grid, {1}, backwards, args); }}
 extern "C" __attribute__((visibility("default"))) const char *host_types_{0}() {{ return host::Launch<{0}>::types(); }}
 """
+BARRIER = re.compile("__syncthreads|block_sum")
 order = {"backwards": False}  # of threads and blocks
 
 
 @cache
 def compile_on_host(code, options):
-    names = re.findall(r'extern "C" __global__ void (\w+)\(', code)
+    found = re.findall(r'extern "C" __global__ void (\w+)(.*?)^}', code, re.DOTALL | re.MULTILINE)
     folder = Path(tempfile.mkdtemp(prefix="cuda_on_host"))
     source, library = folder / "kernels.cpp", folder / "kernels.so"
-    source.write_text(code + "".join(ENTRY.format(name) for name in names))
+    source.write_text(
+        code + "".join(ENTRY.format(name, int(bool(BARRIER.search(body)))) for name, body in found)
+    )
     macros = [option for option in options if option.startswith("-D")]
     flags = [
         "-std=c++17",
-        "-O1",
+        "-O2",
         "-ffp-contract=off",
         "-fPIC",
         "-shared",

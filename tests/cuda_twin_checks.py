@@ -77,8 +77,14 @@ def test_normals(gpu, name):
 
 
 PROBES = """
-extern "C" __global__ void log_probe(const double *x, i64 n, double *y) { if (thread() < n) y[thread()] = natural_log(x[thread()]); }
-extern "C" __global__ void quantile_probe(const double *p, i64 n, double *y) { if (thread() < n) y[thread()] = quantile(p[thread()]); }
+extern "C" __global__ void log_probe(const double *x, i64 n, double *y)
+{
+    if (thread() < n) y[thread()] = natural_log(x[thread()]);
+}
+extern "C" __global__ void quantile_probe(const double *p, i64 n, double *y)
+{
+    if (thread() < n) y[thread()] = quantile(p[thread()]);
+}
 """
 
 
@@ -225,7 +231,7 @@ def test_sparse_products(gpu, D, d, density, dtype):
 CONV = [  # n, c_in, h, w, c_out, k, stride, padding
     (1, 1, 1, 1, 1, 1, 1, 0), (2, 1, 5, 7, 3, 3, 1, 0), (3, 3, 8, 8, 4, 3, 1, 1), (2, 2, 9, 6, 5, 2, 2, 0),
     (2, 3, 11, 10, 2, 4, 3, 2), (1, 2, 6, 6, 7, 6, 1, 0), (2, 2, 7, 7, 3, 3, 2, 3), (1, 2, 5, 5, 2, 1, 2, 1),
-    (17, 1, 28, 28, 6, 5, 1, 0), (4, 6, 12, 12, 16, 5, 1, 0),
+    (7, 1, 28, 28, 6, 5, 1, 0), (4, 6, 12, 12, 16, 5, 1, 0),
 ]  # fmt: skip
 
 

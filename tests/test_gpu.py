@@ -1,0 +1,47 @@
+"""The CUDA twins and the engine on a GPU: the checks of test_cuda_on_host.py, and a training run that learns."""
+
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cuda_engine_checks import *  # noqa: F403
+from cuda_engine_checks import train_on
+from cuda_twin_checks import *  # noqa: F403
+
+import npintdim as nid
+from npintdim.backend import missing
+
+with warnings.catch_warnings():  # whatever an installed CuPy says about its surroundings is no error here
+    warnings.simplefilter("ignore")
+    REASON = missing("cupy")
+if REASON:
+    pytest.skip(REASON, allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    backend = nid.get_backend("cupy")
+    return SimpleNamespace(
+        backend=lambda dtype: nid.get_backend("cupy", dtype),
+        cupy=backend.xp, kernels=backend.kernels, send=backend.send, host=backend.host,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["direct", "fastfood"])
+def test_a_float32_run_learns(gpu, kind):
+    run = train_on(gpu.backend(np.float32), "mlp", kind, n=2000, epochs=10)
+    assert run.status == "finished"
+    assert run.records[-1].test > 0.9
+
+
+def test_theta_0_and_P_of_the_paper_s_size(gpu):
+    backends = gpu.backend(np.float32), nid.get_backend("numpy")
+    models = [nid.mlp([784, 200, 200, 10], backend=b) for b in backends]
+    theta_0 = [model.init_theta(seed=0) for model in models]
+    np.testing.assert_array_equal(gpu.host(theta_0[0]), theta_0[1])
+    for kind in ("fastfood", "sparse"):
+        P = [nid.make_projection(kind, D=models[0].D, d=750, seed=1, backend=b) for b in backends]
+        v = np.random.default_rng(0).standard_normal(750).astype(np.float32)
+        np.testing.assert_array_equal(gpu.host(P[0].apply(gpu.send(v))), P[1].apply(v))
+        assert P[0].fingerprint() == P[1].fingerprint()
