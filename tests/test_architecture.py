@@ -25,7 +25,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["train"],
     ["fileformat"],
     ["rebuild", "runs"],
-    ["records"],
+    ["records", "recipes"],
     ["sweep", "compress"],
     ["measure"],
     ["plots"],
