@@ -75,6 +75,8 @@ def test_free_memory_by_system(monkeypatch, exists, expected):
     monkeypatch.setattr(dense.os, "sysconf_names", {"SC_PHYS_PAGES": 1}, raising=False)
     monkeypatch.setattr(dense.os, "sysconf", {"SC_PHYS_PAGES": 4, "SC_PAGE_SIZE": 3}.get, raising=False)
     assert dense.free_memory() == expected
+    monkeypatch.setattr(dense.os, "sysconf_names", {}, raising=False)
+    assert dense.free_memory() == (expected if exists else np.inf)  # a system that says nothing
 
 
 def test_of_a_P_that_is_only_described_nothing_is_drawn():

@@ -1,6 +1,7 @@
 """The training loop: what it uses, what it leaves alone, how it ends, and that it knows nothing of subspaces."""
 
 import importlib.util
+import json
 import math
 import pickle
 import sys
@@ -469,6 +470,27 @@ def test_a_run_travels_to_another_process():
     config = pickle.loads(pickle.dumps(STEPS))
     run = pickle.loads(pickle.dumps(train(there, there.start(), DATA, config)))
     same_bits(run.theta, train(objective, objective.start(), DATA, STEPS).theta)
+
+
+def test_specs_of_landscapes_say_what_was_trained():
+    model, theta_0 = network()
+    P = project("stacked", model.D, 5)
+    objective = SubspaceObjective(L2(model, model.layout, 1e-4), theta_0, P)
+    assert json.loads(json.dumps(objective.spec())) == {
+        "landscape": {"L2": 1e-4, "landscape": {"architecture": "mlp", "sizes": [2, 8, 3]}},
+        "P": {"kind": "fastfood", "D": 51, "d": 5, "seed": "1", "blocks": "stacked", "signs": True},
+    }
+    assert SubspaceObjective(ToyProblem(51, 3), theta_0, P).spec()["landscape"] == {"toy": {"D": 51, "s": 3}}
+
+
+def test_data_moves_to_the_precision_of_a_backend():
+    backend = get_backend("numpy", np.float32)
+    moved = DATA.to(backend)
+    assert moved.train.x.dtype == moved.test.x.dtype == np.float32
+    assert (moved.name, moved.classes) == (DATA.name, DATA.classes)
+    np.testing.assert_array_equal(moved.test.labels, DATA.test.labels)
+    same_bits(moved.train.x, DATA.train.x.astype(np.float32))
+    assert moved.to(backend).train.x is moved.train.x  # nothing moves where it is there already
 
 
 @pytest.mark.parametrize("optimizer", [Adam(1e-4, 0.8, 0.95, 1e-6), SGD(0.3, 0.1)])
