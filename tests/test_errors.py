@@ -57,6 +57,9 @@ MESSAGES = {
     "d real": (TypeError, "d is 2.0: an integer with 1 ≤ d ≤ D = 100 is needed", lambda: project(d=2.0)),
     "d bool": (TypeError, "d is True: an integer with 1 ≤ d ≤ D = 100 is needed", lambda: project(d=True)),
     "D = 0": (ValueError, "D is 0: D ≥ 1 is needed", lambda: project(D=0)),
+    "D too large for sparse rows": (
+        ValueError, "D is 2147483648: 1 ≤ D ≤ 2147483647 is needed", lambda: project("sparse", D=2**31),
+    ),
     "D text": (TypeError, "D is '100': an integer with D ≥ 1 is needed", lambda: project(D="100")),
     "seed < 0": (ValueError, "seed is -1: 0 ≤ seed < 2**64 is needed", lambda: project(seed=-1)),
     "seed too large": (

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.projections.base import Projection
+from npintdim.rng import check_integer
 from npintdim.typing import Floats, Ints, Spec
 
 LEAST = 2.0**-53  # below it 1 − density is 1
@@ -49,6 +50,7 @@ class SparseProjection(Projection):
         if isinstance(density, bool) or not isinstance(density, NUMBER) or not LEAST <= density <= 1:
             raise ValueError(f"density is {density!r}: a number in (0, 1], at least 2**-53, is needed")
         object.__setattr__(self, "density", float(density))
+        check_integer("D", self.D, 1, 2**31 - 1)  # rows are int32
         empty = self.backend.xp.flatnonzero(self.nnz == 0)
         if len(empty):
             raise ValueError(
