@@ -9,9 +9,14 @@ from threading import Event
 
 import numpy as np
 import pytest
+from helpers import NO_NUMBA, frozen
 
 from npintdim import kernels
-from npintdim.kernels import numba_cpu, reference
+from npintdim.kernels import reference
+
+pytest.importorskip("numba", reason=NO_NUMBA)
+
+from npintdim.kernels import numba_cpu
 from npintdim.kernels.numba_cpu import jit
 
 FLOATS = (np.float32, np.float64)
@@ -25,11 +30,6 @@ def wake_threads_for_any_work(monkeypatch):
 
 
 THREADS = (2, 3)
-
-
-def frozen(array):
-    array.flags.writeable = False
-    return array
 
 
 def normal(shape, dtype, seed=0):

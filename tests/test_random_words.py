@@ -7,16 +7,23 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import BACKENDS, needs_numba
 from scipy.special import ndtri
 from scipy.stats import kstest
 
-from npintdim.kernels import numba_cpu, reference
+from npintdim import get_backend
+from npintdim.kernels import reference
 from npintdim.kernels.reference.normals import TWO_SD, log, quantile
 from npintdim.kernels.reference.words import philox4x32
 
-KERNELS = pytest.mark.parametrize("kernels", [reference, numba_cpu], ids=["numpy", "numba"])
+KERNELS = pytest.mark.parametrize("kernels", BACKENDS, indirect=True)
 SEED = 2**64 - 1
 GRID = 2**20
+
+
+@pytest.fixture
+def kernels(request):
+    return get_backend(request.param).kernels
 
 
 def address_of(counter, key):
@@ -220,6 +227,7 @@ def fingerprint(package, **environment):
 
 
 @pytest.mark.slow
+@needs_numba
 def test_the_same_bits_with_processor_features_switched_off():
     dispatched = " ".join(np._core._multiarray_umath.__cpu_dispatch__)
     plain = fingerprint("reference")

@@ -2,12 +2,18 @@
 
 import numpy as np
 import pytest
+from helpers import BACKENDS
 from scipy.linalg import hadamard
 
-from npintdim.kernels import numba_cpu, reference
+from npintdim import get_backend
 
-KERNELS = pytest.mark.parametrize("kernels", [reference, numba_cpu], ids=["numpy", "numba"])
+KERNELS = pytest.mark.parametrize("kernels", BACKENDS, indirect=True)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+@pytest.fixture
+def kernels(request):
+    return get_backend(request.param).kernels
 
 
 def integers(*shape):
