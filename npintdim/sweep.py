@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -72,12 +73,14 @@ def sweep(
     UserWarning
         if a record is damaged, and therefore its run is done again.
     """
+    if jobs is not None:
+        check_integer("jobs", jobs, 1)
     runs = prepare(Path(folder))
     records: dict[str, Spec | None] = {spec.key: read(runs, spec) for spec in specs}
     todo = list({spec.key: spec for spec in specs if not usable(records[spec.key])}.values())
     if todo:
         name = get_backend(backend, todo[0].dtype, threads).name
-        jobs = min(check_integer("jobs", jobs or default_jobs(name), 1), len(todo))
+        jobs = min(default_jobs(name) if jobs is None else jobs, len(todo))
         work = partial(attempt, backend=name, threads=threads, folder=data_folder)
         try:
             rehearse(todo, work)
@@ -112,10 +115,8 @@ def outcome(record: Spec) -> str:
 # --- one run, here or in a worker
 
 
-def attempt(spec: RunSpec, backend: str, threads: int, folder: str | None, worker: bool = False) -> Result:
-    """Run a spec; an exception becomes a record. In a worker Ctrl-C is left to the parent."""
-    if worker:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+def attempt(spec: RunSpec, backend: str, threads: int, folder: str | None) -> Result:
+    """Run a spec; an exception becomes a record."""
     began = time.perf_counter()
     try:
         record, theta = execute(spec, backend, threads, folder)
@@ -185,7 +186,7 @@ def rehearse(todo: Sequence[RunSpec], work: partial[Result]) -> None:
 
 
 def results(
-    todo: Sequence[RunSpec], work: Callable[..., Result], jobs: int
+    todo: Sequence[RunSpec], work: Callable[[RunSpec], Result], jobs: int
 ) -> Iterator[tuple[RunSpec, Result]]:
     """Every spec with its result, as they finish."""
     if jobs == 1:
@@ -196,8 +197,10 @@ def results(
     pool = joblib.Parallel(
         n_jobs=jobs, return_as="generator_unordered", pre_dispatch=f"{2 * jobs}", batch_size=1
     )
+    with deaf_to_interrupts():  # the workers inherit it: Ctrl-C is for the parent, which stops them
+        stream = pool(joblib.delayed(numbered)(spec, work) for spec in todo)
     try:
-        yield from pool(joblib.delayed(numbered)(spec, work) for spec in todo)
+        yield from stream
     except joblib.externals.loky.process_executor.TerminatedWorkerError as error:
         raise RuntimeError(
             "a worker process died (killed, or out of memory): what had finished is kept, and the same command "
@@ -205,9 +208,22 @@ def results(
         ) from error
 
 
-def numbered(spec: RunSpec, work: Callable[..., Result]) -> tuple[RunSpec, Result]:
-    """In a worker: the spec goes back with its result, since they arrive in any order."""
-    return spec, work(spec, worker=True)
+def numbered(spec: RunSpec, work: Callable[[RunSpec], Result]) -> tuple[RunSpec, Result]:
+    """The spec goes back with its result, since they arrive in any order."""
+    return spec, work(spec)
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """No Ctrl-C meanwhile; only the main thread may decide that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def default_jobs(backend: str) -> int:

@@ -41,7 +41,7 @@ def add_command(
         description=purpose,
         epilog=f"{EVERYWHERE}example:\n  {example}",
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=22, width=84
+            prog, max_help_position=22, width=80
         ),
     )
     parser.set_defaults(run=run)

@@ -17,13 +17,13 @@ from npintdim.typing import Spec
 PURPOSE = """\
 Compress a network of a measurement, without training.
 
-SOURCE is the measurement's folder (then the run at its crossing, or that of --d)
-or one record in its runs/."""
+SOURCE is the measurement's folder (then the run at its crossing, or that
+of --d) or one record in its runs/."""
 
 
 def add(commands: Any) -> None:
     """Options of the command."""
-    example = "npintdim compress results/digits-64-100-100-10-fastfood --d 300 --out digits.npid"
+    example = "npintdim compress results/digits-64-100-100-10-fastfood --d 300"
     parser = add_command(commands, "compress", run, PURPOSE, example)
     parser.usage = "npintdim compress SOURCE [options]"
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder, or runs/KEY.json")

@@ -25,9 +25,8 @@ from npintdim.sweep import default_jobs
 PURPOSE = """\
 Measure d_int90 of a network.
 
-Direct baseline, a sweep over d with several seeds, the table, a plot, and the
-network at the crossing as a compressed file. The same command again goes on
-where it was interrupted. Defaults depend on the data."""
+Direct baseline, a sweep over d, the table, a plot, and the network at the
+crossing, compressed. The same command again goes on where it was stopped."""
 
 
 def add(commands: Any) -> None:
@@ -38,7 +37,9 @@ def add(commands: Any) -> None:
     add_network(parser)
     parser.add_argument("--d", type=grid, metavar="GRID", help="dimensions to try, e.g. 10,20,50")
     parser.add_argument("--seeds", type=int, metavar="N", help="repetitions at each d and of the baseline")
-    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training data")
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="passes over the training data; default by data"
+    )
     parser.add_argument("--batch-size", type=int, metavar="N", help="examples in a step")
     parser.add_argument("--lr", type=float, help="Adam's learning rate in the subspaces")
     parser.add_argument("--direct-lr", type=float, metavar="LR", help="and for the baseline")

@@ -23,8 +23,8 @@ from npintdim.typing import Floats, Spec
 PURPOSE = """\
 The paper's toy problem, next to its theory.
 
-1000 numbers in ten groups, group k must sum to k. For d = 1..15 random directions:
-the best performance that can be reached, one trained run, and the law."""
+1000 numbers in ten groups, group k must sum to k. For d = 1..15 random
+directions: the best that can be reached, one trained run, and the law."""
 DS = tuple(range(1, 16))
 STEPS = 2000
 LAWFUL = 4.0  # standard errors

@@ -33,7 +33,7 @@ def add(commands: Any) -> None:
     example = "npintdim train --data mnist --d 750 --epochs 10 --lr 1e-2 --save mnist.npid"
     parser = add_command(commands, "train", run, PURPOSE, example)
     add_network(parser)
-    parser.add_argument("--d", type=int, help="dimension of the subspace; without it all of theta is trained")
+    parser.add_argument("--d", type=int, help="of the subspace; without it all of theta is trained")
     parser.add_argument(
         "--optimizer", default="adam", metavar="NAME", help="adam (default) or sgd (momentum 0.9)"
     )

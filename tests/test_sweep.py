@@ -1,0 +1,474 @@
+"""Sweeps: each run once, whatever interrupts, damages or kills them."""
+
+import errno
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npintdim as nid
+from npintdim import fileformat, runs
+from npintdim.runs import RunSpec
+from npintdim.sweep import Interrupted
+
+SWEEP = sys.modules["npintdim.sweep"]  # nid.sweep is the function
+MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
+FASTFOOD = {"kind": "fastfood"}
+ADAM = nid.Adam(lr=0.05).spec()
+DIRECT = RunSpec("digits", MODEL, optimizer=ADAM, epochs=2, batch_size=64, limit_train=300)
+SUBSPACE = replace(DIRECT, projection=FASTFOOD, d=20)
+SPECS = [DIRECT, SUBSPACE, replace(SUBSPACE, d=40), replace(SUBSPACE, d=40, seed=1)]
+
+
+def swept(folder, specs=SPECS, **options):
+    return nid.sweep(specs, folder, **{"backend": "numpy", "jobs": 1} | options)
+
+
+def timeless(records):
+    """Records without what a repetition changes."""
+    return [
+        {k: v for k, v in r.items() if k not in ("seconds", "epochs")}
+        | {"epochs": [{k: v for k, v in e.items() if k != "seconds"} for e in r["epochs"]]}
+        for r in records
+    ]
+
+
+def count_runs(monkeypatch):
+    """The keys of the runs that are really trained from now on."""
+    done, attempt = [], SWEEP.attempt
+    monkeypatch.setattr(
+        SWEEP, "attempt", lambda spec, **options: (done.append(spec), attempt(spec, **options))[1]
+    )
+    return done
+
+
+# --- the spec
+
+
+def test_no_two_runs_share_a_seed_and_no_two_parts_of_a_run():
+    grid = [replace(DIRECT, seed=s) for s in range(4)]
+    grid += [replace(SUBSPACE, d=d, seed=s) for d in (1, 2, 3, 20) for s in range(4)]
+    seeds = [seed for spec in grid for seed in spec.seeds]
+    assert len(set(seeds)) == 3 * len(grid)
+    assert replace(SUBSPACE, d=7, seed=2).seeds == (6 * 2**32 + 7, 7 * 2**32 + 7, 8 * 2**32 + 7)
+
+
+def test_the_key_is_a_function_of_the_meaning():
+    assert RunSpec(**dict(reversed(SUBSPACE.spec().items()))).key == SUBSPACE.key
+    assert RunSpec(**json.loads(json.dumps(SUBSPACE.spec()))).key == SUBSPACE.key
+    changes = {
+        "data": "mnist", "model": MODEL | {"sizes": [64, 10]}, "projection": {"kind": "dense"}, "d": 21, "seed": 1,
+        "optimizer": nid.SGD().spec(), "epochs": 3, "batch_size": 32, "l2": 1e-4, "limit_train": None,
+        "dtype": "float64",
+    }  # fmt: skip
+    assert set(changes) == set(SUBSPACE.spec())
+    keys = {replace(SUBSPACE, **{name: value}).key for name, value in changes.items()} | {SUBSPACE.key}
+    assert len(keys) == len(changes) + 1
+
+
+def test_the_key_is_the_same_for_ever():
+    """Or an interrupted sweep would start again with the next version."""
+    assert RunSpec("digits", MODEL).key == "981c54528f454db4"
+    assert RunSpec("mnist", MODEL, FASTFOOD, 750, seed=2, limit_train=50_000).key == "65bc681acddc20fb"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        (
+            {"d": None},
+            ValueError,
+            "d is None and projection {'kind': 'fastfood'}: both or neither are needed",
+        ),
+        ({"projection": None}, ValueError, "d is 20 and projection None: both or neither are needed"),
+        ({"d": 0}, ValueError, "d is 0: "),
+        ({"d": 2.5}, TypeError, "d is 2.5: an integer"),
+        ({"seed": -1}, ValueError, "seed is -1: 0 ≤ seed ≤ 1000000000 is needed"),
+        ({"seed": "x"}, TypeError, "seed is 'x'"),
+        ({"epochs": 0}, ValueError, "epochs is 0"),
+        ({"batch_size": 0}, ValueError, "batch_size is 0"),
+        ({"l2": -1.0}, ValueError, "l2 is -1.0: a number ≥ 0 is needed"),
+        ({"l2": math.nan}, ValueError, "l2 is nan"),
+        ({"optimizer": {"kind": "adm"}}, ValueError, "unknown optimizer 'adm'.* Did you mean 'adam'"),
+        ({"optimizer": {"kind": "adam", "lr": -1}}, ValueError, "lr is -1"),
+    ],
+)
+def test_a_wrong_spec_is_refused_when_it_is_made(changes, kind, message):
+    with pytest.raises(kind, match=message):
+        replace(SUBSPACE, **changes)
+
+
+# --- one run
+
+
+def test_a_run_is_a_function_of_its_spec():
+    backend = nid.get_backend("numpy", threads=1)
+    data = nid.load_dataset("digits", limit_train=300)
+    (first, theta), (again, theta_again) = (runs.run(SUBSPACE, backend, data) for _ in range(2))
+    assert timeless([first]) == timeless([again])
+    assert theta.tobytes() == theta_again.tobytes()
+    _, other = runs.run(replace(SUBSPACE, seed=1), backend, data)
+    assert theta.tobytes() != other.tobytes()
+
+
+def test_a_record_says_what_was_done_and_where():
+    backend = nid.get_backend("numpy", np.float64, threads=1)
+    spec = replace(SUBSPACE, dtype="float64", l2=1e-3)
+    record, theta = runs.run(spec, backend, nid.load_dataset("digits", limit_train=300))
+    assert theta.shape == (20,)
+    assert record["spec"] == spec.spec()
+    assert record["D"] == nid.mlp([64, 12, 10], backend).D
+    assert record["seeds"] == {k: str(v) for k, v in spec.seeds._asdict().items()}
+    assert [e["epoch"] for e in record["epochs"]] == [0, 1]
+    assert record["performance"] == record["epochs"][-1]["test"]
+    assert (record["status"], record["backend"], record["threads"]) == ("finished", "numpy", 1)
+    assert {"npintdim", "python", "numpy", "scipy"} <= set(record["versions"])
+    json.dumps(record, allow_nan=False)
+
+
+def test_the_penalty_enters_the_training_loss():
+    backend, data = nid.get_backend("numpy", threads=1), nid.load_dataset("digits", limit_train=300)
+    plain, penalised = (
+        runs.run(replace(SUBSPACE, l2=w, epochs=1), backend, data)[0]["loss"] for w in (0.0, 0.1)
+    )
+    assert penalised > plain + 0.1
+
+
+def test_a_backend_of_another_precision_is_refused():
+    with pytest.raises(ValueError, match="backend computes in float64, but the run is specified in float32"):
+        runs.run(SUBSPACE, nid.get_backend("numpy", np.float64), nid.load_dataset("digits"))
+
+
+# --- records
+
+
+def test_every_run_leaves_a_record_and_every_subspace_run_its_theta_d(tmp_path):
+    records = swept(tmp_path)
+    assert [r["spec"] for r in records] == [s.spec() for s in SPECS]
+    assert all(r["status"] == "finished" and 0 < r["performance"] <= 1 for r in records)
+    expected = {f"{s.key}.json" for s in SPECS} | {f"{s.key}.npy" for s in SPECS if s.d}
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == expected
+    backend, data = nid.get_backend("numpy", threads=1), nid.load_dataset("digits", limit_train=300)
+    objective, _ = runs.objective(SUBSPACE, backend, data)
+    theta_d = np.load(tmp_path / "runs" / f"{SUBSPACE.key}.npy")
+    assert objective.evaluate(theta_d, data.test).performance == records[1]["performance"]
+
+
+def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
+    records = swept(tmp_path)
+    done = count_runs(monkeypatch)
+    assert swept(tmp_path) == records
+    assert done == []
+
+
+def test_a_spec_that_occurs_twice_is_run_once(tmp_path, monkeypatch):
+    done = count_runs(monkeypatch)
+    first, second = swept(tmp_path, [SUBSPACE, SUBSPACE])
+    assert first == second
+    assert len(done) == 1
+
+
+def test_only_missing_records_are_made(tmp_path, monkeypatch):
+    records = swept(tmp_path)
+    for spec in SPECS[::2]:
+        (tmp_path / "runs" / f"{spec.key}.json").unlink()
+    done = count_runs(monkeypatch)
+    assert timeless(swept(tmp_path)) == timeless(records)
+    assert done == SPECS[::2]
+
+
+DAMAGE = {
+    "an empty record": lambda json_file, npy_file: json_file.write_bytes(b""),
+    "half a record": lambda json_file, npy_file: json_file.write_bytes(json_file.read_bytes()[:100]),
+    "not JSON": lambda json_file, npy_file: json_file.write_bytes(b"\xff\xfe{"),
+    "a list": lambda json_file, npy_file: json_file.write_text("[]"),
+    "no performance": lambda json_file, npy_file: json_file.write_text(
+        json.dumps(json.loads(json_file.read_text()) | {"performance": None})
+    ),
+    "an unknown status": lambda json_file, npy_file: json_file.write_text(
+        json.dumps(json.loads(json_file.read_text()) | {"status": "interrupted"})
+    ),
+    "the record of another spec": lambda json_file, npy_file: json_file.write_text(
+        json.dumps(json.loads(json_file.read_text()) | {"spec": DIRECT.spec()})
+    ),
+    "no theta_d": lambda json_file, npy_file: npy_file.unlink(),
+    "half a theta_d": lambda json_file, npy_file: npy_file.write_bytes(npy_file.read_bytes()[:150]),
+    "an empty theta_d": lambda json_file, npy_file: npy_file.write_bytes(b""),
+    "theta_d of another d": lambda json_file, npy_file: np.save(npy_file, np.zeros(21)),
+    "theta_d with NaN": lambda json_file, npy_file: np.save(npy_file, np.full(20, np.nan)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_record_is_told_and_done_again(tmp_path, damage, monkeypatch):
+    records = swept(tmp_path, SPECS[:2])
+    npy_file = tmp_path / "runs" / f"{SUBSPACE.key}.npy"
+    theta_d = npy_file.read_bytes()
+    DAMAGE[damage](npy_file.with_suffix(".json"), npy_file)
+    done = count_runs(monkeypatch)
+    with pytest.warns(UserWarning, match=rf"{SUBSPACE.key}.* the run is done again"):
+        again = swept(tmp_path, SPECS[:2])
+    assert done == [SUBSPACE]
+    assert timeless(again) == timeless(records)
+    assert npy_file.read_bytes() == theta_d
+
+
+def test_a_full_disk_leaves_no_part_of_a_record(tmp_path, monkeypatch):
+    swept(tmp_path, SPECS[:1])
+    before = sorted(tmp_path.rglob("*"))
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        real, calls = os.fsync, []
+        patch.setattr(
+            fileformat.os, "fsync", lambda fd: (calls.append(fd), full(fd) if len(calls) > 1 else real(fd))
+        )
+        with pytest.raises(OSError, match="No space left"):
+            swept(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert len(swept(tmp_path)) == len(SPECS)
+
+
+# --- runs that do not finish
+
+
+def test_a_run_that_diverges_is_a_result(tmp_path, monkeypatch):
+    wild = replace(SUBSPACE, optimizer=nid.SGD(lr=1e6).spec())
+    records = swept(tmp_path, [wild, DIRECT])
+    assert [r["status"] for r in records] == ["diverged", "finished"]
+    assert records[0]["performance"] is None
+    done = count_runs(monkeypatch)
+    assert swept(tmp_path, [wild, DIRECT]) == records
+    assert done == []
+
+
+def spoil(monkeypatch, d, what):
+    """Runs at d get a landscape whose fifth gradient is `what`."""
+    plain = runs.objective
+
+    def spoiled(spec, backend, data):
+        landscape, start = plain(spec, backend, data)
+        if spec.d == d and spec.epochs > 1:  # the rehearsal has one epoch
+            calls, loss_and_grad = [], landscape.loss_and_grad
+
+            def fifth(theta, batch, out=None):
+                calls.append(batch)
+                return what() if len(calls) == 5 else loss_and_grad(theta, batch, out)
+
+            landscape.loss_and_grad = fifth
+        return landscape, start
+
+    monkeypatch.setattr(runs, "objective", spoiled)
+
+
+def test_a_run_that_fails_is_recorded_told_and_tried_again(tmp_path, monkeypatch):
+    def fail():
+        raise MemoryError("no memory for the fifth step")
+
+    with monkeypatch.context() as patch:
+        spoil(patch, 20, fail)
+        records = swept(tmp_path)
+    assert [r["status"] for r in records] == ["finished", "failed", "finished", "finished"]
+    assert records[1]["error"] == "MemoryError: no memory for the fifth step"
+    assert records[1]["spec"] == SUBSPACE.spec()
+    done = count_runs(monkeypatch)
+    assert [r["status"] for r in swept(tmp_path)] == ["finished"] * 4
+    assert done == [SUBSPACE]
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        spoil(patch, 40, interrupt)
+        with pytest.raises(
+            Interrupted, match=r"2 of 4 runs are kept in .*runs; the same command does the rest"
+        ):
+            swept(tmp_path)
+    assert {p.name for p in (tmp_path / "runs").glob("*.json")} == {f"{s.key}.json" for s in SPECS[:2]}
+    done = count_runs(monkeypatch)
+    assert timeless(swept(tmp_path)) == timeless(swept(tmp_path / "undisturbed"))
+    assert done[:2] == SPECS[2:]
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "message"),
+    [
+        (replace(SUBSPACE, d=5000), ValueError, r"d is 5000: 1 ≤ d ≤ D = 910 is needed"),
+        (replace(SUBSPACE, projection={"kind": "fastfod"}), ValueError, "Did you mean 'fastfood'"),
+        (replace(SUBSPACE, projection={"kind": "fastfood", "bloks": 1}), ValueError, "Did you mean 'blocks'"),
+        (replace(DIRECT, model={"architecture": "mpl", "sizes": [64, 10]}), ValueError, "Did you mean 'mlp'"),
+        (replace(DIRECT, data="digit"), ValueError, "Did you mean 'digits'"),
+        (
+            replace(DIRECT, model=MODEL | {"sizes": [64, 5]}),
+            ValueError,
+            "has 5 outputs, but digits has 10 classes",
+        ),
+        (replace(DIRECT, model=MODEL | {"sizes": [63, 10]}), ValueError, "the model takes"),
+        (
+            replace(DIRECT, batch_size=301),
+            ValueError,
+            "batch_size is 301, but the training set has 300 examples",
+        ),
+        (replace(DIRECT, limit_train=10**6), ValueError, "limit_train"),
+    ],
+)
+def test_bad_input_is_an_error_before_any_run(tmp_path, spec, kind, message, monkeypatch):
+    done = count_runs(monkeypatch)
+    with pytest.raises(kind, match=message):
+        swept(tmp_path, [DIRECT, spec])
+    assert done == []
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_the_largest_d_is_rehearsed(tmp_path, monkeypatch):
+    done = count_runs(monkeypatch)
+    with pytest.raises(ValueError, match="d is 911"):
+        swept(tmp_path, [SUBSPACE, replace(SUBSPACE, d=911), replace(SUBSPACE, d=30)])
+    assert done == []
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(
+        OSError, match=r"the results cannot be written to .*file.*: (Not a directory|File exists)"
+    ):
+        swept(tmp_path / "file")
+    with pytest.raises(OSError, match="the results cannot be written to"):
+        swept(tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize(("jobs", "kind"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)])
+def test_jobs_must_be_a_positive_integer(tmp_path, jobs, kind):
+    with pytest.raises(kind, match=f"jobs is {jobs}"):
+        swept(tmp_path, jobs=jobs)
+
+
+def test_several_jobs_need_joblib_and_one_does_not(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(
+        ImportError, match=r"jobs=2 needs the joblib package: pip install 'npintdim\[sweep\]', or jobs=1"
+    ):
+        swept(tmp_path, jobs=2)
+    assert len(swept(tmp_path)) == len(SPECS)
+
+
+def test_without_joblib_the_default_is_one_job(monkeypatch):
+    assert SWEEP.default_jobs("cupy") == 1
+    monkeypatch.setattr(SWEEP, "find_spec", lambda name: None)
+    assert SWEEP.default_jobs("numpy") == 1
+
+
+def test_without_threadpoolctl_a_sweep_works(tmp_path, monkeypatch):
+    monkeypatch.setattr(SWEEP, "find_spec", lambda name: None)
+    assert len(swept(tmp_path, SPECS[:1], jobs=None)) == 1
+
+
+def test_blas_is_limited_while_a_run_lasts():
+    info = pytest.importorskip("threadpoolctl").threadpool_info
+    with SWEEP.blas_threads(1):
+        assert {pool["num_threads"] for pool in info() if pool["user_api"] == "blas"} == {1}
+
+
+def test_progress_is_shown_when_it_is_asked_for(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # plain lines, no tqdm
+    swept(tmp_path, SPECS[:2], progress=False)
+    assert capsys.readouterr().err == ""
+    swept(tmp_path / "again", SPECS[:2], progress=True)
+    shown = capsys.readouterr().err
+    assert "2/2" in shown
+    assert "d = 20, seed 0" in shown
+
+
+# --- several processes
+
+
+def test_two_processes_give_the_records_of_one(tmp_path):
+    pytest.importorskip("joblib")
+    one, two = swept(tmp_path / "one"), swept(tmp_path / "two", jobs=2)
+    assert timeless(two) == timeless(one)
+    assert [r["threads"] for r in two] == [1] * len(SPECS)
+    for spec in SPECS[1:]:
+        thetas = [(tmp_path / folder / "runs" / f"{spec.key}.npy").read_bytes() for folder in ("one", "two")]
+        assert thetas[0] == thetas[1]
+
+
+def command(folder, *options):
+    """A sweep of 16 runs in another process."""
+    return [
+        sys.executable, "-m", "npintdim", "measure", "--backend", "numpy", "--model", "64-12-10", "--epochs", "25",
+        "--d", "10,30,100", "--seeds", "4", "--out", str(folder), *options,
+    ]  # fmt: skip
+
+
+def start(folder, *options):
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command(folder, *options), stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
+
+
+def wait_for_records(folder, count):
+    give_up = time.monotonic() + 60
+    while len(list((folder / "runs").glob("*.json"))) < count:
+        assert time.monotonic() < give_up, "no records appear"
+        time.sleep(0.02)
+
+
+def test_two_sweeps_in_one_folder_do_not_spoil_each_other(tmp_path):
+    both = [start(tmp_path, "--jobs", "1", "--epochs", "3") for _ in range(2)]
+    outputs = [process.communicate(timeout=100) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert outputs[0][0].splitlines()[-1] == outputs[1][0].splitlines()[-1]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_ctrl_c_stops_all_processes_and_the_same_command_goes_on(tmp_path):
+    pytest.importorskip("joblib")
+    process = start(tmp_path, "--jobs", "2")
+    wait_for_records(tmp_path, 3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert len(err.splitlines()) == 1, err
+    assert err.startswith("npintdim: interrupted: ")
+    kept = {path: path.read_bytes() for path in (tmp_path / "runs").glob("*.json")}
+    again = subprocess.run(command(tmp_path, "--jobs", "1"), capture_output=True, text=True, timeout=100)
+    assert again.returncode == 0, again.stderr
+    assert "d_int90" in again.stdout.splitlines()[-1]
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    assert len(list((tmp_path / "runs").glob("*.json"))) == 16
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the worker in /proc")
+def test_a_killed_worker_is_told_and_loses_only_its_run(tmp_path):
+    pytest.importorskip("joblib")
+    process = start(tmp_path, "--jobs", "2")
+    wait_for_records(tmp_path, 1)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(
+        next(int(pid) for pid in workers if "LokyProcess" in Path(f"/proc/{pid}/cmdline").read_text()),
+        signal.SIGKILL,
+    )
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "npintdim: error: a worker process died (killed, or out of memory)" in err
+    assert "Traceback" not in err
+    assert all(
+        json.loads(path.read_bytes())["status"] == "finished" for path in (tmp_path / "runs").glob("*.json")
+    )
