@@ -1,0 +1,503 @@
+"""The commands: what they print, what they leave, how they end."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npintdim as nid
+from npintdim.cli import COMMANDS, build_parser, main
+from npintdim.compress import CompressedModel
+from npintdim.projections import FastfoodProjection
+
+SMALL = ["--model", "64-16-10", "--backend", "numpy"]
+MEASURE = [
+    "measure",
+    *SMALL,
+    "--d",
+    "20,100,200",
+    "--seeds",
+    "2",
+    "--epochs",
+    "15",
+    "--lr",
+    "0.1",
+    "--jobs",
+    "1",
+]
+needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder: exit code, lines of stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        try:
+            code = main([str(a) for a in argv])
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def measurement(tmp_path_factory):
+    """The folder of one small measurement."""
+    folder = tmp_path_factory.mktemp("cli") / "results"
+    assert main([*MEASURE, "--out", str(folder)]) == 0
+    return folder
+
+
+# --- help and errors
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_screen_and_its_example_is_valid(cli, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, err = cli(command, "--help")
+    assert (code, err) == (0, "")
+    assert len(out) <= 30
+    assert max(map(len, out)) <= 80
+    assert out[-2] == "example:"
+    program, *arguments = shlex.split(out[-1])
+    assert program == "npintdim"
+    assert build_parser().parse_args(arguments).run is COMMANDS[command].run
+
+
+def test_help_lists_every_command(cli):
+    code, out, _ = cli("--help")
+    assert code == 0
+    assert [line.split()[0] for line in out if re.match(r"    \w", line)] == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["mesure"], "unknown command 'mesure': .* Did you mean 'measure'"),
+        (["measure", "--sedes", "3"], "unrecognized arguments: --sedes 3"),
+        (["measure", "--seeds", "x"], "argument --seeds: invalid int value: 'x'"),
+        (["measure", "--d", "10,x"], "argument --d: '10,x' is not a list of integers such as 10,20,50"),
+        (["measure", "--seeds", "0"], "seeds is 0: seeds ≥ 1 is needed"),
+        (["measure", "--data", "mnits"], "unknown dataset 'mnits': .* Did you mean 'mnist'"),
+        (["measure", "--model", "lent"], "unknown network 'lent': .* Did you mean 'lenet'"),
+        (["measure", "--model", "lenet"], r"in_shape is \(1, 8, 8\): LeNet needs images"),
+        (["measure", "--model", "63-10"], "the model takes"),
+        (["measure", "--projection", "spars"], "unknown projection 'spars': .* Did you mean 'sparse'"),
+        (["measure", "--option", "blocks"], "--option is 'blocks': NAME=X is needed, e.g. blocks=single"),
+        (
+            ["measure", "--option", "block=single"],
+            "unknown option of 'fastfood' 'block': .* Did you mean 'blocks'",
+        ),
+        (["measure", "--backend", "nunpy"], "unknown backend 'nunpy': .* Did you mean 'numpy'"),
+        (["measure", "--dtype", "float16"], "unknown dtype 'float16': .* Did you mean 'float"),
+        (["measure", "--threads", "0"], "threads is 0: "),
+        (["measure", "--seed", "-1"], "seed is -1"),
+        (["measure", "--d", "0"], "d is 0"),
+        (["measure", "--d", "99999"], "d is 99999: 1 ≤ d ≤ D = 17610 is needed"),
+        (["measure", "--jobs", "0"], "jobs is 0: jobs ≥ 1 is needed"),
+        (["measure", "--batch-size", "5000"], "batch_size is 5000, but the training set has 1297 examples"),
+        (["measure", "--lr", "0"], "lr is 0.0: a positive number is needed"),
+        (["measure", "--out", "file/below"], "the results cannot be written to file/below"),
+        (["measure", "--data", "mnist", "--folder", "nowhere"], "there is no such folder"),
+        (["measure", "--progress", "--quiet"], "not allowed with argument"),
+        (["train", "--save", "x.npid"], "--save needs --d: only a run in a subspace can be compressed"),
+        (["train", "--d", "10", "--save", "nowhere/x.npid"], "there is no folder .*nowhere"),
+        (["train", "--optimizer", "adm"], "unknown optimizer 'adm': .* Did you mean 'adam'"),
+        (["train", "--model", "64-20-5"], "the model has 5 outputs, but digits has 10 classes"),
+        (["toy", "--draws", "0"], "draws is 0"),
+        (["toy", "--projection", "sparse", "--no-signs"], "unknown option of 'sparse' 'signs'"),
+        (["check", "--dtype", "float32"], "finite differences need float64"),
+        (["check", "--d", "0"], "d is 0"),
+        (["compress", "nowhere"], "nowhere is neither a record nor a folder that npintdim measure made"),
+        (["compress", "file"], "file is not the record of a run"),
+        (["evaluate", "nowhere.npid"], "nowhere.npid"),
+        (["evaluate", "file"], "file: not a compressed model"),
+        (["evaluate"], "the following arguments are required: FILE"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, argv, message):
+    (tmp_path / "file").write_text("{}")
+    code, _, err = cli(*argv, *([] if not argv or "--backend" in argv or argv[0] == "mesure" else SMALL[2:]))
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert re.match(f"npintdim: error: .*{message}", err), err
+
+
+def test_a_missing_backend_is_told_with_the_pip_line(cli, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code, _, err = cli("train", "--backend", "numba")
+    assert code == 2
+    assert err == "npintdim: error: backend 'numba' needs the numba package: pip install 'npintdim[numba]'\n"
+
+
+def test_python_m_npintdim_is_the_command(tmp_path):
+    command = [sys.executable, "-m", "npintdim"]
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, cwd=tmp_path)
+    assert (version.returncode, version.stdout) == (0, f"npintdim {nid.__version__}\n")
+    wrong = subprocess.run([*command, "tain"], capture_output=True, text=True, cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "Did you mean 'train'" in wrong.stderr
+
+
+def test_a_terminal_without_greek_letters_is_no_obstacle(tmp_path):
+    command = [sys.executable, "-m", "npintdim", "train", *SMALL, "--epochs", "1", "--l2", "-1"]
+    run = subprocess.run(
+        command, capture_output=True, cwd=tmp_path, env={"PYTHONIOENCODING": "ascii", "PATH": ""}
+    )
+    assert run.returncode == 2
+    assert run.stderr == b"npintdim: error: l2 is -1.0: a number ? 0 is needed\n"
+
+
+def test_ctrl_c_outside_of_a_run_is_no_traceback(cli, monkeypatch):
+    def interrupt(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(COMMANDS["info"], "run", interrupt)
+    assert cli("info") == (130, [], "npintdim: interrupted\n")
+
+
+# --- measure
+
+
+def test_measure_prints_the_table_the_files_and_last_the_reading(cli, tmp_path):
+    code, out, err = cli(*MEASURE)
+    folder = tmp_path / "results" / "digits-64-16-10-fastfood"
+    assert (code, err) == (0, "")
+    assert out[0] == (
+        "digits, 64-16-10, fastfood: 8 runs of 15 epochs, 1 at a time, results in "
+        f"{folder.relative_to(tmp_path)}"
+    )
+    assert out[2] == f"D = {nid.mlp([64, 16, 10]).D:,}"
+    assert [line.split()[0] for line in out[4:8]] == ["direct", "20", "100", "200"]
+    named = dict(line.split(maxsplit=1) for line in out[9:12])
+    assert named["csv"].replace("\\", "/") == "results/digits-64-16-10-fastfood/results.csv"
+    assert (folder / "results.csv").exists()
+    kept = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    size = (folder / "d_int90.npid").stat().st_size
+    assert f"d_int90.npid, {size:,} bytes instead of {4 * kept['D']:,}; performance " in named["compressed"]
+    assert f"performance {kept['compressed']['performance']:.4f} after decoding (d = " in named["compressed"]
+    assert out[-1] == kept["summary"]
+    assert re.fullmatch(
+        r"d_int90 = \d+ \(95 % interval \d+ to \d+\); first tried d above the line: \d+; "
+        r"threshold 0\.\d{4} = 0\.9 × 0\.\d{4}",
+        out[-1],
+    )
+    if find_spec("matplotlib"):
+        assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_measure_without_matplotlib_finishes_and_says_how_to_get_the_plot(cli, measurement, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, out, _ = cli(*MEASURE, "--out", measurement)
+    assert code == 0
+    assert "plot        none: plots need matplotlib: pip install 'npintdim[plot]', then run it again" in out
+    assert out[-1].startswith("d_int90 = ")
+
+
+def test_measure_takes_every_option(cli):
+    code, out, _ = cli(
+        *MEASURE, "--epochs", "1", "--projection", "fastfood", "--option", "blocks=single", "--option", "signs=False",
+        "--threshold", "0.05", "--direct-lr", "0.01", "--l2", "1e-4", "--batch-size", "32", "--seed", "5", "--d", "9",
+        "--dtype", "float64", "--threads", "2", "--quiet",
+    )  # fmt: skip
+    assert code == 0
+    assert "results/digits-64-16-10-fastfood-blocks-single-signs-False" in out[0].replace("\\", "/")
+    assert out[-1].startswith("d_int ≤ 9: already reached at d = 9")
+    folder = out[0].split("results in ")[1]
+    kept = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))["recipe"]
+    assert kept["projection"] == {"kind": "fastfood", "blocks": "single", "signs": False}
+    assert (kept["l2"], kept["batch_size"], kept["seed"], kept["epochs"]) == (1e-4, 32, 5, 1)
+    assert (kept["optimizer"]["lr"], kept["direct_optimizer"]["lr"], kept["d"]) == (0.1, 0.01, [9])
+
+
+def test_measure_tells_a_failed_run_and_ends_with_1(cli, tmp_path, monkeypatch):
+    runs = sys.modules["npintdim.runs"]
+    plain = runs.objective
+
+    def broken(spec, backend, data):
+        if (spec.d, spec.seed, spec.epochs) == (100, 1, 15):
+            raise MemoryError("no room")
+        return plain(spec, backend, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "objective", broken)
+        code, out, err = cli(*MEASURE)
+    assert code == 1
+    assert err == "npintdim: a run failed and is tried again next time: MemoryError: no room\n"
+    assert out[-1].endswith("; runs left out because they diverged or failed: 1")
+    assert cli(*MEASURE)[0] == 0
+
+
+def test_measure_tells_a_damaged_record_in_one_line(cli, tmp_path):
+    cli(*MEASURE, "--epochs", "1")
+    record = next((tmp_path / "results" / "digits-64-16-10-fastfood" / "runs").glob("*.json"))
+    record.write_text("{")
+    code, _, err = cli(*MEASURE, "--epochs", "1")
+    assert code == 0
+    assert re.fullmatch(
+        rf"npintdim: warning: .*{record.name} is damaged \(.*\): the run is done again\n", err
+    )
+
+
+# --- train
+
+
+def test_train_prints_an_epoch_a_line(cli):
+    code, out, err = cli("train", *SMALL, "--epochs", "3")
+    assert (code, err) == (0, "")
+    assert out[0] == "digits, 64-16-10, D = 1,210, direct, seed 0, numpy"
+    assert out[1].split() == ["epoch", "loss", "train", "test", "seconds"]
+    rows = [[float(x) for x in line.split()] for line in out[2:5]]
+    assert [row[0] for row in rows] == [1, 2, 3]
+    assert rows[2][1] < rows[0][1]
+    assert rows[2][3] > 0.5
+    assert re.fullmatch(r"finished after \d+\.\d s", out[-1])
+
+
+def test_train_saves_a_compressed_network_that_evaluate_reads(cli, tmp_path):
+    code, out, _ = cli(
+        "train", *SMALL, "--epochs", "2", "--d", "50", "--lr", "0.1", "--save", "net.npid", "--seed", "3"
+    )
+    assert code == 0
+    saved = re.fullmatch(r"net\.npid: ([\d,]+) bytes, test performance (0\.\d{4}) after decoding", out[-2])
+    assert int(saved[1].replace(",", "")) == (tmp_path / "net.npid").stat().st_size
+    code, evaluated, _ = cli("evaluate", "net.npid", "--backend", "numpy")
+    assert code == 0
+    assert evaluated[0] == f"net.npid: {saved[1]} bytes, D = 1,210, fastfood, d = 50"
+    assert re.fullmatch(
+        rf"test performance {saved[2]}, loss \d+\.\d{{4}} on 500 examples of digits", evaluated[-1]
+    )
+    loaded = CompressedModel.load(tmp_path / "net.npid")
+    assert evaluated[1].endswith(f"P seed {loaded.P.seed}, sha256 of theta {loaded.theta_sha256}")
+
+
+def test_train_with_sgd_differs_from_adam(cli):
+    tables = [
+        cli("train", *SMALL, "--epochs", "1", "--optimizer", name)[1][2].split()[1]
+        for name in ("sgd", "adam")
+    ]
+    assert tables[0] != tables[1]
+
+
+def test_train_that_diverges_ends_with_1(cli):
+    code, out, _ = cli("train", *SMALL, "--optimizer", "sgd", "--lr", "1e6", "--epochs", "3", "--d", "20")
+    assert code == 1
+    assert out[-1].startswith("diverged after ")
+
+
+def test_train_interrupted_shows_and_saves_what_was_reached(cli, tmp_path, monkeypatch):
+    runs = sys.modules["npintdim.runs"]
+    plain = runs.train
+
+    def interrupted(landscape, start, data, config, progress, label):
+        return replace(
+            plain(landscape, start, data, replace(config, epochs=1), progress, label), status="interrupted"
+        )
+
+    monkeypatch.setattr(runs, "train", interrupted)
+    code, out, err = cli("train", *SMALL, "--epochs", "9", "--d", "20", "--save", "net.npid")
+    assert code == 130
+    assert err == "npintdim: interrupted: the table ends with the last whole epoch\n"
+    assert out[-1].startswith("interrupted after ")
+    assert CompressedModel.load(tmp_path / "net.npid").P.d == 20
+
+
+# --- toy
+
+
+def test_toy_prints_fifteen_d_next_to_the_law(cli, tmp_path):
+    code, out, err = cli("toy", "--draws", "60", "--backend", "numpy")
+    assert (code, err) == (0, "")
+    rows = np.array(
+        [[float(x) for x in line.split()] for line in out if re.match(r" *\d+ +0\.|  1[0-5] ", line)]
+    )
+    d, share, law, best, trained = rows.T
+    assert d.tolist() == list(range(1, 16))
+    assert np.allclose(law, np.maximum(0, 1 - d / 10))
+    sd = np.sqrt(d * np.maximum(10 - d, 0) / 600 / 60)
+    assert (np.abs(share - law) <= 4 * sd + 1e-4).all()
+    assert (best[d >= 10] > 0.9999).all()
+    assert (best[d < 8] < 0.1).all()
+    assert (trained[d >= 11] > 0.99).all()
+    text = "\n".join(out)
+    assert "d_int100 = 10" in text
+    assert "These draws agree" in text
+    if find_spec("matplotlib"):
+        assert (tmp_path / "results" / "toy-dense" / "toy.png").exists()
+
+
+def test_toy_says_that_fastfood_without_signs_is_not_isotropic(cli, monkeypatch):
+    monkeypatch.setattr(COMMANDS["toy"], "STEPS", 5)
+    argv = ("toy", "--projection", "fastfood", "--blocks", "single", "--draws", "60", "--backend", "numpy")
+    with_signs, without = "\n".join(cli(*argv)[1]), "\n".join(cli(*argv, "--no-signs")[1])
+    assert "These draws agree" in with_signs
+    assert "These draws do NOT agree, so this P is not isotropic" in without
+    assert "toy-fastfood-single-no-signs" in without or not find_spec("matplotlib")
+
+
+def test_toy_works_without_matplotlib(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, out, _ = cli("toy", "--draws", "2", "--backend", "numpy")
+    assert code == 0
+    assert out[-1] == "plot  none: plots need matplotlib: pip install 'npintdim[plot]', then run it again"
+
+
+# --- check
+
+
+@pytest.mark.parametrize(
+    "projection",
+    [
+        ["fastfood"],
+        ["sparse"],
+        ["dense"],
+        ["fastfood", "--option", "blocks=single"],
+        ["dense", "--option", "stored=False"],
+    ],
+)
+def test_check_passes(cli, projection):
+    code, out, err = cli("check", *SMALL, "--d", "40", "--projection", *projection)
+    assert (code, err) == (0, "")
+    rows = [line for line in out if line.endswith("  ok")]
+    assert [row.split(":")[0] for row in rows] == ["P"] * 3 + ["network"] * 3 + ["subspace"] * 3
+    assert out[-1] == "all checks passed"
+
+
+def test_check_finds_a_wrong_adjoint(cli, monkeypatch):
+    adjoint = FastfoodProjection._adjoint
+    monkeypatch.setattr(FastfoodProjection, "_adjoint", lambda P, g: adjoint(P, g) * (1 + 1e-5))
+    code, out, _ = cli("check", *SMALL, "--d", "40")
+    assert code == 1
+    failed = [line.split("  ")[0] for line in out if "  FAILED: " in line]
+    assert failed == [
+        "P: <P v, g> = <v, P' g>",
+        "P: entry by entry, 300 x 20",
+        "subspace: gradient . v = difference",
+    ]
+    assert out[-1] == "FAILED: 3"
+
+
+def test_check_finds_a_wrong_gradient_and_columns_that_are_not_unit(cli, monkeypatch):
+    apply, backward = FastfoodProjection._apply, nid.ReLU.backward
+    monkeypatch.setattr(FastfoodProjection, "_apply", lambda P, v: apply(P, v) * 1.05)
+
+    def without_mask(self, backend, params, cache, dy, need_dx=True):
+        return dy, backward(self, backend, params, cache, dy, need_dx)[1]
+
+    monkeypatch.setattr(nid.ReLU, "backward", without_mask)
+    code, out, _ = cli("check", *SMALL, "--d", "40")
+    assert code == 1
+    failed = [line.split(":")[0] for line in out if "  FAILED: " in line]
+    assert failed == ["P", "P", "P", "network", "subspace"]
+
+
+# --- compress and evaluate
+
+
+def test_compress_makes_the_file_of_the_measurement_again(cli, measurement, tmp_path):
+    code, out, err = cli("compress", measurement, "--backend", "numpy", "--out", tmp_path / "again.npid")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "again.npid").read_bytes() == (measurement / "d_int90.npid").read_bytes()
+    kept = json.loads((measurement / "summary.json").read_text())["compressed"]
+    assert f"{kept['bytes']:,} bytes instead of" in out[0]
+    assert out[1] == f"test performance {kept['performance']:.4f} on digits, after decoding"
+
+
+def test_compress_another_d_and_a_single_record(cli, measurement, tmp_path):
+    code, out, _ = cli("compress", measurement, "--d", "20", "--repetition", "1")
+    assert code == 0
+    assert "d = 20, seed 1" in out[0]
+    by_folder = (measurement / "d20-seed1.npid").read_bytes()
+    records = {p: json.loads(p.read_text())["spec"] for p in (measurement / "runs").glob("*.json")}
+    record = next(p for p, spec in records.items() if (spec.get("d"), spec["seed"]) == (20, 1))
+    assert cli("compress", record, "--out", tmp_path / "one.npid")[0] == 0
+    assert (tmp_path / "one.npid").read_bytes() == by_folder
+    direct = next(p for p, spec in records.items() if "d" not in spec)
+    code, _, err = cli("compress", direct)
+    assert (code, err) == (
+        2, "npintdim: error: a direct run has no theta_d: only a run in a subspace can be compressed\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options", [("--d", "21"), ("--d", "20", "--repetition", "7"), ("--repetition", "7")]
+)
+def test_compress_says_what_there_is(cli, measurement, options):
+    code, _, err = cli("compress", measurement, *options)
+    assert code == 2
+    assert re.search(r"has no finished run with d = \d+.*; it has d = 20, 100, 200$", err.strip()), err
+
+
+def test_compress_of_an_incomplete_measurement_asks_for_d(cli, tmp_path):
+    (tmp_path / "m" / "runs").mkdir(parents=True)
+    code, _, err = cli("compress", "m")
+    assert (code, err) == (2, "npintdim: error: m: the measurement is not complete; say which run with --d\n")
+    (tmp_path / "m" / "summary.json").write_text('{"compressed": null}')
+    assert "m: no d is above the line; say which run with --d" in cli("compress", "m")[2]
+
+
+def test_evaluate_refuses_a_damaged_file(cli, measurement, tmp_path):
+    content = (measurement / "d_int90.npid").read_bytes()
+    (tmp_path / "cut.npid").write_bytes(content[:-5])
+    code, _, err = cli("evaluate", "cut.npid")
+    assert code == 2
+    assert err.startswith("npintdim: error: cut.npid: truncated: ")
+
+
+def test_evaluate_on_data_of_another_shape(cli, measurement, tmp_path):
+    net = nid.mlp([30, 10], nid.get_backend("numpy"))
+    P = nid.make_projection("dense", net.D, 3, 0, net.backend)
+    CompressedModel.from_parts(net, 0, P, np.ones(3)).save(tmp_path / "net.npid")
+    code, _, err = cli("evaluate", "net.npid")
+    assert code == 2
+    assert "the model takes (30,) per example" in err
+
+
+# --- info
+
+
+def test_info_says_what_is_there(cli, monkeypatch):
+    monkeypatch.setenv("NPINTDIM_DATA", "/some/folder")
+    code, out, err = cli("info")
+    assert (code, err) == (0, "")
+    text = "\n".join(out)
+    assert f"npintdim   {nid.__version__}, random numbers philox4x32-10/normal-grid-20/1" in text
+    assert f"NumPy {np.__version__}" in text
+    assert "backend    numpy: yes" in text
+    assert re.search(r"^threads    \d+ cores", text, re.MULTILINE)
+    assert "data       NPINTDIM_DATA = /some/folder" in text
+    assert re.search(r"^optional   joblib: ", text, re.MULTILINE)
+
+
+def test_info_says_what_is_missing_and_how_to_get_it(cli, monkeypatch):
+    info = sys.modules["npintdim.cli.info"]
+    monkeypatch.delenv("NPINTDIM_DATA", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(info, "find_spec", lambda name: None)
+    versions = info.versions
+    monkeypatch.setattr(
+        info,
+        "versions",
+        lambda *names: (
+            versions(*(n if n in ("numpy", "scipy") else "no-such" for n in names))
+            | dict.fromkeys(set(names) - {"numpy", "scipy"})
+        ),
+    )
+    text = "\n".join(cli("info")[1])
+    assert "backend    numpy: yes, the default" in text
+    assert "backend    numba: backend 'numba' needs the numba package: pip install 'npintdim[numba]'" in text
+    assert "backend    cupy: backend 'cupy' needs CuPy" in text
+    assert "optional   matplotlib: not installed, pip install 'npintdim[plot]'" in text
+    assert "data       NPINTDIM_DATA is not set: the cache, then a download" in text
