@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import beta
 
+from npintdim.estimate import LOST, DInt
 from npintdim.fileformat import write_atomically
 from npintdim.measure import Measurement
 from npintdim.recipes import model_name
@@ -61,21 +62,17 @@ def curve_figure(m: Measurement) -> Figure:
         mean = float(direct.mean())
         axes.axhspan(direct.min(), direct.max(), color=GREY, alpha=0.25, lw=0)
         axes.axhline(mean, color=GREY, lw=1)
-        axes.text(
-            span[0] * 1.03, mean - 0.012, f"direct training, D = {m.D:,}: {mean:.3f}", color=GREY, va="top"
-        )
-    line = (
-        f"{found.threshold:.3f}"
-        if found.fraction is None
-        else f"{100 * found.fraction:g} % of it: {found.threshold:.3f}"
-    )
+        below(axes, mean, f"direct training, D = {m.D:,}: {mean:.3f}", GREY)
+    goal = "" if found.fraction is None else f"{100 * found.fraction:g} % of it: "
     axes.axhline(found.threshold, color=ORANGE, lw=1.2, ls="--")
-    axes.text(span[0] * 1.03, found.threshold - 0.012, line, color=ORANGE, va="top")
+    below(axes, found.threshold, f"{goal}{found.threshold:.3f}", ORANGE)
 
     for d, p in groups.items():
         axes.plot(np.full(len(p), d), p, "o", ms=4, mfc="none", mec=BLUE, mew=0.8, alpha=0.7)
-    axes.plot(found.tried, found.means, "-", color=BLUE, lw=1.6)
-    axes.plot([], [], "-o", color=BLUE, mfc="none", ms=4, label="mean, and every run")
+    axes.plot(found.tried, found.means, "o", color=BLUE, ms=5, label="mean of the runs (circles)")
+    axes.plot(*fitted(found), "-", color=BLUE, lw=1.6, label="monotone fit")
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom - 0.06 * (top - bottom), top)
     mark_crossing(axes, m)
 
     axes.set_xticks(nice_ticks(*span), [f"{t:,}" for t in nice_ticks(*span)])
@@ -84,9 +81,24 @@ def curve_figure(m: Measurement) -> Figure:
     axes.set_ylabel("test accuracy")
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="lower right", framealpha=0.9, edgecolor="none")
     axes.set_title(finding(m), loc="left", fontsize=11)
     return figure
+
+
+def below(axes: Any, y: float, text: str, color: str) -> None:
+    """A text at the left end of a horizontal line, just below it."""
+    axes.annotate(
+        text, (0.01, y), xycoords=("axes fraction", "data"), xytext=(0, -4), textcoords="offset points",
+        color=color, va="top",
+    )  # fmt: skip
+
+
+def fitted(found: DInt) -> tuple[Floats, Floats]:
+    """The curve that is read: −log(1 − p) straight between the tried d in log d."""
+    log_d = np.linspace(math.log(found.tried[0]), math.log(found.tried[-1]), 400)
+    y = np.interp(log_d, np.log(found.tried), -np.log(np.maximum(1 - np.array(found.fit), LOST)))
+    return np.exp(log_d), 1 - np.exp(-y)
 
 
 def mark_crossing(axes: Any, m: Measurement) -> None:
@@ -99,9 +111,7 @@ def mark_crossing(axes: Any, m: Measurement) -> None:
         axes.axvspan(
             max(found.low, low), min(found.high, high), color=ORANGE, alpha=0.15, lw=0, label=found.interval()
         )
-    bottom = axes.get_ylim()[0]
-    axes.set_ylim(bottom=bottom)
-    axes.plot([found.d] * 2, [bottom, found.threshold], color=ORANGE, lw=1.2)
+    axes.vlines(found.d, axes.get_ylim()[0], found.threshold, color=ORANGE, lw=1.2)
     axes.plot(found.d, found.threshold, "D", color=ORANGE, ms=7, label=f"{found.name} = {found.d:.0f}")
 
 
