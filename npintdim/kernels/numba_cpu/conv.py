@@ -19,7 +19,7 @@ from npintdim.kernels.numba_cpu.lanes import total
 from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store, zeros
 from npintdim.typing import Floats, Ints
 
-CHANNELS, PLACES, TAPS = 4, 2 * LANES, 2  # of a tile, which is held in registers
+CHANNELS, PLACES, TAPS = 4, 2 * LANES, 5  # of a tile, which is held in registers
 PARTS = 8  # partial sums of dW, whatever the number of threads
 
 
@@ -41,20 +41,34 @@ def correlate(x, offsets, W, run, y):
 
 
 @jit
+def add_products(w, x, sums):
+    """sums + w x, for five x."""
+    return (
+        muladd(w, x[0], sums[0]),
+        muladd(w, x[1], sums[1]),
+        muladd(w, x[2], sums[2]),
+        muladd(w, x[3], sums[3]),
+        muladd(w, x[4], sums[4]),
+    )
+
+
+@jit
 def weigh(x, offsets, dy, run, sums):
     """sums[o, t, lane] += Σ_q dy[o · run + q] x[q + offsets_t] over every 16th q."""
+    nothing = zeros(x)
     for o in range(0, len(sums), CHANNELS):
         for t in range(0, len(offsets), TAPS):
-            a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = zeros(x)
+            a = b = c = d = (nothing, nothing, nothing, nothing, nothing)
+            f0, f1, f2, f3, f4 = offsets[t], offsets[t + 1], offsets[t + 2], offsets[t + 3], offsets[t + 4]
             for q in range(0, run, LANES):
-                x0, x1 = load(x, q + offsets[t]), load(x, q + offsets[t + 1])
-                a, b = load(dy, o * run + q), load(dy, (o + 1) * run + q)
-                c, d = load(dy, (o + 2) * run + q), load(dy, (o + 3) * run + q)
-                a0, a1, b0, b1 = muladd(a, x0, a0), muladd(a, x1, a1), muladd(b, x0, b0), muladd(b, x1, b1)
-                c0, c1, d0, d1 = muladd(c, x0, c0), muladd(c, x1, c1), muladd(d, x0, d0), muladd(d, x1, d1)
-            for c, (s0, s1) in enumerate(((a0, a1), (b0, b1), (c0, c1), (d0, d1))):
-                for i, s in enumerate((s0, s1)):
-                    kept = sums[o + c, t + i]
+                taps = load(x, q + f0), load(x, q + f1), load(x, q + f2), load(x, q + f3), load(x, q + f4)
+                a = add_products(load(dy, o * run + q), taps, a)
+                b = add_products(load(dy, (o + 1) * run + q), taps, b)
+                c = add_products(load(dy, (o + 2) * run + q), taps, c)
+                d = add_products(load(dy, (o + 3) * run + q), taps, d)
+            for i, channel in enumerate((a, b, c, d)):
+                for j, s in enumerate(channel):
+                    kept = sums[o + i, t + j]
                     store(kept, 0, load(kept, 0) + s)
 
 
@@ -160,7 +174,7 @@ def conv2d_backward(
     threads = worth(threads, dy.size * W[0].size / 4e4)
     frame = h + 2 * padding, w + 2 * padding
     offsets = shifts(c, k, frame)
-    offsets = np.pad(offsets, (0, len(offsets) % TAPS), mode="edge")
+    offsets = np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")
     sums = np.zeros((PARTS, len(W) + -len(W) % CHANNELS, len(offsets), LANES), dtype=x.dtype)
     weigh_images(x, padding, frame, offsets, dy, stride, sums, threads)
     dW = np.empty(W.shape, dtype=x.dtype)
