@@ -174,7 +174,7 @@ def toy_figure(
     )
     left.set_title(f"Each {kind} direction {says}", loc="left", fontsize=10.5)
 
-    right.axvline(10, color=ORANGE, ls="--", lw=1.4, label="d = 10, the number of conditions")
+    right.axvline(10, color=ORANGE, ls="--", lw=1.4, label="d = 10 = conditions")
     right.plot(d, performances.mean(axis=1), "-o", color=BLUE, ms=5, label="best in the subspace, mean")
     right.plot(d, trained, "x", color=GREEN, ms=8, mew=1.8, label="gradient descent, one run")
     right.set_ylabel("performance, exp(−loss)")

@@ -416,6 +416,7 @@ def test_compress_makes_the_file_of_the_measurement_again(cli, measurement, tmp_
 
 
 def test_compress_another_d_and_a_single_record(cli, measurement, tmp_path):
+    assert "d = 20, seed 0" in cli("compress", measurement, "--d", "20")[1][0]
     code, out, _ = cli("compress", measurement, "--d", "20", "--repetition", "1")
     assert code == 0
     assert "d = 20, seed 1" in out[0]

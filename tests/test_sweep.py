@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -59,6 +61,15 @@ def test_no_two_runs_share_a_seed_and_no_two_parts_of_a_run():
     seeds = [seed for spec in grid for seed in spec.seeds]
     assert len(set(seeds)) == 3 * len(grid)
     assert replace(SUBSPACE, d=7, seed=2).seeds == (6 * 2**32 + 7, 7 * 2**32 + 7, 8 * 2**32 + 7)
+
+
+def test_each_part_of_a_run_gets_its_own_seed():
+    backend = nid.get_backend("numpy", threads=1)
+    model, theta_0, P = runs.parts(SUBSPACE, backend)
+    assert P.seed == SUBSPACE.seeds.P
+    assert (P.kind, P.D, P.d) == ("fastfood", model.D, 20)
+    assert theta_0.tobytes() == model.init_theta(SUBSPACE.seeds.theta_0).tobytes()
+    assert SUBSPACE.config().seed == SUBSPACE.seeds.batches
 
 
 def test_the_key_is_a_function_of_the_meaning():
@@ -405,6 +416,32 @@ def test_two_processes_give_the_records_of_one(tmp_path):
     for spec in SPECS[1:]:
         thetas = [(tmp_path / folder / "runs" / f"{spec.key}.npy").read_bytes() for folder in ("one", "two")]
         assert thetas[0] == thetas[1]
+
+
+def test_workers_start_deaf_to_ctrl_c_and_the_parent_hears_again(tmp_path, monkeypatch):
+    """They inherit it; a worker that is interrupted while it imports would print its traceback."""
+
+    class Pool:
+        def __init__(self, **options):
+            pass
+
+        def __call__(self, calls):
+            at_start.append(signal.getsignal(signal.SIGINT))
+            return iter([function(*arguments) for function, arguments in calls])
+
+    at_start, before = [], signal.getsignal(signal.SIGINT)
+    joblib = SimpleNamespace(Parallel=Pool, delayed=lambda f: lambda *arguments: (f, arguments))
+    joblib.externals = pytest.importorskip("joblib").externals
+    monkeypatch.setitem(sys.modules, "joblib", joblib)
+    assert len(swept(tmp_path, jobs=2)) == len(SPECS)
+    assert at_start == [signal.SIG_IGN]
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_sweep_outside_of_the_main_thread_leaves_signals_alone(tmp_path):
+    pytest.importorskip("joblib")
+    with ThreadPoolExecutor(1) as thread:
+        assert len(thread.submit(swept, tmp_path, SPECS[:2], jobs=2).result()) == 2
 
 
 def command(folder, *options):
