@@ -28,7 +28,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["records", "recipes"],
     ["sweep", "compress"],
     ["measure"],
-    ["plots"],
+    ["plots", "bench"],
     ["cli"],
     ["__init__"],
     ["__main__"],
