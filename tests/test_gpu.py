@@ -29,10 +29,13 @@ def gpu():
 
 
 @pytest.mark.parametrize("kind", ["direct", "fastfood"])
-def test_a_float32_run_learns(gpu, kind):
-    run = train_on(gpu.backend(np.float32), "mlp", kind, n=2000, epochs=10)
-    assert run.status == "finished"
-    assert run.records[-1].test > 0.9
+def test_a_float32_run_learns_as_much_as_numpy_s(gpu, kind):
+    runs = [
+        train_on(b, "mlp", kind, n=2000, epochs=3)
+        for b in (gpu.backend(np.float32), nid.get_backend("numpy"))
+    ]
+    scores = [run.records[-1].test for run in runs]
+    assert scores == pytest.approx([1.0 if kind == "direct" else 0.86] * 2, abs=0.02)
 
 
 def test_theta_0_and_P_of_the_paper_s_size(gpu):
@@ -40,8 +43,9 @@ def test_theta_0_and_P_of_the_paper_s_size(gpu):
     models = [nid.mlp([784, 200, 200, 10], backend=b) for b in backends]
     theta_0 = [model.init_theta(seed=0) for model in models]
     np.testing.assert_array_equal(gpu.host(theta_0[0]), theta_0[1])
+    v = np.random.default_rng(0).standard_normal(750).astype(np.float32)
     for kind in ("fastfood", "sparse"):
-        P = [nid.make_projection(kind, D=models[0].D, d=750, seed=1, backend=b) for b in backends]
-        v = np.random.default_rng(0).standard_normal(750).astype(np.float32)
-        np.testing.assert_array_equal(gpu.host(P[0].apply(gpu.send(v))), P[1].apply(v))
-        assert P[0].fingerprint() == P[1].fingerprint()
+        P, plain = (nid.make_projection(kind, D=models[0].D, d=750, seed=1, backend=b) for b in backends)
+        assert P.fingerprint() == plain.fingerprint()
+        Pv = gpu.host(P.apply(gpu.send(v)))
+        np.testing.assert_allclose(Pv, plain.apply(v), rtol=0, atol=0 if kind == "fastfood" else 1e-5)
