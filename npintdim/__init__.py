@@ -10,6 +10,7 @@ from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient
 from npintdim.compress import CompressedModel
 from npintdim.data import load_dataset
 from npintdim.estimate import DInt, d_int
+from npintdim.initializers import HeNormal, Initializer, Zeros
 from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.layers import Conv2D, Flatten, Layer, Linear, MaxPool2D, ParameterFree, ReLU
 from npintdim.measure import Measurement, measure
@@ -38,6 +39,8 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "Flatten",
+    "HeNormal",
+    "Initializer",
     "Landscape",
     "Layer",
     "Linear",
@@ -58,6 +61,7 @@ __all__ = [
     "SubspaceObjective",
     "ToyProblem",
     "TrainConfig",
+    "Zeros",
     "__version__",
     "adjoint_matrix_check",
     "d_int",

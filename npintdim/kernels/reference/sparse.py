@@ -64,7 +64,7 @@ def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, th
     -------
     (D,), dtype of v
     """
-    return csc_array((values, rows, indptr), shape=(D, len(v))) @ v  # type: ignore[no-any-return]
+    return csc_array((values, rows, indptr), shape=(D, len(v))) @ v
 
 
 def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
@@ -75,4 +75,4 @@ def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads:
     (d,), dtype of g
     """
     P = csc_array((values, rows, indptr), shape=(len(g), len(indptr) - 1))
-    return P.T @ g  # type: ignore[no-any-return]
+    return P.T @ g
