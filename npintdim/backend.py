@@ -148,7 +148,7 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
         name = "numpy" if missing("numba") else "numba"
     if name not in NAMES:
         raise unknown("backend", name, NAMES)
-    dtype = np.dtype(dtype)
+    dtype = np.dtype(np.float32 if dtype is None else dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
     if threads is not None and (int(threads) != threads or threads < 1):
