@@ -30,6 +30,7 @@ def key(ax, x, y, labels):
 
 
 def dot(ax, x, y, colour):
+    """One number."""
     ax.plot(x, y, "o", ms=3.4, color=colour, zorder=3)
 
 
@@ -130,6 +131,7 @@ def depth_first(ax):
 
 
 def main():
+    """All three."""
     fig = plt.figure(figsize=(11, 10.2))
     areas = fig.add_gridspec(
         2, 2, height_ratios=(1.45, 1), hspace=0.16, wspace=0.06, left=0.02, right=0.98, top=0.96, bottom=0.02

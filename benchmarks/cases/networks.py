@@ -1,0 +1,65 @@
+"""A step of training as `train` does it: loss, gradient, update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import npintdim as nid
+from benchmarks.cases import LR, LENET_d, backend, fastfood, images, labels
+
+
+def step(landscape: Any, theta: Any, optimizer: nid.Optimizer) -> Callable[[], object]:
+    """The same batch over and over."""
+    batch = nid.Batch(images(), labels())
+    state, t = optimizer.start(theta), 0
+
+    def call() -> None:
+        nonlocal theta, state, t
+        _, grad = landscape.loss_and_grad(theta, batch)
+        t += 1
+        theta, state = optimizer.update(theta, grad, state, t)
+
+    return call
+
+
+def direct(net: nid.Model) -> Callable[[], object]:
+    return step(net, net.init_theta(0), nid.SGD(LR, 0.0))
+
+
+def subspace(net: nid.Model, P: nid.Projection) -> Callable[[], object]:
+    objective = nid.SubspaceObjective(net, net.init_theta(0), P)
+    return step(objective, objective.start(), nid.Adam(LR))
+
+
+def mlp(threads: int, name: str = "numba") -> nid.Model:
+    return nid.mlp([784, 200, 200, 10], backend(threads, name))
+
+
+def lenet(threads: int) -> nid.Model:
+    return nid.lenet(backend=backend(threads))
+
+
+def mlp_direct(threads: int) -> Callable[[], object]:
+    return direct(mlp(threads))
+
+
+def mlp_plain(threads: int) -> Callable[[], object]:
+    return direct(mlp(threads, "numpy"))
+
+
+def mlp_fastfood(threads: int) -> Callable[[], object]:
+    return subspace(mlp(threads), fastfood(threads))
+
+
+def mlp_fastfood_single(threads: int) -> Callable[[], object]:
+    return subspace(mlp(threads), fastfood(threads, blocks="single"))
+
+
+def lenet_direct(threads: int) -> Callable[[], object]:
+    return direct(lenet(threads))
+
+
+def lenet_fastfood(threads: int) -> Callable[[], object]:
+    net = lenet(threads)
+    return subspace(net, fastfood(threads, net.D, LENET_d))

@@ -1,0 +1,25 @@
+"""H x of one vector of n = 2^k."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import scipy.linalg
+
+from benchmarks.cases import backend, normal
+from npintdim.kernels import reference
+
+
+def ours(k: int, threads: int) -> Callable[[], object]:
+    return partial(backend(threads).kernels.wht, normal(1 << k), threads)
+
+
+def plain(k: int, threads: int) -> Callable[[], object]:
+    return partial(reference.wht, normal(1 << k))
+
+
+def matrix(k: int, threads: int) -> Callable[[], object]:
+    """scipy.linalg.hadamard(n) @ x."""
+    H = scipy.linalg.hadamard(1 << k, dtype="float32")
+    return partial(H.__matmul__, normal(1 << k))

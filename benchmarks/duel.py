@@ -1,0 +1,81 @@
+"""The cases of a row against each other: one process each, rounds interleaved, with pauses between them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAUSE = 0.2  # seconds, after which the other process's idle threads have stopped spinning
+POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class CaseError(RuntimeError):
+    """A case that ended instead of answering."""
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Every library is held to so many threads before it is loaded."""
+    return os.environ | dict.fromkeys(POOLS, str(threads))
+
+
+class Case:
+    """A running worker."""
+
+    def __init__(self, name: str, threads: int, seconds: float) -> None:
+        self.name = name
+        command = [sys.executable, "-m", "benchmarks.worker", *name.split(), str(threads), str(seconds)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(threads), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )  # fmt: skip
+
+    def answer(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().strip()
+        if not line:
+            raise CaseError(f"{self.name}: the process ended with status {self.process.wait()}")
+        return line
+
+    def measure(self) -> float:
+        """One round."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.answer())
+
+    def close(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def running(names: Sequence[str], threads: int, seconds: float) -> Iterator[list[Case]]:
+    """Workers, made ready one after the other so that they do not disturb each other."""
+    cases: list[Case] = []
+    try:
+        for name in names:
+            cases.append(Case(name, threads, seconds))
+            cases[-1].answer()
+        yield cases
+    finally:
+        for case in cases:
+            case.close()
+
+
+def duel(names: Sequence[str], threads: int, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """What each case measured, round after round."""
+    measured: dict[str, list[float]] = {name: [] for name in names}
+    with running(names, threads, seconds) as cases:
+        for _ in range(rounds):
+            for case in cases:
+                time.sleep(PAUSE)
+                measured[case.name].append(case.measure())
+    return measured

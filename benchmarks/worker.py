@@ -1,0 +1,54 @@
+"""One case in a process of its own: `python -m benchmarks.worker CASE ... THREADS SECONDS`, a line in, a number out."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+CHUNK = 2e-3  # seconds; shorter calls are timed several at a time
+
+
+def prepare(name: str, arguments: list[str], threads: int) -> Callable[[], object]:
+    """What the case returns: something to call."""
+    module, function = name.split(".")
+    make = getattr(importlib.import_module(f"benchmarks.cases.{module}"), function)
+    call: Callable[[], object] = make(*map(int, arguments), threads=threads)
+    return call
+
+
+def timed(call: Callable[[], object], count: int) -> float:
+    """Seconds a call."""
+    began = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - began) / count
+
+
+def a_round(call: Callable[[], object], seconds: float) -> Callable[[], float]:
+    """Median seconds of a call; seconds of the only one, if it is a whole process; or the number that it returns."""
+    if getattr(call, "whole", False):
+        return lambda: timed(call, 1)
+    first = call()  # compiles and draws
+    if isinstance(first, float):
+        return lambda: float(call())  # type: ignore[arg-type]
+    once = max(timed(call, 3), 1e-9)
+    count = math.ceil(CHUNK / once)
+    chunks = max(1, round(seconds / (count * once)))
+    return lambda: statistics.median(timed(call, count) for _ in range(chunks))
+
+
+def main() -> None:
+    *case, threads, seconds = sys.argv[1:]
+    call = prepare(case[0], case[1:], int(threads))
+    measure = a_round(call, float(seconds))
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(measure(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The comparison with PyTorch compares the same mathematics, and its tables say what was measured."""
+
+import importlib
+
+import numpy as np
+import pytest
+from helpers import NO_NUMBA, needs_numba
+
+import npintdim as nid
+from benchmarks import duel, report, worker
+from benchmarks.rows import ROWS, SECTIONS, Row, missing
+
+FASTER = Row("a", "networks", "A", "m.ours", ("m.slow", "m.quick"), floor={1: 2.0}, aim={1: 3.0})
+ROUNDS = {"m.ours": [1e-3, 2e-3, 3e-3], "m.slow": [9e-3] * 3, "m.quick": [4e-3, 5e-3, 6e-3]}
+
+
+# --- the same mathematics
+
+
+def torch_side():
+    pytest.importorskip("torch", reason="PyTorch is not installed: it is only the opponent")
+    return importlib.import_module("benchmarks.torch_side")
+
+
+@pytest.mark.parametrize("D", [1000, 1024])
+@pytest.mark.parametrize("form", ["hadamard", "hadamard_by_bits"])
+def test_fastfood_in_pytorch_is_ours(D, form):
+    side = torch_side()
+    P = nid.make_projection("fastfood", D, 20, 3, nid.get_backend("numpy"), blocks="single")
+    apply = side.Fastfood(P, getattr(side, form))
+    rng = np.random.default_rng(0)
+    v, g = rng.standard_normal(20).astype(np.float32), rng.standard_normal(D).astype(np.float32)
+    x = side.torch.tensor(v, requires_grad=True)
+    y = apply(x)
+    y.backward(side.torch.tensor(g))
+    np.testing.assert_allclose(y.detach().numpy(), P.apply(v), atol=1e-5)
+    np.testing.assert_allclose(x.grad.numpy(), P.adjoint(g), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet"])
+def test_networks_in_pytorch_are_ours(name):
+    side = torch_side()
+    backend = nid.get_backend("numpy")
+    net = nid.mlp([784, 200, 200, 10], backend) if name == "mlp" else nid.lenet(backend=backend)
+    theta = net.init_theta(0) + np.float32(0.01)
+    x = np.random.default_rng(0).standard_normal((3, 1, 28, 28)).astype(np.float32)
+    logits = getattr(side, name)(side.torch.tensor(theta), side.torch.tensor(x))
+    np.testing.assert_allclose(logits.numpy(), net.forward(theta, x)[0], atol=1e-4)
+    module = getattr(side, f"{name}_module")()
+    assert sum(p.numel() for p in module.parameters()) == net.D
+
+
+@needs_numba
+def test_csr_in_scipy_is_ours(monkeypatch):
+    projections = importlib.import_module("benchmarks.cases.projections")
+    monkeypatch.setattr(projections, "D", 400)
+    monkeypatch.setattr(projections, "d", 7)
+    P = projections.sparse(1)
+    np.testing.assert_array_equal(projections.csr().toarray(), P.to_dense())
+
+
+# --- rows and cases
+
+
+def test_every_case_exists():
+    pytest.importorskip("numba", reason=NO_NUMBA)
+    for case in {case for row in ROWS.values() for case in row.cases}:
+        name, *arguments = case.split()
+        module, function = name.split(".")
+        if module != "pytorch" or torch_side():
+            count = getattr(
+                importlib.import_module(f"benchmarks.cases.{module}"), function
+            ).__code__.co_argcount
+            assert count == len(arguments) + 1, case
+
+
+def test_rows_are_well_formed():
+    for name, row in ROWS.items():
+        assert row.name == name
+        assert row.section in SECTIONS
+        assert bool(row.against) != (row.want == "under"), name
+        assert set(row.floor) <= set(row.threads), name
+        for threads, aim in row.aim.items():
+            floor = row.floor[threads]
+            assert aim >= floor if row.want == "faster" else aim <= floor, name
+
+
+def test_what_is_missing_is_said():
+    assert "PyTorch is not installed" in missing(ROWS["mlp-direct"], torch=False, mnist=True)
+    assert "NPINTDIM_DATA" in missing(ROWS["epoch"], torch=True, mnist=False)
+    assert missing(ROWS["wht-10"], torch=False, mnist=False) is None
+    assert missing(ROWS["epoch"], torch=True, mnist=True) is None
+
+
+# --- rounds
+
+
+def test_a_round_is_the_median_of_its_calls(monkeypatch):
+    passed = [0.3, 0.1, 9.0, 0.1]  # three calls at once, to see how long one takes; then one at a time
+    clock = iter([time for i, span in enumerate(passed) for time in (i, i + span)])
+    calls = []
+    with monkeypatch.context() as patched:
+        patched.setattr(worker.time, "perf_counter", lambda: next(clock))
+        measured = worker.a_round(lambda: calls.append(1), seconds=0.3)()
+    assert measured == pytest.approx(0.1)
+    assert len(calls) == 1 + 3 + 3
+
+
+def test_a_number_is_passed_on_and_a_process_is_called_once():
+    assert worker.a_round(lambda: 7.5, 0.1)() == 7.5
+
+    class Whole:
+        whole, calls = True, 0
+
+        def __call__(self):
+            self.calls += 1
+
+    process = Whole()
+    measure = worker.a_round(process, 0.1)
+    measure()
+    assert process.calls == 1
+
+
+@needs_numba
+def test_a_duel_in_two_processes(monkeypatch):
+    monkeypatch.setattr(duel, "PAUSE", 0.0)
+    cases = ["transform.ours 4", "transform.plain 4"]
+    found = duel.duel(cases, threads=1, rounds=2, seconds=1e-3)
+    assert list(found) == cases
+    assert all(len(rounds) == 2 and all(0 < s < 1 for s in rounds) for rounds in found.values())
+
+
+def test_a_case_that_fails_is_an_error(capfd):
+    with pytest.raises(duel.CaseError, match=r"transform.nothing 4: the process ended with status 1"):
+        duel.duel(["transform.nothing 4"], 1, 1, 1e-3)
+    assert "nothing" in capfd.readouterr().err
+
+
+# --- tables
+
+
+def test_a_ratio_is_taken_round_by_round_against_the_fastest():
+    assert report.opponent(FASTER, ROUNDS) == "m.quick"
+    assert report.compared(FASTER, ROUNDS) == pytest.approx([4.0, 2.5, 2.0])
+    cells = [cell.strip() for cell in report.line(FASTER, 1, ROUNDS).split("|")[1:-1]]
+    assert cells == ["A", "1", "2 ms (1.5 ms–2.5 ms)", "5 ms (4.5 ms–5.5 ms)", "2.5× (2.25–3.25)", "≥ 2×", "≥ 3×", "yes"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("want", "value", "word"),
+    [("faster", 1.9, "**no**"), ("faster", 2.0, "yes"), ("faster", 3.0, "aim"),
+     ("within", 3.1, "**no**"), ("within", 2.9, "yes"), ("within", 2.0, "aim")],
+)  # fmt: skip
+def test_verdicts(want, value, word):
+    floor, aim = (2.0, 3.0) if want == "faster" else (3.0, 2.0)
+    row = Row("a", "networks", "A", "m.ours", ("m.other",), want, {1: floor}, {1: aim})
+    assert report.verdict(row, 1, value) == word
+    assert report.verdict(row, 2, value) == ""
+
+
+def test_publishing_replaces_what_is_between_the_markers():
+    page = "before\n<!-- table native -->\nold\n<!-- end of table native -->\nafter\n"
+    new = report.publish(page, "native", "new\n")
+    assert new == page.replace("old", "new")
+    with pytest.raises(ValueError, match="no markers <!-- table haswell -->"):
+        report.publish(page, "haswell", "")
+
+
+def test_the_page_shows_the_kept_numbers():
+    page = report.PAGE.read_text("utf-8")
+    kept = report.load()
+    assert "native" in kept
+    for variant, measured in kept.items():
+        assert report.tables(measured) in page, variant
