@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npintdim.rng import Purpose, Stream, check_integer
+from npintdim.localfit import LOST, LocalFit, local_fit
+from npintdim.means import by_d, crossing, finite, isotonic
+from npintdim.rng import check_integer
 from npintdim.typing import Floats
 
-LOST = 1e-6  # 1 − performance is not taken below this, so that a perfect score has a logarithm
+FEWEST = 4  # runs that tell their noise: one more than the curve has numbers
 
 
 @dataclass(frozen=True)
 class DInt:
-    """The smallest d whose performance reaches a threshold, read in two ways.
+    """The smallest d whose performance reaches a threshold, read in three ways.
 
     Parameters
     ----------
@@ -24,12 +26,17 @@ class DInt:
     low, high : 95 % interval of d, ±inf where it leaves the tried range; None where it is unknown
     first_above : the paper's reading, the first tried d whose mean is strictly above; None if there is none
     threshold : of the mean performance
-    fraction : threshold / baseline; None for an absolute threshold
+    fraction : threshold = chance + fraction·(baseline − chance); None for an absolute threshold
     baseline : mean performance of direct training; None if it was not needed
-    tried, means, fit : the d's, the mean performance at each, and the monotone fit to the means
+    tried, means, fit : the d's, the mean performance at each, and the monotone fit to the means: the curve that is
+        read near the crossing, pooled means elsewhere
     runs : that entered
     excluded : runs left out because they diverged or failed
     unknown : why there is no interval, else ""
+    isotonic : the pooled means joined by straight lines, read where they cross: a check of d that assumes no curve
+    noise : sd of one run at the threshold, from all runs; None where the interval is unknown
+    chance : performance of guessing that the threshold allows for; 0 in the paper
+    counts : runs at each d
     """
 
     d: float
@@ -45,6 +52,10 @@ class DInt:
     runs: int
     excluded: int
     unknown: str = ""
+    isotonic: float = math.nan
+    noise: float | None = None
+    chance: float = 0.0
+    counts: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,19 +66,33 @@ class DInt:
         """One line with both readings, the interval and the threshold."""
         first, last = self.tried[0], self.tried[-1]
         if self.d == math.inf:
-            ours = f"{self.name} > {last}: never reached by d = {last} (mean {self.means[-1]:.4f})"
+            ours = f"{self.name} > {last}: never reached by d = {last} ({self.at(-1)})"
         elif self.d == -math.inf:
-            ours = f"{self.name} ≤ {first}: already reached at d = {first} (mean {self.means[0]:.4f})"
+            ours = f"{self.name} ≤ {first}: already reached at d = {first} ({self.at(0)})"
         else:
             ours = f"{self.name} = {self.d:.0f} ({self.interval()})"
         above = f"none up to {last}" if self.first_above is None else str(self.first_above)
         line = f"threshold {self.threshold:.4f}"
         if self.fraction is not None:
             line += f" = {self.fraction:g} × {self.baseline:.4f}"
+            if self.chance:
+                line += f" + {1 - self.fraction:g} × {self.chance:g} (chance)"
         left_out = (
             f"; runs left out because they diverged or failed: {self.excluded}" if self.excluded else ""
         )
-        return f"{ours}; first tried d above the line: {above}; {line}{left_out}"
+        alone = f"; means alone cross at {self.isotonic:.0f}, outside it" if self.at_odds else ""
+        return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
+
+    @property
+    def at_odds(self) -> bool:
+        """Whether the isotonic reading lies outside the interval: the means do not follow a smooth curve."""
+        known = self.low is not None and self.high is not None and math.isfinite(self.isotonic)
+        return known and not self.low <= self.isotonic <= self.high  # type: ignore[operator]
+
+    def at(self, i: int) -> str:
+        """The performance at the i-th d: the mean, or the curve where the mean is on the other side of the line."""
+        same = (self.means[i] >= self.threshold) == (self.d == -math.inf)
+        return f"mean {self.means[i]:.4f}" if same else f"curve {self.fit[i]:.4f}"
 
     def interval(self) -> str:
         """The 95 % interval in words."""
@@ -86,16 +111,19 @@ def d_int(
     threshold: float | None = None,
     draws: int = 2000,
     seed: int = 0,
+    chance: float = 0.0,
 ) -> DInt:
     """The intrinsic dimension from one (d, performance) pair per run.
 
     Parameters
     ----------
-    d, performance : of every run, several seeds per d; performance in [0, 1], NaN if the run diverged or failed
+    d, performance : of every run, in any order, any number at each d; performance in [0, 1], NaN if the run
+        diverged or failed
     baseline : performances of direct training, one a seed
-    fraction : the threshold is fraction × mean(baseline)
+    fraction : the threshold is chance + fraction·(mean(baseline) − chance)
     threshold : an absolute one instead, as the authors used on MNIST (0.9)
-    draws, seed : of the bootstrap
+    draws, seed : of the interval
+    chance : performance of guessing, e.g. 0.1 for ten equal classes; the paper's rule is 0
 
     Raises
     ------
@@ -106,18 +134,20 @@ def d_int(
     -----
     The paper's reading: the first tried d whose mean performance is strictly above the threshold.
 
-    Ours: p_d, the means over seeds, are made non-decreasing by pool-adjacent-violators (weights: runs);
-    −log(1 − p) against log d is joined by straight lines; d_int is where they first reach the threshold.
+    Ours: −log(1 − p) against log d near the crossing is a monotone curve of three numbers, fitted to all runs with
+    one noise level for all (`npintdim.localfit`); d_int is where it reaches the threshold.
 
-    The interval: 2.5 and 97.5 % quantiles of the same reading when the runs of each d and of the baseline
-    are drawn again with replacement. Of k runs a drawn mean deviates too little, by sqrt((k − 1)/k) in
-    standard deviation, and is stretched by as much.
+    The interval: 2.5 and 97.5 % quantiles of that d when noise level, curve and baseline are drawn again. The curve's
+    bend is never taken as known, however little the runs say of it.
+
+    Isotonic: the means over seeds are made non-decreasing by pool-adjacent-violators (weights: runs) and joined by
+    straight lines; where they first reach the threshold.
 
     Examples
     --------
-    >>> runs = [(10, 0.5), (10, 0.5), (100, 0.9), (100, 0.9), (1000, 0.98), (1000, 0.98)]
-    >>> d_int(*zip(*runs), baseline=[1.0, 1.0]).summary()
-    'd_int90 = 100 (95 % interval 100 to 100); first tried d above the line: 1000; threshold 0.9000 = 0.9 × 1.0000'
+    >>> runs = [(100, 0.80), (100, 0.81), (200, 0.87), (400, 0.91), (400, 0.92), (800, 0.94)]
+    >>> d_int(*zip(*runs), baseline=[0.98, 0.98]).summary()
+    'd_int90 = 231 (95 % interval 197 to 276); first tried d above the line: 400; threshold 0.8820 = 0.9 × 0.9800'
     """
     groups, excluded = by_d(d, performance)
     base = finite("baseline", baseline)
@@ -127,23 +157,30 @@ def d_int(
         raise ValueError(
             f"{'fraction' if threshold is None else 'threshold'} is {goal}: a number > 0 is needed"
         )
+    if not 0 <= chance < 1 or (chance and threshold is not None):
+        raise ValueError(f"chance is {chance}: 0 ≤ chance < 1 is needed, and 0 with an absolute threshold")
     check_integer("draws", draws, 1)
     tried = tuple(groups)
     weights = np.array([len(p) for p in groups.values()])
     means = np.array([p.mean() for p in groups.values()])
-    line = fraction * float(base.mean()) if threshold is None else threshold
+    line = chance + fraction * (float(base.mean()) - chance) if threshold is None else threshold
     above = np.flatnonzero(means > line)
 
-    unknown = single_run(groups, base, threshold is None)
-    low = high = None
-    if not unknown:
-        drawn = np.stack([resampled(p, draws, seed, i) for i, p in enumerate(groups.values(), 1)], axis=1)
-        lines = fraction * resampled(base, draws, seed, 0) if threshold is None else np.full(draws, line)
-        readings = [crossing(tried, isotonic(m, weights), t) for m, t in zip(drawn, lines, strict=True)]
-        low, high = (float(q) for q in np.quantile(readings, (0.025, 0.975), method="inverted_cdf"))
-    fit = isotonic(means, weights)
+    pooled = isotonic(means, weights)
+    curve = around_crossing(groups, line)
+    reading = low = high = noise = None
+    if curve is not None:
+        reading = censored(np.array([curve.crossing(line)]), tried)[0]
+    if unknown := too_few(groups):
+        pass
+    elif curve is not None:
+        drawn = curve.draws(line, base, fraction if threshold is None else 0.0, draws, seed)
+        low, high = (
+            float(q) for q in np.quantile(censored(drawn, tried), (0.025, 0.975), method="inverted_cdf")
+        )
+        noise = curve.sigma * math.sqrt(max(1 - line, LOST))
     return DInt(
-        d=crossing(tried, fit, line),
+        d=crossing(tried, pooled, line) if reading is None else float(reading),
         low=low,
         high=high,
         first_above=tried[above[0]] if len(above) else None,
@@ -152,91 +189,52 @@ def d_int(
         baseline=float(base.mean()) if len(base) else None,
         tried=tried,
         means=tuple(means.tolist()),
-        fit=tuple(fit.tolist()),
+        fit=tuple((pooled if curve is None else joined(curve, np.array(tried), pooled, line)).tolist()),
         runs=int(weights.sum()),
         excluded=excluded,
         unknown=unknown,
+        isotonic=crossing(tried, pooled, line),
+        noise=noise,
+        chance=chance,
+        counts=tuple(weights.tolist()),
     )
 
 
-def isotonic(y: Floats, weights: Floats) -> Floats:
-    """The non-decreasing sequence nearest to y: pool adjacent violators.
-
-    Minimises Σ w_i (f_i − y_i)² over f_1 ≤ f_2 ≤ ...
-    """
-    pools: list[tuple[float, float, int]] = []  # mean, weight, length
-    for value, weight in zip(y.tolist(), weights.tolist(), strict=True):
-        pool = (value, weight, 1)
-        while pools and pools[-1][0] > pool[0]:
-            mean, w, length = pools.pop()
-            both = w + pool[1]
-            pool = ((w * mean + pool[1] * pool[0]) / both, both, length + pool[2])
-        pools.append(pool)
-    return np.repeat([mean for mean, _, _ in pools], [length for _, _, length in pools])
-
-
-def crossing(d: Sequence[int], p: Floats, threshold: float) -> float:
-    """Where −log(1 − p), straight between the points in log d, first reaches that of the threshold.
-
-    p must not decrease. −inf if p is above from the start, inf if it stays below.
-    """
-    reached = np.flatnonzero(p >= threshold)
-    if not len(reached):
-        return math.inf
-    i = int(reached[0])
-    if p[i] == threshold:
-        return float(d[i])
-    if i == 0:
-        return -math.inf
-    y_0, y_1, y = (-math.log(max(1 - q, LOST)) for q in (float(p[i - 1]), float(p[i]), threshold))
-    share = (y - y_0) / (y_1 - y_0) if y_1 > y_0 else 1.0
-    return math.exp(math.log(d[i - 1]) + share * (math.log(d[i]) - math.log(d[i - 1])))
+def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:
+    """The curve near where the pooled means reach a line; None for a single d, or a line that has no logarithm."""
+    if len(groups) < 2 or line > 1 - LOST:
+        return None
+    tried = np.array(list(groups), dtype=np.float64)
+    pooled = isotonic(
+        np.array([p.mean() for p in groups.values()]), np.array([len(p) for p in groups.values()])
+    )
+    start = float(np.clip(crossing(tuple(groups), pooled, line), tried[0], tried[-1]))
+    i = min(max(int(np.searchsorted(tried, start)), 1), len(tried) - 1)
+    wide = slice(max(i - 2, 0), i + 2)
+    x, y = np.log(tried)[wide], -np.log(np.maximum(1 - pooled, LOST))[wide]
+    log_d = np.log([d for d, p in groups.items() for _ in p])
+    p = np.concatenate(list(groups.values()))
+    return local_fit(log_d, p, line, math.log(start), max((y[-1] - y[0]) / (x[-1] - x[0]), 0.05))
 
 
-def resampled(p: Floats, draws: int, seed: int, lane: int) -> Floats:
-    """Means of len(p) runs drawn with replacement, their deviations stretched by sqrt(k/(k − 1)); (draws,)."""
-    k = len(p)
-    own = Stream(seed, Purpose.BOOTSTRAP, lane).integers(k, draws * k).astype(np.intp)
-    mean = p.mean()
-    return mean + (p[own].reshape(draws, k).mean(axis=1) - mean) * math.sqrt(k / (k - 1))
+def censored(log_d: Floats, tried: Sequence[int]) -> Floats:
+    """exp, and ±inf outside the tried d."""
+    inside = np.clip(log_d, math.log(tried[0]), math.log(tried[-1]))
+    beyond = np.abs(log_d - inside) > 1e-9
+    return np.where(beyond, np.where(log_d < inside, -np.inf, np.inf), np.exp(inside))
 
 
-def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floats], int]:
-    """The finished runs' performances of each d, d ascending; how many diverged."""
-    if len(d) != len(performance):
-        raise ValueError(
-            f"d has {len(d)} entries and performance {len(performance)}: one each per run is needed"
-        )
-    pairs = [(check_integer("d", i, 1), float(p)) for i, p in zip(d, performance, strict=True)]
-    finite("performance", [p for _, p in pairs])
-    finished = [(i, p) for i, p in pairs if not math.isnan(p)]
-    if not finished:
-        raise ValueError(f"none of {len(pairs)} runs finished: there is nothing to read d_int from")
-    groups = {i: np.array([p for j, p in finished if i == j]) for i in sorted({i for i, _ in finished})}
-    return groups, len(pairs) - len(finished)
+def joined(curve: LocalFit, tried: Floats, pooled: Floats, line: float) -> Floats:
+    """The curve where it may be trusted, else pooled means; non-decreasing, with the crossing where it is."""
+    fit = np.where(curve.near(tried) > 0.5, curve.performance(tried), pooled)
+    left = np.log(tried) < curve.crossing(line)
+    fit = np.where(left, np.minimum(fit, line), np.maximum(fit, line))
+    return np.maximum.accumulate(fit)
 
 
-def finite(name: str, performance: Sequence[float]) -> Floats:
-    """Those that are not NaN, as an array.
-
-    Raises
-    ------
-    ValueError
-        if one is outside [0, 1].
-    """
-    p = np.array(performance, dtype=np.float64)
-    p = p[~np.isnan(p)]
-    outside = p[(p < 0) | (p > 1)]
-    if len(outside):
-        raise ValueError(f"{name} has {outside[0]}: performances in [0, 1] are needed")
-    return p
-
-
-def single_run(groups: dict[int, Floats], base: Floats, needs_base: bool) -> str:
-    """Which single run leaves the spread over seeds unknown, or ""."""
-    if needs_base and len(base) < 2:
-        return "only one baseline run"
-    for i, p in groups.items():
-        if len(p) < 2:
-            return f"only one run at d = {i}"
-    return ""
+def too_few(groups: dict[int, Floats]) -> str:
+    """Why the runs do not tell their noise, or ""."""
+    runs = sum(map(len, groups.values()))
+    if runs < FEWEST:
+        return f"{runs} {'run' if runs == 1 else 'runs'}, and {FEWEST} tell their noise"
+    return "" if len(groups) > 1 else "only one d"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import beta
 
-from npintdim.estimate import LOST, DInt
+from npintdim.estimate import DInt
 from npintdim.fileformat import write_atomically
+from npintdim.localfit import LOST
 from npintdim.measure import Measurement
 from npintdim.recipes import model_name
 from npintdim.toy import expected_share
@@ -95,9 +96,11 @@ def below(axes: Any, y: float, text: str, color: str) -> None:
 
 
 def fitted(found: DInt) -> tuple[Floats, Floats]:
-    """The curve that is read: −log(1 − p) straight between the tried d in log d."""
-    log_d = np.linspace(math.log(found.tried[0]), math.log(found.tried[-1]), 400)
-    y = np.interp(log_d, np.log(found.tried), -np.log(np.maximum(1 - np.array(found.fit), LOST)))
+    """The curve that is read: −log(1 − p) straight in log d between the tried d and the crossing."""
+    knots = dict(zip(found.tried, found.fit, strict=True)) | {found.d: found.threshold}
+    d = sorted(x for x in knots if math.isfinite(x))
+    log_d = np.union1d(np.linspace(math.log(d[0]), math.log(d[-1]), 400), np.log(d))
+    y = np.interp(log_d, np.log(d), [-math.log(max(1 - knots[x], LOST)) for x in d])
     return np.exp(log_d), 1 - np.exp(-y)
 
 

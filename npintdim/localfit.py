@@ -1,0 +1,191 @@
+"""A monotone curve of three numbers near the crossing, the noise that the runs share, and where it meets a line.
+
+−log(1 − p) = a + b (e^{ct} − 1)/c,     t = log d − log d_0,     b > 0
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from npintdim.rng import Purpose, Stream
+from npintdim.typing import Floats
+
+LOST = 1e-6  # 1 − performance is not taken below this, so that a perfect score has a logarithm
+KAPPA = 0.5  # sd of c: a factor e in d changes the slope b by e^±KAPPA; .3 on the authors' MNIST FC curve
+SLOPE_SD = 1.5  # sd of log b about the slope of all runs: hardly anything, but no run away
+LEVEL_SD = 10.0  # sd of a: only so that every matrix has an inverse
+PRECISION = np.array([LEVEL_SD, SLOPE_SD, KAPPA]) ** -2.0  # of the priors of (a, log b, c)
+BOUNDS = np.array([20.0, 5.0, 3.0])[
+    :, None
+]  # of a, log b and c about their priors, while Gauss–Newton finds its way
+SIGMAS = np.geomspace(1e-5, 1.0, 36)  # noise levels tried
+STEPS = 40
+LANE = 1 << 31  # of the bootstrap's normals
+
+
+@dataclass(frozen=True)
+class LocalFit:
+    """The curve, and how sure it is.
+
+    Parameters
+    ----------
+    log_d0 : t = 0; near the crossing
+    beta : (a, log b, c), each row for one of `SIGMAS`
+    cov : their covariances, (len(SIGMAS), 3, 3)
+    share : posterior share of each noise level
+    """
+
+    log_d0: float
+    beta: Floats
+    cov: Floats
+    share: Floats
+
+    @property
+    def best(self) -> int:
+        """The likeliest noise level."""
+        return int(self.share.argmax())
+
+    @property
+    def sigma(self) -> float:
+        """Of the noise: sd of one run = σ·sqrt(1 − p)."""
+        return float(SIGMAS[self.best])
+
+    def performance(self, d: Floats) -> Floats:
+        """Of the curve."""
+        t = np.log(d) - self.log_d0
+        return 1 - np.exp(-value(self.beta[self.best], t))
+
+    def crossing(self, p: float) -> float:
+        """log d where the curve reaches p; inf if it never does."""
+        return float(self.log_d0 + root(self.beta[self.best], p))
+
+    def near(self, d: Floats) -> Floats:
+        """1 at the crossing, and 1/2 where what three numbers cannot follow is as large as the noise of a run."""
+        t = np.log(d) - self.log_d0
+        beta, sigma = self.beta[self.best], SIGMAS[self.best]
+        m = np.exp(-value(beta, t))
+        return 1 / (1 + m * (misfit(beta, t) / sigma) ** 2)
+
+    def draws(self, p: float, baseline: Floats, fraction: float, count: int, seed: int) -> Floats:
+        """log d of the crossing in `count` draws of noise level, curve and baseline.
+
+        A bootstrap in one Gauss–Newton step: runs drawn again with the noise they share, and the centre of c's
+        prior with them, would move (a, log b, c) by a normal vector with covariance cov.
+        """
+        stream = Stream(seed, Purpose.BOOTSTRAP, LANE)
+        level = np.searchsorted(np.cumsum(self.share), (stream.uniform(count) + 1) / 2).clip(
+            0, len(SIGMAS) - 1
+        )
+        z = (Stream(seed, Purpose.BOOTSTRAP, LANE + 1).normals(4 * count) / 2.0**20).reshape(4, count)
+        beta = self.beta[level] + np.einsum("dij,jd->di", np.linalg.cholesky(self.cov)[level], z[:3])
+        line = (
+            p + fraction * baseline_sd(baseline, SIGMAS[level]) * z[3] if len(baseline) else np.full(count, p)
+        )
+        return self.log_d0 + root(beta.T, line)
+
+
+def baseline_sd(baseline: Floats, sigma: Floats) -> Floats:
+    """Standard error of the baseline's mean: its own spread, pooled with one run's worth of the shared noise."""
+    k = len(baseline)
+    own = float(((baseline - baseline.mean()) ** 2).sum())
+    return np.sqrt((sigma**2 * (1 - baseline.mean()) + own) / k / k)
+
+
+def value(beta: Floats, t: Floats | float) -> Floats:
+    """a + b (e^{ct} − 1)/c."""
+    a, log_b, c = beta
+    return np.clip(a + np.exp(log_b) * grown(c, t), -1, -math.log(LOST))
+
+
+def grown(c: Floats, t: Floats | float) -> Floats:
+    """(e^{ct} − 1)/c, t for c = 0."""
+    c = np.where(np.abs(c) < 1e-9, 1e-9, c)
+    return np.expm1(np.clip(c * t, -30, 30)) / c
+
+
+def root(beta: Floats, p: Floats | float) -> Floats:
+    """The t where the curve reaches p: log(1 + c (y − a)/b)/c."""
+    a, log_b, c = beta
+    c = np.where(np.abs(c) < 1e-9, 1e-9, c)
+    y = -np.log(np.maximum(1 - np.asarray(p), LOST))
+    inner = c * (y - a) * np.exp(-log_b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.log1p(inner) / c
+    return np.where(inner > -1, t, np.where(c < 0, np.inf, -np.inf))
+
+
+def misfit(beta: Floats, t: Floats) -> Floats:
+    """What may be missing at t, in −log(1 − p): the next term, its coefficient of the size of c²."""
+    return np.exp(beta[1]) * KAPPA**2 * np.abs(t) ** 3 / 6
+
+
+def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float) -> LocalFit:
+    """Fit the curve around the d where it reaches a line.
+
+    Parameters
+    ----------
+    log_d, p : of every run, (n,)
+    line : performance at the crossing
+    start : log d of a first guess
+    slope : of −log(1 − p) against log d, roughly; the centre of b's prior
+
+    Notes
+    -----
+    The runs of all d share one noise level: var p_i = σ² m_i + (m_i q_i)², m_i = 1 − p of the curve, as of errors
+    that are counted; q_i is `misfit`, and makes the fit local: the smaller the noise, the nearer the runs that
+    count. For each σ of `SIGMAS` Gauss–Newton minimises Σ (p_i − curve)²/var p_i and the priors; the likelihood
+    with (a, log b, c) integrated out, by Laplace, says how likely that σ is.
+    """
+    p = np.minimum(p, 1 - LOST)
+    low, high = float(log_d.min()), float(log_d.max())
+    y = -math.log(max(1 - line, LOST))
+    prior = np.array([y, math.log(slope), 0.0])[:, None]
+    beta = np.tile(prior, len(SIGMAS))
+    for _ in range(6):
+        beta, cov, evidence = settle(beta, prior, log_d - start, p)
+        share = np.exp(evidence - evidence.max())
+        found = LocalFit(start, beta.T, cov, share / share.sum())
+        there = min(max(found.crossing(line), low), high)
+        if abs(there - start) < 1e-3:
+            break
+        ahead = there - start  # the same curve, seen from there
+        beta = np.stack([value(beta, ahead), beta[1] + beta[2] * ahead, beta[2]])
+        start = there
+    return found
+
+
+def settle(beta: Floats, prior: Floats, t: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
+    """Gauss–Newton for every σ at once; beta (3, G), covariances (G, 3, 3), log likelihood of each σ (G,)."""
+    for _ in range(STEPS):
+        J, w, r, v = linearised(beta, t, p)
+        H = np.einsum("ign,jgn,gn->gij", J, J, w) + np.diag(PRECISION)
+        g = np.einsum("ign,gn,gn->gi", J, w, r) + (PRECISION[:, None] * (prior - beta)).T
+        step = np.linalg.solve(H, g[..., None])[..., 0].T
+        beta = np.clip(beta + np.clip(step, -0.7, 0.7), prior - BOUNDS, prior + BOUNDS)
+        if np.abs(step).max() < 1e-12:
+            break
+    J, w, r, v = linearised(beta, t, p)
+    H = np.einsum("ign,jgn,gn->gij", J, J, w) + np.diag(PRECISION)
+    square = (w * r**2).sum(axis=1) + (PRECISION[:, None] * (beta - prior) ** 2).sum(axis=0)
+    evidence = -0.5 * (np.log(v).sum(axis=1) + square + np.linalg.slogdet(H)[1])
+    return beta, np.linalg.inv(H), evidence
+
+
+def linearised(beta: Floats, t: Floats, p: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """∂y/∂(a, log b, c) (3, G, n); weights, residuals in y, and var p, each (G, n)."""
+    beta = beta[..., None]
+    J, m = slopes(beta, t)
+    v = m**2 * (SIGMAS[:, None] ** 2 / m + misfit(beta, t) ** 2)
+    return J, m**2 / v, (p - (1 - m)) / m, v
+
+
+def slopes(beta: Floats, t: Floats) -> tuple[Floats, Floats]:
+    """∂y/∂(a, log b, c), and 1 − p of the curve."""
+    b, c = np.exp(beta[1]), np.where(np.abs(beta[2]) < 1e-9, 1e-9, beta[2])
+    E = grown(c, t)
+    exact = (t * np.exp(np.clip(c * t, -30, 30)) - E) / c
+    dE = np.where(np.abs(c * t) < 1e-4, t**2 / 2 + c * t**3 / 3, exact)
+    return np.stack([np.ones_like(E), b * E, b * dE]), np.exp(-value(beta, t))

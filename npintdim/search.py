@@ -1,0 +1,216 @@
+"""Which d to train next, and why: bracket by factors of 4, bisect in log d, then go where the information is."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from npintdim.estimate import DInt, around_crossing, d_int
+from npintdim.localfit import SIGMAS, LocalFit, misfit, slopes
+from npintdim.means import by_d, isotonic
+from npintdim.rng import check_integer
+from npintdim.typing import Floats
+
+STRIDE = 4  # of the bracket
+CLOSE = 2.0  # a bracket this narrow is refined by information
+REACH = math.log(2.5)  # refinement stays within this of the crossing
+FEWEST = 7  # no precision is believed before so many runs
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to look for d_int.
+
+    Parameters
+    ----------
+    D : largest d there is
+    first : d of the first run
+    precision : wanted half width of the 95 % interval of log d: .05 is ±5 %
+    budget : runs in subspaces, at most
+    fraction, threshold, chance : see `d_int`
+
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers out of range.
+    """
+
+    D: int
+    first: int = 256
+    precision: float = 0.05
+    budget: int = 24
+    fraction: float = 0.9
+    threshold: float | None = None
+    chance: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_integer("D", self.D, 1)
+        check_integer("first", self.first, 1)
+        check_integer("budget", self.budget, 1)
+        if not 0 < self.precision < math.inf:
+            raise ValueError(f"precision is {self.precision}: a number > 0 is needed, e.g. 0.05 for ±5 %")
+
+
+class Proposal(NamedTuple):
+    """A run to do: repetition `seed` at d."""
+
+    d: int
+    seed: int
+
+
+class Plan(NamedTuple):
+    """What to do next, none when the search is over, and why."""
+
+    runs: tuple[Proposal, ...]
+    why: str
+
+
+def plan(
+    search: Search, d: Sequence[int], performance: Sequence[float], baseline: Sequence[float], count: int = 1
+) -> Plan:
+    """The next runs.
+
+    Parameters
+    ----------
+    search : what is wanted
+    d, performance : of the runs so far, NaN if one diverged or failed
+    baseline : performances of direct training
+    count : runs that can be done at once
+
+    Returns
+    -------
+    Plan
+        at most `count` runs; none when the precision is reached, the budget spent, or nothing is left to try.
+        The same results give the same plan.
+    """
+    left = search.budget - len(d)
+    if left <= 0:
+        return Plan((), f"budget of {search.budget} runs spent")
+    count = min(count, left)
+    good = [(i, p) for i, p in zip(d, performance, strict=True) if not math.isnan(p)]
+    if not good:
+        if len(d) > len(set(d)):
+            return Plan((), f"{len(d)} runs and none finished")
+        start = min(search.first, search.D)
+        return numbered(d, [start, min(start * STRIDE, search.D)][:count], f"start at d = {start}")
+    tried, performances = zip(*good, strict=True)
+    found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
+    low, high = bracket(found)
+    if high is None:
+        return outwards(search, d, low or 1, count, found)
+    if low is None:
+        return inwards(d, high, count, found)
+    if high - low > 1 and high / low > CLOSE:
+        steps = range(1, count + 1)
+        between = [round(low * (high / low) ** (k / (count + 1))) for k in steps]
+        inside = [i for i in dict.fromkeys(between) if low < i < high] or [low + 1]
+        return numbered(d, inside, f"bracketed between {low} and {high}: halved in log d")
+    return refine(search, good, d, count, found, low, high)
+
+
+def bracket(found: DInt) -> tuple[int | None, int | None]:
+    """The last tried d whose pooled mean is below the line, and the first that reaches it."""
+    pooled = isotonic(np.array(found.means), np.array(found.counts))
+    reached = int((pooled < found.threshold).sum())
+    return (
+        found.tried[reached - 1] if reached else None,
+        found.tried[reached] if reached < len(found.tried) else None,
+    )
+
+
+def numbered(done: Sequence[int], wanted: Sequence[int], why: str) -> Plan:
+    """Each wanted d with its next repetition."""
+    seen = Counter(done)
+    runs = []
+    for d in wanted:
+        runs.append(Proposal(d, seen[d]))
+        seen[d] += 1
+    return Plan(tuple(runs), f"{why}; next d = {' and '.join(str(d) for d in wanted)}")
+
+
+def outwards(search: Search, done: Sequence[int], low: int, count: int, found: DInt) -> Plan:
+    """A larger d, by a factor of 4."""
+    tried = Counter(done)[search.D]
+    if low >= search.D and tried > 1:
+        return Plan((), f"never reached: even d = D = {search.D} stays below {found.threshold:.4f}")
+    wanted = list(dict.fromkeys(min(low * STRIDE**k, search.D) for k in range(1, count + 1)))
+    return numbered(done, wanted, f"d = {low} is below {found.threshold:.4f}: {STRIDE} times as many")
+
+
+def inwards(done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
+    """A smaller d, by a factor of 4."""
+    if high == 1 and Counter(done)[1] > 1:
+        return Plan((), f"already reached at d = 1 ({found.threshold:.4f})")
+    wanted = list(dict.fromkeys(max(high // STRIDE**k, 1) for k in range(1, count + 1)))
+    return numbered(done, wanted, f"d = {high} reaches {found.threshold:.4f}: a {STRIDE}th of it")
+
+
+def refine(
+    search: Search,
+    good: Sequence[tuple[int, float]],
+    done: Sequence[int],
+    count: int,
+    found: DInt,
+    low: int,
+    high: int,
+) -> Plan:
+    """Where one more run narrows the interval most; nowhere, if it is narrow enough."""
+    width, crossed = half_width(found), f"crossing between {low} and {high}"
+    if len(good) >= FEWEST and found.low is not None and found.high is not None:
+        if width <= search.precision:
+            asked = f"as precise as asked (±{100 * search.precision:g} %)"
+            return Plan((), f"d_int = {found.d:.0f} ± {100 * width:.1f} %: {asked}")
+        if high - low == 1 and low <= found.low and found.high <= high:
+            return Plan((), f"d_int lies between the neighbours {low} and {high}")
+    groups, _ = by_d(*zip(*good, strict=True))
+    curve = around_crossing(groups, found.threshold)
+    if curve is None:
+        return numbered(done, [low, high][:count], f"{crossed}: once more")
+    wanted, sd = informative(curve, found.threshold, search.D, count)
+    now = f"±{100 * width:.1f} %" if math.isfinite(width) else "still open"
+    why = f"{crossed}, 95 % interval {now}: most is learnt there, to ±{196 * sd:.1f} %"
+    return numbered(done, wanted, why)
+
+
+def half_width(found: DInt) -> float:
+    """Half the interval of log d, inf where it is open or unknown."""
+    if found.low is None or found.high is None or not 0 < found.low <= found.high < math.inf:
+        return math.inf
+    return math.log(found.high / found.low) / 2
+
+
+def informative(curve: LocalFit, line: float, D: int, count: int) -> tuple[list[int], float]:
+    """The d's, one after the other, that reduce the variance of the crossing most; and its sd after them.
+
+    A run at t adds w J Jᵀ to the inverse of cov. The crossing itself is uncertain, so that variance is averaged over
+    where it may be: there the slope counts too.
+    """
+    beta, cov = curve.beta[curve.best], curve.cov[curve.best]
+    at = curve.crossing(line) - curve.log_d0
+    sd = math.sqrt(float(variance(cov[None], beta, np.array([at]))[0]))
+    where = at + min(sd, REACH) * np.array([-1.0, 0.0, 1.0])
+    d = np.unique(np.clip(np.exp(curve.log_d0 + np.linspace(at - REACH, at + REACH, 61)).round(), 1, D))
+    t = np.log(d) - curve.log_d0
+    J, m = slopes(beta, t)
+    w = 1 / (SIGMAS[curve.best] ** 2 / m + misfit(beta, t) ** 2)
+    wanted: list[int] = []
+    for _ in range(count):
+        CJ = np.einsum("ij,jn->in", cov, J)
+        gain = w / (1 + w * np.einsum("in,in->n", J, CJ))
+        after = cov - gain[:, None, None] * np.einsum("in,jn->nij", CJ, CJ)
+        best = int(variance(after, beta, where).argmin())
+        cov = after[best]
+        wanted.append(int(d[best]))
+    return wanted, math.sqrt(float(variance(cov[None], beta, np.array([at]))[0]))
+
+
+def variance(cov: Floats, beta: Floats, t: Floats) -> Floats:
+    """Mean over t of the variance of a crossing there: (J/y')ᵀ cov (J/y')."""
+    J, _ = slopes(beta, t)
+    G = J / np.exp(beta[1] + beta[2] * t)
+    return np.einsum("in,kij,jn->k", G, cov, G) / len(t)
