@@ -52,6 +52,7 @@ def large(columns: int, threads: int) -> Callable[[], object]:
 
 def large_memory(columns: int, threads: int) -> Callable[[], float]:
     """MB that the products need beyond v, g and their own result: the factors, and whatever is transient."""
+    both(fastfood(threads, 100_000, columns))()  # loads what is compiled
     v, g = normal(columns), normal(LARGE)
     before = status("VmRSS")
     P = fastfood(threads, LARGE, columns)
