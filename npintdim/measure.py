@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from npintdim.adaptive import performance, pursue
+from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimate import DInt, d_int
@@ -94,8 +95,11 @@ def measure(
     jobs: int | None = None,
     data_folder: str | None = None,
     progress: bool | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Measurement:
     """Measure d_int: train what has no record yet, read d_int off, keep the network at the crossing.
+
+    With recipe.d = None the d are chosen one after the other, until d_int is as precise as the recipe asks.
 
     Parameters
     ----------
@@ -103,6 +107,7 @@ def measure(
     folder : of the results; a measurement that was interrupted goes on where it stopped
     backend : None for `get_backend(threads=1)`; each process computes with its threads and dtype
     jobs, data_folder, progress : see `sweep`
+    tell : gets a line for each step of an adaptive search: what is run next, and why
 
     Raises
     ------
@@ -113,11 +118,19 @@ def measure(
     """
     folder = Path(folder)
     backend = backend or get_backend(threads=1)
-    specs = recipe.specs(backend.dtype.name)
-    records = tuple(
-        sweep(specs, folder, backend=backend.name, jobs=jobs, threads=backend.threads,
-              data_folder=data_folder, progress=progress)
-    )  # fmt: skip
+    dtype = backend.dtype.name
+
+    def trained(specs: Sequence[RunSpec]) -> list[Spec]:
+        return sweep(specs, folder, backend=backend.name, jobs=jobs, threads=backend.threads,
+                     data_folder=data_folder, progress=progress)  # fmt: skip
+
+    if recipe.d is None:
+        D = model_from_spec(recipe.model, backend).D
+        specs, found_records = pursue(recipe, D, dtype, trained, tell or (lambda line: None))
+    else:
+        specs = recipe.specs(dtype)
+        found_records = trained(specs)
+    records = tuple(found_records)
     write_atomically(folder / "results.csv", as_csv(specs, records).encode())
     try:
         found = read_off(recipe, records)
@@ -125,7 +138,7 @@ def measure(
         failures = [r["error"] for r in records if r["status"] == "failed"]
         raise ValueError(f"{error}" + (f"; first failure: {failures[0]}" if failures else "")) from error
     compressed = None
-    at = crossing_run(specs, records, found)
+    at = crossing_run(specs, records, found, 0.0 if recipe.d else found.d)
     if at is not None:
         data = load(at.data, data_folder, at.limit_train, backend)
         path = folder / f"{found.name}.npid"
@@ -146,25 +159,28 @@ def measure(
 
 def read_off(recipe: Recipe, records: Iterable[Spec]) -> DInt:
     """`d_int` of the records; a run without performance counts as left out."""
-    direct, d, performance = [], [], []
+    direct, d, reached = [], [], []
     for record in records:
-        p = math.nan if record["performance"] is None else record["performance"]
         if "d" in record["spec"]:
             d.append(record["spec"]["d"])
-            performance.append(p)
+            reached.append(performance(record))
         else:
-            direct.append(p)
-    return d_int(d, performance, direct, recipe.fraction, recipe.threshold)
+            direct.append(performance(record))
+    return d_int(d, reached, direct, recipe.fraction, recipe.threshold, chance=recipe.chance)
 
 
-def crossing_run(specs: Iterable[RunSpec], records: Iterable[Spec], found: DInt) -> RunSpec | None:
-    """The first run above the line at the first d whose mean is above it: not the best, which would be luck."""
+def crossing_run(
+    specs: Iterable[RunSpec], records: Iterable[Spec], found: DInt, beyond: float = 0.0
+) -> RunSpec | None:
+    """The first run above the line at the first d ≥ beyond whose mean is above it: not the best, which would be luck.
+
+    A search tries many d near the line, once each, and the first above is lucky too; so there beyond is d_int.
+    """
+    above = [
+        d for d, mean in zip(found.tried, found.means, strict=True) if mean > found.threshold and d >= beyond
+    ]
     for spec, record in zip(specs, records, strict=True):
-        if (
-            spec.d is not None
-            and spec.d == found.first_above
-            and (record["performance"] or 0) > found.threshold
-        ):
+        if above and spec.d == above[0] and (record["performance"] or 0) > found.threshold:
             return spec
     return None
 

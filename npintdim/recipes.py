@@ -8,6 +8,7 @@ from typing import Any
 from npintdim.backend import unknown
 from npintdim.rng import check_integer
 from npintdim.runs import RunSpec
+from npintdim.search import Search
 from npintdim.typing import Spec
 
 
@@ -19,13 +20,16 @@ class Recipe:
     ----------
     data : name of a data set
     model : spec of the network
-    d : the grid
+    d : the grid; None for an adaptive search, see `npintdim.search`
     projection : kind and options of P
     optimizer, direct_optimizer : specs, in the subspace and for the baseline
     seeds, direct_seeds : repetitions at each d, and of the baseline
     epochs, batch_size, l2, limit_train : of every run
     fraction : the threshold is fraction × mean baseline
     threshold : an absolute one instead
+    chance : see `d_int`
+    precision, budget, first : of the search, see `Search`; the grid and `seeds` do not count then
+    at_once : runs that the search proposes at a time. It decides what is run, `jobs` does not
 
     Raises
     ------
@@ -35,7 +39,7 @@ class Recipe:
 
     data: str
     model: Spec
-    d: tuple[int, ...]
+    d: tuple[int, ...] | None
     projection: Spec = field(default_factory=lambda: {"kind": "fastfood"})
     optimizer: Spec = field(default_factory=lambda: adam(1e-2))
     direct_optimizer: Spec = field(default_factory=lambda: adam(1e-3))
@@ -48,30 +52,51 @@ class Recipe:
     fraction: float = 0.9
     threshold: float | None = None
     seed: int = 0
+    chance: float = 0.0
+    precision: float = 0.05
+    budget: int = 24
+    first: int | None = None
+    at_once: int = 2
 
     def __post_init__(self) -> None:
-        if not self.d:
+        if self.d is not None and not self.d:
             raise ValueError("the grid of d is empty: at least one d is needed")
         check_integer("seeds", self.seeds, 1)
         check_integer("direct_seeds", self.direct_seeds, 1)
+        check_integer("at_once", self.at_once, 1)
+        self.search(1)
         self.specs()
+        self.subspace(1, 0)
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
-        """Every run: the baseline's, then those of each d; repetition k has seed + k."""
-        common: dict[str, Any] = {
+        """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
+        direct = [
+            RunSpec(**self.common(dtype), seed=self.seed + k, optimizer=self.direct_optimizer)
+            for k in range(self.direct_seeds)
+        ]
+        grid = [self.subspace(d, k, dtype) for d in sorted(set(self.d or ())) for k in range(self.seeds)]
+        return direct + grid
+
+    def subspace(self, d: int, k: int, dtype: str = "float32") -> RunSpec:
+        """Repetition k at d."""
+        return RunSpec(
+            **self.common(dtype),
+            seed=self.seed + k,
+            optimizer=self.optimizer,
+            projection=self.projection,
+            d=d,
+        )
+
+    def common(self, dtype: str) -> dict[str, Any]:
+        """What all runs share."""
+        return {
             "data": self.data, "model": self.model, "epochs": self.epochs, "batch_size": self.batch_size,
             "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype,
         }  # fmt: skip
-        direct = [
-            RunSpec(**common, seed=self.seed + k, optimizer=self.direct_optimizer)
-            for k in range(self.direct_seeds)
-        ]
-        subspace = [
-            RunSpec(**common, seed=self.seed + k, optimizer=self.optimizer, projection=self.projection, d=d)
-            for d in sorted(set(self.d))
-            for k in range(self.seeds)
-        ]
-        return direct + subspace
+
+    def search(self, D: int) -> Search:
+        """For an adaptive measurement of D parameters."""
+        return Search(D, self.first, self.precision, self.budget, self.fraction, self.threshold, self.chance)
 
 
 def adam(lr: float) -> Spec:

@@ -29,7 +29,7 @@ class Search:
     Parameters
     ----------
     D : largest d there is
-    first : d of the first run
+    first : d of the first run; None for the power of 4 next to sqrt(D)
     precision : wanted half width of the 95 % interval of log d: .05 is ±5 %
     budget : runs in subspaces, at most
     fraction, threshold, chance : see `d_int`
@@ -41,7 +41,7 @@ class Search:
     """
 
     D: int
-    first: int = 256
+    first: int | None = None
     precision: float = 0.05
     budget: int = 24
     fraction: float = 0.9
@@ -50,10 +50,16 @@ class Search:
 
     def __post_init__(self) -> None:
         check_integer("D", self.D, 1)
-        check_integer("first", self.first, 1)
+        if self.first is not None:
+            check_integer("first", self.first, 1)
         check_integer("budget", self.budget, 1)
         if not 0 < self.precision < math.inf:
             raise ValueError(f"precision is {self.precision}: a number > 0 is needed, e.g. 0.05 for ±5 %")
+
+    @property
+    def start(self) -> int:
+        """The first d."""
+        return min(self.first or STRIDE ** round(math.log(self.D, STRIDE) / 2), self.D)
 
 
 class Proposal(NamedTuple):
@@ -96,8 +102,8 @@ def plan(
     if not good:
         if len(d) > len(set(d)):
             return Plan((), f"{len(d)} runs and none finished")
-        start = min(search.first, search.D)
-        return numbered(d, [start, min(start * STRIDE, search.D)][:count], f"start at d = {start}")
+        wanted = dict.fromkeys(min(search.start * STRIDE**k, search.D) for k in range(count))
+        return numbered(d, list(wanted), "nothing is known")
     tried, performances = zip(*good, strict=True)
     found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
     low, high = bracket(found)

@@ -35,7 +35,9 @@ def add(commands: Any) -> None:
         commands, "measure", run, PURPOSE, "npintdim measure --data mnist --model lenet --seeds 3"
     )
     add_network(parser)
-    parser.add_argument("--d", type=grid, metavar="GRID", help="dimensions to try, e.g. 10,20,50")
+    parser.add_argument(
+        "--d", type=grid, metavar="GRID", help="e.g. 10,20,50; or search, or search:0.03 for ±3 %%"
+    )
     parser.add_argument("--seeds", type=int, metavar="N", help="repetitions at each d and of the baseline")
     parser.add_argument(
         "--epochs", type=int, metavar="N", help="passes over the training data; default by data"
@@ -50,12 +52,17 @@ def add(commands: Any) -> None:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/DATA-NET-PROJECTION by default")
 
 
-def grid(text: str) -> tuple[int, ...]:
-    """10,20,50 as integers."""
+def grid(text: str) -> dict[str, Any]:
+    """10,20,50 as a grid; search, or search:0.03, as an adaptive search and its precision."""
+    word, _, precision = text.partition(":")
     try:
-        return tuple(int(d) for d in text.split(","))
+        if word == "search":
+            return {"d": None} | ({"precision": float(precision)} if precision else {})
+        return {"d": tuple(int(d) for d in text.split(","))}
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of integers such as 10,20,50") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of integers such as 10,20,50, nor search or search:0.03"
+        ) from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,12 +74,19 @@ def run(args: argparse.Namespace) -> int:
     model = model_name(recipe.model)
     folder = args.out or default_folder(args.data, model, args.projection, *names)
     count, jobs = len(recipe.specs()), args.jobs or default_jobs(backend.name)
+    many = f"{count} runs" if recipe.d else f"{count} direct runs and up to {recipe.budget}"
     say(
-        f"{args.data}, {model}, {args.projection}: {count} runs of {recipe.epochs} epochs, "
+        f"{args.data}, {model}, {args.projection}: {many} of {recipe.epochs} epochs, "
         f"{min(jobs, count)} at a time, results in {folder}"
     )
     m = measure(
-        recipe, folder, backend=backend, jobs=args.jobs, data_folder=args.folder, progress=args.progress
+        recipe,
+        folder,
+        backend=backend,
+        jobs=args.jobs,
+        data_folder=args.folder,
+        progress=args.progress,
+        tell=say,
     )
     say(f"\nD = {m.D:,}\n{m.table()}\n")
     say(f"csv         {folder / 'results.csv'}")
@@ -94,7 +108,8 @@ def run(args: argparse.Namespace) -> int:
 def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     """The default recipe, with whatever the options say otherwise."""
     changes: dict[str, Any] = {"projection": projection_of(args), "seed": args.seed}
-    for name in ("d", "seeds", "epochs", "batch_size", "l2", "fraction", "threshold"):
+    changes |= args.d or {}
+    for name in ("seeds", "epochs", "batch_size", "l2", "fraction", "threshold"):
         if getattr(args, name) is not None:
             changes[name] = getattr(args, name)
     if args.seeds is not None:

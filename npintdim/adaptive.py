@@ -1,0 +1,57 @@
+"""The search, run: train what `npintdim.search` proposes, until it proposes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from npintdim.recipes import Recipe
+from npintdim.runs import RunSpec
+from npintdim.search import plan
+from npintdim.typing import Spec
+
+Train: TypeAlias = Callable[[Sequence[RunSpec]], list[Spec]]
+"""As `sweep` with everything but the specs given."""
+
+
+def pursue(
+    recipe: Recipe, D: int, dtype: str, train: Train, tell: Callable[[str], None]
+) -> tuple[list[RunSpec], list[Spec]]:
+    """Every run of an adaptive measurement.
+
+    Parameters
+    ----------
+    recipe : with d = None
+    D : number of all parameters
+    dtype : of the runs
+    train : gives the records of specs, those on disk without running them: so a search that was interrupted is
+        repeated up to where it stopped, and goes on
+    tell : gets a line before each step: what is known, what is run next and why, and the cost so far
+
+    Returns
+    -------
+    specs, records : the baseline's first, then in the order of the search
+    """
+    search, specs = recipe.search(D), recipe.specs(dtype)
+    tell(f"baseline: {len(specs)} direct runs")
+    records = train(specs)
+    baseline = [performance(r) for r in records]
+    d: list[int] = []
+    reached: list[float] = []
+    while True:
+        following = plan(search, d, reached, baseline, recipe.at_once)
+        seconds = sum(r["seconds"] for r in records)
+        tell(f"{following.why} (so far {len(records)} runs, {seconds:.0f} s of computing)")
+        if not following.runs:
+            return specs, records
+        wanted = [recipe.subspace(run.d, run.seed, dtype) for run in following.runs]
+        arrived = train(wanted)
+        specs, records = specs + wanted, records + arrived
+        d += [run.d for run in following.runs]
+        reached += map(performance, arrived)
+
+
+def performance(record: Spec) -> float:
+    """NaN if the run has none."""
+    return math.nan if record["performance"] is None else float(record["performance"])

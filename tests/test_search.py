@@ -1,0 +1,253 @@
+"""The search for d_int: what it tries next, that it ends, and where."""
+
+import math
+import sys
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+import npintdim as nid
+from npintdim.cli import main
+from npintdim.recipes import adam, fully_connected
+from npintdim.search import Proposal, Search, plan
+
+BASELINE = (0.98, 0.981, 0.979)
+
+
+def curve(d, d_90=600.0, slope=0.65):
+    """p = 0.9 × 0.98 at d_90."""
+    return 1 - min(1.0, 0.118 * (d / d_90) ** -slope)
+
+
+def searched(make_run, search, baseline=BASELINE, count=1):
+    """Every run that the search asks for, and its last word."""
+    d, p, why = [], [], []
+    while True:
+        following = plan(search, d, p, baseline, count)
+        why.append(following.why)
+        if not following.runs:
+            return d, p, why
+        assert len(following.runs) <= count
+        for run in following.runs:
+            assert run.seed == d.count(run.d)
+            assert 1 <= run.d <= search.D
+            d.append(run.d)
+            p.append(make_run(run.d, run.seed))
+
+
+def noisy(sd, seed=0, **options):
+    rng = np.random.default_rng(seed)
+    return lambda d, k: float(np.clip(curve(d, **options) + sd * rng.standard_normal(), 0, 1))
+
+
+def test_it_starts_at_a_power_of_4_next_to_the_root_of_D():
+    for D, d in ((199_210, 256), (44_426, 256), (656_810, 1024), (1000, 16), (3, 1), (1, 1)):
+        assert plan(Search(D), [], [], BASELINE).runs == (Proposal(d, 0),)
+    assert plan(Search(1000, first=50), [], [], BASELINE, 2).runs == (Proposal(50, 0), Proposal(200, 0))
+    assert plan(Search(100, first=500), [], [], BASELINE).runs == (Proposal(100, 0),)
+
+
+def test_it_brackets_by_factors_of_4_and_says_why():
+    up = plan(Search(10**6), [256], [0.5], BASELINE)
+    assert up == ((Proposal(1024, 0),), "d = 256 is below 0.8820: 4 times as many; next d = 1024")
+    down = plan(Search(10**6), [256], [0.95], BASELINE, 2)
+    assert [run.d for run in down.runs] == [64, 16]
+    assert down.why == "d = 256 reaches 0.8820: a 4th of it; next d = 64 and 16"
+    assert [run.d for run in plan(Search(300), [256], [0.5], BASELINE, 2).runs] == [300]
+
+
+def test_it_halves_the_bracket_in_log_d():
+    halved = plan(Search(10**6), [256, 1024], [0.7, 0.95], BASELINE)
+    assert halved == ((Proposal(512, 0),), "bracketed between 256 and 1024: halved in log d; next d = 512")
+    thirds = plan(Search(10**6), [256, 1024], [0.7, 0.95], BASELINE, 2)
+    assert [run.d for run in thirds.runs] == [406, 645]
+
+
+@pytest.mark.parametrize("d_90", [5.0, 37.0, 600.0, 20_000.0])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_without_noise_it_finds_the_crossing_and_stops(d_90, count):
+    search = Search(199_210)
+    d, p, why = searched(lambda d, k: curve(d, d_90), search, (0.98, 0.98), count)
+    assert nid.d_int(d, p, (0.98, 0.98)).d == pytest.approx(d_90, rel=1e-3)
+    assert len(d) <= 7 + 2 * count
+    assert why[-1].endswith(" %: as precise as asked (±5 %)")
+
+
+def test_with_noise_it_stops_at_the_precision_that_is_asked():
+    runs = {}
+    for precision in (0.2, 0.06):
+        d, p, _ = searched(noisy(0.006), Search(199_210, precision=precision, budget=60))
+        found = nid.d_int(d, p, BASELINE)
+        assert math.log(found.high / found.low) / 2 <= precision
+        assert found.low < 600 < found.high
+        runs[precision] = len(d)
+    assert 7 <= runs[0.2] < runs[0.06] < 20
+
+
+def test_no_precision_is_believed_before_seven_runs():
+    assert len(searched(noisy(0.001), Search(199_210, precision=1.0))[0]) == 7
+
+
+def test_nine_runs_at_the_noise_of_mnist_are_within_4_percent():
+    """RMSE of log d over 60 simulated searches, noise sd .006, baseline of three runs of sd .002."""
+    errors, covered = [], 0
+    for k in range(60):
+        rng = np.random.default_rng(1000 + k)
+        base = 0.98 + 0.002 * rng.standard_normal(3)
+        d_90 = 600 * math.exp(rng.uniform(-0.7, 0.7))
+        d, p, _ = searched(noisy(0.006, k, d_90=d_90), Search(199_210, precision=1e-6, budget=9), base)
+        found = nid.d_int(d, p, base, draws=500)
+        assert len(d) == 9
+        errors.append(math.log(found.d / d_90))
+        covered += found.low <= d_90 <= found.high
+    assert math.sqrt(np.mean(np.square(errors))) <= 0.04
+    assert covered >= 0.88 * 60
+
+
+def test_refinement_stays_near_the_crossing():
+    d, _, why = searched(noisy(0.006), Search(199_210, precision=1e-6, budget=20))
+    refined = [i for i, line in zip(d, why, strict=False) if "most is learnt there" in line]
+    assert len(refined) >= 14
+    assert all(600 / 2.5 < i < 600 * 2.5 for i in refined)
+    assert "crossing between " in why[6]
+    assert why[-1] == "budget of 20 runs spent"
+
+
+def test_never_reached_even_by_all_of_D():
+    d, _, why = searched(lambda d, k: 0.5, Search(3000))
+    assert d == [64, 256, 1024, 3000, 3000]
+    assert why[-1] == "never reached: even d = D = 3000 stays below 0.8820"
+
+
+def test_already_reached_at_1():
+    d, _, why = searched(lambda d, k: 0.95, Search(3000))
+    assert d == [64, 16, 4, 1, 1]
+    assert why[-1] == "already reached at d = 1 (0.8820)"
+
+
+def test_a_jump_between_neighbours_is_said():
+    """The toy problem: nothing up to 9, everything from 10 on."""
+    d, p, why = searched(lambda d, k: 1.0 if d >= 10 else 0.01 * d, Search(1000), (1.0, 1.0))
+    assert {9, 10} <= set(d)
+    assert len(d) < 24
+    assert 9 <= nid.d_int(d, p, (1.0, 1.0)).d <= 10
+    assert "9 and 10" in why[-1] or "as precise as asked" in why[-1]
+
+
+def test_runs_that_diverge_are_repeated_and_counted():
+    d, p, _ = searched(lambda d, k: math.nan if d > 1000 else curve(d), Search(10**6, budget=12))
+    assert sum(map(math.isnan, p)) >= 1
+    assert len(d) <= 12
+    d, _, why = searched(lambda d, k: math.nan, Search(10**6, budget=12))
+    assert d == [1024, 1024]
+    assert why[-1] == "2 runs and none finished"
+
+
+def test_the_same_results_give_the_same_plan():
+    d, p, _ = searched(noisy(0.02), Search(10**5, budget=11))
+    assert plan(Search(10**5), d, p, BASELINE, 2) == plan(Search(10**5), tuple(d), tuple(p), BASELINE, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"D": 0}, "D is 0: D ≥ 1 is needed"),
+        ({"first": 0}, "first is 0: first ≥ 1 is needed"),
+        ({"budget": 0}, "budget is 0: budget ≥ 1 is needed"),
+        ({"precision": 0.0}, "precision is 0.0: a number > 0 is needed, e.g. 0.05 for ±5 %"),
+        ({"precision": math.nan}, "precision is nan"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Search(**{"D": 1000} | arguments)
+
+
+# ---- through `measure`
+RECIPE = nid.Recipe(
+    "digits", fully_connected(64, 16, 10), None, optimizer=adam(0.1), direct_optimizer=adam(0.01),
+    direct_seeds=2, epochs=4, batch_size=64, limit_train=400, budget=8, first=16,
+)  # fmt: skip
+
+
+def measured(recipe, folder, **options):
+    return nid.measure(recipe, folder, backend=nid.get_backend("numpy", threads=1), jobs=1, **options)
+
+
+def test_measured_by_search_on_the_digits(tmp_path, monkeypatch):
+    lines = []
+    m = measured(RECIPE, tmp_path, tell=lines.append)
+    d = [r["spec"]["d"] for r in m.records if "d" in r["spec"]]
+    assert d[:2] == [16, 64]
+    assert len(m.records) == 2 + len(d) <= 10
+    assert len({(r["spec"].get("d"), r["spec"]["seed"]) for r in m.records}) == len(m.records)
+    assert lines[0] == "baseline: 2 direct runs"
+    assert lines[1].startswith("nothing is known; next d = 16 and 64 (so far 2 runs, ")
+    assert lines[-1].startswith("budget of 8 runs spent (so far 10 runs, ")
+    assert math.isfinite(m.d_int.d)
+    assert m.d_int.low < m.d_int.d < m.d_int.high
+    assert m.compressed["d"] >= m.d_int.d
+    assert asdict(m.recipe)["d"] is None
+
+    monkeypatch.setattr(sys.modules["npintdim.sweep"], "attempt", None)
+    again = measured(RECIPE, tmp_path)
+    assert (again.records, again.d_int) == (m.records, m.d_int)
+
+
+def test_a_search_that_was_interrupted_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    module = sys.modules["npintdim.sweep"]
+    attempt, done = module.attempt, []
+
+    def stopping(spec, **options):
+        if len(done) == 5:
+            raise KeyboardInterrupt
+        done.append(spec)
+        return attempt(spec, **options)
+
+    monkeypatch.setattr(module, "attempt", stopping)
+    with pytest.raises(KeyboardInterrupt, match="the same command does the rest"):
+        measured(RECIPE, tmp_path)
+    assert len(list((tmp_path / "runs").glob("*.json"))) == 5
+    rest = []
+    monkeypatch.setattr(
+        module, "attempt", lambda spec, **options: (rest.append(spec), attempt(spec, **options))[1]
+    )
+    m = measured(RECIPE, tmp_path)
+    assert {s.key for s in done}.isdisjoint(s.key for s in rest)
+    assert len(rest) == len(m.records) - 5
+
+
+def test_a_finer_search_in_the_same_folder_uses_what_is_there(tmp_path):
+    measured(replace(RECIPE, budget=4), tmp_path)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").glob("*.json")}
+    measured(replace(RECIPE, budget=6), tmp_path)
+    assert len(before) == 6
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_the_command_searches_and_says_what_it_does(tmp_path, capsys):
+    command = ["measure", "--model", "64-16-10", "--epochs", "2", "--seeds", "1", "--jobs", "1", "--quiet"]
+    command += ["--backend", "numpy", "--d", "search:3.0", "--out", str(tmp_path)]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "1 direct runs and up to 24 of 2 epochs" in said
+    assert "nothing is known; next d = 64 and 256 (so far 1 runs, " in said
+    assert "(±300 %)" in said or "budget of 24 runs spent" in said
+    with pytest.raises(SystemExit):
+        main(["measure", "--d", "search:fast"])
+    assert "'search:fast' is not a list of integers such as 10,20,50, nor search" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precision": -1.0}, "precision is -1.0"),
+        ({"budget": 0}, "budget is 0"),
+        ({"first": 0}, "first is 0"),
+        ({"at_once": 0}, "at_once is 0"),
+    ],
+)
+def test_a_wrong_search_is_refused_when_the_recipe_is_made(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(RECIPE, **changes)
