@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import Backend, get_backend
+from npintdim.fusion import plan
 from npintdim.landscape import Batch, Evaluation
 from npintdim.layers import Layer
 from npintdim.losses import correct, softmax_cross_entropy
@@ -31,6 +32,7 @@ class Model:
     in_shape : shape of one example, e.g. (784,) or (1, 28, 28)
     backend : where and how it computes; None for `get_backend()`
     recipe : the spec of the architecture that built it, if one did
+    fuse : let runs of layers be computed as one step where the backend can; `plan` says which
 
     Raises
     ------
@@ -44,6 +46,7 @@ class Model:
         in_shape: tuple[int, ...],
         backend: Backend | None = None,
         recipe: Spec | None = None,
+        fuse: bool = True,
     ) -> None:
         counts: Counter[str] = Counter()
         named = []
@@ -57,14 +60,17 @@ class Model:
         self.layout = ParamLayout(
             tuple((f"{a.name}.{key}", shape) for a in self.layers for key, shape in a.param_shapes().items())
         )
+        self.fuse = fuse
         self._recipe = recipe
-        self._first = next((i for i, a in enumerate(self.layers) if a.param_shapes()), 0)
         shape = self.in_shape
         for layer in self.layers:
             shape = layer.out_shape(shape)
         if len(shape) != 1:
             raise ValueError(f"the last layer gives {shape} per example: (classes,) is needed; add Flatten?")
         self.classes = shape[0]
+        self.steps = plan(self.layers, self.in_shape, self.backend, fuse)
+        self._parts = ParamLayout(tuple((str(i), (step.layout.D,)) for i, step in enumerate(self.steps)))
+        self._first = next((i for i, step in enumerate(self.steps) if step.layout.D), 0)
 
     @property
     def D(self) -> int:
@@ -83,6 +89,10 @@ class Model:
         layers = [{"kind": type(a).__name__, **asdict(a)} for a in self.layers]
         return {"in_shape": list(self.in_shape), "layers": layers}
 
+    def plan(self) -> str:
+        """Which layers are computed together, a line for each step."""
+        return "\n".join(f"{step.title}: {' '.join(a.name for a in step.layers)}" for step in self.steps)
+
     def init_theta(self, seed: int) -> Floats:
         """Theta_0: every parameter by its layer's initializer, from its own lane.
 
@@ -99,27 +109,24 @@ class Model:
         return theta_0
 
     def forward(self, theta: Floats, x: Array) -> tuple[Floats, list[Any]]:
-        """Logits (n, classes) and the layers' caches; x is (n, *in_shape) or any shape of that size."""
+        """Logits (n, classes) and the steps' caches; x is (n, *in_shape) or any shape of that size."""
         y = self._examples(x)
         caches = []
-        for layer, params in zip(self.layers, self._params(theta), strict=True):
-            y, cache = layer.forward(self.backend, params, y)
+        for step, part in zip(self.steps, self._of_steps(theta), strict=True):
+            y, cache = step.forward(self.backend, part, y)
             caches.append(cache)
         return y, caches
 
     def backward(
         self, theta: Floats, caches: list[Any], dlogits: Floats, out: Floats | None = None
     ) -> Floats:
-        """∇_θ L (D,) from ∂L/∂logits; the chain rule, from the last layer to the first with parameters."""
+        """∇_θ L (D,) from ∂L/∂logits; the chain rule, from the last step to the first with parameters."""
         grad: Floats = self.backend.buffer(out, (self.D,))
-        places = self._params(grad)
-        params = self._params(theta)
-        dy: Floats | None = dlogits
-        for i in reversed(range(self._first, len(self.layers))):
+        parts, places = self._of_steps(theta), self._of_steps(grad)
+        dy: Floats | None = self.backend.floats(dlogits, "dlogits")
+        for i in reversed(range(self._first, len(self.steps))):
             assert dy is not None
-            dy, dparams = self.layers[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
-            for key, place in places[i].items():
-                place[...] = dparams[key]
+            dy = self.steps[i].backward(self.backend, parts[i], caches[i], dy, places[i], i > self._first)
         return grad
 
     def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
@@ -146,10 +153,9 @@ class Model:
             hits = hits + correct(logits, labels[part])
         return Evaluation(loss=float(loss) / n, performance=int(hits) / n, n=n)
 
-    def _params(self, theta: Floats) -> list[dict[str, Floats]]:
-        """One dict of views per layer."""
-        views = self.layout.views(theta)
-        return [{key: views[f"{a.name}.{key}"] for key in a.param_shapes()} for a in self.layers]
+    def _of_steps(self, theta: Floats) -> list[Floats]:
+        """The part of each step, as a view."""
+        return list(self._parts.views(self.backend.floats(theta, "theta")).values())
 
     def _examples(self, x: Array | None) -> Floats:
         if x is None:

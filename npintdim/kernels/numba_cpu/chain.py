@@ -1,0 +1,143 @@
+"""A run of Linear layers, with ReLU or without: y_m = max(y_{m−1} W_m + b_m, 0), m = 1, ..., M.
+
+`sizes` are the features n_0, n_1, ..., n_M; the parameters lie as in theta: W_1, b_1, W_2, ... All y_m
+lie one after another in one array, as if y_0 = x did too; so do the dz_m = ∂L/∂(y_{m−1} W_m + b_m).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npintdim.kernels.numba_cpu.gemm import multiply, transpose
+from npintdim.kernels.numba_cpu.jit import frozen, jit
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
+from npintdim.typing import Array, Floats, Ints
+
+EXAMPLES, INPUTS = 32, 64  # rows of y, rows of dW that one thread makes at a time
+RATE = 1e5  # products that one thread makes in a microsecond
+
+
+@jit
+def layer(sizes, m, n):
+    """n_{m−1}, n_m, and where W_m, y_{m−1} and y_m of n examples begin."""
+    W = before = 0
+    for i in range(1, m):
+        W += (sizes[i - 1] + 1) * sizes[i]
+        before += n * sizes[i - 1]
+    return sizes[m - 1], sizes[m], W, before, before + n * sizes[m - 1]
+
+
+@jit
+def affine(y, at, b, rows, relu):
+    """Add b to rows of y and, with relu, take the positive part; NaN stays."""
+    floor = y.dtype.type(0 if relu else -np.inf)
+    for i in range(rows):
+        line = y[at + i * len(b) :][: len(b)]
+        for j in range(len(b)):
+            z = line[j] + b[j]
+            line[j] = floor if z < floor else z
+
+
+@jit
+def close(dz, y):
+    """Dz = dy · [y > 0], in place."""
+    zero = dz.dtype.type(0)
+    for i in range(len(dz)):
+        dz[i] = dz[i] if y[i] > zero else zero
+
+
+@shared
+def forward(x, theta, sizes, relu, y, work):
+    """Every y_m, for a few examples at a time."""
+    n = len(x) // sizes[0]
+    for part in each(work, 0, (n + EXAMPLES - 1) // EXAMPLES):
+        low = part * EXAMPLES
+        rows = min(EXAMPLES, n - low)
+        for m in range(1, len(sizes)):
+            n_in, n_out, W, before, after = layer(sizes, m, n)
+            here, b = after + low * n_out, theta[W + n_in * n_out :][:n_out]
+            if m == 1:
+                multiply(x, low * n_in, n_in, 1, theta, W, y, here, rows, n_in, n_out)
+            else:
+                multiply(y, before + low * n_in, n_in, 1, theta, W, y, here, rows, n_in, n_out)
+            affine(y, here, b, rows, relu[m - 1])
+    linger(work)
+
+
+@jit
+def descend(turned, sizes, relu, y, dz, lowest, n, low, rows):
+    """dz_{m−1} = (dz_m W_mᵀ) · [y_{m−1} > 0] for a few examples; `turned` holds the W_mᵀ."""
+    for m in range(len(sizes) - 1, 0, -1):
+        n_in, n_out, W, before, after = layer(sizes, m, n)
+        here = after + low * n_out
+        if relu[m - 1]:
+            close(dz[here:][: rows * n_out], y[here:][: rows * n_out])
+        if m >= lowest:
+            multiply(dz, here, n_out, 1, turned, W, dz, before + low * n_in, rows, n_out, n_in)
+
+
+@jit
+def weigh(source, at, dz, after, n, n_in, n_out, dW, low, rows):
+    """A few rows of dW_m = y_{m−1}ᵀ dz_m; with the first ones db_m = Σ dz_m, which lies behind dW_m."""
+    multiply(source, at + low, 1, n_in, dz, after, dW, low * n_out, rows, n, n_out)
+    if low == 0:
+        db = dW[n_in * n_out :][:n_out]
+        db[:] = 0
+        for i in range(n):
+            line = dz[after + i * n_out :][:n_out]
+            for j in range(n_out):
+                db[j] += line[j]
+
+
+@shared
+def backward(x, theta, sizes, relu, y, dz, turned, grad, lowest, work):
+    """W_mᵀ layer by layer, then every dz_m, then every dW_m and db_m."""
+    n = len(dz) // sizes.sum()
+    for m in each(work, 0, len(sizes) - lowest):
+        n_in, n_out, W, _, _ = layer(sizes, lowest + m, 0)
+        transpose(theta, W, n_out, n_in, n_out, turned, W, n_in)
+    for part in each(work, 1, (n + EXAMPLES - 1) // EXAMPLES):
+        low = part * EXAMPLES
+        descend(turned, sizes, relu, y, dz, lowest, n, low, min(EXAMPLES, n - low))
+    parts = (sizes[:-1] + INPUTS - 1) // INPUTS
+    for part in each(work, 2, parts.sum()):
+        m = 1
+        while part >= parts[m - 1]:
+            part -= parts[m - 1]
+            m += 1
+        n_in, n_out, W, before, after = layer(sizes, m, n)
+        low = part * INPUTS
+        rows = min(INPUTS, n_in - low)
+        if m == 1:
+            weigh(x, 0, dz, after, n, n_in, n_out, grad[W:], low, rows)
+        else:
+            weigh(y, before, dz, after, n, n_in, n_out, grad[W:], low, rows)
+    linger(work)
+
+
+def linear_forward(x: Floats, theta: Floats, sizes: Ints, relu: Array, threads: int) -> Floats:
+    """All y_m of examples x (n, n_0), the last one at the end."""
+    y = np.empty(len(x) * int(sizes.sum()), dtype=theta.dtype)
+    threads = worth(threads, len(x) * len(theta) / RATE)
+    forward(frozen(x).reshape(-1), frozen(theta), sizes, relu, y, threads)
+    return y
+
+
+def linear_backward(
+    x: Floats,
+    theta: Floats,
+    sizes: Ints,
+    relu: Array,
+    y: Floats,
+    dy: Floats,
+    grad: Floats,
+    need_dx: bool,
+    threads: int,
+) -> Floats | None:
+    """dx (None unless needed) from dy = ∂L/∂y_M; the gradient of the parameters is written to grad."""
+    dz, turned = np.empty_like(y), np.empty_like(theta)
+    dz[len(dz) - dy.size :] = dy.reshape(-1)
+    threads = worth(threads, 2 * len(x) * len(theta) / RATE)
+    lowest = 1 if need_dx else 2
+    backward(frozen(x).reshape(-1), frozen(theta), sizes, relu, y, dz, turned, grad, lowest, threads)
+    return dz[: x.size].reshape(x.shape) if need_dx else None

@@ -1,0 +1,168 @@
+"""Convolution with bias, ReLU or not, and 2×2 max-pooling, forward and backward, for blocks of 16 examples.
+
+A block holds its examples as [channel][row][column][example], so that every operation works lane by
+lane: no edges, no shuffles, and a weight is one number for all lanes. Of a convolution only the
+largest of each window and its place are kept. `shape` is (c_in, h, w, c_out, k, relu).
+"""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from npintdim.kernels.numba_cpu.jit import jit
+from npintdim.kernels.numba_cpu.lanes import total
+from npintdim.kernels.numba_cpu.simd import LANES, binary, load, select, store, zeros
+from npintdim.kernels.numba_cpu.tile import numbers_by_vectors, vectors_by_vectors
+
+CHANNELS, TAPS = 3, 4  # of a tile
+CLOSED = np.int8(4)  # the place in the window where ReLU lets no gradient through
+
+binary(operator.eq, "fcmp_ordered", "icmp_unsigned", ("==",))
+binary(operator.ne, "fcmp_unordered", "icmp_unsigned", ("!=",))
+
+
+@jit
+def pooled(shape):
+    """Height and width of the output."""
+    _, h, w, _, k, _ = shape
+    return (h - k + 1) // 2, (w - k + 1) // 2
+
+
+@jit
+def keep(sums, b, relu, y, at, winners, place, plane):
+    """Of each channel's four sums the largest, plus b, and where it was: the first on a tie; NaN wins."""
+    nothing, zero = zeros(winners), zeros(y)
+    for c, (s0, s1, s2, s3) in enumerate(sums):
+        best, winner = s0, nothing
+        for i, s in ((np.int8(1), s1), (np.int8(2), s2), (np.int8(3), s3)):
+            wins = (best < s) | (s != s)
+            best, winner = select(wins, s, best), select(wins, i, winner)
+        best = best + b[c]
+        if relu:
+            winner = select(zero < best, winner, CLOSED)
+            best = select(best < zero, zero, best)
+        store(y, at + c * plane, best)
+        store(winners, place + c * plane, winner)
+
+
+@jit
+def conv_pool(x, at, theta, W, shape, y, to, winners, place):
+    """y[o, i, j] = b[o] + max over u, v < 2 of Σ_{c, a, b} W[o, c, a, b] · x[c, 2i + u + a, 2j + v + b]."""
+    c_in, h, w, c_out, k, relu = shape
+    p, q = pooled(shape)
+    taps, plane, b = c_in * k * k, p * q * LANES, theta[W + c_out * c_in * k * k :]
+    window = np.array([0, 1, w, w + 1]) * LANES
+    loops = ((c_in, k, k), (k * k, k, 1), (h * w * LANES, w * LANES, LANES))
+    for i in range(p):
+        o = 0
+        while o < c_out:
+            whole, V = o + CHANNELS <= c_out, W + o * taps
+            for j in range(q):
+                corner, here = at + 2 * (i * w + j) * LANES, o * plane + (i * q + j) * LANES
+                if whole:
+                    s = numbers_by_vectors(CHANNELS, 4, theta, V, taps, x, corner, window, loops, LANES)
+                    keep(s, b[o:], relu, y, to + here, winners, place + here, plane)
+                else:
+                    t = numbers_by_vectors(1, 4, theta, V, taps, x, corner, window, loops, LANES)
+                    keep(t, b[o:], relu, y, to + here, winners, place + here, plane)
+            o += CHANNELS if whole else 1
+
+
+@jit
+def unpool(dy, at, winners, place, shape, dz, db):
+    """Every dy at its winner's place in dz, which has a frame of zeros; db += Σ dz."""
+    c_out, (p, q), zero = shape[3], pooled(shape), zeros(dy)
+    width = 2 * q + 2
+    for o in range(c_out):
+        s = zero
+        for i in range(p):
+            for j in range(q):
+                here = ((o * p + i) * q + j) * LANES
+                corner = ((o * (2 * p + 2) + 2 * i + 1) * width + 2 * j + 1) * LANES
+                d, winner = load(dy, at + here), load(winners, place + here)
+                for u, shift in enumerate((0, 1, width, width + 1)):
+                    store(dz, corner + shift * LANES, select(winner == np.int8(u), d, zero))
+                s = s + select(winner == CLOSED, zero, d)
+        db[o] += total(s)
+
+
+@jit
+def add(sums, dW, at, apart):
+    """dW[o, t] += the sum of a tile's lanes."""
+    for o, line in enumerate(sums):
+        for t, s in enumerate(line):
+            dW[at + o * apart + t] += total(s)
+
+
+@jit
+def weigh(dz, x, at, shape, grad, W):
+    """dW[o, t] += Σ_{i, j} dz[o, i, j] · x[c, i + a, j + b] for all taps t = (c, a, b)."""
+    c_in, h, w, c_out, k, _ = shape
+    p, q = pooled(shape)
+    width, taps = 2 * q + 2, c_in * k * k
+    plane = (2 * p + 2) * width * LANES
+    shifts = np.array([((t // (k * k) * h + t // k % k) * w + t % k) * LANES for t in range(taps)])
+    loops = ((2 * p, 2 * q), (width * LANES, LANES), (w * LANES, LANES))
+    o = 0
+    while o < c_out:
+        whole, corner = o + CHANNELS <= c_out, o * plane + (width + 1) * LANES
+        t = 0
+        while t < taps:
+            many, here, V = t + TAPS <= taps, shifts[t:], W + o * taps + t
+            if whole and many:
+                a = vectors_by_vectors(CHANNELS, TAPS, dz, corner, plane, x, at, here, loops, LANES)
+                add(a, grad, V, taps)
+            elif whole:
+                b = vectors_by_vectors(CHANNELS, 1, dz, corner, plane, x, at, here, loops, LANES)
+                add(b, grad, V, taps)
+            elif many:
+                c = vectors_by_vectors(1, TAPS, dz, corner, plane, x, at, here, loops, LANES)
+                add(c, grad, V, taps)
+            else:
+                d = vectors_by_vectors(1, 1, dz, corner, plane, x, at, here, loops, LANES)
+                add(d, grad, V, taps)
+            t += TAPS if many else 1
+        o += CHANNELS if whole else 1
+
+
+@jit
+def put(sums, dx, at, plane, below, right, w):
+    """Four sums of each channel, as far as the image goes."""
+    for c, (s0, s1, s2, s3) in enumerate(sums):
+        i = at + c * plane
+        store(dx, i, s0)
+        if right:
+            store(dx, i + LANES, s1)
+        if below:
+            store(dx, i + w * LANES, s2)
+        if below and right:
+            store(dx, i + (w + 1) * LANES, s3)
+
+
+@jit
+def back(dz, theta, W, shape, dx, to):
+    """dx[c, i, j] = Σ_{o, a, b} W[o, c, a, b] · dz[o, i − a, j − b], without the taps that meet the frame only."""
+    c_in, h, w, c_out, k, _ = shape
+    p, q = pooled(shape)
+    width = 2 * q + 2
+    window = np.array([0, 1, width, width + 1]) * LANES
+    for i in range(0, h, 2):
+        a = max(0, i - 2 * p + 1)
+        for j in range(0, w, 2):
+            b = max(0, j - 2 * q + 1)
+            counts = (c_out, min(k, i + 2) - a, min(k, j + 2) - b)
+            loops = (counts, (c_in * k * k, k, 1), ((2 * p + 2) * width * LANES, -width * LANES, -LANES))
+            corner = ((i - a + 1) * width + j - b + 1) * LANES
+            c = 0
+            while c < c_in:
+                V, here = W + (c * k + a) * k + b, to + ((c * h + i) * w + j) * LANES
+                if c + CHANNELS <= c_in:
+                    s = numbers_by_vectors(CHANNELS, 4, theta, V, k * k, dz, corner, window, loops, LANES)
+                    put(s, dx, here, h * w * LANES, i + 1 < h, j + 1 < w, w)
+                    c += CHANNELS
+                else:
+                    t = numbers_by_vectors(1, 4, theta, V, k * k, dz, corner, window, loops, LANES)
+                    put(t, dx, here, h * w * LANES, i + 1 < h, j + 1 < w, w)
+                    c += 1

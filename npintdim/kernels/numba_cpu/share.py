@@ -1,0 +1,156 @@
+"""Work that threads share item by item, for kernels that are short and follow upon each other quickly.
+
+A sleeping thread takes 50 to 100 microseconds to wake, as long as a whole kernel. So a helper stays
+awake for a moment after its work, in compiled code: it needs Python's lock only when the next kernel
+has begun, and then nobody else does. Nor does a caller wait for helpers: it works on until nothing
+is left, and one that comes late finds nothing to do. A @shared kernel ends with (..., work) and
+
+    for i in each(work, 0, count):   items 0, ..., count − 1 that nobody else has taken
+        ...                          after the loop all are done, those of others too
+    linger(work)                     its last line
+
+An item writes to places of its own. The last part of `work` is the thread's rank, 0 for the caller.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from npintdim.kernels.numba_cpu.jit import jit, own
+from npintdim.kernels.numba_cpu.simd import intrinsic, place
+
+LOOPS = 4  # at most, in a kernel
+LEAST = 20.0  # microseconds of work that are worth a helper, who may be awake
+PATIENCE = 300_000  # looks at the bell, about as many nanoseconds
+
+# glibc gives freed memory back to the system, and pays for it again page by page at the next step,
+# unless it has seen a larger block being freed; it learns up to 32 MB.
+np.empty((1 << 25) - (1 << 13), dtype=np.uint8)
+
+
+@intrinsic
+def raise_by(typingctx, counters, i, amount):
+    """counters[i] += amount in one indivisible operation; what it was before."""
+
+    def codegen(context, builder, signature, args):
+        p = place(context, builder, counters, *args[:2])
+        return builder.atomic_rmw("add", p, args[2], "seq_cst")
+
+    return types.int64(counters, types.intp, types.int64), codegen
+
+
+@intrinsic
+def look(typingctx, counters, i):
+    """counters[i], as others have left it."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load_atomic(place(context, builder, counters, *args), "acquire", 8)
+
+    return types.int64(counters, types.intp), codegen
+
+
+@numba.njit(nogil=True)  # not @jit: Numba fails on generators that were kept on disk
+def each(work, loop, count):
+    """Items of a loop: of the thread's own share, so that memory stays near, then of others'; wait for all."""
+    bell, loops, number, rank = work
+    if rank == 0 and loop == 0:
+        raise_by(bell, 0, number - look(bell, 0))
+    taken = loops[loop]
+    threads = len(taken) - 1
+    for k in range(threads):
+        owner = (rank + k) % threads
+        first, end = own(count, owner, threads)
+        i = first + raise_by(taken, owner, 1)
+        while i < end:
+            yield i
+            raise_by(taken, threads, 1)  # one more is done
+            i = first + raise_by(taken, owner, 1)
+    while look(taken, threads) < count:
+        pass
+
+
+@jit
+def linger(work):
+    """A helper waits for the bell."""
+    bell, _, number, rank = work
+    looks = 0
+    while rank > 0 and looks < PATIENCE and look(bell, 0) == number:
+        looks += 1
+
+
+def worth(threads: int, microseconds: float) -> int:
+    """The threads where the work is worth helpers, else 1."""
+    return threads if microseconds > LEAST else 1
+
+
+class Team:
+    """Helpers of one caller at a time; whoever calls meanwhile works alone."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """No helper yet."""
+        self.bell = np.zeros(1, dtype=np.int64)  # number of the last kernel that has begun
+        self.free, self.posted = threading.Lock(), threading.Condition()
+        self.job: Callable[[int], None] | None = None
+        self.number = self.threads = self.helpers = 0
+
+    def serve(self, rank: int) -> None:
+        """The life of a helper."""
+        seen = 0
+        while True:
+            with self.posted:
+                while self.number == seen:
+                    self.posted.wait()
+                seen, job = self.number, self.job if rank < self.threads else None
+            if job is not None:
+                job(rank)
+            del job  # or it would keep its arrays
+
+    def run(self, kernel: Callable[..., None], given: list[Any], threads: int) -> None:
+        """Call a kernel, with helpers if they are free."""
+        if threads == 1 or not self.free.acquire(blocking=False):
+            kernel(*given, (np.zeros(1, np.int64), np.zeros((LOOPS, 2), np.int64), 0, 0))
+            return
+        try:
+            while self.helpers < threads - 1:
+                self.helpers += 1
+                threading.Thread(target=self.serve, args=(self.helpers,), daemon=True).start()
+            number, loops = self.number + 1, np.zeros((LOOPS, threads + 1), np.int64)
+
+            def job(rank: int) -> None:
+                kernel(*given, (self.bell, loops, number, rank))
+
+            with self.posted:
+                self.number, self.threads, self.job = number, threads, job
+                self.posted.notify_all()
+            job(0)
+        finally:
+            self.job = None
+            self.free.release()
+
+
+TEAM = Team()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=TEAM.begin)
+
+
+def shared(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile a kernel; in place of `work` its caller gives the number of threads."""
+    kernel = jit(function)
+
+    @functools.wraps(function)
+    def run(*arguments: Any) -> None:
+        *given, threads = arguments
+        TEAM.run(kernel, given, threads)
+
+    return run

@@ -1,0 +1,164 @@
+"""The register tile: rows × columns sums of products at once, the heart of every product of matrices and images.
+
+A processor multiplies and adds faster than it loads. Of a tile of 8 × 3 vectors, kept in 24
+registers, one step of the sums loads 8 numbers and 3 vectors and makes 24 products, so that the
+loads keep up. Where the operands lie is left open: a product of matrices (`gemm.py`), a convolution
+and both of its gradients (`convpool.py`) are this tile with different steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from npintdim.kernels.numba_cpu.simd import (
+    I32,
+    I64,
+    LANES,
+    Vector,
+    constant,
+    fused,
+    intrinsic,
+    place,
+    read,
+    shuffle,
+    splat,
+    write,
+)
+
+
+def first(builder: Any, count: Any) -> Any:
+    """The mask of the first `count` lanes."""
+    many = builder.insert_element(constant(I32, [0] * LANES), builder.trunc(count, I32), I32(0))
+    many = shuffle(builder, many, many, [0] * LANES)
+    return builder.icmp_signed("<", constant(I32, range(LANES)), many)
+
+
+def masked(builder: Any, name: str, result: Any, vector: Any, *args: Any) -> Any:
+    """LLVM's load or store of some lanes."""
+    full = f"llvm.masked.{name}.v{LANES}f{32 if vector.element == ir.FloatType() else 64}.p0"
+    function = ir.FunctionType(result, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, full), args)
+
+
+def read_first(builder: Any, p: Any, vector: Any, mask: Any) -> Any:
+    """What lies at p in the lanes of the mask, else 0; nothing else is touched."""
+    p = builder.bitcast(p, vector.as_pointer())
+    return masked(builder, "load", vector, vector, p, I32(1), mask, ir.Constant(vector, None))
+
+
+@intrinsic
+def load_first(typingctx, array, i, count):
+    """array[i : i + count], then zeros."""
+    vector = Vector(array.dtype)
+
+    def codegen(context, builder, signature, args):
+        p = place(context, builder, array, *args[:2])
+        return read_first(builder, p, context.get_value_type(vector), first(builder, args[2]))
+
+    return vector(array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_first(typingctx, array, i, x, count):
+    """array[i : i + count] = the first lanes of x."""
+
+    def codegen(context, builder, signature, args):
+        ty = args[2].type
+        p = builder.bitcast(place(context, builder, array, *args[:2]), ty.as_pointer())
+        masked(builder, "store", ir.VoidType(), ty, args[2], p, I32(1), first(builder, args[3]))
+
+    return types.void(array, types.intp, x, types.intp), codegen
+
+
+def tile(numbers: bool) -> Callable[..., Any]:
+    """The tile whose left operands are numbers, one for all lanes, or vectors.
+
+    sums[r][c] = Σ left[p + r · apart] · right[q + shifts[c]], where p and q start at (at, start) and
+    walk through a nest of loops = (counts, steps of p, steps of q), the outermost first. Of the last
+    column `kept` lanes are read, the others are 0.
+    """
+
+    @intrinsic
+    def sums(typingctx, rows, columns, left, at, apart, right, start, shifts, loops, kept):
+        if not isinstance(rows, types.IntegerLiteral):
+            return None  # Numba tries the written-out numbers first
+        R, C = rows.literal_value, columns.literal_value
+        vector = Vector(right.dtype)
+        result = types.UniTuple(types.UniTuple(vector, C), R)
+
+        def codegen(context, builder, signature, args):
+            a, at, apart, b, start, table, nest, kept = args[2:]
+            ty = context.get_value_type(vector)
+            acc = [
+                [cgutils.alloca_once_value(builder, ir.Constant(ty, None)) for _ in range(C)]
+                for _ in range(R)
+            ]
+            a = place(context, builder, left, a, at)
+            shift = [builder.load(place(context, builder, shifts, table, I64(c))) for c in range(C)]
+            columns = [place(context, builder, right, b, builder.add(start, s)) for s in shift]
+            mask = first(builder, kept)
+            nest = [cgutils.unpack_tuple(builder, steps) for steps in cgutils.unpack_tuple(builder, nest)]
+
+            def walk(nest, p, q):
+                if nest:
+                    (count, by_left, by_right), *inner = nest
+                    with cgutils.for_range(builder, count) as loop:
+                        walk(
+                            inner,
+                            builder.add(p, builder.mul(loop.index, by_left)),
+                            builder.add(q, builder.mul(loop.index, by_right)),
+                        )
+                    return
+                *whole, last = (builder.gep(p, [q], inbounds=True) for p in columns)
+                x = [*(read(builder, p, ty) for p in whole), read_first(builder, last, ty, mask)]
+                for r in range(R):
+                    number = builder.gep(a, [builder.add(p, builder.mul(apart, I64(r)))], inbounds=True)
+                    if numbers:
+                        w = splat(context, builder, builder.load(number), vector.dtype, vector)
+                    else:
+                        w = read(builder, number, ty)
+                    for c in range(C):
+                        builder.store(fused(builder, w, x[c], builder.load(acc[r][c])), acc[r][c])
+
+            walk(list(zip(*nest, strict=True)), I64(0), I64(0))
+            lines = [context.make_tuple(builder, result.dtype, map(builder.load, line)) for line in acc]
+            return context.make_tuple(builder, result, lines)
+
+        i = types.intp
+        nest = types.UniTuple(types.UniTuple(i, len(loops[0])), 3)
+        return result(rows, columns, left, i, i, right, i, shifts, nest, i), codegen
+
+    return sums
+
+
+numbers_by_vectors, vectors_by_vectors = tile(True), tile(False)
+
+
+@intrinsic
+def transpose_tile(typingctx, a, at, a_row, b, to, b_row):
+    """b[to + i · b_row + j] = a[at + j · a_row + i] for i, j < 16, by four rounds of exchanging halves."""
+
+    def codegen(context, builder, signature, args):
+        p, q = place(context, builder, a, *args[:2]), place(context, builder, b, *args[3:5])
+        ty = context.get_value_type(Vector(a.dtype))
+
+        def line(p, row, r):
+            return builder.gep(p, [builder.mul(row, I64(r))], inbounds=True)
+
+        v = [read(builder, line(p, args[2], r), ty) for r in range(LANES)]
+        for h in (8, 4, 2, 1):
+            low = [k + (LANES - h if k & h else 0) for k in range(LANES)]
+            high = [k + (LANES if k & h else h) for k in range(LANES)]
+            for r in (r for r in range(LANES) if not r & h):
+                x, y = v[r], v[r + h]
+                v[r], v[r + h] = shuffle(builder, x, y, low), shuffle(builder, x, y, high)
+        for r in range(LANES):
+            write(builder, line(q, args[5], r), v[r])
+
+    i = types.intp
+    return types.void(a, i, i, b, i, i), codegen

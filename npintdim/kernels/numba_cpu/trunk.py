@@ -1,0 +1,156 @@
+"""A run of convolutions with pooling (`convpool.py`), block by block: a block stays near through all layers.
+
+A run is an array of rows (c_in, h, w, c_out, k, relu); its parameters lie as in theta. A block holds
+the inputs of all layers and the output of the last, one after another.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from npintdim.kernels.numba_cpu.convpool import back, conv_pool, pooled, unpool, weigh
+from npintdim.kernels.numba_cpu.gemm import transpose
+from npintdim.kernels.numba_cpu.jit import frozen, jit
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.simd import LANES
+from npintdim.typing import Array, Floats, Ints
+
+PARTS = 8  # partial sums of the gradient, whatever the number of threads
+RATE = 1e5  # products that one thread makes in a microsecond
+LINE = 64  # bytes of a cache line
+
+
+@jit
+def layer(run, m):
+    """Its shape, and where its weights, its inputs, its outputs, its winners and its dz begin."""
+    W = x = winner = dz = 0
+    for i in range(m + 1):
+        shape = (run[i, 0], run[i, 1], run[i, 2], run[i, 3], run[i, 4], run[i, 5])
+        c_in, h, w, c_out, k, _ = shape
+        if i == m:
+            break
+        p, q = pooled(shape)
+        W += (c_in * k * k + 1) * c_out
+        x += c_in * h * w * LANES
+        winner += c_out * p * q * LANES
+        dz += c_out * (2 * p + 2) * (2 * q + 2) * LANES
+    return shape, W, x, x + c_in * h * w * LANES, winner, dz
+
+
+@jit
+def to_block(x, q, block):
+    """Examples 16 q, 16 q + 1, ... as columns; zeros where there are no more."""
+    size = len(block) // LANES
+    count = min(LANES, len(x) // size - q * LANES)
+    if count < LANES:
+        block[:] = 0
+    transpose(x, q * LANES * size, size, count, size, block, 0, LANES)
+
+
+@jit
+def from_block(block, q, y):
+    """Columns as examples 16 q, 16 q + 1, ..., as far as there are any."""
+    size = len(block) // LANES
+    transpose(block, 0, LANES, size, min(LANES, len(y) // size - q * LANES), y, q * LANES * size, size)
+
+
+@shared
+def forward(x, theta, run, images, winners, y, work):
+    """All layers, block by block."""
+    for q in each(work, 0, len(images)):
+        image = images[q]
+        to_block(x, q, image[: layer(run, 0)[3]])
+        for m in range(len(run)):
+            shape, W, at, to, place, _ = layer(run, m)
+            conv_pool(image, at, theta, W, shape, image, to, winners[q], place)
+        from_block(image[to:], q, y)
+    linger(work)
+
+
+@shared
+def backward(dy, theta, run, images, winners, scratch, sums, dx, need_dx, work):
+    """sums[s] = gradient over part s of the blocks; dx if needed."""
+    last = len(run) - 1
+    end = layer(run, last)[3]
+    _, _, _, rank = work
+    own = scratch[rank]
+    image, dzs = own[: images.shape[1]], own[images.shape[1] :]
+    dzs[:] = 0
+    for s in each(work, 0, PARTS):
+        for q in range(len(images) * s // PARTS, len(images) * (s + 1) // PARTS):
+            to_block(dy, q, image[end:])
+            for m in range(last, -1, -1):
+                shape, W, at, to, place, framed = layer(run, m)
+                dz, b = dzs[framed:], W + shape[0] * shape[4] ** 2 * shape[3]
+                unpool(image, to, winners[q], place, shape, dz, sums[s, b:])
+                weigh(dz, images[q], at, shape, sums[s], W)
+                if m > 0 or need_dx:
+                    back(dz, theta, W, shape, image, at)
+            if need_dx:
+                from_block(image[: layer(run, 0)[3]], q, dx)
+    linger(work)
+
+
+@jit
+def join(sums, grad):
+    """The partial sums in their order."""
+    grad[:] = sums[0]
+    for s in range(1, len(sums)):
+        part = sums[s]
+        for i in range(len(grad)):
+            grad[i] += part[i]
+
+
+def lines(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array that begins at a cache line, so that each of its vectors lies in as few as possible."""
+    raw = np.empty(math.prod(shape) * dtype.itemsize + LINE, dtype=np.uint8)
+    start = -raw.__array_interface__["data"][0] % LINE
+    return raw[start : start + raw.size - LINE].view(dtype).reshape(shape)
+
+
+def sizes(run: Ints) -> tuple[Ints, Ints, Ints, float]:
+    """Numbers of each layer's inputs and outputs and of dz in its frame for an example; microseconds of work."""
+    c_in, h, w, c_out, k, _ = run.T
+    p, q = (h - k + 1) // 2, (w - k + 1) // 2
+    work = float((c_in * k * k * c_out * 4 * p * q).sum()) / RATE
+    return c_in * h * w, c_out * p * q, c_out * (2 * p + 2) * (2 * q + 2), work
+
+
+def conv_pool_forward(
+    x: Floats, theta: Floats, run: Ints, threads: int
+) -> tuple[Floats, tuple[Floats, Ints]]:
+    """Output (n, c, h, w) of images (n, c, h, w), and what the way back needs."""
+    n, blocks = len(x), -(-len(x) // LANES)
+    _, h, w, c_out, k, _ = map(int, run[-1])
+    ins, outs, _, work = sizes(run)
+    images = lines((blocks, int(ins.sum() + outs[-1]) * LANES), theta.dtype)
+    winners = lines((blocks, int(outs.sum()) * LANES), np.dtype(np.int8))
+    y = np.empty((n, c_out, (h - k + 1) // 2, (w - k + 1) // 2), dtype=theta.dtype)
+    threads = worth(threads, n * work)
+    forward(frozen(x).reshape(-1), frozen(theta), run, images, winners, y.reshape(-1), threads)
+    return y, (images, winners)
+
+
+def conv_pool_backward(
+    theta: Floats,
+    run: Ints,
+    cache: tuple[Floats, Ints],
+    dy: Floats,
+    grad: Floats,
+    need_dx: bool,
+    threads: int,
+) -> Floats | None:
+    """dx (None unless needed); the gradient of the parameters is written to grad."""
+    images, winners = cache
+    _, _, framed, work = sizes(run)
+    threads = worth(threads, 2 * len(dy) * work)
+    scratch = lines((threads, images.shape[1] + int(framed.sum()) * LANES), theta.dtype)
+    sums = np.zeros((PARTS, len(theta)), dtype=theta.dtype)
+    dx = np.empty((len(dy) if need_dx else 0, *map(int, run[0, :3])), dtype=theta.dtype)
+    flat = frozen(dy).reshape(-1), frozen(theta)
+    backward(*flat, run, images, winners, scratch, sums, dx.reshape(-1), need_dx, threads)
+    join(sums, grad)
+    return dx if need_dx else None

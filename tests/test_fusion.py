@@ -1,0 +1,414 @@
+"""Fused steps against the layers they stand for, one by one; and the plan that says which those are."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from helpers import frozen, needs_numba, normal, same_bits
+
+from npintdim.architectures import lenet, mlp
+from npintdim.backend import get_backend
+from npintdim.fusion import Alone
+from npintdim.landscape import Batch
+from npintdim.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
+from npintdim.model import Model
+
+pytestmark = needs_numba
+FLOATS = (np.float32, np.float64)
+
+
+@dataclass(frozen=True)
+class OwnReLU(ReLU):
+    """A layer of somebody's own, which no fused step may swallow."""
+
+
+def conv_run(shape, *layers):
+    """Layers of a run: (channels, k, relu) for each convolution; then whatever makes it a model."""
+    out = []
+    for channels, k, relu in layers:
+        out += [Conv2D(shape[0], channels, k), *([ReLU()] if relu else []), MaxPool2D(2)]
+        shape = (channels, (shape[1] - k + 1) // 2, (shape[2] - k + 1) // 2)
+    return [*out, Flatten()]
+
+
+def linear_run(*sizes, relu):
+    out = []
+    for n_in, n_out, r in zip(sizes, sizes[1:], relu, strict=False):
+        out += [Linear(n_in, n_out), *([ReLU()] if r else [])]
+    return out
+
+
+CONV = {  # shape of an image, (channels, k, relu) of each convolution, examples
+    "lenet": ((1, 28, 28), [(6, 5, True), (16, 5, True)], 33),
+    "no relu": ((1, 16, 16), [(6, 5, False), (16, 5, False)], 16),
+    "one example": ((3, 8, 9), [(4, 3, True)], 1),
+    "odd sides": ((2, 11, 14), [(5, 3, True), (3, 3, False)], 17),
+    "nothing dropped": ((1, 6, 6), [(2, 3, True)], 40),
+    "k = 7": ((2, 15, 12), [(4, 7, True)], 18),
+    "k = 1": ((3, 5, 4), [(7, 1, True)], 20),
+    "even k": ((1, 9, 9), [(3, 2, False), (2, 2, True)], 15),
+    "three layers": ((2, 24, 22), [(3, 3, True), (4, 3, True), (8, 3, False)], 31),
+    "one window": ((1, 6, 7), [(1, 5, True)], 3),
+    "many channels": ((20, 6, 6), [(64, 3, True)], 16),
+    "129 examples": ((1, 8, 8), [(2, 3, True)], 129),
+}
+LINEAR = {  # sizes, relu, examples
+    "mlp": ((64, 48, 32, 10), (True, True, False), 40),
+    "one layer": ((5, 3), (False,), 7),
+    "one feature": ((1, 1, 1), (True, False), 9),
+    "relu at the end": ((20, 17), (True,), 8),
+    "no relu": ((30, 16, 15), (False, False), 33),
+    "long sums": ((600, 33, 5), (True, False), 300),
+    "wide": ((10, 150, 260), (True, True), 5),
+    "one example": ((784, 200, 10), (True, False), 1),
+}
+RUNS = {
+    **{f"conv, {name}": (conv_run(shape, *run), shape, n) for name, (shape, run, n) in CONV.items()},
+    **{
+        f"linear, {name}": (linear_run(*sizes, relu=relu), sizes[:1], n)
+        for name, (sizes, relu, n) in LINEAR.items()
+    },
+}
+
+
+def models(layers, in_shape, dtype, threads=1):
+    backend = get_backend("numba", dtype, threads)
+    return Model(layers, in_shape, backend), Model(layers, in_shape, backend, fuse=False)
+
+
+def theta_of(model, dtype, seed=1):
+    """Weights of the usual size, biases of both signs."""
+    scale = [np.full(where.stop - where.start, 0.3) for where in model.layout.slices.values()]
+    for (name, shape), s in zip(model.layout.entries, scale, strict=True):
+        if name.endswith(".W"):
+            s[:] = np.sqrt(2 / np.prod(shape[1:] if len(shape) == 4 else shape[:1]))
+    return frozen((np.concatenate(scale) * normal(model.D, seed=seed)).astype(dtype))
+
+
+def through(model, theta, x, dy):
+    """Y, ∂L/∂theta and dx, all of them needed."""
+    y, caches = model.forward(theta, x)
+    grad, d = np.full(model.D, np.nan, dtype=theta.dtype), dy
+    parts, places = model._of_steps(theta), model._of_steps(grad)
+    for i in reversed(range(len(model.steps))):
+        d = model.steps[i].backward(model.backend, parts[i], caches[i], d, places[i], True)
+    return y, grad, d.reshape(x.shape)
+
+
+def as_good(fast, plain, exact, what):
+    """Errors below twice those of the plain layers plus a few units in the last place of the largest entry."""
+    ulps = 8 if fast.dtype == np.float32 else 64
+    assert fast.dtype == plain.dtype
+    assert fast.shape == plain.shape == exact.shape
+    assert np.isfinite(fast).all(), what
+    floor = ulps * np.finfo(fast.dtype).eps * np.abs(exact).max(initial=0.0)
+    error, plain_error = (np.abs(a - exact).max(initial=0.0) for a in (fast, plain))
+    assert error <= 2 * plain_error + floor, what
+
+
+# ---- the same numbers ----
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", RUNS)
+def test_a_fused_step_does_what_its_layers_do(name, dtype):
+    layers, in_shape, n = RUNS[name]
+    fused, plain = models(layers, in_shape, dtype)
+    assert len(fused.steps) < len(plain.steps) or len(layers) == 1
+    x, theta = normal(n, *in_shape, dtype=dtype), theta_of(fused, dtype)
+    dy = normal(n, fused.classes, seed=2, dtype=dtype)
+    _, exact = models(layers, in_shape, np.float64)
+    results = through(fused, theta, x, dy), through(plain, theta, x, dy)
+    exact = through(exact, *(a.astype(np.float64) for a in (theta, x, dy)))
+    for what, fast, slow, true in zip(("y", "grad", "dx"), *results, exact, strict=True):
+        as_good(fast, slow, true, what)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_whole_numbers_give_the_same_bits_ties_and_zeros_included(name):
+    """Sums of small integers are exact in any order, so that the winner of every window must be the same."""
+    layers, in_shape, n = RUNS[name]
+    fused, plain = models(layers, in_shape, np.float64)
+    rng = np.random.default_rng(4)
+    x = frozen(rng.integers(-1, 2, (n, *in_shape)).astype(np.float64))
+    theta = frozen(rng.integers(-1, 2, fused.D).astype(np.float64))
+    dy = frozen(rng.integers(-3, 4, (n, fused.classes)).astype(np.float64))
+    for fast, slow in zip(through(fused, theta, x, dy), through(plain, theta, x, dy), strict=True):
+        np.testing.assert_array_equal(fast, slow)
+
+
+@pytest.mark.parametrize("relu", [True, False])
+def test_of_equal_sums_the_first_place_has_the_gradient(relu):
+    fused, plain = models(conv_run((1, 5, 5), (1, 2, relu)), (1, 5, 5), np.float64)
+    x, theta = frozen(np.ones((2, 1, 5, 5))), frozen(np.array([1.0, 1, 1, 1, 0.5]))
+    dy = frozen(np.array([[1.0, 2, 3, 4], [5, 6, 7, 8]]))
+    _, _, dx = through(fused, theta, x, dy)
+    np.testing.assert_array_equal(dx[0, 0, :4, :4], np.kron([[1, 2], [3, 4]], np.ones((2, 2))))
+    np.testing.assert_array_equal(dx, through(plain, theta, x, dy)[2])
+
+
+def test_relu_passes_nothing_back_where_its_output_is_zero():
+    for layers, shape in ((conv_run((1, 4, 4), (1, 1, True)), (1, 4, 4)), ([Linear(1, 4), ReLU()], (1,))):
+        fused, _ = models(layers, shape, np.float64)
+        y, grad, dx = through(fused, np.zeros(fused.D), frozen(np.ones((3, *shape))), frozen(np.ones((3, 4))))
+        assert not y.any()
+        assert not grad.any()
+        assert not dx.any()
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize("relu", [True, False])
+def test_nan_is_not_lost(place, relu):
+    fused, _ = models(conv_run((1, 4, 4), (2, 1, relu)), (1, 4, 4), np.float32)
+    x = np.zeros((20, 1, 4, 4), dtype=np.float32)
+    x[17, 0, place[0], place[1]] = np.nan
+    y, _ = fused.forward(np.ones(fused.D, dtype=np.float32), frozen(x))
+    assert np.argwhere(np.isnan(y)).tolist() == [[17, 0], [17, 4]]  # the first window of both channels
+    fused, _ = models(linear_run(3, 2, relu=[relu]), (3,), np.float32)
+    y, _ = fused.forward(
+        np.ones(fused.D, dtype=np.float32), frozen(np.array([[1, np.nan, 1], [1, 1, 1]], np.float32))
+    )
+    assert np.isnan(y).tolist() == [[True, True], [False, False]]
+
+
+# ---- whole networks ----
+
+NETS = {
+    "mlp": lambda backend: mlp([784, 200, 200, 10], backend),
+    "lenet": lambda backend: lenet(backend=backend),
+    "lenet without conv ReLU, 3 channels": lambda backend: lenet((3, 32, 32), 10, backend, conv_relu=False),
+    "strange": lambda backend: Model(
+        [ReLU(), *conv_run((2, 20, 18), (3, 3, True))[:-1], Conv2D(3, 4, 3, padding=1), ReLU(), Flatten(),
+         Linear(288, 12), OwnReLU(), Linear(12, 7), ReLU(), ReLU(), Linear(7, 5)],
+        (2, 20, 18), backend,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", NETS)
+def test_loss_gradient_and_evaluation_are_those_of_the_plain_network(name, dtype):
+    fused = NETS[name](get_backend("numba", dtype, 2))
+    plain = Model(fused.layers, fused.in_shape, fused.backend, fuse=False)
+    n = 50
+    data = Batch(
+        normal(n, *fused.in_shape, dtype=dtype),
+        frozen(np.random.default_rng(0).integers(0, fused.classes, n)),
+    )
+    theta = frozen(fused.init_theta(0))
+    out = np.full(fused.D, np.nan, dtype=dtype)
+    (loss, grad), (plain_loss, plain_grad) = (
+        fused.loss_and_grad(theta, data, out),
+        plain.loss_and_grad(theta, data),
+    )
+    assert grad is out
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    assert float(loss) == pytest.approx(float(plain_loss), rel=tolerance)
+    assert np.abs(grad - plain_grad).max() <= tolerance * np.abs(plain_grad).max()
+    assert fused.evaluate(theta, data).performance == plain.evaluate(theta, data).performance
+    same_bits(fused.loss_and_grad(theta, data)[1], grad)
+
+
+def test_theta_x_and_dlogits_of_another_precision_are_cast():
+    fused, _ = models(linear_run(6, 4, relu=[True]), (6,), np.float32)
+    x, theta, dy = normal(5, 6), normal(fused.D), normal(5, 4)
+    y, caches = fused.forward(theta, x)
+    grad = fused.backward(theta, caches, dy)
+    assert y.dtype == grad.dtype == np.float32
+    x, theta, dy = (a.astype(np.float32) for a in (x, theta, dy))
+    same_bits(fused.backward(theta, caches, dy), grad)
+    same_bits(fused.forward(theta, x)[0], y)
+
+
+def test_results_are_fresh_and_caches_may_be_used_again():
+    model = lenet((1, 16, 16), 5, get_backend("numba", np.float64, 1))
+    theta, x = frozen(model.init_theta(0)), normal(20, 1, 16, 16)
+    y, caches = model.forward(theta, x)
+    kept = y.copy()
+    dy = normal(20, 5, seed=3)
+    grad = model.backward(theta, caches, dy)
+    model.forward(frozen(2 * theta), normal(20, 1, 16, 16, seed=9))
+    same_bits(y, kept)
+    same_bits(model.backward(theta, caches, dy), grad)
+
+
+# ---- threads ----
+
+
+@pytest.mark.parametrize("name", ["conv, lenet", "conv, 129 examples", "linear, mlp", "linear, long sums"])
+def test_any_number_of_threads_gives_the_same_bits(name, monkeypatch):
+    from npintdim.kernels.numba_cpu import share
+
+    monkeypatch.setattr(share, "LEAST", 0.0)
+    layers, in_shape, n = RUNS[name]
+    x = normal(n, *in_shape, dtype=np.float32)
+    expected = None
+    for threads in (1, 2, 3, 7):
+        model, _ = models(layers, in_shape, np.float32, threads)
+        theta, dy = theta_of(model, np.float32), normal(n, model.classes, seed=2, dtype=np.float32)
+        for _ in range(5):
+            found = through(model, theta, x, dy)
+            expected = expected or found
+            for a, b in zip(found, expected, strict=True):
+                same_bits(a, b)
+
+
+def test_several_python_threads_on_one_model(monkeypatch):
+    from npintdim.kernels.numba_cpu import share
+
+    monkeypatch.setattr(share, "LEAST", 0.0)
+    model = lenet((1, 16, 16), 5, get_backend("numba", np.float32, 2))
+    theta = frozen(model.init_theta(0))
+    data = [
+        Batch(normal(24, 1, 16, 16, seed=s, dtype=np.float32), frozen(np.arange(24) % 5)) for s in range(4)
+    ]
+    expected = [model.loss_and_grad(theta, batch)[1] for batch in data]
+    with ThreadPoolExecutor(4) as pool:
+        for grad, same in zip(
+            pool.map(lambda i: model.loss_and_grad(theta, data[i % 4])[1], range(80)),
+            expected * 20,
+            strict=True,
+        ):
+            same_bits(grad, same)
+
+
+# ---- the plan ----
+
+
+def test_plan_of_the_networks_of_the_paper():
+    backend = get_backend("numba")
+    assert mlp([784, 200, 200, 10], backend).plan() == "linear run: fc1 relu1 fc2 relu2 fc3"
+    assert lenet(backend=backend).plan().splitlines() == [
+        "convolution and pooling run: conv1 relu1 maxpool2d1 conv2 relu2 maxpool2d2",
+        "alone: flatten1",
+        "linear run: fc1 relu3 fc2 relu4 fc3",
+    ]
+    assert lenet(backend=backend, conv_relu=False).plan().splitlines()[0] == (
+        "convolution and pooling run: conv1 maxpool2d1 conv2 maxpool2d2"
+    )
+
+
+def test_what_has_no_fused_step_is_taken_layer_by_layer():
+    assert NETS["strange"](get_backend("numba")).plan().splitlines() == [
+        "alone: relu1",
+        "convolution and pooling run: conv2d1 relu2 maxpool2d1",
+        "alone: conv2d2",
+        "alone: relu3",
+        "alone: flatten1",
+        "linear run: linear1",
+        "alone: ownrelu1",
+        "linear run: linear2 relu4",
+        "alone: relu5",
+        "linear run: linear3",
+    ]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Conv2D(1, 2, 3, stride=2), MaxPool2D(2)],
+        [Conv2D(1, 2, 3, padding=1), MaxPool2D(2)],
+        [Conv2D(1, 2, 3), MaxPool2D(3)],
+        [Conv2D(1, 2, 3), MaxPool2D(2, stride=1)],
+        [Conv2D(1, 2, 3), OwnReLU(), MaxPool2D(2)],
+        [Conv2D(1, 2, 3), ReLU()],
+        [Conv2D(1, 2, 3)],
+        [MaxPool2D(2)],
+    ],
+)
+def test_other_convolutions_are_not_fused(layers):
+    model = Model([*layers, Flatten()], (1, 12, 12), get_backend("numba"))
+    assert {type(step) for step in model.steps} == {Alone}
+
+
+def test_a_pool_of_stride_two_by_name_is_fused():
+    model = Model([Conv2D(1, 2, 3), MaxPool2D(2, stride=2), Flatten()], (1, 8, 8), get_backend("numba"))
+    assert len(model.steps) == 2
+
+
+def test_numpy_never_fuses_and_others_need_not():
+    layers = lenet(backend=get_backend("numpy")).layers
+    for model in (
+        Model(layers, (1, 28, 28), get_backend("numpy")),
+        Model(layers, (1, 28, 28), get_backend("numba"), fuse=False),
+    ):
+        assert model.plan().splitlines() == [f"alone: {layer.name}" for layer in layers]
+
+
+# ---- sharing ----
+
+
+def test_every_item_is_done_once_and_before_the_loop_ends():
+    share = pytest.importorskip("npintdim.kernels.numba_cpu.share")
+    each, linger = share.each, share.linger
+
+    def two_loops(first, second, work):
+        for i in each(work, 0, len(first)):
+            for _ in range(3000):  # long enough for a helper to be still at it
+                first[i] += 1
+        for i in each(work, 1, len(first)):
+            second[i] += first.sum()
+        linger(work)
+
+    kernel = share.shared(two_loops)
+    for threads in (1, 2, 3, 5):
+        for n in (0, 1, 2, 17):
+            for _ in range(30):
+                first, second = np.zeros(n), np.zeros(n)
+                kernel(first, second, threads)
+                np.testing.assert_array_equal(first, np.full(n, 3000.0))
+                np.testing.assert_array_equal(second, np.full(n, 3000.0 * n))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_helpers_of_its_own():
+    text = """
+import os, numpy as np
+from npintdim import Batch, get_backend, mlp
+model = mlp([64, 100, 10], get_backend("numba", threads=2))
+batch, theta = Batch(np.ones((64, 64), np.float32), np.arange(64) % 10), model.init_theta(0)
+loss = model.loss_and_grad(theta, batch)[0]
+child = os.fork()
+if child == 0:
+    os._exit(0 if model.loss_and_grad(theta, batch)[0] == loss else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), model.loss_and_grad(theta, batch)[0] == loss)
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", text], capture_output=True, text=True, timeout=120
+    )
+    assert run.stdout.split() == ["0", "True"], run.stderr
+
+
+# ---- tiles ----
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (16, 16), (17, 40), (50, 15), (33, 64)])
+def test_transpose(rows, columns, dtype):
+    from npintdim.kernels.numba_cpu.gemm import transpose
+
+    A = normal(rows, columns + 3, dtype=dtype)
+    B = np.full((columns, rows + 2), 7.0, dtype=dtype)
+    transpose(A.reshape(-1), 1, columns + 3, rows, columns, B.reshape(-1), 1, rows + 2)
+    np.testing.assert_array_equal(B[:, 1 : rows + 1], A[:, 1 : columns + 1].T)
+    assert (B[:, 0] == 7).all()
+    assert (B[:, rows + 1] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("width", [1, 15, 16, 17, 48, 49, 100])
+def test_multiply_writes_its_entries_and_no_other(width, dtype):
+    from npintdim.kernels.numba_cpu.gemm import multiply
+
+    rows, depth = 19, 300
+    A, B = normal(depth, rows, dtype=dtype), normal(depth, width, seed=1, dtype=dtype)
+    C = np.full(rows * width + 40, 7.0, dtype=dtype)
+    multiply(A.reshape(-1), 0, 1, rows, B.reshape(-1), 0, C, 20, rows, depth, width)
+    exact = A.T.astype(np.float64) @ B.astype(np.float64)
+    as_good(C[20:-20].reshape(rows, width), A.T @ B, exact, "C")
+    assert (C[:20] == 7).all()
+    assert (C[-20:] == 7).all()
