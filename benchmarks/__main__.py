@@ -22,6 +22,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--threads", default="1,2", metavar="N,...", help="1,2")
     parser.add_argument("--quick", action="store_true", help="3 short rounds, not kept: to see that it runs")
     parser.add_argument("--rounds", type=int, default=15, help="of each row, unless it says fewer (15)")
+    parser.add_argument("--patience", type=float, default=0.0, metavar="SECONDS",
+                        help="that a case waits, at most, for others to leave the machine alone (0)")  # fmt: skip
     parser.add_argument("--avx2", action="store_true", help="hold Numba to AVX2; its tables stand apart")
     parser.add_argument("--tables-only", action="store_true", help="write the tables of what is kept")
     return parser.parse_args()
@@ -79,7 +81,7 @@ def main() -> None:
                 continue
             for t in (t for t in threads if t in row.threads):
                 try:
-                    found = duel(row.cases, t, min(rounds, row.rounds), seconds)
+                    found = duel(row.cases, t, min(rounds, row.rounds), seconds, args.patience)
                 except CaseError as failure:
                     raise SystemExit(f"row {row.name}: {failure}") from None
                 measured["rows"].setdefault(row.name, {})[str(t)] = found

@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAUSE = 0.2  # seconds, after which the other process's idle threads have stopped spinning
+BUSY = 0.15  # share of the cores that others may use when a case begins
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -70,12 +71,34 @@ def running(names: Sequence[str], threads: int, seconds: float) -> Iterator[list
             case.close()
 
 
-def duel(names: Sequence[str], threads: int, rounds: int, seconds: float) -> dict[str, list[float]]:
+def pause(patience: float) -> None:
+    """At least PAUSE; and until nobody else works, for so many seconds at most."""
+    end = time.monotonic() + patience
+    while True:
+        before = times()
+        time.sleep(PAUSE)
+        idle, everything = (b - a for a, b in zip(before, times(), strict=True))
+        if idle >= (1 - BUSY) * everything or time.monotonic() > end:
+            return
+
+
+def times() -> tuple[int, int]:
+    """Idle time and all time of all cores, in ticks; nothing where the system does not say."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0, 0
+    ticks = [int(n) for n in stat.read_text().split("\n", 1)[0].split()[1:]]
+    return ticks[3] + ticks[4], sum(ticks[:8])
+
+
+def duel(
+    names: Sequence[str], threads: int, rounds: int, seconds: float, patience: float = 0.0
+) -> dict[str, list[float]]:
     """What each case measured, round after round."""
     measured: dict[str, list[float]] = {name: [] for name in names}
     with running(names, threads, seconds) as cases:
         for _ in range(rounds):
             for case in cases:
-                time.sleep(PAUSE)
+                pause(patience)
                 measured[case.name].append(case.measure())
     return measured

@@ -172,3 +172,23 @@ def test_the_page_shows_the_kept_numbers():
     assert "native" in kept
     for variant, measured in kept.items():
         assert report.tables(measured) in page, variant
+
+
+def test_a_case_waits_for_an_idle_machine_but_not_for_ever(monkeypatch):
+    clock, slept = [0.0], []
+
+    def sleep(seconds):
+        clock[0] += seconds
+        slept.append(seconds)
+
+    monkeypatch.setattr(duel, "time", type("Clock", (), {"sleep": sleep, "monotonic": lambda: clock[0]}))
+    idle = iter([0, 10, 10, 20, 20, 39])  # of 20 ticks in each pause: half, half, nearly all
+    everything = iter([0, 20, 20, 40, 40, 60])
+    monkeypatch.setattr(duel, "times", lambda: (next(idle), next(everything)))
+    duel.pause(patience=10.0)
+    assert len(slept) == 3
+    busy = iter(range(0, 1000, 20))
+    monkeypatch.setattr(duel, "times", lambda: (0, next(busy)))
+    slept.clear()
+    duel.pause(patience=1.0)
+    assert 1.0 <= sum(slept) <= 1.4
