@@ -78,7 +78,7 @@ def simulate(curve, sd: float, counted: bool, n: int, seed: int) -> dict[str, np
             read = crossing(tuple(d), isotonic(p, np.ones(size)), line)
             found.setdefault(f"isotonic, {size} runs", []).append(math.log(read) - truth)
         d, p = [], []
-        search = Search(10**6, precision=1e-9, budget=max(RUNS))
+        search = Search(199_210, precision=1e-9, budget=max(RUNS))
         while (next_ := plan(search, d, p, base)).runs:
             (run,) = next_.runs
             d.append(run.d)

@@ -19,7 +19,7 @@ from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import SGD, Adam, Optimizer
 from npintdim.params import ParamLayout
 from npintdim.projections import Projection, make_projection, projection_from_spec
-from npintdim.recipes import Recipe, recipe_for
+from npintdim.recipes import Recipe, objective_recipe, recipe_for
 from npintdim.rng import Purpose, Stream
 from npintdim.runs import RunSpec
 from npintdim.sweep import sweep
@@ -75,6 +75,7 @@ __all__ = [
     "measure",
     "mlp",
     "model_from_spec",
+    "objective_recipe",
     "projection_from_spec",
     "recipe_for",
     "sweep",

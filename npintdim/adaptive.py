@@ -16,14 +16,13 @@ Train: TypeAlias = Callable[[Sequence[RunSpec]], list[Spec]]
 
 
 def pursue(
-    recipe: Recipe, D: int, dtype: str, train: Train, tell: Callable[[str], None]
+    recipe: Recipe, dtype: str, train: Train, tell: Callable[[str], None]
 ) -> tuple[list[RunSpec], list[Spec]]:
     """Every run of an adaptive measurement.
 
     Parameters
     ----------
     recipe : with d = None
-    D : number of all parameters
     dtype : of the runs
     train : gives the records of specs, those on disk without running them: so a search that was interrupted is
         repeated up to where it stopped, and goes on
@@ -31,12 +30,15 @@ def pursue(
 
     Returns
     -------
-    specs, records : the baseline's first, then in the order of the search
+    specs, records : the baseline's first, then in the order of the search; the baseline's alone if none of it finished
     """
-    search, specs = recipe.search(D), recipe.specs(dtype)
+    specs = recipe.specs(dtype)
     tell(f"baseline: {len(specs)} direct runs")
     records = train(specs)
     baseline = [performance(r) for r in records]
+    if all(map(math.isnan, baseline)):
+        return specs, records
+    search = recipe.search(next(r["D"] for r in records if "D" in r))
     d: list[int] = []
     reached: list[float] = []
     while True:

@@ -101,6 +101,16 @@ class Dataset:
         return Dataset(self.name, move(self.train), move(self.test), self.classes)
 
 
+def first(data: Dataset, n: int) -> Dataset:
+    """The first n examples of both parts."""
+
+    def cut(batch: Batch) -> Batch:
+        assert batch.x is not None and batch.labels is not None
+        return Batch(batch.x[:n], batch.labels[:n])
+
+    return Dataset(data.name, cut(data.train), cut(data.test), data.classes)
+
+
 def check_examples(name: str, batch: Batch, classes: int) -> None:
     """Refuse an empty set, lengths that differ, NaN, and labels out of range.
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from npintdim.adaptive import performance, pursue
-from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimate import DInt, d_int
@@ -40,7 +39,7 @@ class Measurement:
     records : one per run, see `npintdim.runs.run`
     d_int : both readings, with the interval
     compressed : {"file", "bytes", "performance", "d", "seed"} of the network kept at the first d above the line,
-        its performance measured after decoding the file; None if no d is above the line
+        its performance measured after decoding the file; None if no d is above the line, or the landscape is your own
     """
 
     recipe: Recipe
@@ -125,8 +124,7 @@ def measure(
                      data_folder=data_folder, progress=progress)  # fmt: skip
 
     if recipe.d is None:
-        D = model_from_spec(recipe.model, backend).D
-        specs, found_records = pursue(recipe, D, dtype, trained, tell or (lambda line: None))
+        specs, found_records = pursue(recipe, dtype, trained, tell or (lambda line: None))
     else:
         specs = recipe.specs(dtype)
         found_records = trained(specs)
@@ -139,7 +137,7 @@ def measure(
         raise ValueError(f"{error}" + (f"; first failure: {failures[0]}" if failures else "")) from error
     compressed = None
     at = crossing_run(specs, records, found, 0.0 if recipe.d else found.d)
-    if at is not None:
+    if at is not None and "objective" not in at.model:
         data = load(at.data, data_folder, at.limit_train, backend)
         path = folder / f"{found.name}.npid"
         size = compress_run(folder, at, backend).save(path)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npintdim.backend import unknown
+from npintdim.custom import NO_DATA, named
+from npintdim.landscape import Dataset, Landscape
 from npintdim.rng import check_integer
 from npintdim.runs import RunSpec
 from npintdim.search import Search
@@ -19,7 +22,7 @@ class Recipe:
     Parameters
     ----------
     data : name of a data set
-    model : spec of the network
+    model : spec of the network; for a landscape of your own see `objective_recipe`
     d : the grid; None for an adaptive search, see `npintdim.search`
     projection : kind and options of P
     optimizer, direct_optimizer : specs, in the subspace and for the baseline
@@ -99,6 +102,43 @@ class Recipe:
         return Search(D, self.first, self.precision, self.budget, self.fraction, self.threshold, self.chance)
 
 
+def objective_recipe(
+    make_objective: Callable[..., Landscape] | str,
+    data: Dataset | Callable[[], Dataset] | str | None = None,
+    *,
+    options: Spec | None = None,
+    **numbers: Any,
+) -> Recipe:
+    """A recipe that measures a landscape of your own, exactly as the networks of this package are.
+
+    Parameters
+    ----------
+    make_objective : make_objective(d, seed, **options) returns a landscape of dimension d, and with d = None the
+        whole landscape, for the baseline. `start()` says where training begins; without it a subspace begins at 0.
+        seed < 2⁶⁴ is another one for every run; draw θ_0 and P from it. As "package.module:make", or importable by
+        such a name, it can be called in other processes
+    data : a data set's name, a `Dataset`, a function that returns one or its "package.module:name"; None for a landscape
+        without data, an epoch being 100 steps
+    options : keyword arguments, JSON-able: they are part of what a run is kept under
+    numbers : of the `Recipe`: d (None, the default, searches), optimizer, epochs, ...
+
+    Raises
+    ------
+    ValueError
+        for something that has no name.
+
+    Notes
+    -----
+    Records are kept under the name. If you change the function, measure in another folder.
+    """
+    if data is None:
+        data = NO_DATA
+    elif not isinstance(data, str) or ":" in data:
+        data = named(data)
+    model = {"objective": named(make_objective), "options": dict(options or {})}
+    return Recipe(data, model, **{"d": None, "projection": {"kind": "own"}} | numbers)
+
+
 def adam(lr: float) -> Spec:
     """Adam with the authors' β2 = 0.99."""
     return {"kind": "adam", "lr": lr, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8}
@@ -111,6 +151,8 @@ def fully_connected(*sizes: int) -> Spec:
 
 def model_name(spec: Spec) -> str:
     """784-200-200-10, lenet, or lenet-as-released (no ReLU after the convolutions)."""
+    if "objective" in spec:
+        return str(spec["objective"]).partition(":")[2]
     if spec.get("architecture") == "mlp":
         return "-".join(map(str, spec["sizes"]))
     released = spec.get("conv_relu") is False

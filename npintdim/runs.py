@@ -13,6 +13,7 @@ from typing import NamedTuple
 from npintdim._version import __version__
 from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend
+from npintdim.custom import own_objective
 from npintdim.fileformat import canonical
 from npintdim.landscape import Dataset, Landscape
 from npintdim.model import Model
@@ -40,8 +41,8 @@ class RunSpec:
 
     Parameters
     ----------
-    data : name of a data set; where its files lie does not matter
-    model : e.g. {"architecture": "mlp", "sizes": [64, 100, 100, 10]}
+    data : name of a data set, where its files lie does not matter; or one of `npintdim.custom.named`
+    model : e.g. {"architecture": "mlp", "sizes": [64, 100, 100, 10]}; or {"objective": a name, "options": {...}}
     projection : e.g. {"kind": "fastfood", "blocks": "single"}; None trains theta itself
     d : of the subspace; None with projection None
     seed : number of the repetition, see `seeds`
@@ -117,7 +118,7 @@ def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, Projection | 
     return model, model.init_theta(spec.seeds.theta_0), P
 
 
-def objective(spec: RunSpec, backend: Backend, data: Dataset) -> tuple[Landscape, Floats]:
+def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[Landscape, Floats]:
     """The landscape that a run trains on, and where it starts.
 
     Raises
@@ -125,7 +126,11 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset) -> tuple[Landscape
     ValueError
         if the network's outputs are not the data's classes.
     """
+    if "objective" in spec.model:
+        return own_objective(spec.model, spec.d, spec.seeds.P, backend)
     model, theta_0, P = parts(spec, backend)
+    if data is None:
+        raise ValueError("data is none: a network needs a data set")
     if model.classes != data.classes:
         raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {data.classes} classes")
     landscape: Landscape = L2(model, model.layout, spec.l2) if spec.l2 else model
@@ -135,7 +140,9 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset) -> tuple[Landscape
     return subspace, subspace.start()
 
 
-def run(spec: RunSpec, backend: Backend, data: Dataset, progress: bool | None = False) -> tuple[Spec, Floats]:
+def run(
+    spec: RunSpec, backend: Backend, data: Dataset | None, progress: bool | None = False
+) -> tuple[Spec, Floats]:
     """Train as the spec says.
 
     Parameters
@@ -163,7 +170,7 @@ def run(spec: RunSpec, backend: Backend, data: Dataset, progress: bool | None = 
     record = {
         "spec": spec.spec(),
         "status": reached.status,
-        "D": model_from_spec(spec.model, backend).D,
+        **size(spec, landscape, backend),
         "seeds": {k: str(v) for k, v in spec.seeds._asdict().items()},
         "performance": epochs[-1]["test"] if finished else None,
         "train_performance": epochs[-1]["train"] if finished else None,
@@ -173,6 +180,13 @@ def run(spec: RunSpec, backend: Backend, data: Dataset, progress: bool | None = 
         **circumstances(backend),
     }
     return record, backend.host(reached.theta)
+
+
+def size(spec: RunSpec, landscape: Landscape, backend: Backend) -> dict[str, int]:
+    """D; nothing where only direct training would know it."""
+    if "objective" not in spec.model:
+        return {"D": model_from_spec(spec.model, backend).D}
+    return {"D": landscape.dim} if spec.d is None else {}
 
 
 def number(x: float) -> float | None:

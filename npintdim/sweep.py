@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from npintdim.backend import Backend, cores, get_backend
+from npintdim.custom import is_own, own_data, processes
 from npintdim.data import load_dataset
-from npintdim.landscape import Batch, Dataset
+from npintdim.landscape import Dataset, first
 from npintdim.progress import Progress
 from npintdim.records import prepare, read, write
 from npintdim.rng import check_integer
@@ -80,6 +81,7 @@ def sweep(
     todo = list({spec.key: spec for spec in specs if not usable(records[spec.key])}.values())
     if todo:
         name = get_backend(backend, todo[0].dtype, threads).name
+        jobs = processes((n for spec in todo for n in (spec.data, spec.model.get("objective", ""))), jobs)
         jobs = min(default_jobs(name) if jobs is None else jobs, len(todo))
         work = partial(attempt, backend=name, threads=threads, folder=data_folder)
         try:
@@ -139,24 +141,17 @@ def execute(
     """Run a spec on its data set, or on the first examples of it."""
     with blas_threads(threads):
         engine = get_backend(backend, spec.dtype, threads)
-        data = load(spec.data, folder, spec.limit_train, engine)
-        return run(spec, engine, data if examples is None else first(data, examples))
+        if is_own(spec.data):
+            data = own_data(spec.data, spec.limit_train, engine)
+        else:
+            data = load(spec.data, folder, spec.limit_train, engine)
+        return run(spec, engine, data if data is None or examples is None else first(data, examples))
 
 
 @functools.cache
 def load(name: str, folder: str | None, limit_train: int | None, backend: Backend) -> Dataset:
     """A data set on the backend's device, once a process."""
     return load_dataset(name, folder=folder, limit_train=limit_train).to(backend)
-
-
-def first(data: Dataset, n: int) -> Dataset:
-    """The first n examples of both parts."""
-
-    def cut(batch: Batch) -> Batch:
-        assert batch.x is not None and batch.labels is not None
-        return Batch(batch.x[:n], batch.labels[:n])
-
-    return Dataset(data.name, cut(data.train), cut(data.test), data.classes)
 
 
 def blas_threads(threads: int) -> AbstractContextManager[Any]:

@@ -27,6 +27,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["optimizers", "data", "progress"],
     ["train"],
     ["fileformat"],
+    ["custom"],
     ["rebuild", "runs"],
     ["search"],
     ["records", "recipes"],

@@ -13,11 +13,11 @@ from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend
 from npintdim.checks import Check, CheckError, adjoint_matrix_check, compare, dot_test, gradient_check
 from npintdim.cli.common import add_command, add_network, backend_of, data_of, model_of, projection_of, say
-from npintdim.landscape import Batch
+from npintdim.landscape import Batch, first
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import FastfoodProjection, Projection, make_projection
 from npintdim.recipes import model_name
-from npintdim.sweep import blas_threads, first
+from npintdim.sweep import blas_threads
 from npintdim.typing import Spec
 
 PURPOSE = """\

@@ -1,0 +1,215 @@
+"""Landscapes and data of one's own, measured like those of the package."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npintdim as nid
+from npintdim.custom import HERE, found, is_own, named
+from npintdim.recipes import adam, fully_connected, model_name
+
+NUMPY = nid.get_backend("numpy", threads=1)
+NUMBERS = {
+    "optimizer": adam(0.1), "direct_optimizer": adam(0.01), "direct_seeds": 2, "seeds": 2, "epochs": 4,
+    "batch_size": 64, "limit_train": 400,
+}  # fmt: skip
+APART = 1 << 32
+
+
+def measured(recipe, folder, **options):
+    return nid.measure(recipe, folder, backend=NUMPY, **{"jobs": 1} | options)
+
+
+def network(d, seed, width=16):
+    """The network of `test_the_same_network...`, with the seeds that `RunSpec` gives: P's comes in."""
+    model = nid.mlp([64, width, 10], backend=NUMPY)
+    theta_0 = model.init_theta(seed - APART)
+    if d is None:
+        return Direct(model, theta_0)
+    return nid.SubspaceObjective(model, theta_0, nid.make_projection("fastfood", model.D, d, seed, NUMPY))
+
+
+class Direct:
+    """A model that knows where it starts."""
+
+    def __init__(self, model, theta_0):
+        self.model, self.theta_0, self.dim = model, theta_0, model.dim
+
+    def start(self):
+        return self.theta_0
+
+    def loss_and_grad(self, theta, batch, out=None):
+        return self.model.loss_and_grad(theta, batch, out)
+
+    def evaluate(self, theta, data):
+        return self.model.evaluate(theta, data)
+
+
+def toy(d, seed):
+    """No data; theta_d begins at 0 because nothing is said."""
+    problem = nid.ToyProblem(D=100, s=5)
+    theta_0 = np.random.default_rng(seed % 1000).standard_normal(100)
+    if d is None:
+        return Direct(problem, theta_0)
+    P = nid.make_projection("dense", 100, d, seed, nid.get_backend("numpy", "float64", 1))
+    inner = nid.SubspaceObjective(problem, theta_0, P)
+    return Plain(inner)
+
+
+class Plain:
+    """Only what a landscape needs."""
+
+    def __init__(self, inner):
+        self.dim, self.loss_and_grad, self.evaluate = inner.dim, inner.loss_and_grad, inner.evaluate
+
+
+def digits():
+    return nid.load_dataset("digits")
+
+
+def test_the_same_network_gives_the_same_records_by_either_way(tmp_path):
+    own = measured(nid.objective_recipe(network, "digits", d=(20, 200), **NUMBERS), tmp_path / "own")
+    recipe = nid.Recipe("digits", fully_connected(64, 16, 10), (20, 200), **NUMBERS)
+    package = measured(recipe, tmp_path / "package")
+
+    def scores(m):
+        return [(r["spec"].get("d"), r["spec"]["seed"], r["performance"], r["loss"]) for r in m.records]
+
+    in_subspace = [s for s in scores(own) if s[0]]
+    assert in_subspace == [s for s in scores(package) if s[0]]
+    assert len(in_subspace) == 4
+    assert own.D == package.D == nid.mlp([64, 16, 10]).D
+    assert own.compressed is None
+    assert "first tried d above the line" in own.d_int.summary()
+
+
+def test_measured_by_search_and_nothing_is_done_twice(tmp_path, monkeypatch):
+    recipe = nid.objective_recipe(network, digits, options={"width": 8}, budget=4, first=16, **NUMBERS)
+    assert recipe.d is None
+    m = measured(recipe, tmp_path)
+    assert len(m.records) == 6
+    assert m.D == nid.mlp([64, 8, 10]).D
+    assert m.records[0]["spec"]["model"]["options"] == {"width": 8}
+    monkeypatch.setattr(sys.modules["npintdim.sweep"], "attempt", None)
+    assert measured(recipe, tmp_path).records == m.records
+
+
+def test_a_landscape_without_data_that_does_not_say_where_it_starts(tmp_path):
+    backend = nid.get_backend("numpy", "float64", 1)
+    recipe = nid.objective_recipe(
+        toy, d=(2, 10), optimizer=adam(0.05), direct_optimizer=adam(0.05), epochs=5, seeds=1, direct_seeds=1
+    )
+    m = nid.measure(recipe, tmp_path, backend=backend, jobs=1)
+    assert [r["status"] for r in m.records] == ["finished"] * 3
+    assert m.d_int.first_above == 10
+    assert 2 < m.d_int.d < 10
+
+
+def test_other_processes_find_it_by_its_name(tmp_path):
+    """Two worker processes, the function in a module of a folder on the path; the records of one process."""
+    folder = Path(__file__).parent
+    code = (
+        "import npintdim as nid; from test_custom import NUMBERS, NUMPY\n"
+        "recipe = nid.objective_recipe('test_custom:network', 'test_custom:digits', d=(20, 200), **NUMBERS)\n"
+        f"m = nid.measure(recipe, {str(tmp_path / 'two')!r}, backend=NUMPY, jobs=2)\n"
+        "print(*[r['performance'] for r in m.records])"
+    )
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    alone = measured(nid.objective_recipe(network, digits, d=(20, 200), **NUMBERS), tmp_path / "one")
+    assert run.stdout.split() == [str(r["performance"]) for r in alone.records]
+
+
+def test_names():
+    assert named(network) == f"{__name__}:network"
+    assert named("json:dumps") == "json:dumps"
+    assert found("json:JSONEncoder.encode").__name__ == "encode"
+    assert (is_own("mnist"), is_own("none"), is_own("a:b")) == (False, True, True)
+
+    def local(d, seed):
+        return network(d, seed)
+
+    assert found(named(local)) is local
+    assert named(local).startswith("here:")
+    data = nid.load_dataset("digits")
+    assert found(named(data)) is data
+    assert named(data) == "here:digits"
+    assert model_name({"objective": "package.module:make"}) == "make"
+
+
+def test_what_only_this_process_knows_runs_in_it(tmp_path):
+    def local(d, seed):
+        return network(d, seed)
+
+    recipe = nid.objective_recipe(local, nid.load_dataset("digits"), d=(20,), **NUMBERS | {"seeds": 1})
+    assert len(measured(recipe, tmp_path, jobs=None).records) == 3
+    with pytest.raises(ValueError, match="jobs is 2, but other processes do not know 'here:digits'"):
+        measured(replace(recipe, d=(30,)), tmp_path, jobs=2)
+    HERE.clear()
+    with pytest.raises(ValueError, match=r"'here:.*' was defined in another process: give it again"):
+        measured(replace(recipe, d=(40,)), tmp_path)
+
+
+def nothing(d, seed):
+    return 3
+
+
+def another_size(d, seed):
+    return network(d + 1 if d else d, seed)
+
+
+def no_start(d, seed):
+    return nid.mlp([64, 16, 10], backend=NUMPY) if d is None else network(d, seed)
+
+
+def no_dataset():
+    return [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("make", "data", "kind", "message"),
+    [
+        (nothing, "digits", TypeError, "nothing returned a int: dim, loss_and_grad and evaluate are needed"),
+        (another_size, "digits", ValueError, "returned a landscape of dimension 21, but d is 20"),
+        (
+            no_start,
+            "digits",
+            ValueError,
+            r"d = None returned a landscape without start\(\): theta_0 is needed",
+        ),
+        (network, no_dataset, TypeError, "no_dataset is a list: a Dataset is needed"),
+        (network, "digist", ValueError, "unknown dataset 'digist'.* Did you mean 'digits'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_run(make, data, kind, message, tmp_path):
+    with pytest.raises(kind, match=message):
+        measured(nid.objective_recipe(make, data, d=(20,), **NUMBERS), tmp_path)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("thing", "message"),
+    [
+        ("json:dump5", "'json:dump5' cannot be imported: "),
+        ("no_such_module:make", "'no_such_module:make' cannot be imported: No module named"),
+        ("json", "'json': 'package.module:name' is needed"),
+        (lambda d, seed: None, "has no name, and its runs are kept under one: define it with def"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_refused_at_once(thing, message):
+    with pytest.raises(ValueError, match=message):
+        nid.objective_recipe(thing)
+
+
+def test_a_network_needs_data(tmp_path):
+    with pytest.raises(ValueError, match="data is none: a network needs a data set"):
+        measured(nid.Recipe("none", fully_connected(64, 10), (5,)), tmp_path)
