@@ -95,6 +95,25 @@ def simulate(curve, sd: float, counted: bool, n: int, seed: int) -> dict[str, np
     return {name: np.array(values) for name, values in found.items()}
 
 
+def until(curve, sd: float, base_sd: float, precision: float, n: int, seed: int) -> tuple[np.ndarray, float]:
+    """A search that stops by itself: columns error, low, high; and how many runs it took on average."""
+    rng = np.random.default_rng(seed)
+    truth = brentq(lambda x: curve(np.array(x)) - LINE, math.log(2), math.log(1e5))
+    values, runs = [], 0
+    for _ in range(n):
+        shift = rng.uniform(-math.log(2), math.log(2))
+        base = noisy(np.full(3, BASELINE), base_sd, False, rng)
+        d, p = [], []
+        while (step := plan(Search(199_210, precision=precision), d, p, base)).runs:
+            d.append(step.runs[0].d)
+            p.append(float(noisy(curve(np.array(math.log(d[-1]) - shift)), sd, False, rng)))
+        r = d_int(d, p, base)
+        with np.errstate(divide="ignore"):
+            values.append(np.log(np.clip([r.d, r.low, r.high], 0, None)) - truth - shift)
+        runs += len(d)
+    return np.array(values), runs / n
+
+
 def row(name: str, values: np.ndarray) -> str:
     """Bias, RMSE, coverage and half width of one estimator."""
     error = values if values.ndim == 1 else values[:, 0]
@@ -169,6 +188,17 @@ def main() -> None:
     for name, curve, counted in (("noise ∝ 1 − p", reference(), True), ("1 − p ∝ 1/d", straight, False),
                                  ("saturating at .94", saturating, False)):  # fmt: skip
         table(f"sd 0.006, {name}", simulate(curve, 0.006, counted, n // 2, seed=2), only="ours")
+    stopped = {}
+    for sd, base_sd, precision in (
+        (0.006, 0.002, 0.05),
+        (0.006, 0.002, 0.08),
+        (0.006, 0.006, 0.08),
+        (0.025, 0.008, 0.25),
+    ):
+        values, runs = until(reference(), sd, base_sd, precision, n // 2, seed=3)
+        name = f"sd {sd:g}, baseline {base_sd:g}: until ±{100 * precision:g} %, {runs:.1f} runs on average"
+        stopped[name] = values
+    table("A search that stops by itself, 24 runs at most", stopped)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,10 @@ def named(thing: Any) -> str:
         return thing
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if module not in (None, "__main__") and name and "<" not in name:
-        try:
-            if found(f"{module}:{name}") is thing:
+        try:  # a module that was made by hand has no spec, and no other process could import it
+            if find_spec(module) is not None and found(f"{module}:{name}") is thing:
                 return f"{module}:{name}"
-        except ValueError:
+        except (ImportError, ValueError):
             pass
     name = name or getattr(thing, "name", None)
     if not name or "<lambda>" in name:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_other_processes_find_it_by_its_name(tmp_path):
     assert run.stdout.split() == [str(r["performance"]) for r in alone.records]
 
 
-def test_names():
+def test_names(monkeypatch):
     assert named(network) == f"{__name__}:network"
     assert named("json:dumps") == "json:dumps"
     assert found("json:JSONEncoder.encode").__name__ == "encode"
@@ -140,6 +141,9 @@ def test_names():
 
     assert found(named(local)) is local
     assert named(local).startswith("here:")
+    monkeypatch.setitem(sys.modules, "by_hand", types.ModuleType("by_hand"))
+    exec("def make(d, seed): pass", sys.modules["by_hand"].__dict__)
+    assert named(sys.modules["by_hand"].make) == "here:make"  # no other process could import it
     data = nid.load_dataset("digits")
     assert found(named(data)) is data
     assert named(data) == "here:digits"
