@@ -134,7 +134,12 @@ def measure(
         found = read_off(recipe, records)
     except ValueError as error:
         failures = [r["error"] for r in records if r["status"] == "failed"]
-        raise ValueError(f"{error}" + (f"; first failure: {failures[0]}" if failures else "")) from error
+        diverged = sum(r["status"] == "diverged" for r in records)
+        raise ValueError(
+            f"{error}"
+            + (f"; diverged: {diverged}, see {folder / 'results.csv'}; try a smaller lr" if diverged else "")
+            + (f"; first failure: {failures[0]}" if failures else "")
+        ) from error
     compressed = None
     at = crossing_run(specs, records, found, 0.0 if recipe.d else found.d)
     if at is not None and "objective" not in at.model:

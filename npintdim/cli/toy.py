@@ -114,7 +114,10 @@ def explore(projection: Spec, draws: int, seed: int, backend: Backend) -> ToyRes
         ]
         least.append([toy.optimum(backend.host(zero), backend.host(P.to_dense()))[1] for P in Ps])
         subspace = SubspaceObjective(toy, zero, Ps[0])
-        trained.append(train(subspace, subspace.start(), None, config, False).records[-1].test)
+        run = train(subspace, subspace.start(), None, config, False)
+        if run.status == "interrupted":
+            raise KeyboardInterrupt
+        trained.append(run.records[-1].test)
     losses = np.array(least)
     return ToyResult(DS, losses / start, np.exp(-losses), tuple(trained))
 

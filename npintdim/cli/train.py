@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--save needs --d: only a run in a subspace can be compressed")
     if args.save and not args.save.resolve().parent.is_dir():
         raise ValueError(f"--save is {args.save}: there is no folder {args.save.resolve().parent}")
+    if args.save and not os.access(args.save.resolve().parent, os.W_OK):
+        raise ValueError(
+            f"--save is {args.save}: the folder {args.save.resolve().parent} cannot be written to"
+        )
     backend = backend_of(args)
     data = data_of(args, backend)
     recipe = recipe_for(args.data)
