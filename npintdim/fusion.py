@@ -153,18 +153,18 @@ class ConvPoolRun(Step):
         return i
 
     @cached_property
-    def run(self) -> Ints:
-        """A row (c_in, h, w, c_out, k, relu) for each convolution."""
+    def rows(self) -> tuple[tuple[int, ...], ...]:
+        """(c_in, h, w, c_out, k, relu) of each convolution."""
         rows, shape = [], self.in_shape
         for a, after in zip(self.layers, (*self.layers[1:], None), strict=True):
             if isinstance(a, Conv2D):
                 rows.append((*shape, a.c_out, a.k, type(after) is ReLU))
             shape = a.out_shape(shape)
-        return np.array(rows, dtype=np.int64)
+        return tuple(rows)
 
     def forward(self, backend: Backend, theta: Floats, x: Floats) -> tuple[Floats, Any]:
         """Of the kernel."""
-        y, cache = kernels(backend, "trunk").conv_pool_forward(x, theta, self.run, backend.threads)
+        y, cache = kernels(backend, "trunk").conv_pool_forward(x, theta, self.rows, backend.threads)
         return y, cache
 
     def backward(
@@ -172,7 +172,7 @@ class ConvPoolRun(Step):
     ) -> Floats | None:
         """Of the kernel."""
         return kernels(backend, "trunk").conv_pool_backward(
-            theta, self.run, cache, dy, grad, need_dx, backend.threads
+            theta, self.rows, cache, dy, grad, need_dx, backend.threads
         )
 
 

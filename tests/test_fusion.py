@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -276,6 +277,28 @@ def test_several_python_threads_on_one_model(monkeypatch):
             same_bits(grad, same)
 
 
+# ---- processors ----
+
+
+@pytest.mark.slow
+def test_a_processor_with_narrow_registers_and_no_fused_multiply_add(tmp_path):
+    text = """
+import sys, numpy as np
+from npintdim import Batch, get_backend, lenet
+model = lenet((1, 20, 20), backend=get_backend("numba", threads=1))
+x = np.random.default_rng(0).standard_normal((37, 400)).astype(np.float32)
+np.save(sys.argv[1], model.loss_and_grad(model.init_theta(0), Batch(x, np.arange(37) % 10))[1])
+"""
+    grads = []
+    for name, environment in (("own", {}), ("poor", {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""})):
+        path = tmp_path / f"{name}.npy"
+        subprocess.run([sys.executable, "-c", text, str(path)], env=os.environ | environment, check=True)
+        grads.append(np.load(path))
+    own, poor = grads
+    assert not np.array_equal(own, poor)  # the tiles are others, and so is the rounding
+    assert np.abs(own - poor).max() <= 1e-5 * np.abs(own).max()
+
+
 # ---- the plan ----
 
 
@@ -346,10 +369,11 @@ def test_every_item_is_done_once_and_before_the_loop_ends():
     share = pytest.importorskip("npintdim.kernels.numba_cpu.share")
     each, linger = share.each, share.linger
 
-    def two_loops(first, second, work):
+    def two_loops(first, second, spent, work):
         for i in each(work, 0, len(first)):
-            for _ in range(3000):  # long enough for a helper to be still at it
-                first[i] += 1
+            for k in range(3000):  # long enough for a helper to be still at it
+                spent[i] = np.sqrt(spent[i] + k)
+            first[i] += 1
         for i in each(work, 1, len(first)):
             second[i] += first.sum()
         linger(work)
@@ -359,9 +383,36 @@ def test_every_item_is_done_once_and_before_the_loop_ends():
         for n in (0, 1, 2, 17):
             for _ in range(30):
                 first, second = np.zeros(n), np.zeros(n)
-                kernel(first, second, threads)
-                np.testing.assert_array_equal(first, np.full(n, 3000.0))
-                np.testing.assert_array_equal(second, np.full(n, 3000.0 * n))
+                kernel(first, second, np.zeros(n), threads)
+                np.testing.assert_array_equal(first, np.ones(n))
+                np.testing.assert_array_equal(second, np.full(n, float(n)))
+
+
+def test_a_helper_that_is_held_up_is_given_a_rest():
+    share = pytest.importorskip("npintdim.kernels.numba_cpu.share")
+    each, linger = share.each, share.linger
+
+    def slow_helper(done, spent, work):
+        for i in each(work, 0, len(done)):
+            rounds = 5_000_000 if work[3] else 100_000  # as if another process had the helper's core
+            for k in range(rounds):
+                spent[i] = np.sqrt(spent[i] + k)
+            done[i] += 1
+        linger(work)
+
+    kernel, spent = share.shared(slow_helper), np.zeros(4)
+    share.TEAM.rest = 0.0
+    for _ in range(100):
+        done = np.zeros(4)
+        kernel(done, spent, 2)
+        np.testing.assert_array_equal(done, np.ones(4))
+        if share.TEAM.rest:
+            break
+    assert 0 < share.TEAM.rest - time.monotonic() <= share.REST
+    number = share.TEAM.number
+    kernel(done, spent, 2)
+    assert share.TEAM.number == number  # the caller worked alone
+    share.TEAM.rest = 0.0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -11,10 +11,12 @@ import numpy as np
 from npintdim.kernels.numba_cpu.gemm import multiply, transpose
 from npintdim.kernels.numba_cpu.jit import frozen, jit
 from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.tile import seen
 from npintdim.typing import Array, Floats, Ints
 
 EXAMPLES, INPUTS = 32, 64  # rows of y, rows of dW that one thread makes at a time
 RATE = 1e5  # products that one thread makes in a microsecond
+NEXT = np.int64(1)  # a step of 1; a plain 1 would have `multiply` compiled for it alone
 
 
 @jit
@@ -56,10 +58,8 @@ def forward(x, theta, sizes, relu, y, work):
         for m in range(1, len(sizes)):
             n_in, n_out, W, before, after = layer(sizes, m, n)
             here, b = after + low * n_out, theta[W + n_in * n_out :][:n_out]
-            if m == 1:
-                multiply(x, low * n_in, n_in, 1, theta, W, y, here, rows, n_in, n_out)
-            else:
-                multiply(y, before + low * n_in, n_in, 1, theta, W, y, here, rows, n_in, n_out)
+            source, at = (x, 0) if m == 1 else (seen(y), before)
+            multiply(source, at + low * n_in, n_in, NEXT, theta, W, y, here, rows, n_in, n_out)
             affine(y, here, b, rows, relu[m - 1])
     linger(work)
 
@@ -73,13 +73,14 @@ def descend(turned, sizes, relu, y, dz, lowest, n, low, rows):
         if relu[m - 1]:
             close(dz[here:][: rows * n_out], y[here:][: rows * n_out])
         if m >= lowest:
-            multiply(dz, here, n_out, 1, turned, W, dz, before + low * n_in, rows, n_out, n_in)
+            to = before + low * n_in
+            multiply(seen(dz), here, n_out, NEXT, seen(turned), W, dz, to, rows, n_out, n_in)
 
 
 @jit
 def weigh(source, at, dz, after, n, n_in, n_out, dW, low, rows):
     """A few rows of dW_m = y_{m−1}ᵀ dz_m; with the first ones db_m = Σ dz_m, which lies behind dW_m."""
-    multiply(source, at + low, 1, n_in, dz, after, dW, low * n_out, rows, n, n_out)
+    multiply(source, at + low, NEXT, n_in, dz, after, dW, low * n_out, rows, n, n_out)
     if low == 0:
         db = dW[n_in * n_out :][:n_out]
         db[:] = 0
@@ -108,10 +109,8 @@ def backward(x, theta, sizes, relu, y, dz, turned, grad, lowest, work):
         n_in, n_out, W, before, after = layer(sizes, m, n)
         low = part * INPUTS
         rows = min(INPUTS, n_in - low)
-        if m == 1:
-            weigh(x, 0, dz, after, n, n_in, n_out, grad[W:], low, rows)
-        else:
-            weigh(y, before, dz, after, n, n_in, n_out, grad[W:], low, rows)
+        source, at = (x, 0) if m == 1 else (seen(y), before)
+        weigh(source, at, seen(dz), after, n, n_in, n_out, grad[W:], low, rows)
     linger(work)
 
 

@@ -14,9 +14,16 @@ import numpy as np
 from npintdim.kernels.numba_cpu.jit import jit
 from npintdim.kernels.numba_cpu.lanes import total
 from npintdim.kernels.numba_cpu.simd import LANES, binary, load, select, store, zeros
-from npintdim.kernels.numba_cpu.tile import numbers_by_vectors, vectors_by_vectors
+from npintdim.kernels.numba_cpu.tile import (
+    WIDE,
+    load_first,
+    numbers_by_vectors,
+    store_first,
+    totals,
+    vectors_by_vectors,
+)
 
-CHANNELS, TAPS = 3, 4  # of a tile
+CHANNELS, TAPS = 3 if WIDE else 1, 4  # of a tile
 CLOSED = np.int8(4)  # the place in the window where ReLU lets no gradient through
 
 binary(operator.eq, "fcmp_ordered", "icmp_unsigned", ("==",))
@@ -71,6 +78,19 @@ def conv_pool(x, at, theta, W, shape, y, to, winners, place):
 
 
 @jit
+def frame(shape, dz):
+    """Zeros around each channel of dz."""
+    p, q = pooled(shape)
+    height, width = 2 * p + 2, (2 * q + 2) * LANES
+    for o in range(shape[3]):
+        plane = dz[o * height * width :]
+        plane[:width] = 0
+        for i in range(1, height):
+            plane[i * width - LANES : i * width + LANES] = 0
+        plane[(height - 1) * width : height * width] = 0
+
+
+@jit
 def unpool(dy, at, winners, place, shape, dz, db):
     """Every dy at its winner's place in dz, which has a frame of zeros; db += Σ dz."""
     c_out, (p, q), zero = shape[3], pooled(shape), zeros(dy)
@@ -90,10 +110,10 @@ def unpool(dy, at, winners, place, shape, dz, db):
 
 @jit
 def add(sums, dW, at, apart):
-    """dW[o, t] += the sum of a tile's lanes."""
+    """dW[o, t] += the sums over the lanes of a tile."""
     for o, line in enumerate(sums):
-        for t, s in enumerate(line):
-            dW[at + o * apart + t] += total(s)
+        i = at + o * apart
+        store_first(dW, i, load_first(dW, i, len(line)) + totals(line), len(line))
 
 
 @jit

@@ -1,6 +1,6 @@
 """Products of matrices, C = A B, of the sizes of small networks: nothing is packed, nothing is padded.
 
-A stripe of B, at most 3 vectors wide and 256 rows long, stays in the nearest cache while tiles of 8
+A stripe of B, a few vectors wide and at most 256 rows long, stays in the nearest cache while tiles of
 rows of A pass over it. An entry of C is one sum in the order of the rows of B, in parts of 256.
 """
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from npintdim.kernels.numba_cpu.jit import jit
 from npintdim.kernels.numba_cpu.simd import LANES, load, store
-from npintdim.kernels.numba_cpu.tile import load_first, numbers_by_vectors, store_first, transpose_tile
+from npintdim.kernels.numba_cpu.tile import WIDE, load_first, numbers_by_vectors, store_first, transpose_tile
 
-ROWS, VECTORS, DEPTH = 8, 3, 256
+ROWS, VECTORS = (8, 3) if WIDE else (6, 1)
+DEPTH = 256
 SHIFTS = np.arange(VECTORS) * LANES
 
 

@@ -3,7 +3,8 @@
 A sleeping thread takes 50 to 100 microseconds to wake, as long as a whole kernel. So a helper stays
 awake for a moment after its work, in compiled code: it needs Python's lock only when the next kernel
 has begun, and then nobody else does. Nor does a caller wait for helpers: it works on until nothing
-is left, and one that comes late finds nothing to do. A @shared kernel ends with (..., work) and
+is left, and one that comes late finds nothing to do; one that was held up in the middle of an item is
+left alone for a while. A @shared kernel ends with (..., work) and
 
     for i in each(work, 0, count):   items 0, ..., count − 1 that nobody else has taken
         ...                          after the loop all are done, those of others too
@@ -17,6 +18,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +31,10 @@ from npintdim.kernels.numba_cpu.simd import intrinsic, place
 
 LOOPS = 4  # at most, in a kernel
 LEAST = 20.0  # microseconds of work that are worth a helper, who may be awake
-PATIENCE = 300_000  # looks at the bell, about as many nanoseconds
+PATIENCE = 1_300_000  # looks of a helper at the bell
+LOOK = 0.3e-9  # seconds, about
+HELD = 1.5e-3  # seconds: a helper that takes so much longer than the caller is kept from its core
+REST = 0.1  # seconds without helpers then
 
 # glibc gives freed memory back to the system, and pays for it again page by page at the next step,
 # unless it has seen a larger block being freed; it learns up to 32 MB.
@@ -64,7 +69,7 @@ def each(work, loop, count):
     if rank == 0 and loop == 0:
         raise_by(bell, 0, number - look(bell, 0))
     taken = loops[loop]
-    threads = len(taken) - 1
+    threads = len(taken) - 2
     for k in range(threads):
         owner = (rank + k) % threads
         first, end = own(count, owner, threads)
@@ -74,7 +79,8 @@ def each(work, loop, count):
             raise_by(taken, threads, 1)  # one more is done
             i = first + raise_by(taken, owner, 1)
     while look(taken, threads) < count:
-        pass
+        if rank == 0:
+            taken[threads + 1] += 1
 
 
 @jit
@@ -103,6 +109,7 @@ class Team:
         self.free, self.posted = threading.Lock(), threading.Condition()
         self.job: Callable[[int], None] | None = None
         self.number = self.threads = self.helpers = 0
+        self.rest = 0.0  # until when
 
     def serve(self, rank: int) -> None:
         """The life of a helper."""
@@ -117,15 +124,16 @@ class Team:
             del job  # or it would keep its arrays
 
     def run(self, kernel: Callable[..., None], given: list[Any], threads: int) -> None:
-        """Call a kernel, with helpers if they are free."""
-        if threads == 1 or not self.free.acquire(blocking=False):
-            kernel(*given, (np.zeros(1, np.int64), np.zeros((LOOPS, 2), np.int64), 0, 0))
+        """Call a kernel, with helpers if they are free and do not have to wait for a core."""
+        began = time.monotonic()
+        if threads == 1 or began < self.rest or not self.free.acquire(blocking=False):
+            kernel(*given, (np.zeros(1, np.int64), np.zeros((LOOPS, 3), np.int64), 0, 0))
             return
         try:
             while self.helpers < threads - 1:
                 self.helpers += 1
                 threading.Thread(target=self.serve, args=(self.helpers,), daemon=True).start()
-            number, loops = self.number + 1, np.zeros((LOOPS, threads + 1), np.int64)
+            number, loops = self.number + 1, np.zeros((LOOPS, threads + 2), np.int64)
 
             def job(rank: int) -> None:
                 kernel(*given, (self.bell, loops, number, rank))
@@ -134,6 +142,9 @@ class Team:
                 self.number, self.threads, self.job = number, threads, job
                 self.posted.notify_all()
             job(0)
+            waited, end = loops[:, -1].max() * LOOK, time.monotonic()
+            if waited > max(HELD, (end - began) / 2):
+                self.rest = end + REST
         finally:
             self.job = None
             self.free.release()

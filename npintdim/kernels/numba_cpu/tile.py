@@ -14,6 +14,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
+from numba.core.registry import cpu_target
 
 from npintdim.kernels.numba_cpu.simd import (
     I32,
@@ -29,6 +31,9 @@ from npintdim.kernels.numba_cpu.simd import (
     splat,
     write,
 )
+
+# Whether 16 float32 fit one register, of which there are 32 then; else they take two, of 16.
+WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 
 
 def first(builder: Any, count: Any) -> Any:
@@ -49,6 +54,16 @@ def read_first(builder: Any, p: Any, vector: Any, mask: Any) -> Any:
     """What lies at p in the lanes of the mask, else 0; nothing else is touched."""
     p = builder.bitcast(p, vector.as_pointer())
     return masked(builder, "load", vector, vector, p, I32(1), mask, ir.Constant(vector, None))
+
+
+@intrinsic
+def seen(typingctx, array):
+    """The array, to be read only: one compiled variant serves it and those that cannot be written to."""
+
+    def codegen(context, builder, signature, args):
+        return impl_ret_borrowed(context, builder, signature.return_type, args[0])
+
+    return array.copy(readonly=True)(array), codegen
 
 
 @intrinsic
@@ -137,6 +152,23 @@ def tile(numbers: bool) -> Callable[..., Any]:
 
 
 numbers_by_vectors, vectors_by_vectors = tile(True), tile(False)
+
+
+@intrinsic
+def totals(typingctx, line):
+    """The sums over the lanes of 1, 2 or 4 vectors, in the first lanes of one: halves upon halves."""
+
+    def codegen(context, builder, signature, args):
+        v, half = cgutils.unpack_tuple(builder, args[0]), LANES // 2
+        while half:
+            low = [k for k in range(2 * LANES) if not k & half]  # of two vectors end to end
+            high = [k + half for k in low]
+            pairs = zip(v[::2], v[1::2], strict=True) if len(v) > 1 else [(v[0], v[0])]
+            v = [builder.fadd(shuffle(builder, a, b, low), shuffle(builder, a, b, high)) for a, b in pairs]
+            half //= 2
+        return v[0]
+
+    return line.dtype(line), codegen
 
 
 @intrinsic

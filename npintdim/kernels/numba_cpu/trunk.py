@@ -6,21 +6,24 @@ the inputs of all layers and the output of the last, one after another.
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.convpool import back, conv_pool, pooled, unpool, weigh
+from npintdim.kernels.numba_cpu.convpool import back, conv_pool, frame, pooled, unpool, weigh
 from npintdim.kernels.numba_cpu.gemm import transpose
 from npintdim.kernels.numba_cpu.jit import frozen, jit
 from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.simd import LANES
-from npintdim.typing import Array, Floats, Ints
+from npintdim.kernels.numba_cpu.tile import seen
+from npintdim.typing import Array, Floats
 
 PARTS = 8  # partial sums of the gradient, whatever the number of threads
 RATE = 1e5  # products that one thread makes in a microsecond
 LINE = 64  # bytes of a cache line
+Rows: TypeAlias = tuple[tuple[int, ...], ...]
 
 
 @jit
@@ -54,7 +57,7 @@ def to_block(x, q, block):
 def from_block(block, q, y):
     """Columns as examples 16 q, 16 q + 1, ..., as far as there are any."""
     size = len(block) // LANES
-    transpose(block, 0, LANES, size, min(LANES, len(y) // size - q * LANES), y, q * LANES * size, size)
+    transpose(seen(block), 0, LANES, size, min(LANES, len(y) // size - q * LANES), y, q * LANES * size, size)
 
 
 @shared
@@ -78,7 +81,9 @@ def backward(dy, theta, run, images, winners, scratch, sums, dx, need_dx, work):
     _, _, _, rank = work
     own = scratch[rank]
     image, dzs = own[: images.shape[1]], own[images.shape[1] :]
-    dzs[:] = 0
+    for m in range(len(run)):
+        shape, _, _, _, _, framed = layer(run, m)
+        frame(shape, dzs[framed:])
     for s in each(work, 0, PARTS):
         for q in range(len(images) * s // PARTS, len(images) * (s + 1) // PARTS):
             to_block(dy, q, image[end:])
@@ -111,46 +116,46 @@ def lines(shape: tuple[int, ...], dtype: Any) -> Array:
     return raw[start : start + raw.size - LINE].view(dtype).reshape(shape)
 
 
-def sizes(run: Ints) -> tuple[Ints, Ints, Ints, float]:
-    """Numbers of each layer's inputs and outputs and of dz in its frame for an example; microseconds of work."""
-    c_in, h, w, c_out, k, _ = run.T
-    p, q = (h - k + 1) // 2, (w - k + 1) // 2
-    work = float((c_in * k * k * c_out * 4 * p * q).sum()) / RATE
-    return c_in * h * w, c_out * p * q, c_out * (2 * p + 2) * (2 * q + 2), work
+class Geometry:
+    """What follows from the layers of a run, given as rows (c_in, h, w, c_out, k, relu)."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = np.array(rows, dtype=np.int64)
+        c_in, h, w, c_out, k, _ = self.rows.T
+        p, q = (h - k + 1) // 2, (w - k + 1) // 2
+        self.x_shape = rows[0][:3]
+        self.y_shape = int(c_out[-1]), int(p[-1]), int(q[-1])
+        self.image = (int((c_in * h * w).sum()) + math.prod(self.y_shape)) * LANES  # numbers in a block
+        self.winners = int((c_out * p * q).sum()) * LANES
+        self.framed = int((c_out * (2 * p + 2) * (2 * q + 2)).sum()) * LANES
+        self.work = float((c_in * k * k * c_out * 4 * p * q).sum()) / RATE  # microseconds for an example
 
 
-def conv_pool_forward(
-    x: Floats, theta: Floats, run: Ints, threads: int
-) -> tuple[Floats, tuple[Floats, Ints]]:
-    """Output (n, c, h, w) of images (n, c, h, w), and what the way back needs."""
-    n, blocks = len(x), -(-len(x) // LANES)
-    _, h, w, c_out, k, _ = map(int, run[-1])
-    ins, outs, _, work = sizes(run)
-    images = lines((blocks, int(ins.sum() + outs[-1]) * LANES), theta.dtype)
-    winners = lines((blocks, int(outs.sum()) * LANES), np.dtype(np.int8))
-    y = np.empty((n, c_out, (h - k + 1) // 2, (w - k + 1) // 2), dtype=theta.dtype)
-    threads = worth(threads, n * work)
-    forward(frozen(x).reshape(-1), frozen(theta), run, images, winners, y.reshape(-1), threads)
+geometry = functools.cache(Geometry)
+
+
+def conv_pool_forward(x: Floats, theta: Floats, rows: Rows, threads: int) -> tuple[Floats, Any]:
+    """Output (n, c, h, w) of images x (n, c, h, w), and what the way back needs."""
+    run = geometry(rows)
+    blocks = -(-len(x) // LANES)
+    images = lines((blocks, run.image), theta.dtype)
+    winners = lines((blocks, run.winners), np.dtype(np.int8))
+    y = np.empty((len(x), *run.y_shape), dtype=theta.dtype)
+    flat = frozen(x).reshape(-1), frozen(theta)
+    forward(*flat, run.rows, images, winners, y.reshape(-1), worth(threads, len(x) * run.work))
     return y, (images, winners)
 
 
 def conv_pool_backward(
-    theta: Floats,
-    run: Ints,
-    cache: tuple[Floats, Ints],
-    dy: Floats,
-    grad: Floats,
-    need_dx: bool,
-    threads: int,
+    theta: Floats, rows: Rows, cache: Any, dy: Floats, grad: Floats, need_dx: bool, threads: int
 ) -> Floats | None:
     """dx (None unless needed); the gradient of the parameters is written to grad."""
-    images, winners = cache
-    _, _, framed, work = sizes(run)
-    threads = worth(threads, 2 * len(dy) * work)
-    scratch = lines((threads, images.shape[1] + int(framed.sum()) * LANES), theta.dtype)
+    run = geometry(rows)
+    threads = worth(threads, 2 * len(dy) * run.work)
+    scratch = lines((threads, run.image + run.framed), theta.dtype)
     sums = np.zeros((PARTS, len(theta)), dtype=theta.dtype)
-    dx = np.empty((len(dy) if need_dx else 0, *map(int, run[0, :3])), dtype=theta.dtype)
+    dx = np.empty((len(dy) if need_dx else 0, *run.x_shape), dtype=theta.dtype)
     flat = frozen(dy).reshape(-1), frozen(theta)
-    backward(*flat, run, images, winners, scratch, sums, dx.reshape(-1), need_dx, threads)
+    backward(*flat, run.rows, *cache, scratch, sums, dx.reshape(-1), need_dx, threads)
     join(sums, grad)
     return dx if need_dx else None
