@@ -92,13 +92,17 @@ def times() -> tuple[int, int]:
 
 
 def duel(
-    names: Sequence[str], threads: int, rounds: int, seconds: float, patience: float = 0.0
+    names: Sequence[str], threads: int, rounds: int, seconds: float, patience: float = 0.0, sittings: int = 1
 ) -> dict[str, list[float]]:
-    """What each case measured, round after round."""
+    """What each case measured, round after round, in several sittings with fresh processes.
+
+    Where a process's memory happens to lie can make it faster or slower for all of its life.
+    """
     measured: dict[str, list[float]] = {name: [] for name in names}
-    with running(names, threads, seconds) as cases:
-        for _ in range(rounds):
-            for case in cases:
-                pause(patience)
-                measured[case.name].append(case.measure())
+    for sitting in range(sittings):
+        with running(names, threads, seconds) as cases:
+            for _ in range(rounds * sitting // sittings, rounds * (sitting + 1) // sittings):
+                for case in cases:
+                    pause(patience)
+                    measured[case.name].append(case.measure())
     return measured

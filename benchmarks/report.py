@@ -86,7 +86,7 @@ def line(row: Row, threads: int, rounds: Rounds) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def tables(measured: Mapping[str, Any]) -> str:
+def tables(measured: Mapping[str, Any], variant: str = "native") -> str:
     """Everything that was measured on one machine."""
     machine, rates = measured["machine"], measured["limits"]
     names = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
@@ -106,7 +106,7 @@ def tables(measured: Mapping[str, Any]) -> str:
             "| work | threads | npintdim | the other | ratio | required | aim | met |",
             "|---|--:|--:|--:|--:|--:|--:|:-:|",
         ]  # fmt: skip
-        for row in rows:
+        for row in rows if variant == "native" else [row.held() for row in rows]:
             by_threads = measured["rows"][row.name]
             text += [line(row, int(t), by_threads[t]) for t in sorted(by_threads)]
     return "\n".join(text) + "\n"

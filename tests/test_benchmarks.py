@@ -125,9 +125,9 @@ def test_a_number_is_passed_on_and_a_process_is_called_once():
 def test_a_duel_in_two_processes(monkeypatch):
     monkeypatch.setattr(duel, "PAUSE", 0.0)
     cases = ["transform.ours 4", "transform.plain 4"]
-    found = duel.duel(cases, threads=1, rounds=2, seconds=1e-3)
+    found = duel.duel(cases, threads=1, rounds=3, seconds=1e-3, sittings=2)
     assert list(found) == cases
-    assert all(len(rounds) == 2 and all(0 < s < 1 for s in rounds) for rounds in found.values())
+    assert all(len(rounds) == 3 and all(0 < s < 1 for s in rounds) for rounds in found.values())
 
 
 def test_a_case_that_fails_is_an_error(capfd):
@@ -171,7 +171,7 @@ def test_the_page_shows_the_kept_numbers():
     kept = report.load()
     assert "native" in kept
     for variant, measured in kept.items():
-        assert report.tables(measured) in page, variant
+        assert report.tables(measured, variant) in page, variant
 
 
 def test_a_case_waits_for_an_idle_machine_but_not_for_ever(monkeypatch):

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import scipy.linalg
 
 from benchmarks.cases import backend, normal
 from npintdim.kernels import reference
+from npintdim.kernels.numba_cpu.wht import hadamard
 
 
 def ours(k: int, threads: int) -> Callable[[], object]:
     return partial(backend(threads).kernels.wht, normal(1 << k), threads)
+
+
+def in_place(k: int, threads: int) -> Callable[[], object]:
+    """As Fastfood uses it: no new array."""
+    return partial(hadamard, np.zeros(1 << k, dtype=np.float32))
 
 
 def plain(k: int, threads: int) -> Callable[[], object]:

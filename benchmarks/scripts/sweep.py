@@ -7,7 +7,9 @@ from npintdim import RunSpec, recipe_for, sweep
 
 recipe = recipe_for("mnist")
 runs = [
-    RunSpec("mnist", recipe.model, {"kind": "fastfood"}, 750, seed, recipe.optimizer, 5, limit_train=50_000)
+    RunSpec(
+        "mnist", recipe.model, {"kind": "fastfood"}, 750, seed, recipe.optimizer, recipe.epochs, limit_train=50_000
+    )  # fmt: skip
     for seed in range(8)
 ]
 if __name__ == "__main__":
