@@ -19,8 +19,9 @@ from npintdim.fileformat import write_atomically
 from npintdim.recipes import Recipe, model_name
 from npintdim.records import read_theta
 from npintdim.runs import RunSpec, number, parts
-from npintdim.sweep import load, sweep
+from npintdim.sweep import sweep
 from npintdim.typing import Floats, Spec
+from npintdim.work import load
 
 COLUMNS = (
     "key", "data", "model", "projection", "D", "d", "seed", "theta_0_seed", "P_seed", "batches_seed", "status",

@@ -31,6 +31,8 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["rebuild", "runs"],
     ["search"],
     ["records", "recipes"],
+    ["work"],
+    ["executors"],
     ["sweep", "compress"],
     ["adaptive"],
     ["measure"],

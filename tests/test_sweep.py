@@ -8,20 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim import fileformat, runs
+from npintdim import executors, fileformat, runs, work
 from npintdim.runs import RunSpec
 from npintdim.sweep import Interrupted
+from npintdim.work import Work
 
-SWEEP = sys.modules["npintdim.sweep"]  # nid.sweep is the function
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
 FASTFOOD = {"kind": "fastfood"}
 ADAM = nid.Adam(lr=0.05).spec()
@@ -45,10 +44,8 @@ def timeless(records):
 
 def count_runs(monkeypatch):
     """The keys of the runs that are really trained from now on."""
-    done, attempt = [], SWEEP.attempt
-    monkeypatch.setattr(
-        SWEEP, "attempt", lambda spec, **options: (done.append(spec), attempt(spec, **options))[1]
-    )
+    done, attempt = [], Work.__call__
+    monkeypatch.setattr(Work, "__call__", lambda work, spec: (done.append(spec), attempt(work, spec))[1])
     return done
 
 
@@ -379,19 +376,19 @@ def test_several_jobs_need_joblib_and_one_does_not(tmp_path, monkeypatch):
 
 
 def test_without_joblib_the_default_is_one_job(monkeypatch):
-    assert SWEEP.default_jobs("cupy") == 1
-    monkeypatch.setattr(SWEEP, "find_spec", lambda name: None)
-    assert SWEEP.default_jobs("numpy") == 1
+    assert executors.default_jobs("cupy") == 1
+    monkeypatch.setattr(executors, "find_spec", lambda name: None)
+    assert executors.default_jobs("numpy") == 1
 
 
 def test_without_threadpoolctl_a_sweep_works(tmp_path, monkeypatch):
-    monkeypatch.setattr(SWEEP, "find_spec", lambda name: None)
+    monkeypatch.setattr(work, "find_spec", lambda name: None)
     assert len(swept(tmp_path, SPECS[:1], jobs=None)) == 1
 
 
 def test_blas_is_limited_while_a_run_lasts():
     info = pytest.importorskip("threadpoolctl").threadpool_info
-    with SWEEP.blas_threads(1):
+    with work.blas_threads(1):
         assert {pool["num_threads"] for pool in info() if pool["user_api"] == "blas"} == {1}
 
 
@@ -422,19 +419,17 @@ def test_workers_start_deaf_to_ctrl_c_and_the_parent_hears_again(tmp_path, monke
     """They inherit it; a worker that is interrupted while it imports would print its traceback."""
 
     class Pool:
-        def __init__(self, **options):
-            pass
-
-        def __call__(self, calls):
+        def submit(self, function, *arguments):
             at_start.append(signal.getsignal(signal.SIGINT))
-            return iter([function(*arguments) for function, arguments in calls])
+            future = Future()
+            future.set_result(function(*arguments))
+            return future
 
     at_start, before = [], signal.getsignal(signal.SIGINT)
-    joblib = SimpleNamespace(Parallel=Pool, delayed=lambda f: lambda *arguments: (f, arguments))
-    joblib.externals = pytest.importorskip("joblib").externals
-    monkeypatch.setitem(sys.modules, "joblib", joblib)
+    loky = pytest.importorskip("joblib").externals.loky
+    monkeypatch.setattr(loky, "get_reusable_executor", lambda jobs, env: Pool())
     assert len(swept(tmp_path, jobs=2)) == len(SPECS)
-    assert at_start == [signal.SIG_IGN]
+    assert set(at_start) == {signal.SIG_IGN}
     assert signal.getsignal(signal.SIGINT) == before
 
 

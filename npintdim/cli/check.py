@@ -17,8 +17,8 @@ from npintdim.landscape import Batch, first
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import FastfoodProjection, Projection, make_projection
 from npintdim.recipes import model_name
-from npintdim.sweep import blas_threads
 from npintdim.typing import Spec
+from npintdim.work import blas_threads
 
 PURPOSE = """\
 Check gradients and adjoints: a table of ok and FAILED.

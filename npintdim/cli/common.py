@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 from npintdim.backend import Backend, get_backend, unknown
 from npintdim.landscape import Dataset
 from npintdim.recipes import fully_connected, recipe_for
-from npintdim.sweep import load
 from npintdim.typing import Spec
+from npintdim.work import load
 
 EVERYWHERE = """\
 everywhere:

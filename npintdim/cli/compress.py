@@ -11,8 +11,8 @@ from npintdim.cli.common import add_command, backend_of, say
 from npintdim.compress import CompressedModel
 from npintdim.measure import compress_run
 from npintdim.runs import RunSpec
-from npintdim.sweep import load
 from npintdim.typing import Spec
+from npintdim.work import load
 
 PURPOSE = """\
 Compress a network of a measurement, without training.

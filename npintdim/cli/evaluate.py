@@ -8,7 +8,7 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, say
 from npintdim.compress import CompressedModel
-from npintdim.sweep import blas_threads, load
+from npintdim.work import blas_threads, load
 
 PURPOSE = """\
 Decode a compressed network and test it."""

@@ -18,9 +18,9 @@ from npintdim.cli.common import (
     projection_of,
     say,
 )
+from npintdim.executors import default_jobs
 from npintdim.measure import Measurement, measure
 from npintdim.recipes import Recipe, model_name, recipe_for
-from npintdim.sweep import default_jobs
 
 PURPOSE = """\
 Measure d_int90 of a network.

@@ -22,8 +22,8 @@ from npintdim.optimizers import optimizer_from_spec
 from npintdim.recipes import model_name, recipe_for
 from npintdim.runs import RunSpec, parts
 from npintdim.runs import run as train_run
-from npintdim.sweep import blas_threads
 from npintdim.typing import Spec
+from npintdim.work import blas_threads
 
 PURPOSE = """\
 Train once: directly, or with --d in a random subspace."""

@@ -1,0 +1,97 @@
+"""One run of a sweep where it is done: in this process, in a worker, on another machine."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any, TypeAlias
+
+from npintdim.backend import Backend, get_backend
+from npintdim.custom import is_own, own_data
+from npintdim.data import load_dataset
+from npintdim.landscape import Dataset, first
+from npintdim.runs import RunSpec, run
+from npintdim.typing import Floats, Spec
+
+Result: TypeAlias = tuple[Spec, Floats | None]
+"""A record, and theta_d of a finished subspace run."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How runs are done; small, so that it travels with each of them. The data do not: each process loads them once.
+
+    Parameters
+    ----------
+    backend : name
+    threads : of each process
+    folder : of the data files on the machine that computes, see `load_dataset`
+    """
+
+    backend: str
+    threads: int = 1
+    folder: str | None = None
+
+    def __call__(self, spec: RunSpec) -> Result:
+        """Run a spec; an exception becomes a record."""
+        began = time.perf_counter()
+        try:
+            record, theta = self.execute(spec)
+        except Exception as error:
+            seconds = round(time.perf_counter() - began, 3)
+            return failed(spec, f"{type(error).__name__}: {error}", seconds), None
+        return record, theta if spec.d is not None and record["status"] == "finished" else None
+
+    def execute(self, spec: RunSpec, examples: int | None = None) -> tuple[Spec, Floats]:
+        """Run a spec on its data set, or on the first examples of it."""
+        with blas_threads(self.threads):
+            engine = get_backend(self.backend, spec.dtype, self.threads)
+            if is_own(spec.data):
+                data = own_data(spec.data, spec.limit_train, engine)
+            else:
+                data = load(spec.data, self.folder, spec.limit_train, engine)
+            return run(spec, engine, data if data is None or examples is None else first(data, examples))
+
+    def rehearse(self, todo: Sequence[RunSpec]) -> None:
+        """One step of every kind of run at its largest d.
+
+        So bad input is an error before work is lost, and the compiled kernels lie on disk before several
+        workers would compile them at once.
+        """
+        kinds: dict[str, RunSpec] = {}
+        for spec in sorted(todo, key=lambda spec: spec.d or 0):
+            kinds[json.dumps([spec.data, spec.model, spec.projection, spec.dtype], sort_keys=True)] = spec
+        for spec in kinds.values():
+            self.execute(replace(spec, epochs=1), examples=spec.batch_size)
+
+
+def failed(spec: RunSpec, error: str, seconds: float) -> Spec:
+    """The record of a run that ended with an exception."""
+    return {
+        "spec": spec.spec(),
+        "status": "failed",
+        "error": error,
+        "performance": None,
+        "seconds": seconds,
+    }
+
+
+@functools.cache
+def load(name: str, folder: str | None, limit_train: int | None, backend: Backend) -> Dataset:
+    """A data set on the backend's device, once a process."""
+    return load_dataset(name, folder=folder, limit_train=limit_train).to(backend)
+
+
+def blas_threads(threads: int) -> AbstractContextManager[Any]:
+    """Limit BLAS to so many threads, where threadpoolctl is installed."""
+    if find_spec("threadpoolctl") is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(threads, user_api="blas")
+    return limits
