@@ -4,7 +4,7 @@
 """
 
 from npintdim._version import __version__
-from npintdim.architectures import lenet, mlp, model_from_spec
+from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.compress import CompressedModel
@@ -12,7 +12,17 @@ from npintdim.data import load_dataset
 from npintdim.estimate import DInt, d_int
 from npintdim.initializers import HeNormal, Initializer, Zeros
 from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
-from npintdim.layers import Conv2D, Flatten, Layer, Linear, MaxPool2D, ParameterFree, ReLU
+from npintdim.layers import (
+    Conv2D,
+    Flatten,
+    Layer,
+    Linear,
+    LocallyConnected2D,
+    MaxPool2D,
+    ParameterFree,
+    ReLU,
+    Unflatten,
+)
 from npintdim.measure import Measurement, measure
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
@@ -44,6 +54,7 @@ __all__ = [
     "Landscape",
     "Layer",
     "Linear",
+    "LocallyConnected2D",
     "MaxPool2D",
     "Measurement",
     "Model",
@@ -61,12 +72,15 @@ __all__ = [
     "SubspaceObjective",
     "ToyProblem",
     "TrainConfig",
+    "Unflatten",
     "Zeros",
     "__version__",
     "adjoint_matrix_check",
     "d_int",
     "dot_test",
     "expected_share",
+    "fc_lenet",
+    "fctied_lenet",
     "get_backend",
     "gradient_check",
     "lenet",
@@ -80,4 +94,5 @@ __all__ = [
     "recipe_for",
     "sweep",
     "train",
+    "untied_lenet",
 ]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from npintdim.backend import Backend, unknown
-from npintdim.layers import Conv2D, Flatten, Layer, Linear, MaxPool2D, ReLU
+from npintdim.layers import Conv2D, Flatten, Layer, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.model import Model
 from npintdim.rng import check_integer
 from npintdim.typing import Spec
@@ -58,6 +58,80 @@ def lenet(
     ValueError
         if the images are too small for two convolutions and poolings.
     """
+    (c, h, w), classes = lenet_sizes(in_shape, classes)
+    relu: list[Layer] = [ReLU()] if conv_relu else []
+    features = 16 * (((h - 4) // 2 - 4) // 2) * (((w - 4) // 2 - 4) // 2)
+    layers = [
+        Conv2D(c, 6, 5, name="conv1"), *relu, MaxPool2D(2),
+        Conv2D(6, 16, 5, name="conv2"), *relu, MaxPool2D(2),
+        Flatten(), *dense_part(features, classes),
+    ]  # fmt: skip
+    recipe = {"architecture": "lenet", "in_shape": [c, h, w], "classes": classes, "conv_relu": conv_relu}
+    return Model(layers, (c, h, w), backend, recipe)
+
+
+def untied_lenet(
+    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+) -> Model:
+    """LeNet whose convolutions share nothing, neither kernels nor biases: D = 286,334 on MNIST.
+
+    Parameters and errors are those of `lenet`.
+    """
+    (c, h, w), classes = lenet_sizes(in_shape, classes)
+    h2, w2 = (h - 4) // 2, (w - 4) // 2
+    layers = [
+        LocallyConnected2D(c, h, w, 6, 5, name="local1"), ReLU(), MaxPool2D(2),
+        LocallyConnected2D(6, h2, w2, 16, 5, name="local2"), ReLU(), MaxPool2D(2),
+        Flatten(), *dense_part(16 * ((h2 - 4) // 2) * ((w2 - 4) // 2), classes),
+    ]  # fmt: skip
+    recipe = {"architecture": "untied-lenet", "in_shape": [c, h, w], "classes": classes}
+    return Model(layers, (c, h, w), backend, recipe)
+
+
+def fctied_lenet(
+    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+) -> Model:
+    """LeNet whose convolutions see the whole image: D = 193,370 on MNIST.
+
+    Each place of the output is connected to every pixel, and the weights are still tied: 'same' convolutions with
+    kernels of side 2·side − 1, 55 and then 27 on MNIST. They keep the sides, so the dense part is 784-120-84-10.
+    Parameters and errors are those of `lenet`; images must be square.
+    """
+    (c, h, w), classes = lenet_sizes(in_shape, classes)
+    if h != w:
+        raise ValueError(f"in_shape is {(c, h, w)}: square images are needed, as the kernels are")
+    half = h // 2
+    layers = [
+        Conv2D(c, 6, 2 * h - 1, padding=h - 1, name="conv1"), ReLU(), MaxPool2D(2),
+        Conv2D(6, 16, 2 * half - 1, padding=half - 1, name="conv2"), ReLU(), MaxPool2D(2),
+        Flatten(), *dense_part(16 * (half // 2) ** 2, classes),
+    ]  # fmt: skip
+    recipe = {"architecture": "fctied-lenet", "in_shape": [c, h, w], "classes": classes}
+    return Model(layers, (c, h, w), backend, recipe)
+
+
+def fc_lenet(
+    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+) -> Model:
+    """LeNet whose convolutions are fully connected layers with as many outputs: D = 3,640,574 on MNIST.
+
+    784 → 6·24·24, pooled, 864 → 16·8·8, pooled, 256-120-84-10. Parameters and errors are those of `lenet`.
+    """
+    (c, h, w), classes = lenet_sizes(in_shape, classes)
+    h1, w1 = h - 4, w - 4
+    h2, w2 = h1 // 2 - 4, w1 // 2 - 4
+    layers = [
+        Flatten(), Linear(c * h * w, 6 * h1 * w1, name="full1"), ReLU(), Unflatten(6, h1, w1), MaxPool2D(2),
+        Flatten(), Linear(6 * (h1 // 2) * (w1 // 2), 16 * h2 * w2, name="full2"), ReLU(),
+        Unflatten(16, h2, w2), MaxPool2D(2),
+        Flatten(), *dense_part(16 * (h2 // 2) * (w2 // 2), classes),
+    ]  # fmt: skip
+    recipe = {"architecture": "fc-lenet", "in_shape": [c, h, w], "classes": classes}
+    return Model(layers, (c, h, w), backend, recipe)
+
+
+def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int, int, int], int]:
+    """In_shape and classes, checked."""
     if len(in_shape) != 3:
         raise ValueError(f"in_shape is {tuple(in_shape)}: (channels, height, width) is needed")
     classes = check_integer("classes", classes, 1)
@@ -67,22 +141,23 @@ def lenet(
     for side in (h, w):
         if ((side - 4) // 2 - 4) // 2 < 1:
             raise ValueError(f"in_shape is {tuple(in_shape)}: LeNet needs images of at least 16×16")
-    relu: list[Layer] = [ReLU()] if conv_relu else []
-    features = 16 * (((h - 4) // 2 - 4) // 2) * (((w - 4) // 2 - 4) // 2)
-    layers = [
-        Conv2D(c, 6, 5, name="conv1"), *relu, MaxPool2D(2),
-        Conv2D(6, 16, 5, name="conv2"), *relu, MaxPool2D(2),
-        Flatten(),
-        Linear(features, 120, name="fc1"), ReLU(),
-        Linear(120, 84, name="fc2"), ReLU(),
-        Linear(84, classes, name="fc3"),
+    return (c, h, w), classes
+
+
+def dense_part(features: int, classes: int) -> list[Layer]:
+    """The end of every LeNet: features-120-84-classes."""
+    return [
+        Linear(features, 120, name="fc1"), ReLU(), Linear(120, 84, name="fc2"), ReLU(), Linear(84, classes, name="fc3"),
     ]  # fmt: skip
-    recipe = {"architecture": "lenet", "in_shape": [c, h, w], "classes": classes, "conv_relu": conv_relu}
-    return Model(layers, (c, h, w), backend, recipe)
 
 
-ARCHITECTURES: dict[str, Any] = {"mlp": mlp, "lenet": lenet}
-LAYERS: dict[str, Any] = {kind.__name__: kind for kind in (Conv2D, Flatten, Linear, MaxPool2D, ReLU)}
+ARCHITECTURES: dict[str, Any] = {
+    "mlp": mlp, "lenet": lenet,
+    "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
+}  # fmt: skip
+LAYERS: dict[str, Any] = {
+    kind.__name__: kind for kind in (Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten)
+}
 
 
 def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:

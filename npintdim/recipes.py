@@ -202,6 +202,6 @@ def recipe_for(data: str, model: Spec | None = None) -> Recipe:
     recipe = RECIPES[data]
     if model is None:
         return recipe
-    if model.get("architecture") == "lenet":
+    if "lenet" in model.get("architecture", ""):
         return replace(recipe, model=model, d=LENET_GRIDS.get(data, LENET_GRIDS["mnist"]))
     return replace(recipe, model=model)

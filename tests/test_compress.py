@@ -203,10 +203,22 @@ def test_theta_is_the_exact_sum_rounded(name):
 
 
 def test_theta_d_zero_is_theta_0_bit_for_bit():
-    for model in (nid.mlp([20, 10, 5], NUMPY), nid.lenet((1, 16, 16), 3, NUMPY)):
+    nets = nid.lenet, nid.untied_lenet, nid.fctied_lenet, nid.fc_lenet
+    for model in (nid.mlp([20, 10, 5], NUMPY), *(net((1, 16, 16), 3, NUMPY) for net in nets)):
         P = nid.make_projection("fastfood", model.D, 9, 0, NUMPY)
         theta = nid.CompressedModel.from_parts(model, 3, P, np.zeros(9)).theta()
         assert theta.tobytes() == model.init_theta(3).tobytes()
+
+
+def test_a_file_names_the_relatives_of_lenet(tmp_path):
+    for net in (nid.untied_lenet, nid.fctied_lenet, nid.fc_lenet):
+        model = net((1, 16, 16), 3, NUMPY)
+        P = nid.make_projection("fastfood", model.D, 9, 0, NUMPY)
+        compressed = nid.CompressedModel.from_parts(model, 3, P, np.arange(9.0))
+        compressed.save(tmp_path / "net.npid")
+        again = nid.CompressedModel.load(tmp_path / "net.npid", backend=NUMPY)
+        assert again.network.layers == model.layers
+        assert again.theta().tobytes() == compressed.theta().tobytes()
 
 
 def test_theta_does_not_depend_on_the_precision_of_the_backends():

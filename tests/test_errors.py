@@ -8,11 +8,11 @@ import pytest
 from helpers import normal
 
 from npintdim import backend as backend_module
-from npintdim.architectures import lenet, mlp, model_from_spec
+from npintdim.architectures import fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import get_backend, missing
 from npintdim.checks import gradient_check
 from npintdim.landscape import Batch, Dataset
-from npintdim.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
+from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import SGD, Adam, optimizer_from_spec
@@ -179,13 +179,36 @@ MESSAGES = {
         lambda: lenet((0.5, 28, 28), 10, CPU),
     ),
     "lenet classes": (ValueError, "classes is 0: classes ≥ 1 is needed", lambda: lenet((1, 28, 28), 0, CPU)),
+    "fctied lenet of oblong images": (
+        ValueError, "in_shape is (1, 28, 20): square images are needed, as the kernels are",
+        lambda: fctied_lenet((1, 28, 20), 10, CPU),
+    ),
+    "untied lenet of small images": (
+        ValueError, "in_shape is (1, 15, 28): LeNet needs images of at least 16×16",
+        lambda: untied_lenet((1, 15, 28), 10, CPU),
+    ),
+    "LocallyConnected2D k": (
+        ValueError, "k is 5, but images are 4×6: k ≤ 4 is needed", lambda: LocallyConnected2D(1, 4, 6, 2, 5),
+    ),
+    "LocallyConnected2D of no channel": (
+        ValueError, "c_in is 0: c_in ≥ 1 is needed", lambda: LocallyConnected2D(0, 4, 6, 2, 3),
+    ),
+    "LocallyConnected2D of another image": (
+        ValueError, "local takes (1, 4, 6) but gets (1, 4, 5)",
+        lambda: LocallyConnected2D(1, 4, 6, 2, 3, name="local").out_shape((1, 4, 5)),
+    ),
+    "Unflatten of another size": (
+        ValueError, "Unflatten takes (24,) but gets (23,)", lambda: Unflatten(2, 3, 4).out_shape((23,)),
+    ),
+    "Unflatten to nothing": (ValueError, "h is 0: h ≥ 1 is needed", lambda: Unflatten(1, 0, 2)),
     "architecture": (
-        ValueError, "unknown architecture 'lnet': choose one of mlp, lenet. Did you mean 'lenet'?",
+        ValueError, "unknown architecture 'lnet': choose one of mlp, lenet, untied-lenet, fctied-lenet, fc-lenet. Did you mean 'lenet'?",
         lambda: model_from_spec({"architecture": "lnet"}),
     ),
     "layer": (
         ValueError,
-        "unknown layer 'Conv3D': choose one of Conv2D, Flatten, Linear, MaxPool2D, ReLU. Did you mean 'Conv2D'?",
+        "unknown layer 'Conv3D': choose one of Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten. "
+        "Did you mean 'Conv2D'?",
         lambda: model_from_spec({"in_shape": [3], "layers": [{"kind": "Conv3D"}]}),
     ),
     "spec of nothing": (

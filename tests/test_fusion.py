@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers import frozen, needs_numba, normal, same_bits
 
-from npintdim.architectures import lenet, mlp
+from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
 from npintdim.backend import get_backend
 from npintdim.fusion import Alone
 from npintdim.landscape import Batch
@@ -313,6 +313,18 @@ def test_plan_of_the_networks_of_the_paper():
     assert lenet(backend=backend, conv_relu=False).plan().splitlines()[0] == (
         "convolution and pooling run: conv1 maxpool2d1 conv2 maxpool2d2"
     )
+
+
+def test_plan_of_the_relatives_of_lenet():
+    backend = get_backend("numba")
+    assert untied_lenet(backend=backend).plan().splitlines() == [
+        "alone: local1", "alone: relu1", "alone: maxpool2d1", "alone: local2", "alone: relu2", "alone: maxpool2d2",
+        "alone: flatten1", "linear run: fc1 relu3 fc2 relu4 fc3",
+    ]  # fmt: skip
+    assert fctied_lenet(backend=backend).plan().splitlines()[0] == "alone: conv1"
+    assert fc_lenet(backend=backend).plan().splitlines()[:5] == [
+        "alone: flatten1", "linear run: full1 relu1", "alone: unflatten1", "alone: maxpool2d1", "alone: flatten2",
+    ]  # fmt: skip
 
 
 def test_what_has_no_fused_step_is_taken_layer_by_layer():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from helpers import frozen, normal, project
 
-from npintdim.architectures import lenet, mlp
+from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
 from npintdim.checks import CheckError, gradient_check
 from npintdim.landscape import Batch, Evaluation
-from npintdim.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
+from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.losses import softmax_cross_entropy
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
@@ -49,6 +49,10 @@ LAYERS = [
     (Conv2D(2, 2, 4, stride=3, padding=2), (1, 2, 7, 6)),
     (Conv2D(1, 2, 1, stride=2, padding=1), (2, 1, 3, 4)),
     (Conv2D(2, 1, 5, padding=3), (1, 2, 2, 3)),
+    (Conv2D(2, 3, 7, padding=3), (2, 2, 4, 4)),  # 'same', and every place sees every pixel
+    (LocallyConnected2D(1, 1, 1, 1, 1), (1, 1, 1, 1)),
+    (LocallyConnected2D(2, 5, 4, 3, 3), (3, 2, 5, 4)),
+    (LocallyConnected2D(2, 6, 7, 2, 3, stride=2), (2, 2, 6, 7)),  # the last row belongs to no window
     (MaxPool2D(2), (2, 2, 4, 6)),
     (MaxPool2D(2), (1, 1, 5, 7)),  # the last row and column belong to no window
     (MaxPool2D(3, stride=2), (2, 1, 7, 5)),  # windows overlap
@@ -58,6 +62,7 @@ LAYERS = [
     (ReLU(), (3, 4)),
     (ReLU(), (2, 2, 3, 3)),
     (Flatten(), (2, 2, 3, 4)),
+    (Unflatten(2, 3, 4), (2, 24)),
 ]
 layers = pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda x: repr(x).replace("name='', ", ""))
 
@@ -99,6 +104,24 @@ def test_layer_without_dx_gives_the_same_other_gradients(backend, layer, shape):
     assert dx is None or not params
     for key in params:
         np.testing.assert_array_equal(found[key], expected[key])
+
+
+def test_a_locally_connected_layer_with_equal_places_is_a_convolution(backend):
+    """And its gradients at the places add up to the convolution's."""
+    for stride in (1, 2):
+        conv, local = Conv2D(3, 4, 3, stride), LocallyConnected2D(3, 7, 8, 4, 3, stride)
+        x, params = normal(5, 3, 7, 8), parameters(conv)
+        W = np.broadcast_to(params["W"], local.param_shapes()["W"])
+        b = np.broadcast_to(params["b"][:, None, None], local.param_shapes()["b"])
+        y, cache = conv.forward(backend, params, x)
+        own, own_cache = local.forward(backend, {"W": frozen(W), "b": frozen(b)}, x)
+        np.testing.assert_allclose(own, y, rtol=0, atol=1e-13)
+        dy = normal(*y.shape, seed=9)
+        dx, dparams = conv.backward(backend, params, cache, dy)
+        own_dx, own_dparams = local.backward(backend, {"W": W, "b": b}, own_cache, dy)
+        np.testing.assert_allclose(own_dx, dx, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(own_dparams["W"].sum(axis=(0, 1)), dparams["W"], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(own_dparams["b"].sum(axis=(1, 2)), dparams["b"], rtol=0, atol=1e-12)
 
 
 def test_on_a_tie_the_first_place_has_it_all(backend):
@@ -193,6 +216,9 @@ MODELS = {
     "lenet, 3 channels": (lambda b: lenet((3, 16, 18), 4, b), (3, 16, 18)),
     "lenet, no conv ReLU": (lambda b: lenet((1, 16, 16), 5, b, conv_relu=False), (1, 16, 16)),
     "lenet, 3 channels, no conv ReLU": (lambda b: lenet((3, 20, 16), 4, b, conv_relu=False), (3, 20, 16)),
+    "untied lenet": (lambda b: untied_lenet((2, 16, 18), 4, b), (2, 16, 18)),
+    "fctied lenet": (lambda b: fctied_lenet((1, 16, 16), 4, b), (1, 16, 16)),
+    "fc lenet": (lambda b: fc_lenet((2, 16, 18), 4, b), (2, 16, 18)),
     "strange": (
         lambda b: Model(
             [ReLU(), Conv2D(2, 3, 3, stride=2, padding=1), MaxPool2D(2, stride=1), ReLU(), Flatten(),

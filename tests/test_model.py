@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.special import ndtri
 
 from npintdim import model as model_module
-from npintdim.architectures import lenet, mlp, model_from_spec
+from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import get_backend
 from npintdim.kernels.reference import words
 from npintdim.landscape import Batch, Evaluation, Landscape
@@ -41,6 +41,10 @@ def strange(backend=PLAIN):
         (lambda: lenet(MNIST, 10, PLAIN), 44_426),
         (lambda: lenet(CIFAR, 10, PLAIN), 62_006),
         (lambda: lenet(MNIST, 10, PLAIN, conv_relu=False), 44_426),
+        (lambda: untied_lenet(MNIST, 10, PLAIN), 286_334),
+        (lambda: fctied_lenet(MNIST, 10, PLAIN), 193_370),
+        (lambda: fc_lenet(MNIST, 10, PLAIN), 3_640_574),
+        (lambda: mlp([784, 10], PLAIN), 7_850),  # softmax regression
         (lambda: mlp([1, 1], PLAIN), 2),
     ],
 )
@@ -272,6 +276,11 @@ def test_backends_agree():
         mlp([8, 5, 3], PLAIN),
         lenet((1, 16, 20), 7, PLAIN),
         lenet(CIFAR, 10, PLAIN, conv_relu=False),
+        untied_lenet((2, 16, 18), 3, PLAIN),
+        fctied_lenet((2, 16, 16), 3, PLAIN),
+        fc_lenet((2, 16, 18), 3, PLAIN),
+        Model(untied_lenet((2, 16, 18), 3, PLAIN).layers, (2, 16, 18), PLAIN),
+        Model(fc_lenet((2, 16, 18), 3, PLAIN).layers, (2, 16, 18), PLAIN),
         strange(),
     ],
 )
@@ -287,7 +296,23 @@ def test_a_spec_builds_the_same_network_again(model):
     assert travelled.backend == model.backend
 
 
+def test_relatives_of_lenet_have_its_sizes():
+    """They differ in how places are connected; what is pooled and classified has LeNet's sizes, but for 'same'."""
+    shapes = {}
+    for make in (lenet, untied_lenet, fc_lenet, fctied_lenet):
+        shape = MNIST
+        for layer in make(MNIST, 10, PLAIN).layers:
+            shape = layer.out_shape(shape)
+            if isinstance(layer, MaxPool2D):
+                shapes.setdefault(make, []).append(shape)
+    assert shapes[lenet] == shapes[untied_lenet] == shapes[fc_lenet] == [(6, 12, 12), (16, 4, 4)]
+    assert shapes[fctied_lenet] == [(6, 14, 14), (16, 7, 7)]
+
+
 def test_specs_are_short():
+    assert fc_lenet(MNIST, 10, PLAIN).spec() == {
+        "architecture": "fc-lenet", "in_shape": [1, 28, 28], "classes": 10,
+    }  # fmt: skip
     assert mlp([784, 200, 10], PLAIN).spec() == {"architecture": "mlp", "sizes": [784, 200, 10]}
     assert lenet(MNIST, 10, PLAIN, conv_relu=False).spec() == {
         "architecture": "lenet", "in_shape": [1, 28, 28], "classes": 10, "conv_relu": False,

@@ -21,6 +21,14 @@ everywhere:
   --folder PATH of the data files  --seed N  --progress | --quiet
 """
 
+LENETS: dict[str, Spec] = {
+    "lenet": {"architecture": "lenet", "conv_relu": True},
+    "lenet-as-released": {"architecture": "lenet", "conv_relu": False},
+    "untied-lenet": {"architecture": "untied-lenet"},
+    "fctied-lenet": {"architecture": "fctied-lenet"},
+    "fc-lenet": {"architecture": "fc-lenet"},
+}
+
 
 class Parser(argparse.ArgumentParser):
     """Errors are one line."""
@@ -62,7 +70,7 @@ def add_network(parser: Parser) -> None:
     parser.add_argument(
         "--data", default="digits", help="digits (default), mnist, fashion-mnist, kmnist, cifar10"
     )
-    parser.add_argument("--model", metavar="NET", help="784-200-200-10, lenet, lenet-as-released")
+    parser.add_argument("--model", metavar="NET", help="784-200-200-10, lenet, lenet-as-released, ...")
     parser.add_argument(
         "--projection", default="fastfood", metavar="KIND", help="fastfood (default), sparse, dense"
     )
@@ -99,18 +107,17 @@ def model_of(text: str | None, data: Dataset) -> Spec:
     Raises
     ------
     ValueError
-        for another text than sizes joined by "-", "lenet" or "lenet-as-released".
+        for another text than sizes joined by "-", or the name of a LeNet.
     """
     if text is None:
         return recipe_for(data.name).model
     if re.fullmatch(r"\d+(-\d+)+", text):
         return fully_connected(*map(int, text.split("-")))
-    if text in ("lenet", "lenet-as-released"):
+    if text in LENETS:
         assert data.train.x is not None
         shape = [int(n) for n in data.train.x.shape[1:]]
-        relu = text == "lenet"
-        return {"architecture": "lenet", "in_shape": shape, "classes": data.classes, "conv_relu": relu}
-    raise unknown("network", text, ("784-200-200-10 (any sizes)", "lenet", "lenet-as-released"))
+        return {**LENETS[text], "in_shape": shape, "classes": data.classes}
+    raise unknown("network", text, ("784-200-200-10 (any sizes)", *LENETS))
 
 
 def projection_of(args: argparse.Namespace) -> Spec:
