@@ -1,7 +1,6 @@
 """The search for d_int: what it tries next, that it ends, and where."""
 
 import math
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import npintdim as nid
 from npintdim.cli import main
 from npintdim.recipes import adam, fully_connected
 from npintdim.search import Proposal, Search, plan
+from npintdim.work import Work
 
 BASELINE = (0.98, 0.981, 0.979)
 
@@ -190,29 +190,26 @@ def test_measured_by_search_on_the_digits(tmp_path, monkeypatch):
     assert m.compressed["d"] >= m.d_int.d
     assert asdict(m.recipe)["d"] is None
 
-    monkeypatch.setattr(sys.modules["npintdim.sweep"], "attempt", None)
+    monkeypatch.setattr(Work, "__call__", None)
     again = measured(RECIPE, tmp_path)
     assert (again.records, again.d_int) == (m.records, m.d_int)
 
 
 def test_a_search_that_was_interrupted_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    module = sys.modules["npintdim.sweep"]
-    attempt, done = module.attempt, []
+    attempt, done = Work.__call__, []
 
-    def stopping(spec, **options):
+    def stopping(work, spec):
         if len(done) == 5:
             raise KeyboardInterrupt
         done.append(spec)
-        return attempt(spec, **options)
+        return attempt(work, spec)
 
-    monkeypatch.setattr(module, "attempt", stopping)
+    monkeypatch.setattr(Work, "__call__", stopping)
     with pytest.raises(KeyboardInterrupt, match="the same command does the rest"):
         measured(RECIPE, tmp_path)
     assert len(list((tmp_path / "runs").glob("*.json"))) == 5
     rest = []
-    monkeypatch.setattr(
-        module, "attempt", lambda spec, **options: (rest.append(spec), attempt(spec, **options))[1]
-    )
+    monkeypatch.setattr(Work, "__call__", lambda work, spec: (rest.append(spec), attempt(work, spec))[1])
     m = measured(RECIPE, tmp_path)
     assert {s.key for s in done}.isdisjoint(s.key for s in rest)
     assert len(rest) == len(m.records) - 5
