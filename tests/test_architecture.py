@@ -36,7 +36,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["sweep", "compress"],
     ["adaptive"],
     ["measure"],
-    ["plots", "bench"],
+    ["plots", "bench", "testing"],
     ["cli"],
     ["__init__"],
     ["__main__"],
@@ -44,7 +44,18 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 ACCELERATORS = {"numba", "llvmlite", "cupy", "cupyx"}
 FRAMEWORKS = {"torch", "jax", "tensorflow", "keras", "flax", "sklearn"}
-HEAVY = ["numba", "cupy", "matplotlib", "joblib", "pooch", "tqdm", "threadpoolctl", "distributed", "sklearn"]
+HEAVY = [
+    "scipy",
+    "numba",
+    "cupy",
+    "matplotlib",
+    "joblib",
+    "pooch",
+    "tqdm",
+    "threadpoolctl",
+    "distributed",
+    "sklearn",
+]
 LONGEST = 250
 
 SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")}
@@ -143,8 +154,8 @@ def test_the_table_has_every_name_once():
 
 
 def test_importing_the_package_is_cheap():
-    """Neither accelerators nor what only extras bring; numba where it is asked for."""
-    code = f"import sys, npintdim; print([name for name in {HEAVY + sorted(FRAMEWORKS)!r} if name in sys.modules])"
+    """Neither accelerators nor what only extras bring, nor SciPy: NumPy alone, as `npintdim.testing` promises."""
+    code = f"import sys, npintdim, npintdim.testing; print([name for name in {HEAVY + sorted(FRAMEWORKS)!r} if name in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
     )

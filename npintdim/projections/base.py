@@ -7,15 +7,17 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator
 
 from npintdim.backend import Backend
 from npintdim.rng import SCHEME, check_integer, check_seed
 from npintdim.typing import Array, Floats, Ints, Spec
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,10 @@ class Projection(ABC):
 
     def as_linear_operator(self) -> LinearOperator:
         """P for SciPy's iterative solvers; only for the CPU backends."""
+        from scipy.sparse.linalg import (
+            LinearOperator,
+        )  # slow to import, and `npintdim.testing` needs NumPy only
+
         return LinearOperator(self.shape, matvec=self._flat(self.apply), rmatvec=self._flat(self.adjoint),
                               dtype=self.backend.dtype)  # fmt: skip
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
 
 from npintdim.kernels.reference.normals import log
 from npintdim.kernels.reference.words import signs, words
@@ -64,6 +63,8 @@ def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, th
     -------
     (D,), dtype of v
     """
+    from scipy.sparse import csc_array
+
     return csc_array((values, rows, indptr), shape=(D, len(v))) @ v
 
 
@@ -74,5 +75,7 @@ def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads:
     -------
     (d,), dtype of g
     """
+    from scipy.sparse import csc_array
+
     P = csc_array((values, rows, indptr), shape=(len(g), len(indptr) - 1))
     return P.T @ g
