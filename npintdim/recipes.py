@@ -190,18 +190,19 @@ LENET_GRIDS = {
 
 
 def recipe_for(data: str, model: Spec | None = None) -> Recipe:
-    """The default recipe of a data set, for its own network or another one.
+    """The default recipe of a data set, shuffled or not, for its own network or another one.
 
     Raises
     ------
     ValueError
         for a data set without a recipe.
     """
-    if data not in RECIPES:
-        raise unknown("dataset", data, RECIPES)
-    recipe = RECIPES[data]
+    original = data.partition("+")[0]
+    if original not in RECIPES:
+        raise unknown("dataset", original, RECIPES)
+    recipe = replace(RECIPES[original], data=data)
     if model is None:
         return recipe
     if "lenet" in model.get("architecture", ""):
-        return replace(recipe, model=model, d=LENET_GRIDS.get(data, LENET_GRIDS["mnist"]))
+        return replace(recipe, model=model, d=LENET_GRIDS.get(original, LENET_GRIDS["mnist"]))
     return replace(recipe, model=model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from npintdim.data import cifar, digits, idx
 from npintdim.data.fetch import locate
 from npintdim.data.idx import Split
 from npintdim.data.registry import REGISTRY, Source
+from npintdim.data.shuffled import parse
 from npintdim.landscape import Batch, Dataset
 from npintdim.rng import check_integer
 
@@ -24,7 +26,10 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
     Parameters
     ----------
     name : "digits", "mnist", "fashion-mnist", "kmnist" or "cifar10"
-        "digits" is part of the package and needs neither files nor network.
+        "digits" is part of the package and needs neither files nor network. After it may stand
+        "+shuffled-pixels" (one other order of the places in all images) or "+shuffled-labels=0.5" (so many of
+        the training examples exchange their labels; the test part is then the training part), each
+        with "@SEED" where the seed of the shuffle is not 0.
     folder : where the original files lie, in `folder/name/` or in `folder` itself
         None looks in the folder that the environment variable NPINTDIM_DATA names, then in the
         cache, and then downloads. Every file's sha256 is checked, wherever it comes from.
@@ -47,7 +52,7 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
     Raises
     ------
     ValueError
-        for an unknown name, a file with another sha256, a limit_train outside 1, ..., n.
+        for an unknown name or shuffle, a file with another sha256, a limit_train outside 1, ..., n.
     FileNotFoundError
         if the folder, or a file in the `folder` that was given, does not exist.
     OSError
@@ -55,11 +60,14 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
     ImportError
         if a download is needed and pooch is not installed.
     """
-    if name not in NAMES:
-        raise unknown("dataset", name, NAMES)
-    if name == "digits":
-        return _dataset(name, digits.read(), digits.TOP, limit_train)
-    return _load(REGISTRY[name], folder, None, limit_train)
+    original, shuffle = parse(name)
+    if original not in NAMES:
+        raise unknown("dataset", original, NAMES)
+    if original == "digits":
+        data = _dataset(original, digits.read(), digits.TOP, limit_train)
+    else:
+        data = _load(REGISTRY[original], folder, None, limit_train)
+    return data if shuffle is None else replace(shuffle(data), name=name)
 
 
 def _load(source: Source, folder: str | Path | None, cache: Path | None, limit_train: int | None) -> Dataset:

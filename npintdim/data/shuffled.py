@@ -1,0 +1,67 @@
+"""Data whose structure is taken away: pixels in another order, or labels exchanged; the paper's Section 3."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from npintdim.landscape import Batch, Dataset
+from npintdim.rng import Purpose, Stream, check_seed
+
+NEEDED = "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without,"
+
+
+def parse(name: str) -> tuple[str, Callable[[Dataset], Dataset] | None]:
+    """Split "mnist+shuffled-labels=0.5@3" into the name of the original and what is done to it.
+
+    Raises
+    ------
+    ValueError
+        for another word after +, a share that is not in (0, 1], or a seed that is none.
+    """
+    original, plus, how = name.partition("+")
+    if not plus:
+        return original, None
+    found = re.fullmatch(r"shuffled-(?:(pixels)|labels=(\d*\.?\d+))(?:@(\d+))?", how)
+    if found is None:
+        raise ValueError(f"data is {name!r}: after the + {NEEDED} is needed")
+    seed = check_seed(int(found[3] or 0))
+    if found[1]:
+        return original, lambda data: shuffled_pixels(data, seed)
+    share = float(found[2])
+    if not 0 < share <= 1:
+        raise ValueError(f"data is {name!r}: 0 < SHARE ≤ 1 is needed")
+    return original, lambda data: shuffled_labels(data, share, seed)
+
+
+def shuffled_pixels(data: Dataset, seed: int = 0) -> Dataset:
+    """Every image, of both parts, with its places in one and the same other order; channels stay together."""
+    assert data.train.x is not None
+    places = int(np.prod(data.train.x.shape[2:]))
+    order = Stream(seed, Purpose.SHUFFLE, lane=0).permutation(places)
+
+    def moved(batch: Batch) -> Batch:
+        assert batch.x is not None
+        n, c = batch.x.shape[:2]
+        return replace(batch, x=batch.x.reshape(n, c, places)[:, :, order].reshape(batch.x.shape))
+
+    return Dataset(f"{data.name}+shuffled-pixels@{seed}", moved(data.train), moved(data.test), data.classes)
+
+
+def shuffled_labels(data: Dataset, share: float, seed: int = 0) -> Dataset:
+    """Exactly round(share · n) training examples exchange their labels among themselves.
+
+    What such a network can be asked is how much it has learnt by heart, so the test part of the result is its
+    training part: performance is training accuracy.
+    """
+    labels = data.train.labels
+    assert labels is not None
+    n = round(share * len(labels))
+    chosen = Stream(seed, Purpose.SHUFFLE, lane=1).permutation(len(labels))[:n]
+    exchanged = labels.copy()
+    exchanged[chosen] = labels[chosen[Stream(seed, Purpose.SHUFFLE, lane=2).permutation(n)]]
+    part = replace(data.train, labels=exchanged)
+    return Dataset(f"{data.name}+shuffled-labels={share:g}@{seed}", part, part, data.classes)
