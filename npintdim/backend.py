@@ -40,7 +40,6 @@ class Backend:
     ----------
     name : "numpy", "numba" or "cupy"
     xp : numpy or cupy; engine code is plain NumPy written with it
-    sparse : scipy.sparse or cupyx.scipy.sparse
     kernels : npintdim.kernels.reference, .numba_cpu or .cuda
     dtype : float32 to run, float64 to check
     threads : of the kernels; results do not depend on it
@@ -48,7 +47,6 @@ class Backend:
 
     name: str
     xp: ModuleType
-    sparse: ModuleType
     kernels: ModuleType
     dtype: np.dtype[Any]
     threads: int
@@ -157,11 +155,9 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
     if why:
         raise ImportError(why)
     kernels = {"numpy": "reference", "numba": "numba_cpu", "cupy": "cuda"}[name]
-    xp, sparse = ("cupy", "cupyx.scipy.sparse") if name == "cupy" else ("numpy", "scipy.sparse")
     return Backend(
         name=name,
-        xp=importlib.import_module(xp),
-        sparse=importlib.import_module(sparse),
+        xp=importlib.import_module("cupy" if name == "cupy" else "numpy"),
         kernels=importlib.import_module(f"npintdim.kernels.{kernels}"),
         dtype=dtype,
         threads=int(threads or cores()),

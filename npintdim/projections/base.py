@@ -169,9 +169,7 @@ class Projection(ABC):
 
     def as_linear_operator(self) -> LinearOperator:
         """P for SciPy's iterative solvers; only for the CPU backends."""
-        from scipy.sparse.linalg import (
-            LinearOperator,
-        )  # slow to import, and `npintdim.testing` needs NumPy only
+        from scipy.sparse.linalg import LinearOperator  # slow to import; `npintdim.testing` needs NumPy only
 
         return LinearOperator(self.shape, matvec=self._flat(self.apply), rmatvec=self._flat(self.adjoint),
                               dtype=self.backend.dtype)  # fmt: skip

@@ -78,6 +78,15 @@ def descend(turned, sizes, relu, y, dz, lowest, n, low, rows):
 
 
 @jit
+def parts(sizes):
+    """Into how many parts the rows of some dW are shared out."""
+    count = 0
+    for n_in in sizes:
+        count += (n_in + INPUTS - 1) // INPUTS
+    return count
+
+
+@jit
 def weigh(source, at, dz, after, n, n_in, n_out, dW, low, rows):
     """A few rows of dW_m = y_{m−1}ᵀ dz_m; with the first ones db_m = Σ dz_m, which lies behind dW_m."""
     multiply(source, at + low, NEXT, n_in, dz, after, dW, low * n_out, rows, n, n_out)
@@ -93,18 +102,17 @@ def weigh(source, at, dz, after, n, n_in, n_out, dW, low, rows):
 @shared
 def backward(x, theta, sizes, relu, y, dz, turned, grad, lowest, work):
     """W_mᵀ layer by layer, then every dz_m, then every dW_m and db_m."""
-    n = len(dz) // sizes.sum()
+    n = len(x) // sizes[0]
     for m in each(work, 0, len(sizes) - lowest):
         n_in, n_out, W, _, _ = layer(sizes, lowest + m, 0)
         transpose(theta, W, n_out, n_in, n_out, turned, W, n_in)
     for part in each(work, 1, (n + EXAMPLES - 1) // EXAMPLES):
         low = part * EXAMPLES
         descend(turned, sizes, relu, y, dz, lowest, n, low, min(EXAMPLES, n - low))
-    parts = (sizes[:-1] + INPUTS - 1) // INPUTS
-    for part in each(work, 2, parts.sum()):
+    for part in each(work, 2, parts(sizes[:-1])):
         m = 1
-        while part >= parts[m - 1]:
-            part -= parts[m - 1]
+        while part >= parts(sizes[m - 1 : m]):
+            part -= parts(sizes[m - 1 : m])
             m += 1
         n_in, n_out, W, before, after = layer(sizes, m, n)
         low = part * INPUTS

@@ -23,6 +23,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
 
 from npintdim.typing import Array
@@ -44,7 +45,9 @@ class Cache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled variant, or None where there is none that can be trusted."""
-        target_context.refresh()
+        rtsys.initialize(
+            target_context
+        )  # all that compiled code needs; the compiler prepares the rest for itself
         with contextlib.suppress(Exception):
             kept = self.file(sig, target_context.codegen()).read_bytes()
             if seal(kept[32:]) == kept[:32]:

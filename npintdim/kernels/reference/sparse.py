@@ -7,6 +7,8 @@ The cost is O(non-zeros).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +58,13 @@ def sparse_columns(
     return indptr, np.concatenate(columns).astype(np.int32), np.concatenate(drawn).astype(np.int8)
 
 
+def matrix(indptr: Ints, rows: Ints, values: Floats, D: int) -> Any:
+    """P as SciPy has it; imported here, because it takes longer to import than NumPy."""
+    from scipy.sparse import csc_array
+
+    return csc_array((values, rows, indptr), shape=(D, len(indptr) - 1))
+
+
 def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
     """P v by SciPy.
 
@@ -63,9 +72,7 @@ def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, th
     -------
     (D,), dtype of v
     """
-    from scipy.sparse import csc_array
-
-    return csc_array((values, rows, indptr), shape=(D, len(v))) @ v
+    return matrix(indptr, rows, values, D) @ v
 
 
 def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
@@ -75,7 +82,4 @@ def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads:
     -------
     (d,), dtype of g
     """
-    from scipy.sparse import csc_array
-
-    P = csc_array((values, rows, indptr), shape=(len(g), len(indptr) - 1))
-    return P.T @ g
+    return matrix(indptr, rows, values, len(g)).T @ g
