@@ -29,6 +29,7 @@ from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import SGD, Adam, Optimizer
 from npintdim.params import ParamLayout
 from npintdim.projections import Projection, make_projection, projection_from_spec
+from npintdim.rates import RateSearch
 from npintdim.recipes import Recipe, objective_recipe, recipe_for
 from npintdim.rng import Purpose, Stream
 from npintdim.runs import RunSpec
@@ -63,6 +64,7 @@ __all__ = [
     "ParameterFree",
     "Projection",
     "Purpose",
+    "RateSearch",
     "ReLU",
     "Recipe",
     "Record",

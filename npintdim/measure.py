@@ -2,89 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
-from npintdim.adaptive import performance, pursue
+from npintdim.adaptive import choose_rates, performance, pursue
 from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimate import DInt, d_int
 from npintdim.fileformat import write_atomically
-from npintdim.recipes import Recipe, model_name
+from npintdim.measurement import Measurement
+from npintdim.recipes import Recipe
 from npintdim.records import read_theta
-from npintdim.runs import RunSpec, number, parts
+from npintdim.report import COLUMNS, as_csv, summary, write_report
+from npintdim.runs import RunSpec, parts
 from npintdim.sweep import sweep
-from npintdim.typing import Floats, Spec
+from npintdim.typing import Spec
 from npintdim.work import load
 
-COLUMNS = (
-    "key", "data", "model", "projection", "D", "d", "seed", "theta_0_seed", "P_seed", "batches_seed", "status",
-    "performance", "train_performance", "loss", "epochs", "lr", "batch_size", "seconds", "backend", "threads", "error",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What `measure` found.
-
-    Parameters
-    ----------
-    recipe : what was measured
-    folder : where it lies: runs/, results.csv, summary.json, and compressed networks
-    records : one per run, see `npintdim.runs.run`
-    d_int : both readings, with the interval
-    compressed : {"file", "bytes", "performance", "d", "seed"} of the network kept at the first d above the line,
-        its performance measured after decoding the file; None if no d is above the line, or the landscape is your own
-    """
-
-    recipe: Recipe
-    folder: Path
-    records: tuple[Spec, ...]
-    d_int: DInt
-    compressed: Spec | None
-
-    @property
-    def D(self) -> int:
-        """Number of all parameters."""
-        return next(int(r["D"]) for r in self.records if "D" in r)
-
-    @property
-    def failed(self) -> list[Spec]:
-        """Records of runs that ended with an exception."""
-        return [r for r in self.records if r["status"] == "failed"]
-
-    def performances(self) -> dict[int | None, Floats]:
-        """Of the finished runs at each d, ascending; None is the baseline."""
-        groups: dict[int | None, list[float]] = {}
-        for r in self.records:
-            group = groups.setdefault(r["spec"].get("d"), [])
-            if r["status"] == "finished":
-                group.append(r["performance"])
-        return {d: np.array(p) for d, p in groups.items()}
-
-    def table(self) -> str:
-        """A line for the baseline and for each d."""
-        lines = [f"{'d':>7} {'runs':>5} {'performance':>12} {'sd':>7} {'of baseline':>12} {'seconds':>8}"]
-        for d, p in self.performances().items():
-            seconds = np.mean([r["seconds"] for r in self.records if r["spec"].get("d") == d])
-            mean = f"{p.mean():.4f}" if len(p) else "-"
-            sd = f"{p.std(ddof=1):.4f}" if len(p) > 1 else "-"
-            share = (
-                f"{100 * p.mean() / self.d_int.baseline:.1f} %"
-                if len(p) and d and self.d_int.baseline
-                else ""
-            )
-            mark = "  first above the line" if d is not None and d == self.d_int.first_above else ""
-            lines.append(
-                f"{d or 'direct':>7} {len(p):>5} {mean:>12} {sd:>7} {share:>12} {seconds:>8.2f}{mark}"
-            )
-        return "\n".join(lines)
+__all__ = ["COLUMNS", "Measurement", "compress_run", "crossing_run", "measure", "read_off"]
 
 
 def measure(
@@ -99,7 +35,8 @@ def measure(
 ) -> Measurement:
     """Measure d_int: train what has no record yet, read d_int off, keep the network at the crossing.
 
-    With recipe.d = None the d are chosen one after the other, until d_int is as precise as the recipe asks.
+    With recipe.d = None the d are chosen one after the other, until d_int is as precise as the recipe asks; with
+    recipe.rates both learning rates are searched before.
 
     Parameters
     ----------
@@ -107,7 +44,7 @@ def measure(
     folder : of the results; a measurement that was interrupted goes on where it stopped
     backend : None for `get_backend(threads=1)`; each process computes with its threads and dtype
     jobs, data_folder, progress : see `sweep`
-    tell : gets a line for each step of an adaptive search: what is run next, and why
+    tell : gets a line for each step of a search: what is run next, and why
 
     Raises
     ------
@@ -124,8 +61,11 @@ def measure(
         return sweep(specs, folder, backend=backend.name, jobs=jobs, threads=backend.threads,
                      data_folder=data_folder, progress=progress)  # fmt: skip
 
+    tell = tell or (lambda line: None)
+    asked = recipe
+    recipe, rates = choose_rates(asked, dtype, trained, tell)
     if recipe.d is None:
-        specs, found_records = pursue(recipe, dtype, trained, tell or (lambda line: None))
+        specs, found_records = pursue(recipe, dtype, trained, tell)
     else:
         specs = recipe.specs(dtype)
         found_records = trained(specs)
@@ -156,8 +96,9 @@ def measure(
             "d": at.d,
             "seed": at.seed,
         }
-    measurement = Measurement(recipe, folder, records, found, compressed)
+    measurement = Measurement(asked, folder, records, found, compressed, rates)
     write_atomically(folder / "summary.json", json.dumps(summary(measurement), indent=1).encode())
+    write_report(measurement)
     return measurement
 
 
@@ -201,34 +142,3 @@ def compress_run(folder: Path, spec: RunSpec, backend: Backend) -> CompressedMod
     if P is None:
         raise ValueError("a direct run has no theta_d: only a run in a subspace can be compressed")
     return CompressedModel.from_parts(model, spec.seeds.theta_0, P, read_theta(folder / "runs", spec))
-
-
-def as_csv(specs: Iterable[RunSpec], records: Iterable[Spec]) -> str:
-    """One line per run, under `COLUMNS`."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    for spec, record in zip(specs, records, strict=True):
-        seeds = {f"{name}_seed": seed for name, seed in spec.seeds._asdict().items()}
-        projection = json.dumps(spec.projection) if spec.projection else ""
-        told = {
-            "key": spec.key,
-            "model": model_name(spec.model),
-            "projection": projection,
-            "lr": spec.optimizer["lr"],
-        }
-        table.writerow(spec.spec() | record | seeds | told | {"epochs": len(record.get("epochs", ()))})
-    return text.getvalue()
-
-
-def summary(m: Measurement) -> Spec:
-    """For summary.json."""
-    found = {k: number(v) if isinstance(v, float) else v for k, v in asdict(m.d_int).items()}
-    return {
-        "summary": m.d_int.summary(),
-        "recipe": asdict(m.recipe),
-        "D": m.D,
-        "d_int": found,
-        "compressed": m.compressed,
-        "seconds": round(sum(r["seconds"] for r in m.records), 3),
-    }

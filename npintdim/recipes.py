@@ -9,6 +9,7 @@ from typing import Any
 from npintdim.backend import unknown
 from npintdim.custom import NO_DATA, named
 from npintdim.landscape import Dataset, Landscape
+from npintdim.rates import RateSearch, guess
 from npintdim.rng import check_integer
 from npintdim.runs import RunSpec
 from npintdim.search import Search
@@ -33,6 +34,9 @@ class Recipe:
     chance : see `d_int`
     precision, budget, first : of the search, see `Search`; the grid and `seeds` do not count then
     at_once : runs that the search proposes at a time. It decides what is run, `jobs` does not
+    rates : how both learning rates are searched before anything else, from direct_optimizer's on; None takes those
+        of the optimizers
+    lr_at : d at which optimizer's rate holds, at others as `npintdim.rates.guess` says; None for one rate at every d
 
     Raises
     ------
@@ -60,6 +64,8 @@ class Recipe:
     budget: int = 24
     first: int | None = None
     at_once: int = 2
+    rates: RateSearch | None = None
+    lr_at: int | None = None
 
     def __post_init__(self) -> None:
         if self.d is not None and not self.d:
@@ -67,6 +73,8 @@ class Recipe:
         check_integer("seeds", self.seeds, 1)
         check_integer("direct_seeds", self.direct_seeds, 1)
         check_integer("at_once", self.at_once, 1)
+        if self.lr_at is not None:
+            check_integer("lr_at", self.lr_at, 1)
         self.search(1)
         self.specs()
         self.subspace(1, 0)
@@ -85,10 +93,27 @@ class Recipe:
         return RunSpec(
             **self.common(dtype),
             seed=self.seed + k,
-            optimizer=self.optimizer,
+            optimizer=self.optimizer_at(d),
             projection=self.projection,
             d=d,
         )
+
+    def optimizer_at(self, d: int) -> Spec:
+        """In subspaces of dimension d; a learning rate that depends on d has three digits."""
+        if self.lr_at is None:
+            return self.optimizer
+        lr = guess(self.optimizer["lr"], self.optimizer, self.lr_at, d)
+        return self.optimizer | {"lr": float(f"{lr:.3g}")}
+
+    def trial(self, d: int | None, lr: float, k: int, dtype: str = "float32") -> RunSpec:
+        """Repetition k of a learning rate, in a subspace or (d = None) directly, on held-out training data.
+
+        Nothing is held out where performance is that of training anyway: without data, and of shuffled labels.
+        """
+        assert self.rates is not None
+        spec = self.specs(dtype)[0] if d is None else self.subspace(d, 0, dtype)
+        held = None if self.data == NO_DATA or "+shuffled-labels" in self.data else self.rates.holdout
+        return replace(spec, seed=self.seed + k, optimizer=spec.optimizer | {"lr": lr}, holdout=held)
 
     def common(self, dtype: str) -> dict[str, Any]:
         """What all runs share."""

@@ -51,6 +51,7 @@ class RunSpec:
     l2 : weight of the penalty on the kernels of theta
     limit_train : use only the first so many training examples
     dtype : "float32" or "float64"
+    holdout : share of the training data that takes the place of the test set, see `hold_out`; None for the test set
 
     Raises
     ------
@@ -69,6 +70,7 @@ class RunSpec:
     l2: float = 0.0
     limit_train: int | None = None
     dtype: str = "float32"
+    holdout: float | None = None
 
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, 0, LARGEST_SEED)
@@ -78,6 +80,8 @@ class RunSpec:
             check_integer("d", self.d, 1, (1 << 32) - 1)
         if not 0 <= self.l2 < math.inf:
             raise ValueError(f"l2 is {self.l2}: a number ≥ 0 is needed")
+        if self.holdout is not None and not 0 < self.holdout < 1:
+            raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         self.config()
 
     def config(self) -> TrainConfig:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from npintdim.backend import Backend, get_backend
 from npintdim.custom import is_own, own_data
 from npintdim.data import load_dataset
+from npintdim.data.holdout import hold_out
 from npintdim.landscape import Dataset, first
 from npintdim.runs import RunSpec, run
 from npintdim.typing import Floats, Spec
@@ -55,6 +56,8 @@ class Work:
                 data = own_data(spec.data, spec.limit_train, engine)
             else:
                 data = load(spec.data, self.folder, spec.limit_train, engine)
+            if data is not None and spec.holdout is not None:
+                data = hold_out(data, spec.holdout)
             return run(spec, engine, data if data is None or examples is None else first(data, examples))
 
     def rehearse(self, todo: Sequence[RunSpec]) -> None:

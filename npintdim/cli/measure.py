@@ -20,6 +20,7 @@ from npintdim.cli.common import (
 )
 from npintdim.executors import default_jobs
 from npintdim.measure import Measurement, measure
+from npintdim.rates import RateSearch
 from npintdim.recipes import Recipe, model_name, recipe_for
 
 PURPOSE = """\
@@ -43,8 +44,10 @@ def add(commands: Any) -> None:
         "--epochs", type=int, metavar="N", help="passes over the training data; default by data"
     )
     parser.add_argument("--batch-size", type=int, metavar="N", help="examples in a step")
-    parser.add_argument("--lr", type=float, help="Adam's learning rate in the subspaces")
-    parser.add_argument("--direct-lr", type=float, metavar="LR", help="and for the baseline")
+    parser.add_argument("--lr", type=rate, help="Adam's in the subspaces; or search, for both rates")
+    parser.add_argument(
+        "--direct-lr", type=float, metavar="LR", help="the baseline's, or where its search begins"
+    )
     parser.add_argument("--l2", type=float, metavar="W", help="penalty W·Σθ² on the kernels")
     parser.add_argument("--fraction", type=float, metavar="Q", help="threshold Q × baseline (default 0.9)")
     parser.add_argument("--threshold", type=float, metavar="P", help="an absolute threshold instead")
@@ -62,6 +65,19 @@ def grid(text: str) -> dict[str, Any]:
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a list of integers such as 10,20,50, nor search or search:0.03"
+        ) from None
+
+
+def rate(text: str) -> dict[str, Any]:
+    """0.01 as a learning rate; search, or search:3, as a search of both and its repetitions."""
+    word, _, seeds = text.partition(":")
+    try:
+        if word == "search":
+            return {"rates": RateSearch(seeds=int(seeds)) if seeds else RateSearch()}
+        return {"lr": float(text)}
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a learning rate such as 0.01, nor search or search:3 (runs at each rate)"
         ) from None
 
 
@@ -114,9 +130,10 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
             changes[name] = getattr(args, name)
     if args.seeds is not None:
         changes["direct_seeds"] = args.seeds
-    for option, name in (("lr", "optimizer"), ("direct_lr", "direct_optimizer")):
-        if getattr(args, option) is not None:
-            changes[name] = getattr(recipe, name) | {"lr": getattr(args, option)}
+    if args.lr is not None:
+        changes |= args.lr if "rates" in args.lr else {"optimizer": recipe.optimizer | args.lr}
+    if args.direct_lr is not None:
+        changes["direct_optimizer"] = recipe.direct_optimizer | {"lr": args.direct_lr}
     return replace(recipe, **changes)
 
 

@@ -1,0 +1,43 @@
+"""A part of the training data in the place of the test set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npintdim.backend import namespace
+from npintdim.landscape import Batch, Dataset
+from npintdim.rng import Purpose, Stream
+
+
+def hold_out(data: Dataset, share: float, seed: int = 0) -> Dataset:
+    """The training examples alone: a share of them is the test set, the rest the training set.
+
+    Parameters
+    ----------
+    data : its own test set is not in the result, so nothing that is chosen there has seen it
+    share : of the n training examples; n·share of them, rounded, are held out
+    seed : of the draw, a SPLIT stream; both parts keep their order
+
+    Raises
+    ------
+    ValueError
+        if one of the parts would be empty.
+    """
+    x, labels = data.train.x, data.train.labels
+    assert x is not None and labels is not None
+    n = len(x)
+    held = round(n * share)
+    if not 0 < held < n:
+        raise ValueError(
+            f"{data.name}: holding out {share} of {n} training examples leaves {n - held} to train on and {held} "
+            "to test with: at least one each is needed"
+        )
+    order = Stream(seed, Purpose.SPLIT).permutation(n).astype(np.intp)
+
+    def part(own: Any) -> Batch:
+        own = namespace(x).asarray(np.sort(own))
+        return Batch(x[own], labels[own])
+
+    return Dataset(data.name, part(order[held:]), part(order[:held]), data.classes)

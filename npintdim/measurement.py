@@ -1,0 +1,90 @@
+"""What a measurement found: the records of its runs, both readings, the compressed network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from npintdim.estimate import DInt
+from npintdim.rates import Rates
+from npintdim.recipes import Recipe
+from npintdim.typing import Floats, Spec
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What `measure` found.
+
+    Parameters
+    ----------
+    recipe : what was measured
+    folder : where it lies: runs/, results.csv, summary.json, report.md, and compressed networks
+    records : one per run, see `npintdim.runs.run`
+    d_int : both readings, with the interval
+    compressed : {"file", "bytes", "performance", "d", "seed"} of the network kept at the first d above the line,
+        its performance measured after decoding the file; None if no d is above the line, or the landscape is your own
+    rates : how the learning rates were searched, directly and in a subspace; empty if they were given
+    """
+
+    recipe: Recipe
+    folder: Path
+    records: tuple[Spec, ...]
+    d_int: DInt
+    compressed: Spec | None
+    rates: tuple[Rates, ...] = ()
+
+    @property
+    def D(self) -> int:
+        """Number of all parameters."""
+        return next(int(r["D"]) for r in self.records if "D" in r)
+
+    @property
+    def seconds(self) -> float:
+        """Of computing, all runs together, the search for learning rates included."""
+        return round(sum(r["seconds"] for r in self.records) + sum(r.seconds for r in self.rates), 3)
+
+    @property
+    def failed(self) -> list[Spec]:
+        """Records of runs that ended with an exception."""
+        return [r for r in self.records if r["status"] == "failed"]
+
+    def performances(self) -> dict[int | None, Floats]:
+        """Of the finished runs at each d, ascending; None is the baseline."""
+        groups: dict[int | None, list[float]] = {}
+        for r in self.records:
+            group = groups.setdefault(r["spec"].get("d"), [])
+            if r["status"] == "finished":
+                group.append(r["performance"])
+        return {d: np.array(p) for d, p in groups.items()}
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """A header, then a line for the baseline and for each d."""
+        rows: list[tuple[str, ...]] = [("d", "runs", "performance", "sd", "of baseline", "seconds", "")]
+        for d, p in self.performances().items():
+            seconds = np.mean([r["seconds"] for r in self.records if r["spec"].get("d") == d])
+            base = self.d_int.baseline
+            share = f"{100 * p.mean() / base:.1f} %" if len(p) and d and base else ""
+            above = d is not None and d == self.d_int.first_above
+            rows.append(
+                (
+                    f"{d or 'direct'}",
+                    f"{len(p)}",
+                    f"{p.mean():.4f}" if len(p) else "-",
+                    f"{p.std(ddof=1):.4f}" if len(p) > 1 else "-",
+                    share,
+                    f"{seconds:.2f}",
+                    "first above the line" if above else "",
+                )
+            )
+        return rows
+
+    def table(self) -> str:
+        """The rows in columns."""
+        widths = (7, 5, 12, 7, 12, 8)
+        lines = []
+        for *cells, mark in self.rows():
+            line = " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+            lines.append(f"{line}  {mark}" if mark else line)
+        return "\n".join(lines)

@@ -1,0 +1,185 @@
+"""What a measurement leaves on disk for people and programs: results.csv, summary.json, report.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from npintdim.fileformat import write_atomically
+from npintdim.measurement import Measurement
+from npintdim.recipes import model_name
+from npintdim.runs import RunSpec, number, versions
+from npintdim.typing import Spec
+
+COLUMNS = (
+    "key", "data", "model", "projection", "D", "d", "seed", "theta_0_seed", "P_seed", "batches_seed", "status",
+    "performance", "train_performance", "loss", "epochs", "lr", "batch_size", "seconds", "backend", "threads", "error",
+)  # fmt: skip
+
+
+def as_csv(specs: Iterable[RunSpec], records: Iterable[Spec]) -> str:
+    """One line per run, under `COLUMNS`."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    for spec, record in zip(specs, records, strict=True):
+        seeds = {f"{name}_seed": seed for name, seed in spec.seeds._asdict().items()}
+        projection = json.dumps(spec.projection) if spec.projection else ""
+        told = {
+            "key": spec.key,
+            "model": model_name(spec.model),
+            "projection": projection,
+            "lr": spec.optimizer["lr"],
+        }
+        table.writerow(spec.spec() | record | seeds | told | {"epochs": len(record.get("epochs", ()))})
+    return text.getvalue()
+
+
+def summary(m: Measurement) -> Spec:
+    """For summary.json."""
+    found = {k: number(v) if isinstance(v, float) else v for k, v in asdict(m.d_int).items()}
+    return {
+        "summary": m.d_int.summary(),
+        "recipe": asdict(m.recipe),
+        "D": m.D,
+        "d_int": found,
+        "compressed": m.compressed,
+        "rates": [
+            asdict(r)
+            | {"performance": [number(p) for p in r.performance], "chosen": r.chosen, "on_edge": r.on_edge}
+            for r in m.rates
+        ],
+        "seconds": m.seconds,
+    }
+
+
+def write_report(m: Measurement, command: str | None = None, plot: Path | None = None) -> Path:
+    """Write report.md: what came out, how, and how to repeat it.
+
+    Parameters
+    ----------
+    m : the measurement
+    command : that made it; None for the call in Python
+    plot : a picture in its folder
+    """
+    found, recipe = m.d_int, m.recipe
+    title = f"{found.name} of {model_name(recipe.model)} on {recipe.data}, {recipe.projection['kind']}"
+    parts = [
+        f"# {title}",
+        f"**{found.summary()}**",
+        "" if plot is None else f"![performance against d]({plot.name})",
+        readings(m),
+        "## Runs",
+        f"D = {m.D:,}; performance after {recipe.epochs} epochs, mean and sd over the runs; every run is in results.csv.",
+        markdown(m.rows()),
+        "## Learning rates",
+        rates(m),
+        "## Compressed network",
+        compressed(m),
+        "## Cost",
+        cost(m),
+        "## Again",
+        again(m, command),
+    ]
+    path = m.folder / "report.md"
+    write_atomically(path, ("\n\n".join(filter(None, parts)) + "\n").encode())
+    return path
+
+
+def readings(m: Measurement) -> str:
+    """Both readings, the rule and the baseline, one a line."""
+    found = m.d_int
+    lines = [
+        f"ours, a monotone curve through {found.runs} runs: {reading(found.d)}, {found.interval()}",
+        f"the paper's, first tried d strictly above the threshold: {found.first_above or 'none'}",
+        f"a check without a curve, isotonic means: {reading(found.isotonic)}",
+        f"threshold {found.threshold:.4f}, {rule(m)}",
+    ]
+    direct = m.performances().get(None, np.array([]))
+    if found.baseline is not None and len(direct):
+        sd = f", sd {direct.std(ddof=1):.4f}" if len(direct) > 1 else ""
+        lines.append(f"baseline {found.baseline:.4f}, mean of {len(direct)} direct runs{sd}")
+    if found.noise is not None:
+        lines.append(f"noise of one run at the threshold: sd {found.noise:.4f}")
+    if found.excluded:
+        lines.append(f"left out because they diverged or failed: {found.excluded} runs")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def reading(d: float) -> str:
+    """A number, or which side of the tried d it lies on."""
+    return f"{d:.0f}" if math.isfinite(d) else "beyond the tried d" if d > 0 else "below the tried d"
+
+
+def rule(m: Measurement) -> str:
+    """How the threshold was made."""
+    found = m.d_int
+    if found.fraction is None:
+        return "absolute"
+    chance = f"{found.chance:g} + {found.fraction:g} × (baseline − {found.chance:g})"
+    return chance if found.chance else f"{found.fraction:g} × baseline"
+
+
+def rates(m: Measurement) -> str:
+    """Given, or searched, where and on what."""
+    inside, direct = m.recipe.optimizer, m.recipe.direct_optimizer
+    how = m.recipe.rates
+    if how is None or not m.rates:
+        return f"Given: {inside['lr']:g} in the subspaces ({inside['kind']}), {direct['lr']:g} directly ({direct['kind']})."
+    rows = [("", "learning rate", "performance, held out", "")]
+    for r in m.rates:
+        where = "direct" if r.d is None else f"d = {r.d}"
+        edge = "**chosen**, on the edge: better ones may lie beyond" if r.on_edge else "**chosen**"
+        for lr, p in zip(r.tried, r.performance, strict=True):
+            reached = "diverged" if math.isnan(p) else f"{p:.4f}"
+            rows.append((where, f"{lr:g}", reached, edge if lr == r.chosen else ""))
+    told = (
+        f"Searched before everything else, {how.seeds} run(s) at each rate, trained on {100 * (1 - how.holdout):g} % of the "
+        "training data and judged on the rest; the test set was not looked at. The subspace's rate goes to other d as "
+        f"{'1/√d' if m.recipe.optimizer['kind'] == 'adam' else '1/d'}: steps in θ of one length."
+    )
+    return f"{told}\n\n{markdown(rows)}"
+
+
+def compressed(m: Measurement) -> str:
+    """The file, or why there is none."""
+    c = m.compressed
+    if c is None:
+        return "None: no d is above the line, or the landscape is your own."
+    return (
+        f"[{c['file']}]({c['file']}): {c['bytes']:,} bytes instead of {4 * m.D:,}; performance {c['performance']:.4f} "
+        f"after decoding (d = {c['d']}, seed {c['seed']})."
+    )
+
+
+def cost(m: Measurement) -> str:
+    """Runs, seconds, and on what."""
+    ran = next((r for r in m.records if "backend" in r), {})
+    tried = sum(len(r.tried) for r in m.rates) * (m.recipe.rates.seeds if m.recipe.rates else 0)
+    also = f" and {tried} for the learning rates" if tried else ""
+    on = ", ".join(f"{name} {v}" for name, v in (ran.get("versions") or versions()).items())
+    return (
+        f"{len(m.records)} runs{also}, {m.seconds:.0f} s of computing in all (wall time is less where several run at "
+        f"once); backend {ran.get('backend')}, {ran.get('threads')} thread(s) a run, {ran.get('machine')}; {on}."
+    )
+
+
+def again(m: Measurement, command: str | None) -> str:
+    """The command or the call that repeats it; in this folder it runs nothing twice."""
+    if command is not None:
+        return f"```bash\n{command}\n```"
+    lines = ["import npintdim as nid", "from npintdim import RateSearch, Recipe", ""]
+    return "```python\n" + "\n".join([*lines, f"nid.measure({m.recipe!r}, {str(m.folder)!r})"]) + "\n```"
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table, its first row the header."""
+    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *body])

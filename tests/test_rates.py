@@ -1,0 +1,284 @@
+"""The search for learning rates: what it tries, that it never sees the test set, and that it is told."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import npintdim as nid
+from npintdim.adaptive import choose_rates
+from npintdim.cli import main
+from npintdim.data.holdout import hold_out
+from npintdim.rates import Rates, RateSearch, best, guess
+from npintdim.recipes import adam, fully_connected
+from npintdim.runs import RunSpec, run
+from npintdim.work import Work
+
+RECIPE = nid.Recipe(
+    "digits", fully_connected(64, 16, 10), (20, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
+    seeds=2, direct_seeds=2, epochs=2, batch_size=64, limit_train=400, rates=RateSearch(),
+)  # fmt: skip
+
+
+def measured(recipe, folder, **options):
+    return nid.measure(recipe, folder, backend=nid.get_backend("numpy", threads=1), jobs=1, **options)
+
+
+# --- which rates
+
+
+def tried(reach, centre=0.01, **options):
+    """Every rate that a search asks for, in its order."""
+    search, found = RateSearch(**options), {}
+    while rates := search.following(centre, found):
+        assert not set(rates) & set(found)
+        found |= {lr: reach(lr) for lr in rates}
+    return list(found)
+
+
+def peak(at, over=math.inf):
+    """Best at a rate, diverging above another."""
+    return lambda lr: math.nan if lr > over else 0.9 - 0.1 * math.log(lr / at) ** 2
+
+
+def test_three_rates_are_enough_where_the_guess_is_best():
+    assert tried(peak(0.01)) == [0.0033, 0.01, 0.03]
+    assert tried(peak(0.01), step=10) == [0.001, 0.01, 0.1]
+
+
+def test_a_best_rate_on_the_edge_widens_the_grid_until_it_lies_inside():
+    assert tried(peak(0.1)) == [0.0033, 0.01, 0.03, 0.09, 0.27]
+    assert tried(peak(0.0005)) == [0.0033, 0.01, 0.03, 0.0011, 0.00037, 0.00012]
+    assert tried(peak(0.1, over=0.1)) == [0.0033, 0.01, 0.03, 0.09, 0.27]  # what diverges is beyond the best
+    assert tried(peak(1, over=1e-3)) == [
+        0.0033,
+        0.01,
+        0.03,
+        0.0011,
+        0.00037,
+        0.00012,
+    ]  # all diverged at first
+
+
+def test_it_ends_and_an_edge_is_said():
+    assert len(tried(peak(1e9))) == len(tried(peak(1, over=0))) == 7
+    assert len(tried(peak(1e9), most=4)) == 4
+    rates = Rates(60, (0.01, 0.03, 0.09), (0.5, 0.6, 0.7), 1.0)
+    assert rates.chosen == 0.09
+    assert rates.on_edge
+    assert rates.summary() == (
+        "learning rate, d = 60: 0.09 (held out 0.01: 0.5000, 0.03: 0.6000, 0.09: 0.7000; the best is on the edge, "
+        "better ones may lie beyond)"
+    )
+    inside = Rates(None, (0.01, 0.03, 0.09), (0.5, 0.6, math.nan), 1.0)
+    assert not inside.on_edge
+    assert (
+        inside.summary()
+        == "learning rate, direct: 0.03 (held out 0.01: 0.5000, 0.03: 0.6000, 0.09: diverged)"
+    )
+
+
+def test_of_equals_the_smaller_rate():
+    assert best({0.03: 0.9, 0.01: 0.9, 0.003: 0.8, 0.09: math.nan}) == 0.01
+
+
+def test_the_guess_makes_steps_of_the_same_length():
+    """‖P s‖ of a step s of d signs (Adam's first) and of Pᵀ∇ (SGD's, for isotropic P), against direct ones."""
+    D, d = 4096, 64
+    P = nid.make_projection("fastfood", D, d, 0, nid.get_backend("numpy", np.float64))
+    step = guess(1.0, adam(1), D, d) * np.linalg.norm(P @ np.ones(d))
+    assert step == pytest.approx(math.sqrt(D), rel=0.15)  # a direct step of D signs
+    g = np.random.default_rng(0).standard_normal(D)
+    step = guess(1.0, nid.SGD().spec(), D, d) * (g @ (P @ (P.T @ g)))
+    assert step == pytest.approx(g @ g, rel=0.3)  # the loss falls as much
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ({"d": 0}, ValueError, "d is 0: d ≥ 1 is needed"),
+        ({"seeds": 0}, ValueError, "seeds is 0: seeds ≥ 1 is needed"),
+        ({"most": 2}, ValueError, "most is 2: most ≥ 3 is needed"),
+        ({"holdout": 1.0}, ValueError, "holdout is 1.0: 0 < holdout < 1 is needed"),
+        ({"holdout": math.nan}, ValueError, "holdout is nan"),
+        ({"step": 1.0}, ValueError, "step is 1.0: a number > 1 is needed"),
+    ],
+)
+def test_a_wrong_search_is_refused(arguments, kind, message):
+    with pytest.raises(kind, match=message):
+        RateSearch(**arguments)
+
+
+# --- on which data
+
+
+def test_held_out_examples_are_training_examples_that_are_not_trained_on():
+    data = nid.load_dataset("digits")
+    held = hold_out(data, 0.2)
+    assert (len(held.train), len(held.test)) == (1038, 259)
+    rows = [
+        {x.tobytes() + bytes([y]) for x, y in zip(b.x, b.labels, strict=True)}
+        for b in (held.train, held.test)
+    ]
+    assert not rows[0] & rows[1]
+    whole = {x.tobytes() + bytes([y]) for x, y in zip(data.train.x, data.train.labels, strict=True)}
+    assert rows[0] | rows[1] == whole
+    assert hold_out(data, 0.2).test.x.tobytes() == held.test.x.tobytes()
+    assert hold_out(data, 0.2, seed=1).test.x.tobytes() != held.test.x.tobytes()
+    assert np.bincount(held.test.labels, minlength=10).min() > 10  # drawn, not cut off
+
+
+@pytest.mark.parametrize("share", [0.001, 0.9999])
+def test_neither_part_may_be_empty(share):
+    data = nid.load_dataset("digits", limit_train=100)
+    with pytest.raises(ValueError, match=f"digits: holding out {share} of 100 training examples leaves"):
+        hold_out(data, share)
+
+
+def test_a_held_out_run_is_another_run_and_knows_nothing_of_the_test_set(monkeypatch):
+    backend, execute = nid.get_backend("numpy", threads=1), Work("numpy").execute
+    spec = RECIPE.trial(60, 0.1, 0)
+    plain = RECIPE.subspace(60, 0)
+    assert spec == replace(plain, holdout=0.2)
+    assert spec.key != plain.key
+    assert "holdout" not in plain.spec()  # so that records of before are found
+    record, _ = execute(spec)
+    data = nid.load_dataset("digits", limit_train=400)
+    by_hand, _ = run(replace(spec, holdout=None), backend, hold_out(data, 0.2))
+    assert record["performance"] == by_hand["performance"]
+    wrong = nid.Batch(data.test.x * 0, (data.test.labels + 1) % 10)
+    monkeypatch.setattr("npintdim.work.load", lambda *names: nid.Dataset("digits", data.train, wrong, 10))
+    assert execute(spec)[0]["performance"] == record["performance"]
+    assert execute(plain)[0]["performance"] < 0.2
+
+
+@pytest.mark.parametrize("holdout", [0.0, 1.0, -0.1])
+def test_a_spec_that_holds_out_nothing_or_all_is_refused(holdout):
+    with pytest.raises(ValueError, match=f"holdout is {holdout}: 0 < holdout < 1 is needed"):
+        RunSpec("digits", RECIPE.model, holdout=holdout)
+
+
+# --- chosen
+
+
+def trained(reach, D=6400, done=None):
+    """As `sweep`, without training: performance is a function of d and lr."""
+
+    def train(specs):
+        if done is not None:
+            done.extend(specs)
+        reached = [reach(s.d, s.optimizer["lr"], s.seed) for s in specs]
+        return [
+            {"status": "finished", "performance": None if math.isnan(p) else p, "D": D, "seconds": 1.0}
+            for p in reached
+        ]
+
+    return train
+
+
+def test_the_subspace_begins_where_the_direct_search_ended():
+    """The best direct rate is .03 and not the recipe's .01; in the subspace .03·sqrt(6400/64) = .3 is the guess."""
+    done, lines = [], []
+    recipe = replace(RECIPE, d=None, first=64, rates=RateSearch(seeds=2))
+    train = trained(lambda d, lr, k: peak(0.03 if d is None else 0.3)(lr) + 0.001 * k, done=done)
+    chosen, (direct, inside) = choose_rates(recipe, "float32", train, lines.append)
+    assert (direct.chosen, inside.chosen) == (0.03, 0.3)
+    assert chosen == replace(recipe, direct_optimizer=adam(0.03), optimizer=adam(0.3), lr_at=64)
+    assert (direct.d, inside.d, direct.seconds, inside.seconds) == (None, 64, 8.0, 6.0)
+    assert direct.performance[2] == pytest.approx(0.9005)  # the mean over both seeds
+    assert all(spec.holdout == 0.2 for spec in done)
+    assert [spec.seed for spec in done] == [0, 1] * 7
+    assert lines == [
+        "learning rate, direct: the guess is 0.01; next 0.0033, 0.01, 0.03",
+        "learning rate, direct: 0.03 is the best and on the edge; next 0.09",
+        direct.summary(),
+        "learning rate, d = 64: the guess is 0.3; next 0.1, 0.3, 0.9",
+        inside.summary(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "d"),
+    [
+        (RECIPE, 60),
+        (replace(RECIPE, d=None), 64),  # the power of 4 next to sqrt(6400)
+        (replace(RECIPE, rates=RateSearch(d=33)), 33),
+    ],
+)
+def test_where_the_subspaces_rate_is_searched(recipe, d):
+    _, (_, inside) = choose_rates(recipe, "float32", trained(lambda d, lr, k: peak(0.1)(lr)), print)
+    assert inside.d == d
+
+
+def test_the_rate_goes_to_other_d_as_steps_of_one_length():
+    recipe = replace(RECIPE, lr_at=60)
+    assert [recipe.subspace(d, 0).optimizer for d in (15, 60, 240)] == [adam(0.2), adam(0.1), adam(0.05)]
+    assert replace(recipe, optimizer=nid.SGD(0.4).spec()).optimizer_at(240) == nid.SGD(0.1).spec()
+    assert RECIPE.optimizer_at(15) == RECIPE.optimizer_at(240) == adam(0.1)
+    with pytest.raises(ValueError, match="lr_at is 0: lr_at ≥ 1 is needed"):
+        replace(RECIPE, lr_at=0)
+
+
+def test_without_a_search_nothing_is_run():
+    recipe = replace(RECIPE, rates=None)
+    assert choose_rates(recipe, "float32", None, print) == (recipe, ())
+
+
+def test_where_performance_is_that_of_training_nothing_is_held_out():
+    labels = replace(RECIPE, data="digits+shuffled-labels=0.5")
+    assert labels.trial(None, 0.1, 0).holdout is labels.trial(60, 0.1, 0).holdout is None
+    assert replace(RECIPE, data="digits+shuffled-pixels").trial(60, 0.1, 0).holdout == 0.2
+
+
+def test_if_no_rate_trains_it_is_said():
+    with pytest.raises(
+        ValueError, match=r"no learning rate from 4e-05 to 0.03 trains, direct: every run diverged"
+    ):
+        choose_rates(RECIPE, "float32", trained(lambda d, lr, k: math.nan), print)
+
+
+# --- through `measure`
+
+
+def test_measured_with_searched_rates(tmp_path, monkeypatch):
+    lines = []
+    m = measured(RECIPE, tmp_path, tell=lines.append)
+    direct, inside = m.rates
+    assert {r["spec"]["optimizer"]["lr"] for r in m.records if "d" not in r["spec"]} == {direct.chosen}
+    used = {r["spec"]["d"]: r["spec"]["optimizer"]["lr"] for r in m.records if "d" in r["spec"]}
+    assert used == pytest.approx({d: inside.chosen * math.sqrt(60 / d) for d in (20, 60, 200)}, rel=5e-3)
+    assert all("holdout" not in r["spec"] for r in m.records)
+    assert lines[-1] == inside.summary()
+    assert m.recipe == RECIPE
+    kept = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert [r["chosen"] for r in kept["rates"]] == [direct.chosen, inside.chosen]
+    assert kept["rates"][1]["tried"] == list(inside.tried)
+    assert kept["recipe"]["rates"]["holdout"] == 0.2
+    assert kept["seconds"] == pytest.approx(
+        sum(r["seconds"] for r in m.records) + direct.seconds + inside.seconds, abs=0.01
+    )
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert f"| d = 60 | {inside.chosen:g} | " in report
+    assert f"and {len(direct.tried) + len(inside.tried)} for the learning rates" in report
+
+    monkeypatch.setattr(Work, "__call__", None)
+    again = measured(RECIPE, tmp_path)
+    assert (again.rates, again.d_int) == (m.rates, m.d_int)
+
+
+def test_the_command_searches_the_rates(tmp_path, capsys):
+    command = ["measure", "--model", "64-16-10", "--epochs", "1", "--seeds", "1", "--jobs", "1", "--quiet"]
+    command += ["--backend", "numpy", "--d", "20,200", "--lr", "search:2", "--out", str(tmp_path)]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "learning rate, direct: the guess is 0.003; next 0.001, 0.003, 0.009" in said
+    assert "\nlearning rate, d = 200: " in said
+    kept = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert kept["recipe"]["rates"]["seeds"] == 2
+    with pytest.raises(SystemExit):
+        main(["measure", "--lr", "fast"])
+    assert "'fast' is not a learning rate such as 0.01, nor search or search:3" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["measure", "--lr", "search:x"])
