@@ -12,6 +12,9 @@ NEIGHBOURS = 32  # columns side by side: what a warp reads at once
 
 def wht(x: Floats, threads: int = 1) -> Floats:
     """H x along the last axis."""
+    n = x.shape[-1]
+    if n < 1 or n & (n - 1):
+        raise ValueError(f"x has {n} entries along its last axis: a power of two is needed")
     y: Floats = cp.array(x, order="C")
     hadamard(y)
     return y

@@ -110,9 +110,12 @@ def join_eighths(x, part, parts):
 
 def wht(x: Floats, threads: int = 1) -> Floats:
     """H x along the last axis, a power of two long; unnormalised, natural order."""
+    n = x.shape[-1]
+    if n < 1 or n & (n - 1):
+        raise ValueError(f"x has {n} entries along its last axis: a power of two is needed")
     y = np.array(x, order="C")
-    rows = y.reshape(-1, y.shape[-1])
-    if threads > 1 and len(rows) < threads and y.shape[-1] >= WIDE:
+    rows = y.reshape(-1, n)
+    if threads > 1 and len(rows) < threads and n >= WIDE:
         for row in rows:
             hadamard_eighths(row, threads)
             join_eighths(row, threads)

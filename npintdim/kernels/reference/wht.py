@@ -19,8 +19,15 @@ def wht(x: Floats, threads: int = 1) -> Floats:
     Returns
     -------
     (..., n), a fresh array
+
+    Raises
+    ------
+    ValueError
+        if n is no power of two.
     """
     n = x.shape[-1]
+    if n < 1 or n & (n - 1):
+        raise ValueError(f"x has {n} entries along its last axis: a power of two is needed")
     y = x.copy()
     h = 1
     while h < n:

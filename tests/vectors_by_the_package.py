@@ -1,0 +1,139 @@
+"""What npintdim answers to its own test vectors: `answer_of(family, level)(backend name)` is a callable for `Case.check`."""
+
+import numpy as np
+
+import npintdim as nid
+from npintdim.initializers import HeNormal
+from npintdim.kernels import reference
+from npintdim.kernels.reference.words import philox4x32
+
+
+def backend_of(name, p):
+    return nid.get_backend(name, p.dtype or "float32", threads=1)
+
+
+# ---- philox, maps, wht ----
+def philox(name, x, p):
+    if p.task == "block":
+        return philox4x32(x[:, None], p.key.tolist())[:, 0]
+    kernels = nid.get_backend(name).kernels
+    return nid.Stream(x, p.purpose, p.lane, kernels).words(p.count, p.start)
+
+
+def maps_given(name, words, p):
+    """The maps of kernels whose words are given; those that draw them are given a stream that does not."""
+    kernels, stream = nid.get_backend(name).kernels, GivenWords(words)
+    if p.task == "signs":
+        return kernels.signs(words, p.count)
+    if p.task == "permutation":
+        return np.argsort(words.astype(np.uint64) << np.uint64(32) | np.arange(p.n, dtype=np.uint64))
+    if p.task == "sparse_rows":
+        return sparse_rows_of(words, p.D, p.density)
+    if p.task == "theta_0":
+        return HeNormal(p.fan_in).draw(backend_of(name, p), stream, len(words)).astype(p.dtype)
+    if p.task in ("normals", "truncated_normals"):
+        return getattr(kernels, p.task)(words)
+    return stream.integers(p.m, p.count) if p.task == "integers" else stream.uniform(p.count)
+
+
+class GivenWords(nid.Stream):
+    """A stream whose words are those of a file."""
+
+    def __init__(self, given):
+        super().__init__(0, 0)
+        object.__setattr__(self, "given", given)
+
+    def words(self, count, start=0):
+        return self.given[start : start + count]
+
+
+def sparse_rows_of(words, D, density):
+    """`reference.sparse_column` on given words."""
+    replaced = dict(reference.sparse_column.__globals__) | {
+        "words": lambda seed, purpose, lane, start, count: np.resize(words, start + count)[start:]
+    }
+    function = type(reference.sparse_column)(reference.sparse_column.__code__, replaced)
+    return function(0, 0, D, density)
+
+
+def maps_seeded(name, seed, p):
+    kernels = nid.get_backend(name).kernels
+    if p.task == "sparse_rows":
+        return kernels.sparse_columns(seed, p.D, p.lane + 1, p.density)[1][-len(p.case.expected["rows"]) :]
+    if p.task == "theta_0":
+        stream = nid.Stream(seed, 1, p.lane, kernels)
+        return HeNormal(p.fan_in).draw(backend_of(name, p), stream, p.count).astype(p.dtype)
+    stream = nid.Stream(seed, p.purpose, p.lane, kernels)
+    rest = [getattr(p, name) for name in list(p.case.inputs)[3:]]
+    return getattr(stream, p.task)(*rest)
+
+
+def wht_given(name, x, p):
+    return nid.get_backend(name).kernels.wht(x)
+
+
+def wht_seeded(name, seed, p):
+    x = nid.Stream(seed, nid.Purpose.CHECK, p.lane).normals(p.n) / (3 * 2.0**20)
+    return wht_given(name, x.astype(p.dtype), p)
+
+
+# ---- operators ----
+def fastfood_given(name, x, p):
+    P = nid.make_projection("fastfood", p.D, p.d, 0, backend_of(name, p), blocks=p.blocks)
+    small = np.uint16 if p.Pi.size < 1 << 16 else np.uint32
+    P.__dict__.update(B=packed(p.B), Pi=p.Pi.astype(small), G=p.G, S=packed(p.S))  # the factors, not drawn
+    return getattr(P, p.task)(x)
+
+
+def packed(signs):
+    bits = np.packbits(signs.reshape(-1) < 0, bitorder="little")
+    return np.resize(np.append(bits, [0] * 3), -(-len(bits) // 4) * 4).astype(np.uint8).view(np.uint32)
+
+
+def fastfood_seeded(name, x, p):
+    backend = backend_of(name, p)
+    P = nid.make_projection("fastfood", p.D, p.d, p.seed, backend, blocks=p.blocks, signs=p.signs)
+    return getattr(P, p.task)(x)
+
+
+def dense_given(name, x, p):
+    P = nid.make_projection("dense", *p.P.shape, 0, backend_of(name, p))
+    P.__dict__.update(matrix=p.P)
+    return getattr(P, p.task)(x)
+
+
+def sparse_given(name, x, p):
+    P = nid.make_projection("sparse", p.D, p.d, 0, backend_of(name, p), density=1.0)
+    P.__dict__.update(columns=(p.indptr, p.rows.astype(np.int32), None), values=p.values)
+    return getattr(P, p.task)(x)
+
+
+def matrix_seeded(kind, option):
+    def answer(name, x, p):
+        inputs = p.case.inputs
+        options = {option: inputs[option]}
+        P = nid.make_projection(kind, inputs["D"], p.d, p.seed, backend_of(name, p), **options)
+        return P.to_dense() if p.task == "matrix" else getattr(P, p.task)(x)
+
+    return answer
+
+
+ANSWERS = {
+    ("philox", "given"): philox,
+    ("philox", "seeded"): philox,
+    ("maps", "given"): maps_given,
+    ("maps", "seeded"): maps_seeded,
+    ("wht", "given"): wht_given,
+    ("wht", "seeded"): wht_seeded,
+    ("fastfood", "given"): fastfood_given,
+    ("fastfood", "seeded"): fastfood_seeded,
+    ("dense", "given"): dense_given,
+    ("dense", "seeded"): matrix_seeded("dense", "entries"),
+    ("sparse", "given"): sparse_given,
+    ("sparse", "seeded"): matrix_seeded("sparse", "density"),
+}
+
+
+def answer(name, case):
+    """The package's answer, for `Case.check`."""
+    return lambda x, p: ANSWERS[case.family, case.level](name, x, p)
