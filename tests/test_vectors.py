@@ -1,6 +1,5 @@
 """The test vectors: made again by slow routes, of the form the schema says, append-only, and passed by the package."""
 
-
 import make_vectors
 import pytest
 import vectors_by_the_package
