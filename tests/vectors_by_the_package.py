@@ -1,5 +1,8 @@
 """What npintdim answers to its own test vectors: `answer_of(family, level)(backend name)` is a callable for `Case.check`."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 import npintdim as nid
@@ -118,6 +121,88 @@ def matrix_seeded(kind, option):
     return answer
 
 
+# ---- networks ----
+def subspace_given(name, theta_d, p):
+    landscape = Quadratic(p.curvature, p.target)
+    P = nid.make_projection("dense", *p.P.shape, 0, backend_of(name, p))
+    P.__dict__.update(matrix=p.P)
+    return nid.SubspaceObjective(landscape, p.theta_0, P).loss_and_grad(theta_d, nid.Batch())
+
+
+def subspace_seeded(name, theta_d, p):
+    backend = backend_of(name, p)
+    theta_0 = HeNormal(p.fan_in).draw(backend, nid.Stream(p.theta_0_seed, 1, 0), p.D).astype(p.dtype)
+    P = nid.make_projection(p.kind, p.D, p.d, p.P_seed, backend)
+    return nid.SubspaceObjective(Quadratic(p.curvature, p.target), theta_0, P).loss_and_grad(
+        theta_d, nid.Batch()
+    )
+
+
+class Quadratic:
+    """A user's own landscape, L = ½ Σ λ (θ − t)²."""
+
+    def __init__(self, curvature, target):
+        self.curvature, self.target, self.dim = curvature, target, len(target)
+
+    def loss_and_grad(self, theta, batch, out=None):
+        gap = theta - self.target
+        return (self.curvature * gap * gap).sum() / 2, self.curvature * gap
+
+
+def network_of(name, p):
+    backend = backend_of(name, p)
+    if "sizes" in p.case.inputs:
+        return nid.mlp(p.sizes, backend)
+    if "classes" in p.case.inputs:
+        return nid.lenet(tuple(p.in_shape), p.classes, backend)
+    return nid.model_from_spec({"in_shape": p.in_shape, "layers": p.layers}, backend)
+
+
+def network_given(name, theta, p):
+    return network_of(name, p).loss_and_grad(theta, nid.Batch(p.x, p.labels))
+
+
+def network_seeded(name, theta_0_seed, p):
+    model = network_of(name, p)
+    return model.loss_and_grad(model.init_theta(theta_0_seed), nid.Batch(p.x, p.labels))
+
+
+def lenet_seeded(name, theta_d, p):
+    model = network_of(name, p)
+    P = nid.make_projection(p.kind, p.D, p.d, p.P_seed, model.backend)
+    objective = nid.SubspaceObjective(model, model.init_theta(p.theta_0_seed), P)
+    return objective.loss_and_grad(theta_d, nid.Batch(p.x, p.labels))
+
+
+def trajectory(name, theta_0, p):
+    """`theta_0` is the vector, or its seed."""
+    model = network_of(name, p)
+    if isinstance(theta_0, int):
+        theta_0 = model.init_theta(theta_0)
+        P = nid.make_projection(p.kind, p.D, p.d, p.P_seed, model.backend)
+    else:
+        P = nid.make_projection("dense", *p.P.shape, 0, model.backend)
+        P.__dict__.update(matrix=p.P)
+    objective = nid.SubspaceObjective(model, theta_0, P)
+    names = ("lr", "momentum") if p.task == "sgd" else ("lr", "beta1", "beta2", "eps")
+    rule = {"sgd": nid.SGD, "adam": nid.Adam}[p.task](*(getattr(p, n) for n in names))
+    theta_d, path = objective.start(), []
+    state = rule.start(theta_d)
+    for t in range(1, 11):
+        _, grad = objective.loss_and_grad(theta_d, nid.Batch(p.x, p.labels, t))
+        theta_d, state = rule.update(theta_d, grad, state, t)
+        path.append(theta_d)
+    return np.stack(path)
+
+
+def artefact(name, data, p):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file.npid"
+        path.write_bytes(data)
+        loaded = nid.CompressedModel.load(path, backend=nid.get_backend(name))
+    return loaded.theta() if p.task == "decode" else loaded.theta_d
+
+
 ANSWERS = {
     ("philox", "given"): philox,
     ("philox", "seeded"): philox,
@@ -131,6 +216,16 @@ ANSWERS = {
     ("dense", "seeded"): matrix_seeded("dense", "entries"),
     ("sparse", "given"): sparse_given,
     ("sparse", "seeded"): matrix_seeded("sparse", "density"),
+    ("subspace_gradient", "given"): subspace_given,
+    ("subspace_gradient", "seeded"): subspace_seeded,
+    ("mlp_loss_grad", "given"): network_given,
+    ("mlp_loss_grad", "seeded"): network_seeded,
+    ("lenet_loss_grad", "given"): network_given,
+    ("lenet_loss_grad", "seeded"): lenet_seeded,
+    ("trajectory", "given"): trajectory,
+    ("trajectory", "seeded"): trajectory,
+    ("artefact", "given"): artefact,
+    ("artefact", "seeded"): artefact,
 }
 
 
