@@ -51,11 +51,14 @@ def pursue(
         tell(f"{following.why} (so far {len(records)} runs, {seconds:.0f} s of computing)")
         if not following.runs:
             return specs, records
-        wanted = [recipe.subspace(run.d, run.seed, dtype) for run in following.runs]
+        wanted = [
+            recipe.direct(k, dtype) if i is None else recipe.subspace(i, k, dtype) for i, k in following.runs
+        ]
         arrived = train(wanted)
         specs, records = specs + wanted, records + arrived
-        d += [run.d for run in following.runs]
-        reached += map(performance, arrived)
+        for spec, record in zip(wanted, arrived, strict=True):
+            (baseline if spec.d is None else reached).append(performance(record))
+        d += [spec.d for spec in wanted if spec.d is not None]
 
 
 def choose_rates(
@@ -75,7 +78,7 @@ def choose_rates(
     """
     if recipe.rates is None:
         return recipe, ()
-    direct, D = try_rates(recipe, None, recipe.specs()[0].config().optimizer.lr, dtype, train, tell)
+    direct, D = try_rates(recipe, None, recipe.direct(0).config().optimizer.lr, dtype, train, tell)
     d = recipe.rates.d or (sorted(recipe.d)[len(recipe.d) // 2] if recipe.d else recipe.search(D).start)
     inside, _ = try_rates(recipe, d, guess(direct.chosen, recipe.optimizer, D, d), dtype, train, tell)
     chosen = replace(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npintdim.localfit import LOST, LocalFit, local_fit
-from npintdim.means import by_d, crossing, finite, isotonic
+from npintdim.means import by_d, check_rule, crossing, finite, isotonic
 from npintdim.rng import check_integer
 from npintdim.typing import Floats
 
@@ -153,12 +153,7 @@ def d_int(
     base = finite("baseline", baseline)
     if threshold is None and not len(base):
         raise ValueError("baseline has no finished run: one is needed, or an absolute threshold")
-    if not 0 < (goal := fraction if threshold is None else threshold) < math.inf:
-        raise ValueError(
-            f"{'fraction' if threshold is None else 'threshold'} is {goal}: a number > 0 is needed"
-        )
-    if not 0 <= chance < 1 or (chance and threshold is not None):
-        raise ValueError(f"chance is {chance}: 0 ≤ chance < 1 is needed, and 0 with an absolute threshold")
+    check_rule(fraction, threshold, chance)
     check_integer("draws", draws, 1)
     tried = tuple(groups)
     weights = np.array([len(p) for p in groups.values()])

@@ -75,3 +75,19 @@ def finite(name: str, performance: Sequence[float]) -> Floats:
     if len(outside):
         raise ValueError(f"{name} has {outside[0]}: performances in [0, 1] are needed")
     return p
+
+
+def check_rule(fraction: float, threshold: float | None, chance: float) -> None:
+    """Refuse a rule that no performance can meet, or all do.
+
+    Raises
+    ------
+    ValueError
+        which says what was given and what is needed.
+    """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise ValueError(f"threshold is {threshold}: a performance with 0 < threshold ≤ 1 is needed")
+    if threshold is None and not 0 < fraction <= 1:
+        raise ValueError(f"fraction is {fraction}: 0 < q ≤ 1 is needed in threshold = q × baseline")
+    if not 0 <= chance < 1 or (chance and threshold is not None):
+        raise ValueError(f"chance is {chance}: 0 ≤ chance < 1 is needed, and 0 with an absolute threshold")

@@ -57,7 +57,7 @@ class Measurement:
             group = groups.setdefault(r["spec"].get("d"), [])
             if r["status"] == "finished":
                 group.append(r["performance"])
-        return {d: np.array(p) for d, p in groups.items()}
+        return {d: np.array(groups[d]) for d in sorted(groups, key=lambda d: d or 0)}
 
     def rows(self) -> list[tuple[str, ...]]:
         """A header, then a line for the baseline and for each d."""

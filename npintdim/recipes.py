@@ -81,12 +81,13 @@ class Recipe:
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
         """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
-        direct = [
-            RunSpec(**self.common(dtype), seed=self.seed + k, optimizer=self.direct_optimizer)
-            for k in range(self.direct_seeds)
-        ]
+        direct = [self.direct(k, dtype) for k in range(self.direct_seeds)]
         grid = [self.subspace(d, k, dtype) for d in sorted(set(self.d or ())) for k in range(self.seeds)]
         return direct + grid
+
+    def direct(self, k: int, dtype: str = "float32") -> RunSpec:
+        """Repetition k of the baseline."""
+        return RunSpec(**self.common(dtype), seed=self.seed + k, optimizer=self.direct_optimizer)
 
     def subspace(self, d: int, k: int, dtype: str = "float32") -> RunSpec:
         """Repetition k at d."""
@@ -111,9 +112,9 @@ class Recipe:
         Nothing is held out where performance is that of training anyway: without data, and of shuffled labels.
         """
         assert self.rates is not None
-        spec = self.specs(dtype)[0] if d is None else self.subspace(d, 0, dtype)
+        spec = self.direct(k, dtype) if d is None else self.subspace(d, k, dtype)
         held = None if self.data == NO_DATA or "+shuffled-labels" in self.data else self.rates.holdout
-        return replace(spec, seed=self.seed + k, optimizer=spec.optimizer | {"lr": lr}, holdout=held)
+        return replace(spec, optimizer=spec.optimizer | {"lr": lr}, holdout=held)
 
     def common(self, dtype: str) -> dict[str, Any]:
         """What all runs share."""
@@ -124,7 +125,8 @@ class Recipe:
 
     def search(self, D: int) -> Search:
         """For an adaptive measurement of D parameters."""
-        return Search(D, self.first, self.precision, self.budget, self.fraction, self.threshold, self.chance)
+        numbers = self.first, self.precision, self.budget, self.fraction, self.threshold, self.chance
+        return Search(D, *numbers, self.direct_seeds)
 
 
 def objective_recipe(

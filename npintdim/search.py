@@ -1,4 +1,4 @@
-"""Which d to train next, and why: bracket by factors of 4, bisect in log d, then go where the information is."""
+"""What to train next, and why: bracket by factors of 4, bisect in log d, then go where the information is."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from npintdim.estimate import DInt, around_crossing, d_int
-from npintdim.localfit import SIGMAS, LocalFit, misfit, slopes
-from npintdim.means import by_d, isotonic
+from npintdim.localfit import SIGMAS, LocalFit, baseline_sd, misfit, slopes
+from npintdim.means import by_d, check_rule, finite, isotonic
 from npintdim.rng import check_integer
 from npintdim.typing import Floats
 
 STRIDE = 4  # of the bracket
 CLOSE = 2.0  # a bracket this narrow is refined by information
 REACH = math.log(2.5)  # refinement stays within this of the crossing
-FEWEST = 7  # no precision is believed before so many runs
+FEWEST = 7  # no precision is believed before so many runs, nor is the noise set against the baseline's
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Search:
     D : largest d there is
     first : d of the first run; None for the power of 4 next to sqrt(D)
     precision : wanted half width of the 95 % interval of log d: .05 is ±5 %
-    budget : runs in subspaces, at most
+    budget : runs, at most; the direct runs that were there before the search do not count
     fraction, threshold, chance : see `d_int`
+    direct_seeds : direct runs before the search
 
     Raises
     ------
@@ -47,12 +48,15 @@ class Search:
     fraction: float = 0.9
     threshold: float | None = None
     chance: float = 0.0
+    direct_seeds: int = 3
 
     def __post_init__(self) -> None:
         check_integer("D", self.D, 1)
+        check_integer("direct_seeds", self.direct_seeds, 1)
         if self.first is not None:
             check_integer("first", self.first, 1)
         check_integer("budget", self.budget, 1)
+        check_rule(self.fraction, self.threshold, self.chance)
         if not 0 < self.precision < math.inf:
             raise ValueError(f"precision is {self.precision}: a number > 0 is needed, e.g. 0.05 for ±5 %")
 
@@ -63,9 +67,9 @@ class Search:
 
 
 class Proposal(NamedTuple):
-    """A run to do: repetition `seed` at d."""
+    """A run to do: repetition `seed` at d, or of direct training (None)."""
 
-    d: int
+    d: int | None
     seed: int
 
 
@@ -94,7 +98,7 @@ def plan(
         at most `count` runs; none when the precision is reached, the budget spent, or nothing is left to try.
         The same results give the same plan.
     """
-    left = search.budget - len(d)
+    left = search.budget - len(d) - max(len(baseline) - search.direct_seeds, 0)
     if left <= 0:
         return Plan((), f"budget of {search.budget} runs spent")
     count = min(count, left)
@@ -116,7 +120,7 @@ def plan(
         between = [round(low * (high / low) ** (k / (count + 1))) for k in steps]
         inside = [i for i in dict.fromkeys(between) if low < i < high] or [low + 1]
         return numbered(d, inside, f"bracketed between {low} and {high}: halved in log d")
-    return refine(search, good, d, count, found, low, high)
+    return refine(search, good, d, baseline, count, found, low, high)
 
 
 def bracket(found: DInt) -> tuple[int | None, int | None]:
@@ -129,14 +133,17 @@ def bracket(found: DInt) -> tuple[int | None, int | None]:
     )
 
 
-def numbered(done: Sequence[int], wanted: Sequence[int], why: str) -> Plan:
+def numbered(done: Sequence[int | None], wanted: Sequence[int | None], why: str) -> Plan:
     """Each wanted d with its next repetition."""
     seen = Counter(done)
     runs = []
     for d in wanted:
         runs.append(Proposal(d, seen[d]))
         seen[d] += 1
-    return Plan(tuple(runs), f"{why}; next d = {' and '.join(str(d) for d in wanted)}")
+    inside = [str(d) for d in wanted if d is not None]
+    direct = len(wanted) - len(inside)
+    named = [f"d = {' and '.join(inside)}"] * bool(inside) + [f"{direct} direct"] * bool(direct)
+    return Plan(tuple(runs), f"{why}; next {' and '.join(named)}")
 
 
 def outwards(search: Search, done: Sequence[int], low: int, count: int, found: DInt) -> Plan:
@@ -160,6 +167,7 @@ def refine(
     search: Search,
     good: Sequence[tuple[int, float]],
     done: Sequence[int],
+    baseline: Sequence[float],
     count: int,
     found: DInt,
     low: int,
@@ -177,10 +185,14 @@ def refine(
     curve = around_crossing(groups, found.threshold)
     if curve is None:
         return numbered(done, [low, high][:count], f"{crossed}: once more")
-    wanted, sd = informative(curve, found.threshold, search.D, count)
+    counts = found.fraction is not None and len(good) >= FEWEST
+    direct = finite("baseline", baseline if counts else ())
+    wanted, sd = informative(curve, found.threshold, search.D, count, found.fraction or 0.0, direct)
     now = f"±{100 * width:.1f} %" if math.isfinite(width) else "still open"
-    why = f"{crossed}, 95 % interval {now}: most is learnt there, to ±{196 * sd:.1f} %"
-    return numbered(done, wanted, why)
+    most = "there and from the baseline" if None in wanted else "there"
+    most = most if any(wanted) else f"from the baseline, known from {len(direct)} runs"
+    why = f"{crossed}, 95 % interval {now}: most is learnt {most}, to ±{196 * sd:.1f} %"
+    return numbered([*done, *[None] * len(baseline)], wanted, why)
 
 
 def half_width(found: DInt) -> float:
@@ -190,13 +202,16 @@ def half_width(found: DInt) -> float:
     return math.log(found.high / found.low) / 2
 
 
-def informative(curve: LocalFit, line: float, D: int, count: int) -> tuple[list[int], float]:
+def informative(
+    curve: LocalFit, line: float, D: int, count: int, fraction: float, baseline: Floats
+) -> tuple[list[int | None], float]:
     """The d's, one after the other, that reduce the variance of the crossing most; and its sd after them.
 
     A run at t adds w J Jᵀ to the inverse of cov. The crossing itself is uncertain, so that variance is averaged over
-    where it may be: there the slope counts too.
+    where it may be: there the slope counts too. None is one more direct run: the line is fraction × a mean of k, and
+    (fraction · s · ∂log d/∂p)²/k of the variance becomes the same over k + 1.
     """
-    beta, cov = curve.beta[curve.best], curve.cov[curve.best]
+    beta, cov, k = curve.beta[curve.best], curve.cov[curve.best], len(baseline)
     at = curve.crossing(line) - curve.log_d0
     sd = math.sqrt(float(variance(cov[None], beta, np.array([at]))[0]))
     where = at + min(sd, REACH) * np.array([-1.0, 0.0, 1.0])
@@ -204,15 +219,23 @@ def informative(curve: LocalFit, line: float, D: int, count: int) -> tuple[list[
     t = np.log(d) - curve.log_d0
     J, m = slopes(beta, t)
     w = 1 / (SIGMAS[curve.best] ** 2 / m + misfit(beta, t) ** 2)
-    wanted: list[int] = []
+    steep = (1 - line) * math.exp(beta[1] + beta[2] * at)  # ∂p/∂log d
+    one = k * float(fraction * baseline_sd(baseline, SIGMAS[curve.best]) / steep) ** 2 if k else 0.0
+    wanted: list[int | None] = []
     for _ in range(count):
         CJ = np.einsum("ij,jn->in", cov, J)
         gain = w / (1 + w * np.einsum("in,in->n", J, CJ))
         after = cov - gain[:, None, None] * np.einsum("in,jn->nij", CJ, CJ)
-        best = int(variance(after, beta, where).argmin())
-        cov = after[best]
-        wanted.append(int(d[best]))
-    return wanted, math.sqrt(float(variance(cov[None], beta, np.array([at]))[0]))
+        left = variance(after, beta, where)
+        best = int(left.argmin())
+        if k and one / k - one / (k + 1) > float(variance(cov[None], beta, where)[0] - left[best]):
+            k += 1
+            wanted.append(None)
+        else:
+            cov = after[best]
+            wanted.append(int(d[best]))
+    inside = float(variance(cov[None], beta, np.array([at]))[0])
+    return wanted, math.sqrt(inside + (one / k if k else 0.0))
 
 
 def variance(cov: Floats, beta: Floats, t: Floats) -> Floats:

@@ -208,6 +208,9 @@ def test_a_direct_run_cannot_be_compressed(tmp_path):
         ({"seeds": 0}, ValueError, "seeds is 0: seeds ≥ 1 is needed"),
         ({"direct_seeds": 0}, ValueError, "direct_seeds is 0"),
         ({"epochs": -1}, ValueError, "epochs is -1"),
+        ({"fraction": 1.5}, ValueError, "fraction is 1.5: 0 < q ≤ 1 is needed in threshold = q × baseline"),
+        ({"threshold": 0.0}, ValueError, "threshold is 0.0: a performance with 0 < threshold ≤ 1 is needed"),
+        ({"chance": 1.0}, ValueError, "chance is 1.0: 0 ≤ chance < 1 is needed"),
         ({"optimizer": {"kind": "sdg"}}, ValueError, "Did you mean 'sgd'"),
     ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import npintdim as nid
+from npintdim.adaptive import pursue
 from npintdim.cli import main
 from npintdim.recipes import adam, fully_connected
 from npintdim.search import Proposal, Search, plan
@@ -21,15 +22,19 @@ def curve(d, d_90=600.0, slope=0.65):
 
 
 def searched(make_run, search, baseline=BASELINE, count=1):
-    """Every run that the search asks for, and its last word."""
-    d, p, why = [], [], []
+    """Every run in a subspace that the search asks for, and its words; direct runs repeat those of the baseline."""
+    d, p, why, direct = [], [], [], list(baseline)
     while True:
-        following = plan(search, d, p, baseline, count)
+        following = plan(search, d, p, direct, count)
         why.append(following.why)
         if not following.runs:
             return d, p, why
         assert len(following.runs) <= count
         for run in following.runs:
+            if run.d is None:
+                assert run.seed == len(direct)
+                direct.append(baseline[run.seed % len(baseline)])
+                continue
             assert run.seed == d.count(run.d)
             assert 1 <= run.d <= search.D
             d.append(run.d)
@@ -98,7 +103,7 @@ def test_nine_runs_at_the_noise_of_mnist_are_within_4_percent():
         d_90 = 600 * math.exp(rng.uniform(-0.7, 0.7))
         d, p, _ = searched(noisy(0.006, k, d_90=d_90), Search(199_210, precision=1e-6, budget=9), base)
         found = nid.d_int(d, p, base, draws=500)
-        assert len(d) == 9
+        assert 7 <= len(d) <= 9  # the others are direct
         errors.append(math.log(found.d / d_90))
         covered += found.low <= d_90 <= found.high
     assert math.sqrt(np.mean(np.square(errors))) <= 0.04
@@ -112,6 +117,53 @@ def test_refinement_stays_near_the_crossing():
     assert all(600 / 2.5 < i < 600 * 2.5 for i in refined)
     assert "crossing between " in why[6]
     assert why[-1] == "budget of 20 runs spent"
+
+
+NEAR = [256, 1024, 512, 560, 640, 600, 480, 720]
+WIGGLE = (0.003, -0.002, -0.003, 0.002, 0.001, 0.002, -0.001, -0.002)
+RUNS = [curve(d) + w for d, w in zip(NEAR, WIGGLE, strict=True)]
+
+
+@pytest.mark.parametrize("spread", [0.0005, 0.001, 0.003, 0.01])
+def test_a_direct_run_is_asked_for_where_it_narrows_the_interval_more(spread):
+    """Against both intervals: with one more direct run, and with the one more d that would be best."""
+    base = [0.98 - spread, 0.98, 0.98 + spread]
+    found = nid.d_int(NEAR, RUNS, base)
+    search = Search(199_210, precision=1e-6)
+    (wanted,) = plan(search, NEAR, RUNS, base).runs
+    inside = plan(replace(search, threshold=found.threshold), NEAR, RUNS, base).runs[0].d
+    expected = float(np.interp(math.log(inside), np.log(found.tried), found.fit))
+    after = {
+        None: nid.d_int(NEAR, RUNS, [*base, 0.98], draws=20_000),
+        inside: nid.d_int([*NEAR, inside], [*RUNS, expected], base, draws=20_000),
+    }
+    widths = {d: math.log(r.high / r.low) for d, r in after.items()}
+    assert (wanted.d is None) == (widths[None] < widths[inside]) == (spread > 0.002)
+    if wanted.d is None:
+        assert wanted == Proposal(None, 3)
+
+
+def test_direct_runs_are_explained_and_count_for_the_budget():
+    base = [0.97, 0.98, 0.99]
+    both = plan(Search(199_210, precision=0.01), NEAR, RUNS, base, 2)
+    assert both.runs == (Proposal(None, 3), Proposal(None, 4))
+    assert ": most is learnt from the baseline, known from 3 runs, to ±" in both.why
+    assert both.why.endswith(" %; next 2 direct")
+    mixed = plan(Search(199_210, precision=0.01), NEAR, RUNS, [0.978, 0.98, 0.982], 3)
+    assert {run.d is None for run in mixed.runs} == {True, False}
+    assert "most is learnt there and from the baseline, to ±" in mixed.why
+    assert " and 1 direct" in mixed.why or " and 2 direct" in mixed.why
+    for more, left in ((2, 2), (3, 1), (4, 0)):
+        search = Search(199_210, precision=0.01, budget=12)
+        assert len(plan(search, NEAR, RUNS, base + [0.98] * more, 9).runs) == left
+    assert len(plan(replace(search, direct_seeds=5), NEAR, RUNS, base + [0.98] * 2, 9).runs) == 4
+
+
+def test_no_direct_run_is_asked_for_where_it_tells_nothing():
+    base, search = [0.97, 0.98, 0.99], Search(199_210, precision=1e-6)
+    absolute = plan(replace(search, threshold=0.882), NEAR, RUNS, base, 4)
+    early = plan(search, NEAR[:6], RUNS[:6], base, 4)  # the noise is not known yet
+    assert all(run.d is not None for run in absolute.runs + early.runs)
 
 
 def test_never_reached_even_by_all_of_D():
@@ -155,6 +207,7 @@ def test_the_same_results_give_the_same_plan():
         ({"D": 0}, "D is 0: D ≥ 1 is needed"),
         ({"first": 0}, "first is 0: first ≥ 1 is needed"),
         ({"budget": 0}, "budget is 0: budget ≥ 1 is needed"),
+        ({"direct_seeds": 0}, "direct_seeds is 0: direct_seeds ≥ 1 is needed"),
         ({"precision": 0.0}, "precision is 0.0: a number > 0 is needed, e.g. 0.05 for ±5 %"),
         ({"precision": math.nan}, "precision is nan"),
     ],
@@ -193,6 +246,27 @@ def test_measured_by_search_on_the_digits(tmp_path, monkeypatch):
     monkeypatch.setattr(Work, "__call__", None)
     again = measured(RECIPE, tmp_path)
     assert (again.records, again.d_int) == (m.records, m.d_int)
+
+
+def test_direct_runs_that_the_search_asks_for_are_repetitions_of_the_baseline():
+    done = []
+
+    def train(specs):
+        done.extend(specs)
+        near = dict(zip(NEAR, WIGGLE, strict=True))
+        return [
+            {"performance": curve(s.d) + near.get(s.d, 0.002 * (-1) ** s.d) if s.d else 0.98 + 0.02 * (s.seed % 2),
+             "D": 199_210, "seconds": 1.0}
+            for s in specs
+        ]  # fmt: skip
+
+    recipe = replace(RECIPE, first=None, budget=14, precision=0.01, seed=100)
+    specs, records = pursue(recipe, "float32", train, lambda line: None)
+    direct = [s for s in specs if s.d is None]
+    assert len(direct) > recipe.direct_seeds == 2
+    assert direct == [recipe.direct(k) for k in range(len(direct))]
+    assert specs == done
+    assert len(specs) == len(records) == 2 + 14
 
 
 def test_a_search_that_was_interrupted_goes_on_where_it_stopped(tmp_path, monkeypatch):
