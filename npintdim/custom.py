@@ -115,18 +115,19 @@ def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[
     return landscape, backend.send(np.asarray(backend.host(start)), backend.dtype)
 
 
-def processes(names: Iterable[str], jobs: int | None) -> int | None:
+def processes(names: Iterable[str], jobs: int | None, cluster: str | None = None) -> int | None:
     """Jobs, or 1 where a name is known to this process only.
 
     Raises
     ------
     ValueError
-        if more than one job was asked for then.
+        if more than one job, or a cluster, was asked for then.
     """
     here = sorted({name for name in names if name.startswith("here:")})
-    if here and jobs is not None and jobs > 1:
+    if here and (cluster is not None or (jobs is not None and jobs > 1)):
+        asked = f"jobs is {jobs}" if cluster is None else f"cluster is {cluster}"
         raise ValueError(
-            f"jobs is {jobs}, but other processes do not know {here[0]!r}: put it in a module that they can "
+            f"{asked}, but other processes do not know {here[0]!r}: put it in a module that they can "
             "import, or jobs=1"
         )
     return 1 if here else jobs

@@ -6,7 +6,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,17 +21,35 @@ Results: TypeAlias = Iterator[tuple[RunSpec, Result]]
 """Every run with its result, as they finish."""
 
 
+PATIENCE = 5.0  # seconds of silence
+
+
 class Executor(Protocol):
-    """Does runs. `todo` is asked for the next one only when there is room for it."""
+    """Does runs."""
+
+    @property
+    def width(self) -> int:
+        """How many at a time."""
+        ...
+
+    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+        """`Work.rehearse` where the runs will be done."""
+        ...
 
     def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
-        """All of them, in any order."""
+        """All of them, in any order; `todo` is asked for the next one only when there is room for it."""
         ...
 
 
 @dataclass(frozen=True)
 class Serial:
     """One after another, in this process."""
+
+    width = 1
+
+    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+        """Here."""
+        return work.rehearse(todo)
 
     def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
         """In their order."""
@@ -43,7 +61,11 @@ class Serial:
 class Processes:
     """So many processes of this machine (loky: they are started afresh, never forked, and used again)."""
 
-    jobs: int
+    width: int
+
+    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+        """In the parent, which is no worker but leaves the compiled kernels on disk."""
+        return work.rehearse(todo)
 
     def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
         """As they finish.
@@ -55,10 +77,10 @@ class Processes:
         RuntimeError
             if a process dies.
         """
-        loky = need_joblib(self.jobs).externals.loky
+        loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         pool = loky.get_reusable_executor(
-            self.jobs, env={name: os.environ.get(name, str(work.threads)) for name in names}
+            self.width, env={name: os.environ.get(name, str(work.threads)) for name in names}
         )
 
         def submit(spec: RunSpec) -> Any:
@@ -66,7 +88,8 @@ class Processes:
                 return pool.submit(work, spec)
 
         try:
-            yield from stream(todo, submit, lambda: self.jobs)
+            for spec, future in stream(todo, submit, lambda: self.width):
+                yield spec, future.result()
         except loky.process_executor.TerminatedWorkerError as error:
             raise RuntimeError(
                 "a worker process died (killed, or out of memory): what had finished is kept, and the same "
@@ -77,8 +100,21 @@ class Processes:
             raise
 
 
-def stream(todo: Iterable[RunSpec], submit: Callable[[RunSpec], Any], width: Callable[[], int]) -> Results:
-    """Keep `width()` runs in flight; `submit` gives futures."""
+def stream(
+    todo: Iterable[RunSpec],
+    submit: Callable[[RunSpec], Any],
+    width: Callable[[], int],
+    check: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[RunSpec, Any]]:
+    """Keep `width()` runs in flight, and give each with its future when it is done.
+
+    Parameters
+    ----------
+    todo : runs
+    submit : makes a future of a run
+    width : how many there is room for
+    check : called every few seconds while nothing arrives; it may raise an exception
+    """
     waiting, flying = iter(todo), dict[Any, RunSpec]()
     arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
     while True:
@@ -88,8 +124,12 @@ def stream(todo: Iterable[RunSpec], submit: Callable[[RunSpec], Any], width: Cal
             future.add_done_callback(arrived.put)
         if not flying:
             return
-        future = arrived.get()
-        yield flying.pop(future), future.result()
+        try:
+            future = arrived.get(timeout=PATIENCE)
+        except queue.Empty:
+            check()
+        else:
+            yield flying.pop(future), future
 
 
 @contextmanager

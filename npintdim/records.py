@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -14,23 +15,24 @@ from npintdim.runs import RunSpec
 from npintdim.typing import Floats, Spec
 
 
-def prepare(folder: Path) -> Path:
-    """The folder of the records, made if necessary and tried.
+def try_writing(folder: Path, needed: int = 0) -> None:
+    """Try whether the folder, or the one in which it will be made, can be written to; nothing is left there.
 
     Raises
     ------
     OSError
-        if nothing can be written there.
+        if it cannot, or has less room than so many bytes.
     """
-    runs = folder / "runs"
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    probe = there / ".npintdim-writable"
     try:
-        runs.mkdir(parents=True, exist_ok=True)
-        probe = runs / ".writable"
         write_atomically(probe, b"")
         probe.unlink(missing_ok=True)
+        free = shutil.disk_usage(there).free
     except OSError as error:
         raise OSError(f"the results cannot be written to {folder}: {error.strerror}") from error
-    return runs
+    if free < needed:
+        raise OSError(f"the results need about {needed / 1e6:.0f} MB, but {folder} has {free / 1e6:.0f} MB")
 
 
 def write(runs: Path, spec: RunSpec, record: Spec, theta: Floats | None) -> None:
@@ -43,8 +45,8 @@ def write(runs: Path, spec: RunSpec, record: Spec, theta: Floats | None) -> None
     write_atomically(runs / f"{spec.key}.json", text.encode())
 
 
-def read(runs: Path, spec: RunSpec) -> Spec | None:
-    """The record of a spec, or None where there is none that can be trusted."""
+def read(runs: Path, spec: RunSpec, told: bool = True) -> Spec | None:
+    """The record of a spec, or None where there is none that can be trusted, which is `told` as a warning."""
     path = runs / f"{spec.key}.json"
     try:
         record: Spec = json.loads(path.read_bytes())
@@ -57,11 +59,12 @@ def read(runs: Path, spec: RunSpec) -> Spec | None:
             if spec.d is not None:
                 read_theta(runs, spec)
     except FileNotFoundError as error:
-        if path.exists():
+        if told and path.exists():
             warnings.warn(f"{error.filename} is missing: the run is done again", stacklevel=3)
         return None
     except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
-        warnings.warn(f"{path} is damaged ({error}): the run is done again", stacklevel=3)
+        if told:
+            warnings.warn(f"{path} is damaged ({error}): the run is done again", stacklevel=3)
         return None
     return record
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from npintdim.backend import get_backend
+from npintdim.claims import Claims
+from npintdim.cluster import Dask
 from npintdim.custom import processes
+from npintdim.events import Callback, RunFailed, RunFinished, RunStarted, SweepStarted, announce
 from npintdim.executors import Executor, Processes, Serial, default_jobs
+from npintdim.forecast import size
 from npintdim.progress import Progress
-from npintdim.records import prepare, read, write
+from npintdim.records import read, try_writing, write
 from npintdim.rng import check_integer
 from npintdim.runs import RunSpec
 from npintdim.typing import Spec
 from npintdim.work import Work
 from npintdim.work import blas_threads as blas_threads  # for whoever looks for it here
 from npintdim.work import load as load
+
+LOOK = 0.5  # seconds between two looks for what others have done
 
 
 class Interrupted(KeyboardInterrupt):
@@ -32,8 +39,12 @@ def sweep(
     threads: int = 1,
     data_folder: str | None = None,
     progress: bool | None = None,
+    cluster: str | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> list[Spec]:
     """Train every spec that has no valid record yet.
+
+    Several processes or machines may sweep the same folder at once: they share the runs.
 
     Parameters
     ----------
@@ -44,6 +55,9 @@ def sweep(
     threads : of each process; small networks gain nothing from more than one
     data_folder : see `load_dataset`
     progress : show it on stderr; None means only on a terminal
+    cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs
+    callbacks : each gets every event of `npintdim.events`, in this process. If it raises an exception, that is told
+        as a warning and the sweep goes on; KeyboardInterrupt stops it
 
     Returns
     -------
@@ -55,9 +69,11 @@ def sweep(
     Interrupted
         on Ctrl-C, after everything that had arrived was written.
     OSError
-        if the folder cannot be written to.
+        if the folder cannot be written to, or no scheduler answers.
     ValueError, TypeError, MemoryError, ImportError
         before any run, if a network, its projection at the largest d, and the data do not fit together.
+    RuntimeError
+        if a process of this machine, or the whole cluster, dies.
 
     Warns
     -----
@@ -66,33 +82,91 @@ def sweep(
     """
     if jobs is not None:
         check_integer("jobs", jobs, 1)
-    runs = prepare(Path(folder))
+    folder = Path(folder)
+    try_writing(folder)
+    runs = folder / "runs"
     records: dict[str, Spec | None] = {spec.key: read(runs, spec) for spec in specs}
     todo = list({spec.key: spec for spec in specs if not usable(records[spec.key])}.values())
     if todo:
-        name = get_backend(backend, todo[0].dtype, threads).name
-        jobs = processes((n for spec in todo for n in (spec.data, spec.model.get("objective", ""))), jobs)
-        jobs = min(default_jobs(name) if jobs is None else jobs, len(todo))
-        execute: Executor = Serial() if jobs == 1 else Processes(jobs)
-        work = Work(name, threads, data_folder)
+        work = Work(get_backend(backend, todo[0].dtype, threads).name, threads, data_folder)
+        execute = executor(todo, work.backend, jobs, cluster)
         try:
-            work.rehearse(todo)
-            began, done = time.monotonic(), 0
+            seconds = dict(zip((s.key for s in todo), execute.rehearse(todo, work), strict=True))
+            try_writing(folder, size(todo))
+            runs.mkdir(parents=True, exist_ok=True)
+            kept, together = len(records) - len(todo), sum(seconds.values()) / execute.width
+            announce(callbacks, SweepStarted(len(todo), kept, together, size(todo)))
+            began, done, passed = time.monotonic(), 0, 0.0
             with Progress(len(todo), "runs", progress) as bar:
-                for spec, (record, theta) in execute(todo, work):
-                    if record["status"] == "interrupted":
-                        raise KeyboardInterrupt
-                    write(runs, spec, record, theta)
+                for spec, record, here in shared(todo, runs, execute, work, callbacks):
                     records[spec.key] = record
-                    done += 1
-                    left = (time.monotonic() - began) / done * (len(todo) - done)
+                    done, passed = done + 1, passed + seconds[spec.key]
+                    left = (time.monotonic() - began) / passed * (sum(seconds.values()) - passed)
                     bar.step(f"{outcome(record)} ({spec.label}), about {left:.0f} s left")
+                    if here and record["status"] == "failed":
+                        announce(callbacks, RunFailed(spec, record))
+                    elif here:
+                        announce(callbacks, RunFinished(spec, record, done, len(todo), left))
         except KeyboardInterrupt:
             kept = sum(usable(record) for record in records.values())
             raise Interrupted(
                 f"interrupted: {kept} of {len(records)} runs are kept in {runs}; the same command does the rest"
             ) from None
     return [record for record in map(records.get, (spec.key for spec in specs)) if record is not None]
+
+
+def executor(todo: Sequence[RunSpec], backend: str, jobs: int | None, cluster: str | None) -> Executor:
+    """What the options of a sweep ask for.
+
+    Raises
+    ------
+    ValueError
+        if other processes are asked for, but a run's landscape or data are known to this one only.
+    """
+    names = [name for spec in todo for name in (spec.data, spec.model.get("objective", ""))]
+    jobs = processes(names, jobs, cluster)
+    if cluster is not None:
+        return Dask(cluster)
+    jobs = min(default_jobs(backend) if jobs is None else jobs, len(todo))
+    return Serial() if jobs == 1 else Processes(jobs)
+
+
+def shared(
+    todo: Sequence[RunSpec], runs: Path, execute: Executor, work: Work, callbacks: Sequence[Callback]
+) -> Iterator[tuple[RunSpec, Spec, bool]]:
+    """Every run with its record, which is on disk by then, and whether it was done here or by others on this folder."""
+    pending = {spec.key: spec for spec in todo}
+    with Claims(runs) as claims:
+        while pending:
+            free = unclaimed(list(pending.values()), runs, claims, callbacks)
+            for head in islice(free, 1):
+                for spec, (record, theta) in execute(chain([head], free), work):
+                    if record["status"] == "interrupted":
+                        raise KeyboardInterrupt
+                    write(runs, spec, record, theta)
+                    claims.release(spec)
+                    del pending[spec.key]
+                    yield spec, record, True
+            for spec in list(pending.values()):
+                found = read(runs, spec, told=False)
+                if found is not None and usable(found):
+                    del pending[spec.key]
+                    yield spec, found, False
+            if pending:
+                time.sleep(LOOK)
+
+
+def unclaimed(
+    todo: Sequence[RunSpec], runs: Path, claims: Claims, callbacks: Sequence[Callback]
+) -> Iterator[RunSpec]:
+    """Those that nobody else has done or is at work on, each taken when there is room for it."""
+    for spec in todo:
+        if claims.take(spec):
+            if usable(read(runs, spec, told=False)):
+                claims.release(spec)
+            else:
+                announce(callbacks, RunStarted(spec))
+                yield spec
 
 
 def usable(record: Spec | None) -> bool:

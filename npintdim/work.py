@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from npintdim.backend import Backend, get_backend
 from npintdim.custom import is_own, own_data
 from npintdim.data import load_dataset
 from npintdim.data.holdout import hold_out
+from npintdim.forecast import Pace, pace, predict
 from npintdim.landscape import Dataset, first
 from npintdim.runs import RunSpec, run
 from npintdim.typing import Floats, Spec
@@ -51,26 +54,56 @@ class Work:
     def execute(self, spec: RunSpec, examples: int | None = None) -> tuple[Spec, Floats]:
         """Run a spec on its data set, or on the first examples of it."""
         with blas_threads(self.threads):
-            engine = get_backend(self.backend, spec.dtype, self.threads)
-            if is_own(spec.data):
-                data = own_data(spec.data, spec.limit_train, engine)
-            else:
-                data = load(spec.data, self.folder, spec.limit_train, engine)
-            if data is not None and spec.holdout is not None:
-                data = hold_out(data, spec.holdout)
+            engine, data = self.engine(spec), self.data(spec)
             return run(spec, engine, data if data is None or examples is None else first(data, examples))
 
-    def rehearse(self, todo: Sequence[RunSpec]) -> None:
-        """One step of every kind of run at its largest d.
+    def rehearse(self, todo: Sequence[RunSpec]) -> list[float]:
+        """One step of every kind of run at its largest d, and a few to see how long each of them will take.
 
         So bad input is an error before work is lost, and the compiled kernels lie on disk before several
         workers would compile them at once.
+
+        Returns
+        -------
+        seconds of each run
         """
-        kinds: dict[str, RunSpec] = {}
-        for spec in sorted(todo, key=lambda spec: spec.d or 0):
-            kinds[json.dumps([spec.data, spec.model, spec.projection, spec.dtype], sort_keys=True)] = spec
-        for spec in kinds.values():
-            self.execute(replace(spec, epochs=1), examples=spec.batch_size)
+        kinds: dict[str, list[RunSpec]] = {}
+        for spec in todo:
+            alike = replace(spec, d=spec.d and 1, seed=0, epochs=1, optimizer={"kind": spec.optimizer["kind"]})
+            kinds.setdefault(alike.key, []).append(spec)
+        ends = [(min(kind, key=by_d), max(kind, key=by_d)) for kind in kinds.values()]
+        for _, many in ends:
+            self.execute(replace(many, epochs=1), examples=many.batch_size)
+        expected: dict[str, float] = {}
+        with blas_threads(self.threads), np.errstate(all="ignore"):
+            for kind, (few, many) in zip(kinds.values(), ends, strict=True):
+                at_many = self.pace(many)
+                at_few = at_many if few.d == many.d else self.pace(few)
+                expected |= {spec.key: predict(spec, few, many, at_few, at_many) for spec in kind}
+        return [expected[spec.key] for spec in todo]
+
+    def pace(self, spec: RunSpec) -> Pace:
+        """See `npintdim.forecast.pace`."""
+        return pace(spec, self.engine(spec), self.data(spec))
+
+    def engine(self, spec: RunSpec) -> Backend:
+        """The backend of a run."""
+        return get_backend(self.backend, spec.dtype, self.threads)
+
+    def data(self, spec: RunSpec) -> Dataset | None:
+        """Its data set, read once a process."""
+        engine = self.engine(spec)
+        data: Dataset | None
+        if is_own(spec.data):
+            data = own_data(spec.data, spec.limit_train, engine)
+        else:
+            data = load(spec.data, self.folder, spec.limit_train, engine)
+        return data if data is None or spec.holdout is None else hold_out(data, spec.holdout)
+
+
+def by_d(spec: RunSpec) -> int:
+    """To sort."""
+    return spec.d or 0
 
 
 def failed(spec: RunSpec, error: str, seconds: float) -> Spec:

@@ -198,7 +198,7 @@ def no_dataset():
 def test_what_does_not_fit_is_refused_before_any_run(make, data, kind, message, tmp_path):
     with pytest.raises(kind, match=message):
         measured(nid.objective_recipe(make, data, d=(20,), **NUMBERS), tmp_path)
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""The runs of a sweep on the workers of a Dask cluster, on this machine or many."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from npintdim._version import __version__
+from npintdim.executors import Results, stream
+from npintdim.runs import RunSpec
+from npintdim.typing import Spec
+from npintdim.work import Result, Work, failed
+
+ANSWER = 10.0  # seconds within which a scheduler answers
+JOIN = 60.0  # and within which it has a worker, at first or again
+
+
+@dataclass(frozen=True)
+class Dask:
+    """The workers of a Dask scheduler. Specs go there, records and θ_d come back; data sets are read by each worker.
+
+    A worker that dies costs the runs it was at: the scheduler gives them to others.
+
+    Parameters
+    ----------
+    address : of the scheduler, e.g. "tcp://10.0.0.1:8786"
+    """
+
+    address: str
+
+    @property
+    def width(self) -> int:
+        """Threads of all workers."""
+        with self.client() as client:
+            return room(client)
+
+    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+        """On every worker, so that one that lacks the data or a package is found before the first run.
+
+        Raises
+        ------
+        RuntimeError
+            if a worker has another npintdim, or there is none.
+        OSError, ImportError, ValueError, ...
+            of the rehearsal, with the worker's address.
+        """
+        with self.client() as client:
+            here = versions()
+            try:
+                told = client.run(versions)
+            except (ImportError, AttributeError) as error:
+                raise RuntimeError(
+                    f"a worker of {self.address} lacks npintdim {__version__}: {error}"
+                ) from error
+            for worker, there in told.items():
+                if there != here:
+                    raise RuntimeError(f"worker {worker} has {named(there)}, but here is {named(here)}")
+            futures = {
+                worker: client.submit(
+                    work.rehearse, todo, workers=[worker], allow_other_workers=True, pure=False
+                )
+                for worker in told
+            }
+            times = []
+            for worker, future in futures.items():
+                try:
+                    times.append(future.result())
+                except Exception as error:
+                    raise led_by(error, f"worker {worker}") from error
+        return [sum(seconds) / len(seconds) for seconds in zip(*times, strict=True)]
+
+    def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
+        """As they finish; two for each thread of a worker are under way, so that none waits for the next.
+
+        Raises
+        ------
+        RuntimeError
+            if all workers are gone, or the scheduler is.
+        """
+        with self.client() as client:
+            alone = time.monotonic()
+
+            def check() -> None:
+                nonlocal alone
+                if client.status == "running" and room(client):
+                    alone = time.monotonic()
+                elif time.monotonic() - alone > JOIN:
+                    raise RuntimeError(f"no worker of {self.address} is left: {KEPT}")
+
+            def submit(spec: RunSpec) -> Any:
+                return client.submit(work, spec, pure=False)
+
+            for spec, future in stream(todo, submit, lambda: 2 * max(1, room(client)), check):
+                yield spec, self.result(spec, future)
+
+    def result(self, spec: RunSpec, future: Any) -> Result:
+        """Of a run; if the workers that tried it all died, or could not, a record that says so."""
+        if future.status == "cancelled":
+            raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}")
+        try:
+            done: Result = future.result()
+        except Exception as error:
+            return failed(spec, f"{type(error).__name__}: {error}", 0.0), None
+        return done
+
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        """A connection; when it is closed, the scheduler forgets what was not done.
+
+        Raises
+        ------
+        ImportError
+            without distributed, with the pip line.
+        OSError
+            if no scheduler answers, or it has no worker.
+        """
+        try:
+            distributed: Any = importlib.import_module("distributed")
+        except ImportError as error:
+            raise ImportError(
+                f"cluster={self.address} needs the distributed package: pip install 'npintdim[dask]'"
+            ) from error
+        try:
+            client = distributed.Client(self.address, timeout=ANSWER, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"no Dask scheduler answers at {self.address}: start one with `dask scheduler`, and its workers "
+                f"with `dask worker {self.address} --nthreads 1`"
+            ) from error
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=JOIN)
+            except TimeoutError as error:
+                raise OSError(
+                    f"the scheduler {self.address} has no worker: dask worker {self.address} --nthreads 1"
+                ) from error
+            yield client
+
+
+KEPT = "what has finished is kept, and the same command does the rest"
+
+
+def room(client: Any) -> int:
+    """Runs that the workers can do at a time."""
+    return sum(client.nthreads().values())
+
+
+def versions() -> Spec:
+    """What must be the same everywhere."""
+    return {"npintdim": __version__, "Python": ".".join(platform.python_version_tuple()[:2])}
+
+
+def named(versions: Spec) -> str:
+    """For people."""
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def led_by(error: Exception, note: str) -> Exception:
+    """The same kind of error, its text led by a note where the kind allows that."""
+    try:
+        return type(error)(f"{note}: {error}")
+    except TypeError:
+        return RuntimeError(f"{note}: {type(error).__name__}: {error}")
