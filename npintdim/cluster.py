@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import platform
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from npintdim.runs import RunSpec
 from npintdim.typing import Spec
 from npintdim.work import Result, Work, failed
 
-ANSWER = 10.0  # seconds within which a scheduler answers
+ANSWER = 5.0  # seconds within which a scheduler answers
 JOIN = 60.0  # and within which it has a worker, at first or again
 
 
@@ -29,9 +30,18 @@ class Dask:
     Parameters
     ----------
     address : of the scheduler, e.g. "tcp://10.0.0.1:8786"
+
+    Raises
+    ------
+    ValueError
+        for something else than an address.
     """
 
     address: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"(tcp|tls|ucx|ws|wss)://.+:\d+", self.address):
+            raise ValueError(f"cluster is {self.address!r}: an address such as tcp://10.0.0.1:8786 is needed")
 
     @property
     def width(self) -> int:
@@ -127,7 +137,7 @@ class Dask:
             ) from error
         try:
             client = distributed.Client(self.address, timeout=ANSWER, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise OSError(
                 f"no Dask scheduler answers at {self.address}: start one with `dask scheduler`, and its workers "
                 f"with `dask worker {self.address} --nthreads 1`"
