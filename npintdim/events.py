@@ -13,9 +13,9 @@ from npintdim.typing import Spec
 
 @dataclass(frozen=True)
 class SweepStarted:
-    """So many runs are to be done, `kept` are on disk; the estimate of a few steps: seconds in all, and bytes on disk."""
+    """Runs that are to be done, `kept` others are on disk; as a few steps tell, seconds for all of them, and bytes."""
 
-    runs: int
+    specs: tuple[RunSpec, ...]
     kept: int
     seconds: float
     bytes: int

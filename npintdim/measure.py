@@ -10,6 +10,7 @@ from npintdim.adaptive import choose_rates, performance, pursue
 from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimate import DInt, d_int
+from npintdim.events import Callback, Measured, SearchStep, announce
 from npintdim.fileformat import write_atomically
 from npintdim.measurement import Measurement
 from npintdim.recipes import Recipe
@@ -32,6 +33,8 @@ def measure(
     data_folder: str | None = None,
     progress: bool | None = None,
     tell: Callable[[str], None] | None = None,
+    cluster: str | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Measurement:
     """Measure d_int: train what has no record yet, read d_int off, keep the network at the crossing.
 
@@ -43,7 +46,7 @@ def measure(
     recipe : e.g. `DIGITS`, or dataclasses.replace(MNIST, threshold=0.9)
     folder : of the results; a measurement that was interrupted goes on where it stopped
     backend : None for `get_backend(threads=1)`; each process computes with its threads and dtype
-    jobs, data_folder, progress : see `sweep`
+    jobs, data_folder, progress, cluster, callbacks : see `sweep`; a search and the end of the measurement are events too
     tell : gets a line for each step of a search: what is run next, and why
 
     Raises
@@ -59,13 +62,17 @@ def measure(
 
     def trained(specs: Sequence[RunSpec]) -> list[Spec]:
         return sweep(specs, folder, backend=backend.name, jobs=jobs, threads=backend.threads,
-                     data_folder=data_folder, progress=progress)  # fmt: skip
+                     data_folder=data_folder, progress=progress, cluster=cluster, callbacks=callbacks)  # fmt: skip
 
-    tell = tell or (lambda line: None)
+    def told(line: str) -> None:
+        announce(callbacks, SearchStep(line))
+        if tell is not None:
+            tell(line)
+
     asked = recipe
-    recipe, rates = choose_rates(asked, dtype, trained, tell)
+    recipe, rates = choose_rates(asked, dtype, trained, told)
     if recipe.d is None:
-        specs, found_records = pursue(recipe, dtype, trained, tell)
+        specs, found_records = pursue(recipe, dtype, trained, told)
     else:
         specs = recipe.specs(dtype)
         found_records = trained(specs)
@@ -99,6 +106,7 @@ def measure(
     measurement = Measurement(asked, folder, records, found, compressed, rates)
     write_atomically(folder / "summary.json", json.dumps(summary(measurement), indent=1).encode())
     write_report(measurement)
+    announce(callbacks, Measured(measurement))
     return measurement
 
 

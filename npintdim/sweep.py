@@ -95,7 +95,7 @@ def sweep(
             try_writing(folder, size(todo))
             runs.mkdir(parents=True, exist_ok=True)
             kept, together = len(records) - len(todo), sum(seconds.values()) / execute.width
-            announce(callbacks, SweepStarted(len(todo), kept, together, size(todo)))
+            announce(callbacks, SweepStarted(tuple(todo), kept, together, size(todo)))
             began, done, passed = time.monotonic(), 0, 0.0
             with Progress(len(todo), "runs", progress) as bar:
                 for spec, record, here in shared(todo, runs, execute, work, callbacks):

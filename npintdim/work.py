@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -69,7 +68,9 @@ class Work:
         """
         kinds: dict[str, list[RunSpec]] = {}
         for spec in todo:
-            alike = replace(spec, d=spec.d and 1, seed=0, epochs=1, optimizer={"kind": spec.optimizer["kind"]})
+            alike = replace(
+                spec, d=spec.d and 1, seed=0, epochs=1, optimizer={"kind": spec.optimizer["kind"]}
+            )
             kinds.setdefault(alike.key, []).append(spec)
         ends = [(min(kind, key=by_d), max(kind, key=by_d)) for kind in kinds.values()]
         for _, many in ends:
@@ -91,14 +92,9 @@ class Work:
         return get_backend(self.backend, spec.dtype, self.threads)
 
     def data(self, spec: RunSpec) -> Dataset | None:
-        """Its data set, read once a process."""
-        engine = self.engine(spec)
-        data: Dataset | None
-        if is_own(spec.data):
-            data = own_data(spec.data, spec.limit_train, engine)
-        else:
-            data = load(spec.data, self.folder, spec.limit_train, engine)
-        return data if data is None or spec.holdout is None else hold_out(data, spec.holdout)
+        """Its data set, made once a process; what only a notebook knows is made anew, it may have changed."""
+        make = dataset.__wrapped__ if spec.data.startswith("here:") else dataset
+        return make(spec.data, self.folder, spec.limit_train, spec.holdout, self.engine(spec))
 
 
 def by_d(spec: RunSpec) -> int:
@@ -121,6 +117,18 @@ def failed(spec: RunSpec, error: str, seconds: float) -> Spec:
 def load(name: str, folder: str | None, limit_train: int | None, backend: Backend) -> Dataset:
     """A data set on the backend's device, once a process."""
     return load_dataset(name, folder=folder, limit_train=limit_train).to(backend)
+
+
+@functools.lru_cache(maxsize=2)
+def dataset(
+    name: str, folder: str | None, limit_train: int | None, holdout: float | None, backend: Backend
+) -> Dataset | None:
+    """Of the package or your own, whole or with a part of its training data in the place of the test data."""
+    if is_own(name):
+        data = own_data(name, limit_train, backend)
+    else:
+        data = load(name, folder, limit_train, backend)
+    return data if data is None or holdout is None else hold_out(data, holdout)
 
 
 def blas_threads(threads: int) -> AbstractContextManager[Any]:

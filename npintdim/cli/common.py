@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from npintdim.backend import Backend, get_backend, unknown
+from npintdim.events import Callback, Event, SweepStarted
 from npintdim.landscape import Dataset
 from npintdim.recipes import fully_connected, recipe_for
 from npintdim.typing import Spec
@@ -81,6 +82,39 @@ def add_network(parser: Parser) -> None:
         metavar="NAME=X",
         help="of the projection: blocks=single, signs=False",
     )
+
+
+def add_many_runs(parser: Parser) -> None:
+    """The options that say where runs are done."""
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one a core)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler's, e.g. tcp://10.0.0.1:8786")
+
+
+def estimates(budget: int) -> Callback:
+    """Says what a sweep will take before it begins, and a search of so many runs before its first in a subspace."""
+    searched = False
+
+    def tell(event: Event) -> None:
+        nonlocal searched
+        if not isinstance(event, SweepStarted):
+            return
+        runs, seconds, size = len(event.specs), event.seconds, event.bytes
+        if budget and event.specs[0].d is not None:
+            if searched:
+                return
+            searched, seconds, size, runs = True, seconds / runs * budget, size // runs * budget, budget
+        kept = f" ({event.kept} are kept)" if event.kept and not budget else ""
+        most = "at most " if searched else ""
+        say(f"{most}{runs} runs to do{kept}: about {duration(seconds)}, {size / 1e6:.1f} MB")
+
+    return tell
+
+
+def duration(seconds: float) -> str:
+    """For people."""
+    if seconds < 90:
+        return f"{max(1, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def backend_of(args: argparse.Namespace) -> Backend:

@@ -9,10 +9,12 @@ from typing import Any
 
 from npintdim.cli.common import (
     add_command,
+    add_many_runs,
     add_network,
     backend_of,
     data_of,
     default_folder,
+    estimates,
     model_of,
     note,
     projection_of,
@@ -51,7 +53,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--l2", type=float, metavar="W", help="penalty W·Σθ² on the kernels")
     parser.add_argument("--fraction", type=float, metavar="Q", help="threshold Q × baseline (default 0.9)")
     parser.add_argument("--threshold", type=float, metavar="P", help="an absolute threshold instead")
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one a core)")
+    add_many_runs(parser)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/DATA-NET-PROJECTION by default")
 
 
@@ -91,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out or default_folder(args.data, model, args.projection, *names)
     count, jobs = len(recipe.specs()), args.jobs or default_jobs(backend.name)
     many = f"{count} runs" if recipe.d else f"{count} direct runs and up to {recipe.budget}"
+    where = f"{min(jobs, count)} at a time" if args.cluster is None else f"on {args.cluster}"
     say(
-        f"{args.data}, {model}, {args.projection}: {many} of {recipe.epochs} epochs, "
-        f"{min(jobs, count)} at a time, results in {folder}"
+        f"{args.data}, {model}, {args.projection}: {many} of {recipe.epochs} epochs, {where}, results in {folder}"
     )
     m = measure(
         recipe,
@@ -103,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
         data_folder=args.folder,
         progress=args.progress,
         tell=say,
+        cluster=args.cluster,
+        callbacks=[estimates(0 if recipe.d else recipe.budget)],
     )
     say(f"\nD = {m.D:,}\n{m.table()}\n")
     say(f"csv         {folder / 'results.csv'}")
