@@ -179,6 +179,7 @@ def test_measure_prints_the_table_the_files_and_last_the_reading(cli, tmp_path):
         "digits, 64-16-10, fastfood: 8 runs of 15 epochs, 1 at a time, results in "
         f"{folder.relative_to(tmp_path)}"
     )
+    assert re.fullmatch(r"8 runs to do: about \d+ s, \d\d kB", out.pop(1))
     assert out[2] == f"D = {nid.mlp([64, 16, 10]).D:,}"
     assert [line.split()[0] for line in out[4:8]] == ["direct", "20", "100", "200"]
     named = dict(line.split(maxsplit=1) for line in out[9:12])

@@ -105,7 +105,7 @@ def estimates(budget: int) -> Callback:
             searched, seconds, size, runs = True, seconds / runs * budget, size // runs * budget, budget
         kept = f" ({event.kept} are kept)" if event.kept and not budget else ""
         most = "at most " if searched else ""
-        say(f"{most}{runs} runs to do{kept}: about {duration(seconds)}, {size / 1e6:.1f} MB")
+        say(f"{most}{runs} runs to do{kept}: about {duration(seconds)}, {weight(size)}")
 
     return tell
 
@@ -115,6 +115,11 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, seconds):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def weight(size: float) -> str:
+    """Bytes, for people."""
+    return f"{size / 1e3:.0f} kB" if size < 1e6 else f"{size / 1e6:.1f} MB"
 
 
 def backend_of(args: argparse.Namespace) -> Backend:

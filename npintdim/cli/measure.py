@@ -27,7 +27,6 @@ from npintdim.recipes import Recipe, model_name, recipe_for
 
 PURPOSE = """\
 Measure d_int90 of a network.
-
 Direct baseline, a sweep over d, the table, a plot, and the network at the
 crossing, compressed. The same command again goes on where it was stopped."""
 
