@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,15 +133,15 @@ def stream(
 
 @contextmanager
 def deaf_to_interrupts() -> Iterator[None]:
-    """No Ctrl-C meanwhile; only the main thread may decide that."""
-    if threading.current_thread() is not threading.main_thread():
+    """Ctrl-C waits meanwhile; processes that are started in here never hear it."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def default_jobs(backend: str) -> int:

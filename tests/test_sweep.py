@@ -415,22 +415,32 @@ def test_two_processes_give_the_records_of_one(tmp_path):
         assert thetas[0] == thetas[1]
 
 
-def test_workers_start_deaf_to_ctrl_c_and_the_parent_hears_again(tmp_path, monkeypatch):
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="masks POSIX signals")
+def test_workers_start_deaf_to_ctrl_c_and_the_parent_hears_it_afterwards(tmp_path, monkeypatch):
     """They inherit it; a worker that is interrupted while it imports would print its traceback."""
 
     class Pool:
         def submit(self, function, *arguments):
-            at_start.append(signal.getsignal(signal.SIGINT))
+            at_start.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+            if len(at_start) == 3:
+                os.kill(os.getpid(), signal.SIGINT)  # it is not lost
             future = Future()
             future.set_result(function(*arguments))
             return future
 
-    at_start, before = [], signal.getsignal(signal.SIGINT)
+        def shutdown(self, kill_workers):
+            at_start.append(kill_workers)
+
+    at_start, before = [], signal.pthread_sigmask(signal.SIG_BLOCK, ())
     loky = pytest.importorskip("joblib").externals.loky
     monkeypatch.setattr(loky, "get_reusable_executor", lambda jobs, env: Pool())
-    assert len(swept(tmp_path, jobs=2)) == len(SPECS)
-    assert set(at_start) == {signal.SIG_IGN}
-    assert signal.getsignal(signal.SIGINT) == before
+    with pytest.raises(Interrupted, match=r"\d of 4 runs are kept"):
+        swept(tmp_path, jobs=2)
+    *masks, killed = at_start
+    assert len(masks) >= 3
+    assert all(signal.SIGINT in mask for mask in masks)
+    assert killed is True
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_a_sweep_outside_of_the_main_thread_leaves_signals_alone(tmp_path):
