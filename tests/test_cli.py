@@ -197,6 +197,7 @@ def test_measure_prints_the_table_the_files_and_last_the_reading(cli, tmp_path):
     )
     if find_spec("matplotlib"):
         assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+        assert (folder / "curve.svg").exists()
 
 
 def test_measure_without_matplotlib_finishes_and_says_how_to_get_the_plot(cli, measurement, monkeypatch):
@@ -336,7 +337,8 @@ def test_toy_prints_fifteen_d_next_to_the_law(cli, tmp_path):
     assert "d_int100 = 10" in text
     assert "These draws agree" in text
     if find_spec("matplotlib"):
-        assert (tmp_path / "results" / "toy-dense" / "toy.png").exists()
+        names = [p.name for p in sorted((tmp_path / "results" / "toy-dense").iterdir())]
+        assert names == ["phase.png", "phase.svg", "toy.png", "toy.svg"]
 
 
 def test_toy_says_that_fastfood_without_signs_is_not_isotropic(cli, monkeypatch):

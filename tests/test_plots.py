@@ -1,34 +1,48 @@
-"""What the pictures show, read from their axes."""
+"""What the pictures show, read from their axes; and that it can be read."""
 
 import math
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'npintdim[plot]'")
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from scipy.stats import beta
+
 import npintdim as nid
-from npintdim.plots import curve_figure, nice_ticks, save, toy_figure
+from npintdim import plots
+from npintdim.plots import curve_figure, nets_figure, phase_figure, save, several_figure, toy_figure
+from npintdim.plots.compression import compression_figure
+from npintdim.plots.style import LETTERS, LOOKS, WIDTH, apart, nice_ticks
 from npintdim.recipes import fully_connected
 from npintdim.toy import expected_share
 
 GRID = {10: (0.25, 0.31), 50: (0.62, 0.60), 200: (0.88, 0.90), 800: (0.94, 0.95)}
+LATER = {d * 3: p for d, p in GRID.items()}
+NEVER = {10: (0.2, 0.3), 20: (0.3, 0.4)}
+ALREADY = {10: (0.9, 0.92), 20: (0.91, 0.93)}
 DIRECT = (0.95, 0.97)
+SMALLEST = 8  # points
 
 
-def measurement(grid, direct=DIRECT, **threshold):
+def measurement(grid, direct=DIRECT, D=1210, **threshold):
     """As `measure` returns it, without the runs."""
     recipe = nid.Recipe("digits", fully_connected(64, 10), tuple(grid), **threshold)
     records = [
-        {"spec": {"seed": k}, "status": "finished", "performance": p, "D": 1210} for k, p in enumerate(direct)
+        {"spec": {"seed": k}, "status": "finished", "performance": p, "D": D} for k, p in enumerate(direct)
     ]
     for d, performances in grid.items():
         for p in performances:
             status = "diverged" if math.isnan(p) else "finished"
-            records.append({"spec": {"d": d}, "status": status, "performance": p, "D": 1210})
+            records.append({"spec": {"d": d}, "status": status, "performance": p, "D": D})
     pairs = [(d, p) for d, ps in grid.items() for p in ps]
     found = nid.d_int(*zip(*pairs, strict=True), direct, **threshold)
     return nid.Measurement(recipe, Path(), tuple(records), found, None)
@@ -39,17 +53,45 @@ def drawn(axes):
     return [tuple(map(tuple, line.get_data())) for line in axes.lines]
 
 
+def title(figure):
+    return figure._suptitle.get_text()
+
+
 def texts(axes):
-    legend = [t.get_text() for t in axes.get_legend().get_texts()]
-    return "\n".join([t.get_text() for t in axes.texts] + legend + [axes.get_title(loc="left")])
+    legend = axes.get_legend().get_texts() if axes.get_legend() else []
+    return "\n".join(t.get_text() for t in [*axes.texts, *legend])
+
+
+def illegible(figure):
+    """Texts that are too small, leave the figure, or lie on each other."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    frame = figure.bbox
+    axes_ = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    numbers = {text for axis in axes_ for text in axis.findobj(Text)} - {axis.label for axis in axes_}
+    inside = {tick.label1 for axis in axes_ for tick in axis._update_ticks()}
+    shown = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    shown = [t for t in dict.fromkeys(shown) if t not in numbers - inside]
+    boxes = {t: Text.get_window_extent(t, canvas.get_renderer()) for t in shown}
+    for t, box in boxes.items():
+        if t.get_fontsize() < SMALLEST:
+            yield f"{t.get_text()!r} has {t.get_fontsize()} points"
+        if box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1:
+            yield f"{t.get_text()!r} is cut"
+    for (a, box_a), (b, box_b) in combinations(boxes.items(), 2):
+        if box_a.shrunk(0.97, 0.9).overlaps(box_b.shrunk(0.97, 0.9)):
+            yield f"{a.get_text()!r} lies on {b.get_text()!r}"
+
+
+# --- one measurement
 
 
 def test_curve_shows_every_run_the_means_the_lines_and_the_crossing():
     m = measurement(GRID)
     (axes,) = curve_figure(m).axes
     lines = drawn(axes)
-    for d, p in GRID.items():
-        assert ((d, d), p) in lines
+    runs = tuple((d, p) for d, ps in GRID.items() for p in ps)
+    assert tuple(zip(*runs, strict=True)) in lines
     assert (m.d_int.tried, m.d_int.means) in lines
     assert any(y == (m.d_int.threshold,) * 2 for _, y in lines)
     assert any(y == (np.mean(DIRECT),) * 2 for _, y in lines)
@@ -70,74 +112,299 @@ def test_the_fit_goes_through_the_means_and_the_crossing():
 
 def test_curve_says_what_was_found():
     m = measurement(GRID)
-    (axes,) = curve_figure(m).axes
+    figure = curve_figure(m)
+    (axes,) = figure.axes
     d = f"{m.d_int.d:.0f}"
-    assert axes.get_title(loc="left") == (
+    assert title(figure) == (
         f"{d} random directions of 1,210 reach 90 % of direct training\ndigits, network 64-10, fastfood"
     )
-    assert f"d_int90 = {d}" in texts(axes)
-    assert m.d_int.interval() in texts(axes)
+    assert f"d_int90 = {d}\n{m.d_int.interval()}" in texts(axes)
     assert "90 % of it: 0.864" in texts(axes)
     assert axes.get_ylabel() == "test accuracy"
 
 
-@pytest.mark.parametrize(
-    ("m", "title"),
-    [
-        (
-            measurement({10: (0.2, 0.3), 20: (0.3, 0.4)}),
-            "No subspace up to d = 20 reaches 90 % of direct training\n",
-        ),
-        (
-            measurement({10: (0.9, 0.92), 20: (0.91, 0.93)}),
-            "Already d = 10 reaches 90 % of direct training\n",
-        ),
-        (measurement(GRID, threshold=0.9), "random directions of 1,210 reach performance 0.900\n"),
-        (measurement({10: (0.2, 0.3), 20: (math.nan, math.nan), 50: (0.9, 0.95)}), "reach 90 %"),
-        (measurement({10: (0.2,), 50: (0.9,)}, (0.95,)), "reach 90 %"),
-        (measurement({10: (0.2, 0.3), 50: (0.84, 0.95)}), "reach 90 %"),
-        (measurement({7: (0.9, 0.95)}), "Already d = 7"),
-    ],
-    ids=["never", "already", "absolute", "diverged", "one seed", "interval beyond the grid", "one d"],
-)
-def test_curve_of_every_outcome(m, title, tmp_path):
+OUTCOMES = {
+    "never": (measurement(NEVER), "No subspace up to d = 20 reaches 90 % of direct training\n"),
+    "already": (measurement(ALREADY), "Already d = 10 reaches 90 % of direct training\n"),
+    "absolute": (
+        measurement(GRID, threshold=0.9),
+        "random directions of 1,210 reach performance 0.900\n",
+    ),
+    "diverged": (measurement({10: (0.2, 0.3), 20: (math.nan, math.nan), 50: (0.9, 0.95)}), "reach 90 %"),
+    "one seed": (measurement({10: (0.2,), 50: (0.9,)}, (0.95,)), "reach 90 %"),
+    "interval beyond the grid": (measurement({10: (0.2, 0.3), 50: (0.84, 0.95)}), "reach 90 %"),
+    "one d": (measurement({7: (0.9, 0.95)}), "Already d = 7"),
+    "no baseline": (measurement(GRID, (), threshold=0.9), "reach performance 0.900"),
+}
+
+
+@pytest.mark.parametrize(("m", "says"), OUTCOMES.values(), ids=OUTCOMES)
+def test_curve_of_every_outcome(m, says):
     figure = curve_figure(m)
-    assert title in figure.axes[0].get_title(loc="left")
-    assert save(figure, tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert says in title(figure)
+    assert list(illegible(figure)) == []
+
+
+# --- several measurements
+
+
+def test_several_shows_each_curve_and_its_interval_in_its_own_look():
+    m = {"dense": measurement(GRID), "sparse": measurement(LATER)}
+    figure = several_figure(m)
+    above, below = figure.axes
+    for (label, one), (color, _, marker) in zip(m.items(), LOOKS, strict=False):
+        means = next(line for line in above.lines if line.get_data()[1] is not None and drawn_is(line, one))
+        assert (means.get_color(), means.get_marker()) == (color, marker)
+        found = one.d_int
+        assert any(x == (found.low, found.high) for x, _ in drawn(below))
+        assert f"{label}: {found.d:,.0f} ({found.low:,.0f} to {found.high:,.0f})" in texts(below)
+    assert "dashed: 90 % of direct training, 0.864; bars: 95 % intervals" in title(figure)
+
+
+def drawn_is(line, m):
+    return tuple(map(tuple, line.get_data())) == (m.d_int.tried, m.d_int.means)
+
+
+@pytest.mark.parametrize(
+    ("m", "says"),
+    [
+        ([GRID, LATER], "d_int90 of b is 3 times that of a: "),
+        ([GRID, {d + 1: p for d, p in GRID.items()}], "No difference beyond the noise: d_int90 = "),
+        ([GRID, NEVER], "d_int90 of a and b\n"),
+        ([NEVER, ALREADY], "d_int90 of a and b\n"),
+        ([GRID, LATER, {10: (0.2,), 50: (0.9,)}], "d_int90 = "),
+    ],
+    ids=["differ", "agree", "one censored", "both censored", "unknown interval"],
+)
+def test_several_says_whether_they_differ(m, says):
+    figure = several_figure({label: measurement(grid) for label, grid in zip("abc", m, strict=False)})
+    assert title(figure).startswith(says)
+    assert list(illegible(figure)) == []
+
+
+def test_overlapping_intervals_are_not_taken_for_no_difference():
+    """283 (264 to 304) and 238 (215 to 267) overlap, but differ by more than the root of the sum of squares."""
+    a, b = measurement(GRID), measurement(GRID)
+    a = replace(a, d_int=replace(a.d_int, d=238.0, low=215.0, high=267.0))
+    b = replace(b, d_int=replace(b.d_int, d=283.0, low=264.0, high=304.0))
+    assert "d_int90 of b is 1.2 times that of a: 283 against 238" in title(several_figure({"a": a, "b": b}))
+
+
+def test_several_takes_as_many_as_can_be_told_apart():
+    m = {f"network {i}": measurement(GRID if i % 2 else LATER) for i in range(len(LOOKS))}
+    assert list(illegible(several_figure(m))) == []
+    for wrong in ({}, m | {"one more": measurement(GRID)}):
+        with pytest.raises(ValueError, match=f"{len(wrong)} measurements: 1 to 6 are needed"):
+            several_figure(wrong)
+
+
+def test_looks_differ_in_colour_dashes_and_marker():
+    for parts in zip(*LOOKS, strict=True):
+        assert len(set(parts)) == len(LOOKS)
+
+
+# --- many networks
+
+
+def nets():
+    """Twenty, as in the paper: D of depth 1 to 5 and four widths, d_int near 750."""
+    found = measurement(GRID).d_int
+    sizes = [
+        (795 * w + 10 + (depth - 1) * w * (w + 1), f"{depth}×{w}")
+        for w in (50, 100, 200, 400)
+        for depth in range(1, 6)
+    ]
+    d = np.linspace(675, 900, 20)
+    return [
+        (D, replace(found, d=x, low=x * 0.95, high=x * 1.05, tried=(100, 2000)), label)
+        for (D, label), x in zip(sizes, d, strict=True)
+    ]
+
+
+def test_nets_shows_each_network_with_its_interval_on_an_axis_from_zero():
+    figure = nets_figure(nets())
+    (axes,) = figure.axes
+    for D, found, label in nets():
+        assert ((D, D), (found.low, found.high)) in drawn(axes)
+        assert ((D,), (found.d,)) in drawn(axes)
+        assert label in texts(axes)
+    assert axes.get_ylim()[0] == 0
+    assert title(figure) == "d_int90 varies by a factor of 1.3 while D grows 24 times"
+    assert list(illegible(figure)) == []
+
+
+def test_nets_that_were_not_read_are_hollow_and_counted():
+    some = nets()
+    some[3] = (some[3][0], measurement(NEVER).d_int, "never")
+    some[9] = (some[9][0], measurement(ALREADY).d_int, "already")
+    figure = nets_figure(some)
+    assert title(figure).endswith("(hollow: 2 censored)")
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert [(line.get_marker(), *line.get_ydata()) for line in hollow] == [("^", 20), ("v", 10)]
+    assert title(nets_figure(some[3:4])) == "d_int90 of 1 network"
+    with pytest.raises(ValueError, match="no network to draw"):
+        nets_figure([])
+
+
+def test_labels_keep_their_distance_and_their_order():
+    y = np.array([1.0, 1.1, 5.0, 0.9])
+    moved = apart(y, 0.5)
+    assert moved == pytest.approx([1.0, 1.5, 5.0, 0.5])
+    assert moved.sum() == pytest.approx(y.sum())
+
+
+# --- compression
+
+FILES = [("θ", 796_840, 0.98), ("float32", 1500, 0.82), ("float32", 3300, 0.90), ("8 bits", 1000, 0.895)]
+
+
+def test_compression_joins_the_files_of_one_label_and_names_the_smallest_good_one():
+    figure = compression_figure([*FILES, ("8 bits", 500, 0.7)])
+    (axes,) = figure.axes
+    assert ((1500, 3300), (0.82, 0.90)) in drawn(axes)
+    assert ((500, 1000), (0.7, 0.895)) in drawn(axes)
+    assert title(figure) == "1,000 bytes (8 bits) instead of 796,840 keep 91 % of the performance"
+    assert list(illegible(figure)) == []
+
+
+@pytest.mark.parametrize(
+    ("points", "says"),
+    [
+        (FILES[:1], "1 file: bytes against performance"),
+        (FILES[:2], "No file smaller than 796,840 bytes keeps 90 % of its performance"),
+        ([("a", 100, 0.0), ("b", 50, 0.0)], "2 files: bytes against performance"),
+    ],
+)
+def test_compression_claims_nothing_that_is_not_there(points, says):
+    assert title(compression_figure(points)) == says
+
+
+def test_compression_needs_files():
+    with pytest.raises(ValueError, match="0 labels: 1 to 6 are needed"):
+        compression_figure([])
+
+
+# --- the toy problem
+
+D_TOY = tuple(range(1, 16))
+
+
+def law_draws(n):
+    """The quantiles of the law in place of draws."""
+    q = (np.arange(n) + 0.5) / n
+    return np.array([beta.ppf(q, (10 - d) / 2, d / 2) if d < 10 else np.zeros(n) for d in D_TOY])
 
 
 def test_toy_figure_shows_the_draws_the_law_and_the_step():
-    d = tuple(range(1, 16))
-    shares = np.tile([[expected_share(i)] for i in d], (1, 5))
+    shares = np.tile([[expected_share(i)] for i in D_TOY], (1, 5))
     performances, trained = np.exp(-385 * shares), tuple(np.exp(-385 * shares[:, 0]))
-    left, right = toy_figure(d, shares, performances, trained, "dense", True).axes
-    assert (d, tuple(expected_share(i) for i in d)) in drawn(left)
-    assert (d, tuple(performances.mean(axis=1))) in drawn(right)
-    assert (d, trained) in drawn(right)
-    assert any(x == (10, 10) for x, _ in drawn(right))
-    assert "Each dense direction removes a tenth of the loss" in left.get_title(loc="left")
-    left, _ = toy_figure(d, shares, performances, trained, "fastfood", False).axes
-    assert "does NOT" in left.get_title(loc="left")
+    figure = toy_figure(D_TOY, shares, performances, trained, "dense", True)
+    above, below = figure.axes
+    assert (D_TOY, tuple(expected_share(i) for i in D_TOY)) in drawn(above)
+    assert (D_TOY, tuple(performances.mean(axis=1))) in drawn(below)
+    assert (D_TOY, trained) in drawn(below)
+    assert any(x == (10, 10) for x, _ in drawn(below))
+    assert "Each dense direction removes 1/10 of the loss" in above.get_title(loc="left")
+    assert below.get_title(loc="left").endswith("d_int100 = 10")
+    assert list(illegible(figure)) == []
+    above, below = toy_figure(D_TOY, shares, 0 * performances, trained, "fastfood", False).axes
+    assert "does NOT" in above.get_title(loc="left")
+    assert below.get_title(loc="left") == "No d up to 15 meets the solutions"
 
 
-def test_a_picture_is_saved_as_its_suffix_says_all_or_nothing(tmp_path):
+def test_phase_figure_lays_the_law_over_what_was_measured():
+    shares = law_draws(400)
+    figure = phase_figure(D_TOY, shares, "dense")
+    axes = figure.axes[0]
+    assert title(figure).startswith("Success in dense subspaces follows the law: off by up to 0.00")
+    for level in (0.05, 0.5, 0.95):
+        x, y = next(
+            (x, y) for x, y in drawn(axes) if len(x) == 400 and abs(y[200] - beta.ppf(level, 2.5, 2.5)) < 0.01
+        )
+        marks = next(
+            p for d, p in drawn(axes) if d == D_TOY[:9] and abs(p[4] - beta.ppf(level, 2.5, 2.5)) < 0.01
+        )
+        assert np.interp(D_TOY[:9], x, y) == pytest.approx(marks, abs=0.02)
+    cells = axes.collections[0].get_array()
+    assert cells.shape == (40, 15)
+    assert (cells[:, 9:] == 1).all()
+    assert cells[19, 4] == pytest.approx(beta.cdf(19.5 / 40, 2.5, 2.5), abs=0.005)
+    assert list(illegible(figure)) == []
+
+
+def test_phase_figure_says_where_the_law_fails():
+    shares = law_draws(100) ** 0.5
+    assert "does NOT follow the law: off by up to 0." in title(phase_figure(D_TOY, shares, "fastfood"))
+
+
+# --- saving
+
+
+def pictures():
+    shares = law_draws(50)
+    return {
+        "curve": lambda: curve_figure(measurement(GRID)),
+        "several": lambda: several_figure({"a": measurement(GRID), "b": measurement(LATER)}),
+        "nets": lambda: nets_figure(nets()),
+        "compression": lambda: compression_figure(FILES),
+        "toy": lambda: toy_figure(D_TOY, shares, np.exp(-385 * shares), (0.0,) * 15, "dense", True),
+        "phase": lambda: phase_figure(D_TOY, shares, "dense"),
+    }
+
+
+@pytest.mark.parametrize("name", pictures())
+def test_a_picture_is_a_png_and_an_svg_with_the_same_bytes_each_time(name, tmp_path):
+    draw = pictures()[name]
+    figure = draw()
+    assert figure.get_figwidth() == WIDTH
+    assert max(map(len, title(figure).splitlines() if figure._suptitle else [""])) <= LETTERS
+    assert save(figure, tmp_path / f"{name}.png") == tmp_path / f"{name}.png"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{name}.png", f"{name}.svg"]
+    root = ElementTree.parse(tmp_path / f"{name}.svg").getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert float(root.get("width").removesuffix("pt")) == pytest.approx(72 * WIDTH)
+    save(draw(), tmp_path / "again.svg")
+    for suffix in (".png", ".svg"):
+        assert (tmp_path / f"{name}{suffix}").read_bytes() == (tmp_path / f"again{suffix}").read_bytes()
+    assert b"<dc:date>" not in (tmp_path / f"{name}.svg").read_bytes()
+
+
+def test_a_picture_is_saved_all_or_nothing(tmp_path):
     figure = curve_figure(measurement(GRID))
-    assert b"<svg" in save(figure, tmp_path / "curve.svg").read_bytes()
-    assert [p.name for p in tmp_path.iterdir()] == ["curve.svg"]
+    assert save(figure, tmp_path / "at-0.9") == tmp_path / "at-0.9.png"
+    assert save(figure, tmp_path / "curve.pdf").read_bytes().startswith(b"%PDF")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["at-0.9.png", "at-0.9.svg", "curve.pdf"]
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="Not a directory"):
         save(figure, tmp_path / "file" / "curve.png")
 
 
-def test_without_matplotlib_the_error_has_the_pip_line(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"plots need matplotlib: pip install 'npintdim\[plot\]'"):
-        curve_figure(measurement(GRID))
+def test_the_users_style_changes_neither_size_nor_letters():
+    from matplotlib import rc_context
+
+    with rc_context({"font.size": 30, "axes.labelsize": 4, "figure.figsize": (1, 1)}):
+        assert list(illegible(curve_figure(measurement(GRID)))) == []
 
 
-def test_plots_do_not_touch_pyplot():
-    code = "import sys, npintdim.plots as p; p.new_figure(1, 1).subplots(); print('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+@pytest.mark.parametrize("missing", ["matplotlib", "matplotlib.figure"])
+def test_without_matplotlib_the_error_has_the_pip_line(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    for draw in pictures().values():
+        with pytest.raises(ImportError, match=r"plots need matplotlib: pip install 'npintdim\[plot\]'"):
+            draw()
+
+
+def test_plots_do_not_touch_pyplot_and_are_imported_without_matplotlib():
+    code = (
+        "import sys, npintdim.plots as p; print('matplotlib' in sys.modules); p.new_figure(1, 1).subplots(); "
+    )
+    code += "print('matplotlib.pyplot' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout == "False\nFalse\n", run.stderr
+
+
+def test_every_picture_is_public():
+    assert set(plots.__all__) <= set(vars(plots))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +414,8 @@ def test_plots_do_not_touch_pyplot():
         (1, 1.2, [1]),
         (0.9, 6, [1, 2, 5]),
         (900, 20_000, [1000, 2000, 5000, 10_000, 20_000]),
+        (700, 1_100_000, [1000, 10_000, 100_000, 1_000_000]),
     ],
 )
-def test_ticks_are_round(low, high, ticks):
+def test_ticks_are_round_and_have_room(low, high, ticks):
     assert nice_ticks(low, high) == ticks

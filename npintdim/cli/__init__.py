@@ -9,11 +9,11 @@ from typing import Any
 
 from npintdim._version import __version__
 from npintdim.backend import unknown
-from npintdim.cli import bench, check, compress, evaluate, info, measure, toy, train
+from npintdim.cli import bench, check, compress, evaluate, info, measure, plot, toy, train
 from npintdim.cli.common import Parser, note
 
 COMMANDS = {
-    "measure": measure, "train": train, "toy": toy, "check": check,
+    "measure": measure, "plot": plot, "train": train, "toy": toy, "check": check,
     "compress": compress, "evaluate": evaluate, "bench": bench, "info": info,
 }  # fmt: skip
 

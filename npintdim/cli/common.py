@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from npintdim.backend import Backend, get_backend, unknown
 from npintdim.events import Callback, Event, SweepStarted
+from npintdim.fileformat import write_atomically
 from npintdim.landscape import Dataset
 from npintdim.recipes import fully_connected, recipe_for
 from npintdim.typing import Spec
@@ -182,6 +183,24 @@ def projection_of(args: argparse.Namespace) -> Spec:
 def default_folder(*names: object) -> Path:
     """results/<names joined by ->, without characters that a file system may refuse."""
     return Path("results") / re.sub(r"[^\w.+-]+", "-", "-".join(map(str, names)))
+
+
+def writable(folder: Path) -> Path:
+    """The folder, made if necessary and tried before the work.
+
+    Raises
+    ------
+    OSError
+        if nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        write_atomically(probe, b"")
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(f"the results cannot be written to {folder}: {error.strerror}") from error
+    return folder
 
 
 def say(text: str) -> None:

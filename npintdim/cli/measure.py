@@ -149,4 +149,4 @@ def draw(m: Measurement) -> None:
     except ImportError as error:
         say(f"plot        none: {error}")
     else:
-        say(f"plot        {path}")
+        say(f"plot        {path} and .svg")

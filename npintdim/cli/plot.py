@@ -1,0 +1,86 @@
+"""npintdim plot."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from npintdim.backend import unknown
+from npintdim.cli.common import add_command, backend_of, say, writable
+from npintdim.measure import Measurement
+from npintdim.recipes import model_name
+from npintdim.reload import read_measurement
+
+PURPOSE = """\
+Draw measurements again, from their folders.
+
+Nothing is trained, no data is needed. One folder: performance against d.
+Several: all of them in one figure. Each is saved as PNG and SVG."""
+KINDS = ("curves", "compression", "nets")
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    example = "npintdim plot results/mnist-lenet-fastfood results/mnist-lenet-sparse"
+    parser = add_command(commands, "plot", run, PURPOSE, example)
+    parser.usage = "npintdim plot FOLDER [FOLDER ...] [options]"
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="made by npintdim measure")
+    parser.add_argument(
+        "--kind",
+        default="curves",
+        help="curves (default); compression: bytes against performance; nets: d_int against D",
+    )
+    parser.add_argument(
+        "--label", action="append", metavar="TEXT", help="one for each folder; by default what differs"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: KIND.png, in FOLDER if there is only one"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, draw, save."""
+    from npintdim.plots import compression_figure, curve_figure, files_of, nets_figure, save, several_figure
+
+    if args.kind not in KINDS:
+        raise unknown("kind", args.kind, KINDS)
+    found = [read_measurement(folder) for folder in args.folders]
+    labels = args.label or labels_of(found)
+    if len(labels) != len(found) or len(set(labels)) < len(labels):
+        raise ValueError(f"labels are {', '.join(labels)}: {len(found)} different ones are needed")
+    path = args.out or (args.folders[0] if len(found) == 1 else Path()) / f"{args.kind}.png"
+    writable(path.parent)
+    if args.kind == "nets":
+        figure = nets_figure([(m.D, m.d_int, label) for m, label in zip(found, labels, strict=True)])
+    elif args.kind == "compression":
+        backend = backend_of(args)
+        names = labels if len(found) > 1 else [""]
+        figure = compression_figure(
+            [point for m, name in zip(found, names, strict=True) for point in files_of(m, backend, name)]
+        )
+    elif len(found) == 1:
+        figure = curve_figure(found[0])
+    else:
+        figure = several_figure(dict(zip(labels, found, strict=True)))
+    for m, label in zip(found, labels, strict=True):
+        say(f"{label}: {m.d_int.summary()}")
+    path = save(figure, path)
+    say(f"plot  {path}{' and .svg' if path.suffix == '.png' else ''}")
+    return 0
+
+
+def labels_of(found: Sequence[Measurement]) -> list[str]:
+    """What tells the measurements apart: data, network, projection; the folder where these do not."""
+    parts = [
+        (
+            m.recipe.data,
+            model_name(m.recipe.model),
+            " ".join(f"{v}" if k == "kind" else f"{k}={v}" for k, v in m.recipe.projection.items()),
+        )
+        for m in found
+    ]
+    differ = [i for i in range(3) if len({part[i] for part in parts}) > 1] or [1]
+    labels = [", ".join(part[i] for i in differ) for part in parts]
+    return labels if len(set(labels)) == len(labels) else [str(m.folder) for m in found]

@@ -1,0 +1,14 @@
+"""Pictures, one a file; needs matplotlib, opens no window. Each title says what was found, computed from the data."""
+
+from npintdim.plots.compression import compression_figure, files_of
+from npintdim.plots.curve import curve_figure
+from npintdim.plots.nets import nets_figure
+from npintdim.plots.phase import phase_figure
+from npintdim.plots.several import several_figure
+from npintdim.plots.style import BLUE, GREEN, GREY, ORANGE, new_figure, nice_ticks, save
+from npintdim.plots.toy import toy_figure
+
+__all__ = [
+    "BLUE", "GREEN", "GREY", "ORANGE", "compression_figure", "curve_figure", "files_of", "nets_figure", "new_figure",
+    "nice_ticks", "phase_figure", "save", "several_figure", "toy_figure",
+]  # fmt: skip

@@ -1,0 +1,94 @@
+"""Bytes against performance of compressed networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from npintdim.backend import Backend
+from npintdim.measure import Measurement, compress_run
+from npintdim.plots.style import GREY, LOOKS, WIDTH, headline, log_x, new_figure, styled
+from npintdim.runs import RunSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KEPT = 0.9  # of the performance: what a small file must have
+
+
+@styled
+def compression_figure(points: Sequence[tuple[str, int, float]]) -> Figure:
+    """Size of a file against what its network is worth.
+
+    Parameters
+    ----------
+    points : (label, bytes, performance) of every file. Those of one label are joined. The largest file of all is what
+        the others are compared with: the whole network
+
+    Raises
+    ------
+    ValueError
+        for no file, or more than six labels.
+    """
+    groups: dict[str, list[tuple[int, float]]] = {}
+    for label, size, performance in points:
+        groups.setdefault(label, []).append((size, performance))
+    if not 1 <= len(groups) <= len(LOOKS):
+        raise ValueError(f"{len(groups)} labels: 1 to {len(LOOKS)} are needed in one figure")
+    figure = new_figure(WIDTH, 3.6)
+    axes = figure.subplots()
+    sizes = [size for _, size, _ in points]
+    log_x(axes, min(sizes) / 1.3, max(sizes) * 1.3, "bytes of the file (logarithmic)")
+    for (label, group), (color, dashes, marker) in zip(groups.items(), LOOKS, strict=False):
+        x, y = zip(*sorted(group), strict=True)
+        axes.plot(
+            x, y, color=color, ls=dashes if len(group) > 1 else "", marker=marker, ms=5, lw=1.3, label=label
+        )
+    whole = max(points, key=lambda point: point[1])[2]
+    axes.axhline(KEPT * whole, color=GREY, lw=0.8, ls=":")
+    axes.annotate(
+        f"{100 * KEPT:g} % of the largest file's", (0.99, KEPT * whole), xycoords=("axes fraction", "data"),
+        xytext=(0, -3), textcoords="offset points", color=GREY, ha="right", va="top",
+    )  # fmt: skip
+    axes.legend(loc="lower right", frameon=False)  # where large files would be poor: nothing else is there
+    axes.set_ylabel("performance")
+    headline(figure, smallest(points))
+    return figure
+
+
+def smallest(points: Sequence[tuple[str, int, float]]) -> str:
+    """The smallest file that keeps 90 % of the largest one's performance."""
+    _, whole, best = max(points, key=lambda point: point[1])
+    kept = [point for point in points if point[2] >= KEPT * best]
+    if len(points) < 2 or not kept or best <= 0:
+        return f"{len(points)} file{'s' if len(points) > 1 else ''}: bytes against performance"
+    label, size, performance = min(kept, key=lambda point: point[1])
+    if size == whole:
+        return f"No file smaller than {whole:,} bytes keeps {100 * KEPT:g} % of its performance"
+    return f"{size:,} bytes ({label}) instead of {whole:,} keep {100 * performance / best:.0f} % of the performance"
+
+
+def files_of(m: Measurement, backend: Backend, name: str = "") -> list[tuple[str, int, float]]:
+    """(label, bytes, mean performance) at each d of a measurement, and of all of θ after direct training.
+
+    Parameters
+    ----------
+    name : stands before the labels, where several measurements are shown together
+
+    Raises
+    ------
+    ValueError
+        if the landscape is the user's own, which no file can name.
+    """
+    if "objective" in m.recipe.model:
+        raise ValueError(f"{m.folder} measured a landscape of your own: only networks can be compressed")
+    points: list[tuple[str, int, float]] = []
+    of = f"{name}: " if name else ""
+    for d, performances in m.performances().items():
+        if d is None and len(performances):
+            points.append((f"{of}θ, float32", 4 * m.D, float(performances.mean())))
+        elif d is not None and len(performances):
+            record = next(r for r in m.records if r["spec"].get("d") == d and r["status"] == "finished")
+            size = len(compress_run(m.folder, RunSpec(**record["spec"]), backend).to_bytes())
+            points.append((f"{of}θ_d, float32", size, float(performances.mean())))
+    return points

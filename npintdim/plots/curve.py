@@ -1,0 +1,115 @@
+"""Performance against d of one measurement."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npintdim.estimate import DInt
+from npintdim.localfit import LOST
+from npintdim.measure import Measurement
+from npintdim.plots.style import BLUE, GREY, ORANGE, WIDTH, headline, log_x, new_figure, styled
+from npintdim.recipes import model_name
+from npintdim.typing import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@styled
+def curve_figure(m: Measurement) -> Figure:
+    """Performance against d: every run, the means, the baseline, the threshold and where it is crossed."""
+    figure = new_figure(WIDTH, 3.7)
+    axes = figure.subplots()
+    found = m.d_int
+    groups = m.performances()
+    direct = groups.pop(None, np.array([]))
+    log_x(axes, min(found.tried) / 1.15, max(found.tried) * 1.15, "d, trained numbers (logarithmic)")
+
+    if len(direct):
+        mean = float(direct.mean())
+        axes.axhspan(direct.min(), direct.max(), color=GREY, alpha=0.25, lw=0)
+        axes.axhline(mean, color=GREY, lw=1)
+        beside(axes, mean, f"direct training, D = {m.D:,}: {mean:.3f}", GREY)
+    goal = "threshold " if found.fraction is None else f"{100 * found.fraction:g} % of it: "
+    axes.axhline(found.threshold, color=ORANGE, lw=1.2, ls="--")
+    beside(axes, found.threshold, f"{goal}{found.threshold:.3f}", ORANGE)
+
+    runs = [(d, p) for d, ps in groups.items() for p in ps]
+    axes.plot(*zip(*runs, strict=True), "o", ms=4, mfc="none", mec=BLUE, mew=0.8, alpha=0.7, label="each run")
+    axes.plot(found.tried, found.means, "o", color=BLUE, ms=4.5, label="mean at each d")
+    axes.plot(*fitted(found), "-", color=BLUE, lw=1.5, label="monotone fit")
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom - 0.06 * (top - bottom), top)
+    mark_crossing(axes, m)
+
+    axes.set_ylabel(score(m))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.99), ncols=3, frameon=False, borderaxespad=0.2)
+    headline(figure, finding(found, m.D), of(m))
+    return figure
+
+
+def beside(axes: Any, y: float, text: str, color: str) -> None:
+    """A text at the left end of a horizontal line, just below it."""
+    axes.annotate(
+        text, (0.01, y), xycoords=("axes fraction", "data"), xytext=(0, -3), textcoords="offset points",
+        color=color, va="top",
+    )  # fmt: skip
+
+
+def fitted(found: DInt) -> tuple[Floats, Floats]:
+    """The curve that is read: −log(1 − p) straight in log d between the tried d and the crossing."""
+    knots = dict(zip(found.tried, found.fit, strict=True)) | {found.d: found.threshold}
+    d = sorted(x for x in knots if math.isfinite(x))
+    log_d = np.union1d(np.linspace(math.log(d[0]), math.log(d[-1]), 400), np.log(d))
+    y = np.interp(log_d, np.log(d), [-math.log(max(1 - knots[x], LOST)) for x in d])
+    return np.exp(log_d), 1 - np.exp(-y)
+
+
+def mark_crossing(axes: Any, m: Measurement) -> None:
+    """A line down from the crossing, the interval as a band, and beside it both in numbers."""
+    found = m.d_int
+    if not math.isfinite(found.d):
+        return
+    low, high = axes.get_xlim()
+    left = right = found.d
+    if found.low is not None and found.high is not None:
+        left, right = max(found.low, low), min(found.high, high)
+        axes.axvspan(left, right, color=ORANGE, alpha=0.15, lw=0)
+    axes.vlines(found.d, axes.get_ylim()[0], found.threshold, color=ORANGE, lw=1.2)
+    axes.plot(found.d, found.threshold, "D", color=ORANGE, ms=6)
+    to_the_right = math.log(high / right) > 0.35 * math.log(high / low)
+    axes.annotate(
+        f"{found.name} = {found.d:,.0f}\n" + textwrap.fill(found.interval(), 28),
+        (right if to_the_right else left, 0.03), xycoords=("data", "axes fraction"),
+        xytext=(6 if to_the_right else -6, 0), textcoords="offset points", color=ORANGE, va="bottom",
+        ha="left" if to_the_right else "right",
+    )  # fmt: skip
+
+
+def finding(found: DInt, D: int) -> str:
+    """What came out."""
+    goal = f"performance {found.threshold:.3f}"
+    if found.fraction is not None:
+        goal = f"{100 * found.fraction:g} % of direct training"
+    if found.d == math.inf:
+        return f"No subspace up to d = {found.tried[-1]:,} reaches {goal}"
+    if found.d == -math.inf:
+        return f"Already d = {found.tried[0]:,} reaches {goal}"
+    return f"{found.d:,.0f} random directions of {D:,} reach {goal}"
+
+
+def of(m: Measurement) -> str:
+    """What was measured."""
+    options = [f"{name} {value}" for name, value in m.recipe.projection.items() if name != "kind"]
+    return ", ".join(
+        [m.recipe.data, f"network {model_name(m.recipe.model)}", m.recipe.projection["kind"], *options]
+    )
+
+
+def score(m: Measurement) -> str:
+    """Name of the performance axis."""
+    return "performance" if "objective" in m.recipe.model else "test accuracy"

@@ -1,0 +1,88 @@
+"""d_int of many networks against the number of their parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npintdim.estimate import DInt
+from npintdim.plots.style import BLUE, GREY, ORANGE, WIDTH, apart, headline, log_x, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH_OF_LABEL = 0.14  # inches, of a label that is turned upright
+
+
+@styled
+def nets_figure(nets: Sequence[tuple[int, DInt, str]]) -> Figure:
+    """d_int with its 95 % interval against D (logarithmic), from 0, so that flat looks flat.
+
+    Parameters
+    ----------
+    nets : D, d_int and a short label (2×200) of each network
+
+    Raises
+    ------
+    ValueError
+        for no network.
+    """
+    if not nets:
+        raise ValueError("there is no network to draw: at least one (D, d_int, label) is needed")
+    nets = sorted(nets, key=lambda net: net[0])
+    figure = new_figure(WIDTH, 3.8)
+    axes = figure.subplots()
+    D = np.array([net[0] for net in nets], dtype=np.float64)
+    low, high = D[0] / 1.25, D[-1] * 1.25
+    log_x(axes, low, high, "D, all parameters (logarithmic)")
+    ends = [end for _, found, _ in nets for end in limits(found)]
+    axes.set_ylim(0, 1.1 * max(ends))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    place = np.exp(apart(np.log(D), WIDTH_OF_LABEL * math.log(high / low) / (WIDTH - 1.2)))
+    for (size, found, label), x in zip(nets, place, strict=True):
+        down, up = limits(found)
+        read = math.isfinite(found.d)
+        at = found.d if read else up if found.d == -math.inf else down
+        marker = "o" if read else "^" if found.d == math.inf else "v"
+        axes.plot([size, size], [down, up], color=BLUE, lw=1.2)
+        axes.plot(size, at, marker, color=BLUE, ms=5, mfc=BLUE if read else "white")
+        axes.annotate(
+            label, (size, up), xytext=(x, 1.03), textcoords=("data", "axes fraction"), rotation=90, ha="center",
+            va="bottom", color=GREY, arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.4, "shrinkB": 2},
+        )  # fmt: skip
+    values = [found.d for _, found, _ in nets if math.isfinite(found.d)]
+    if len(values) > 1:
+        middle = float(np.median(values))
+        axes.axhline(middle, color=ORANGE, lw=1.2, ls="--")
+        axes.annotate(
+            f"median\n{middle:,.0f}", (1.01, middle), xycoords=("axes fraction", "data"), va="center", color=ORANGE,
+        )  # fmt: skip
+    names = " or ".join(dict.fromkeys(found.name for _, found, _ in nets))
+    axes.set_ylabel(f"{names}, with its 95 % interval")
+    headline(figure, growth(nets, names))
+    return figure
+
+
+def limits(found: DInt) -> tuple[float, float]:
+    """The interval inside the tried d; where d_int was not reached, the d's between which nothing is known."""
+    first, last = found.tried[0], found.tried[-1]
+    if found.d == math.inf:
+        return last, last
+    if found.d == -math.inf:
+        return first, first
+    low = found.d if found.low is None else max(found.low, first)
+    return low, found.d if found.high is None else min(found.high, last)
+
+
+def growth(nets: Sequence[tuple[int, DInt, str]], names: str) -> str:
+    """How much d_int changes while D grows."""
+    read = [(D, found.d) for D, found, _ in nets if math.isfinite(found.d)]
+    if len(read) < 2:
+        return f"{names} of {len(nets)} network{'s' if len(nets) > 1 else ''}"
+    D, d = zip(*read, strict=True)
+    left_out = len(nets) - len(read)
+    hollow = f" (hollow: {left_out} censored)" if left_out else ""
+    return f"{names} varies by a factor of {max(d) / min(d):.2g} while D grows {max(D) / min(D):.2g} times{hollow}"

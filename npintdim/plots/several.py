@@ -1,0 +1,129 @@
+"""Several measurements in one figure: projections, networks or data sets side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from npintdim.estimate import DInt
+from npintdim.measure import Measurement
+from npintdim.plots.curve import fitted, score
+from npintdim.plots.style import GREY, LOOKS, WIDTH, headline, log_x, new_figure, styled
+from npintdim.search import half_width
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@styled
+def several_figure(measurements: Mapping[str, Measurement]) -> Figure:
+    """Performance against d of up to six measurements, and below it d_int of each with its 95 % interval.
+
+    A line leads from where a curve reaches its threshold down to its row, which bears its name.
+
+    Parameters
+    ----------
+    measurements : by the labels that they get, from top to bottom in the lower panel
+
+    Raises
+    ------
+    ValueError
+        for none, or more than six, which nobody could tell apart.
+    """
+    if not 1 <= len(measurements) <= len(LOOKS):
+        raise ValueError(f"{len(measurements)} measurements: 1 to {len(LOOKS)} are needed in one figure")
+    found = {label: m.d_int for label, m in measurements.items()}
+    rows = len(found)
+    tall, short = 3.0, 0.15 + 0.22 * rows
+    figure = new_figure(WIDTH, tall + short + 0.9)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(tall, short))
+    tried = [d for f in found.values() for d in f.tried]
+    low, high = min(tried) / 1.15, max(tried) * 1.15
+    log_x(below, low, high, "d, trained numbers (logarithmic)")
+
+    for m, look in zip(measurements.values(), LOOKS, strict=False):
+        curve(above, m, look)
+    names = " or ".join(dict.fromkeys(score(m) for m in measurements.values()))
+    above.set_ylabel(f"{names} (filled: means)")
+    line = thresholds(above, list(found.values()))
+
+    bottom, top = above.get_ylim()
+    for y, ((label, f), look) in enumerate(zip(found.items(), LOOKS, strict=False)):
+        interval(below, y, label, f, look, (low, high))
+        if math.isfinite(f.d):
+            above.vlines(f.d, bottom, f.threshold, color=look[0], ls=look[1], lw=0.9)
+            below.vlines(f.d, -0.6, y, color=look[0], ls=look[1], lw=0.9)
+    above.set_ylim(bottom, top)
+    below.set_ylim(rows - 0.4, -0.6)
+    below.set_yticks([])
+    below.set_ylabel("\n".join(dict.fromkeys(f.name for f in found.values())))
+    below.grid(axis="y", visible=False)
+    headline(figure, comparison(found), f"dashed: {line}; bars: 95 % intervals")
+    return figure
+
+
+def curve(axes: Any, m: Measurement, look: tuple[str, Any, str]) -> None:
+    """Runs, means and fit of one measurement."""
+    color, dashes, marker = look
+    found = m.d_int
+    runs = [(d, p) for d, ps in m.performances().items() if d is not None for p in ps]
+    axes.plot(*zip(*runs, strict=True), marker, ms=3.5, mfc="none", mec=color, mew=0.7, alpha=0.6)
+    axes.plot(found.tried, found.means, marker, color=color, ms=4.5)
+    axes.plot(*fitted(found), color=color, ls=dashes, lw=1.4)
+
+
+def thresholds(axes: Any, found: Sequence[DInt]) -> str:
+    """The dashed threshold, a band where those of the measurements differ; and what it is."""
+    low, high = min(f.threshold for f in found), max(f.threshold for f in found)
+    axes.axhspan(low, high, color=GREY, alpha=0.3, lw=0)
+    for y in {low, high}:
+        axes.axhline(y, color=GREY, lw=0.8, ls="--")
+    rules = {
+        "performance" if f.fraction is None else f"{100 * f.fraction:g} % of direct training" for f in found
+    }
+    numbers = f"{low:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f}"
+    return f"{' or '.join(sorted(rules))}, {numbers}"
+
+
+def interval(
+    axes: Any, y: int, label: str, f: DInt, look: tuple[str, Any, str], span: tuple[float, float]
+) -> None:
+    """One row: d_int as a mark, its interval as a bar, both as a text where there is more room."""
+    color, _, marker = look
+    low, high = span
+    at, left, right = f.d, f.d, f.d
+    if f.d == math.inf:
+        at, left, right, text = f.tried[-1], f.tried[-1], high, f"{label}: above {f.tried[-1]:,}"
+    elif f.d == -math.inf:
+        at, left, right, text = f.tried[0], low, f.tried[0], f"{label}: {f.tried[0]:,} or less"
+    else:
+        text = f"{label}: {f.d:,.0f}"
+        if f.low is not None and f.high is not None:
+            left, right = max(f.low, low), min(f.high, high)
+        known = f.interval().removeprefix("95 % interval ") if f.low is not None else "interval unknown"
+        text += f" ({known})"
+    axes.plot([left, right], [y, y], color=color, lw=2.2, solid_capstyle="butt")
+    axes.plot(at, y, marker, color=color, ms=5, mfc=color if math.isfinite(f.d) else "white")
+    to_the_right = math.log(left / low) < math.log(high / right)
+    axes.annotate(
+        text, (right if to_the_right else left, y), xytext=(7 if to_the_right else -7, 0),
+        textcoords="offset points", ha="left" if to_the_right else "right", va="center", color=color,
+        bbox={"fc": "white", "ec": "none", "pad": 0.8}, zorder=4,
+    )  # fmt: skip
+
+
+def comparison(found: Mapping[str, DInt]) -> str:
+    """The two that are farthest apart, and whether that is more than their noise."""
+    read = {label: f for label, f in found.items() if math.isfinite(f.d)}
+    names = " and ".join(dict.fromkeys(f.name for f in found.values()))
+    if len(read) < 2:
+        return f"{names} of {' and '.join(found)}"
+    least, most = min(read, key=lambda x: read[x].d), max(read, key=lambda x: read[x].d)
+    ratio = math.log(read[most].d / read[least].d)
+    noise = math.hypot(half_width(read[least]), half_width(read[most]))
+    if ratio > noise:
+        against = f"{read[most].d:,.0f} against {read[least].d:,.0f}"
+        return f"{names} of {most} is {math.exp(ratio):.2g} times that of {least}: {against}"
+    numbers = f"{names} = {read[least].d:,.0f} ({least}) to {read[most].d:,.0f} ({most})"
+    return f"No difference beyond the noise: {numbers}" if math.isfinite(noise) else numbers

@@ -1,0 +1,141 @@
+"""What the pictures share: size, letters, colours, axes, and how they are saved."""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
+
+from npintdim.fileformat import write_atomically
+from npintdim.means import isotonic
+from npintdim.typing import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours: told apart by the colour-blind, and in grey by the marker and the dashes that go with each.
+BLUE, ORANGE, GREEN, PINK, SKY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000"
+GREY = "#666666"
+LOOKS = (
+    (BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"),
+    (PINK, ":", "v"), (BLACK, (0, (6, 1, 1, 1, 1, 1)), "P"), (SKY, (0, (1, 1)), "X"),
+)  # fmt: skip
+WIDTH = 5.5  # inches, the text of a one-column article: printed at that width, letters have the size below
+LETTERS = 80  # of a title, on one line
+ROOM = 70  # letters under an axis, with the blanks between numbers
+STYLE: dict[Any, Any] = {
+    "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8.5, "figure.titlesize": 9.5, "legend.fontsize": 8.0,
+    "xtick.labelsize": 8.0, "ytick.labelsize": 8.0, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.6, "svg.hashsalt": "npintdim",
+}  # fmt: skip
+PIP = "plots need matplotlib: pip install 'npintdim[plot]', then run it again"
+Drawing = ParamSpec("Drawing")
+
+
+def styled(draw: Callable[Drawing, Figure]) -> Callable[Drawing, Figure]:
+    """Draw in our style, whatever the user's is.
+
+    Raises
+    ------
+    ImportError
+        with the pip line.
+    """
+
+    @wraps(draw)
+    def drawn(*args: Drawing.args, **kwargs: Drawing.kwargs) -> Figure:
+        try:
+            from matplotlib import rc_context
+        except ImportError as error:
+            raise ImportError(PIP) from error
+        with rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, outside of pyplot, so that nothing of the user's is touched.
+
+    Raises
+    ------
+    ImportError
+        with the pip line.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(PIP) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG and an SVG, or one file of another format if the path ends so; each all or nothing.
+
+    The same figure gives the same bytes: no date is in them.
+
+    Returns
+    -------
+    the path of the PNG, or of the one file
+    """
+    from matplotlib import rc_context
+
+    other = path.suffix[1:] in figure.canvas.get_supported_filetypes() and path.suffix not in (".png", ".svg")
+    stem = path.with_suffix("") if path.suffix in (".png", ".svg") else path
+    paths = [path] if other else [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg")]
+    for target in paths:
+        kind = target.suffix[1:]
+        date = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        content = io.BytesIO()
+        with rc_context(STYLE):
+            figure.savefig(content, format=kind, dpi=200, metadata=date)
+        write_atomically(target, content.getvalue())
+    return paths[0]
+
+
+def headline(figure: Figure, finding: str, context: str = "") -> None:
+    """The title: what was found, and below it of what."""
+    lines = [textwrap.fill(text, LETTERS) for text in (finding, context) if text]
+    figure.suptitle("\n".join(lines), x=0.01, ha="left")
+
+
+def nice_ticks(low: float, high: float) -> list[int]:
+    """1, 2, 5, 10, 20, ... between low and high; only 1, 10, 100, ... where those would run into each other."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1,)):
+        ticks = [
+            round(t * 10**k) for k in powers for t in steps if low <= t * 10**k <= high and t * 10**k >= 1
+        ]
+        if sum(len(f"{t:,}") + 3 for t in ticks) <= ROOM:
+            break
+    return ticks
+
+
+def log_x(axes: Any, low: float, high: float, label: str) -> None:
+    """A logarithmic x axis from low to high with round numbers written out."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    ticks = nice_ticks(low, high)
+    if len(ticks) < 2:
+        inside = np.geomspace(low, high, 5)[1:-1]
+        ticks = sorted({round(float(f"{t:.2g}")) for t in inside} - {0})
+    axes.set_xticks(ticks, [f"{t:,}" for t in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel(label)
+
+
+def apart(y: Floats, gap: float) -> Floats:
+    """The nearest numbers to y, in the same order, that keep a gap: places for labels.
+
+    z_i = y_i − i·gap must not decrease, and Σ (z_i − y_i + i·gap)² is least: isotonic regression.
+    """
+    order = np.argsort(y, kind="stable")
+    steps = gap * np.arange(len(y))
+    moved = np.empty(len(y))
+    moved[order] = isotonic(y[order] - steps, np.ones(len(y))) + steps
+    return moved
