@@ -32,7 +32,9 @@ def try_writing(folder: Path, needed: int = 0) -> None:
     except OSError as error:
         raise OSError(f"the results cannot be written to {folder}: {error.strerror}") from error
     if free < needed:
-        raise OSError(f"the results need about {needed / 1e6:.0f} MB, but {folder} has {free / 1e6:.0f} MB")
+        raise OSError(
+            f"the results need about {needed / 1e6:.2f} MB, but {folder} has {free / 1e6:.2f} MB free"
+        )
 
 
 def write(runs: Path, spec: RunSpec, record: Spec, theta: Floats | None) -> None:
