@@ -307,7 +307,9 @@ def test_toy_figure_shows_the_draws_the_law_and_the_step():
     assert "Each dense direction removes 1/10 of the loss" in above.get_title(loc="left")
     assert below.get_title(loc="left").endswith("d_int100 = 10")
     assert list(illegible(figure)) == []
-    above, below = toy_figure(D_TOY, shares, 0 * performances, trained, "fastfood", False).axes
+    figure = toy_figure(D_TOY, shares, 0 * performances, trained, "fastfood", False)
+    above, below = figure.axes
+    assert list(illegible(figure)) == []
     assert "does NOT" in above.get_title(loc="left")
     assert below.get_title(loc="left") == "No d up to 15 meets the solutions"
 

@@ -46,7 +46,9 @@ def toy_figure(
         d, [expected_share(i, s) for i in d], "--", color=ORANGE, lw=1.4, label=f"mean by theory, 1 − d/{s}"
     )
     for i, row in zip(d, shares, strict=True):
-        above.plot(np.full(len(row), i), row, "_", color=BLUE, ms=6, alpha=0.25)
+        above.plot(
+            np.full(len(row), i), row, "_", color=BLUE, ms=6, alpha=min(0.5, 40 / len(row)), rasterized=True
+        )
     above.plot(
         d,
         shares.mean(axis=1),
@@ -59,7 +61,7 @@ def toy_figure(
     above.set_ylim(-0.05, 1.05)
     says = f"removes 1/{s} of the loss, as for any isotropic P"
     if not lawful:
-        says = f"does NOT remove 1/{s} of the loss: this P is not isotropic"
+        says = f"does NOT remove 1/{s}: this P is not isotropic"
     above.set_title(f"Each {kind} direction {says}", loc="left", fontsize=9.5)
 
     best = performances.mean(axis=1)
