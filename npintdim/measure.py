@@ -15,7 +15,7 @@ from npintdim.fileformat import write_atomically
 from npintdim.measurement import Measurement
 from npintdim.recipes import Recipe
 from npintdim.records import read_theta
-from npintdim.report import COLUMNS, as_csv, summary, write_report
+from npintdim.report import COLUMNS, another, as_csv, clear, summary, write_report
 from npintdim.runs import RunSpec, parts
 from npintdim.sweep import sweep
 from npintdim.typing import Spec
@@ -44,7 +44,8 @@ def measure(
     Parameters
     ----------
     recipe : e.g. `DIGITS`, or dataclasses.replace(MNIST, threshold=0.9)
-    folder : of the results; a measurement that was interrupted goes on where it stopped
+    folder : of the results; a measurement that was interrupted goes on where it stopped. Another recipe in the same
+        folder uses those runs that are the same and replaces everything else, which is told
     backend : None for `get_backend(threads=1)`; each process computes with its threads and dtype
     jobs, data_folder, progress, cluster, callbacks : see `sweep`; a search and the end of the measurement are events too
     tell : gets a line for each step of a search: what is run next, and why
@@ -70,6 +71,8 @@ def measure(
             tell(line)
 
     asked = recipe
+    if differs := another(folder, recipe):
+        told(f"{folder} has results of another recipe ({differs}): they are replaced, its runs are kept")
     recipe, rates = choose_rates(asked, dtype, trained, told)
     if recipe.d is None:
         specs, found_records = pursue(recipe, dtype, trained, told)
@@ -77,6 +80,8 @@ def measure(
         specs = recipe.specs(dtype)
         found_records = trained(specs)
     records = tuple(found_records)
+    if differs:
+        clear(folder)
     write_atomically(folder / "results.csv", as_csv(specs, records).encode())
     try:
         found = read_off(recipe, records)

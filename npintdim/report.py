@@ -1,4 +1,7 @@
-"""What a measurement leaves on disk for people and programs: results.csv, summary.json, report.md."""
+"""What a measurement leaves on disk for people and programs: results.csv, summary.json, report.md.
+
+The runs in runs/ may serve many recipes; these files belong to one, and are replaced together.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import numpy as np
 
 from npintdim.fileformat import write_atomically
 from npintdim.measurement import Measurement
-from npintdim.recipes import model_name
+from npintdim.recipes import Recipe, model_name
 from npintdim.runs import RunSpec, number, versions
 from npintdim.typing import Spec
 
@@ -22,6 +25,26 @@ COLUMNS = (
     "key", "data", "model", "projection", "D", "d", "seed", "theta_0_seed", "P_seed", "batches_seed", "status",
     "performance", "train_performance", "loss", "epochs", "lr", "batch_size", "seconds", "backend", "threads", "error",
 )  # fmt: skip
+
+
+OUTPUTS = ("results.csv", "summary.json", "report.md", "curve.*", "d_int*.npid")
+
+
+def another(folder: Path, recipe: Recipe) -> str:
+    """How the recipe whose results lie in the folder differs from this one; "" if it does not, or there is none."""
+    try:
+        old = json.loads((folder / "summary.json").read_bytes())["recipe"]
+    except (OSError, ValueError, KeyError):
+        return ""
+    new = json.loads(json.dumps(asdict(recipe)))
+    changed = [name for name in new if old.get(name) != new[name]]
+    return ", ".join(f"{name} was {json.dumps(old.get(name), ensure_ascii=False)}" for name in changed)
+
+
+def clear(folder: Path) -> None:
+    """Remove what a measurement left, but not its runs."""
+    for path in [path for pattern in OUTPUTS for path in folder.glob(pattern)]:
+        path.unlink(missing_ok=True)
 
 
 def as_csv(specs: Iterable[RunSpec], records: Iterable[Spec]) -> str:

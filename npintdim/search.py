@@ -30,7 +30,8 @@ class Search:
     ----------
     D : largest d there is
     first : d of the first run; None for the power of 4 next to sqrt(D)
-    precision : wanted half width of the 95 % interval of log d: .05 is ±5 %
+    precision : wanted half width of the 95 % interval of log d: .05 is ±5 %. With few runs a little less is needed,
+        since a search that stops where the noise looks small stops too early
     budget : runs, at most; the direct runs that were there before the search do not count
     fraction, threshold, chance : see `d_int`
     direct_seeds : direct runs before the search
@@ -176,7 +177,9 @@ def refine(
     """Where one more run narrows the interval most; nowhere, if it is narrow enough."""
     width, crossed = half_width(found), f"crossing between {low} and {high}"
     if len(good) >= FEWEST and found.low is not None and found.high is not None:
-        if width <= search.precision:
+        if (
+            width * (1 + 1 / (len(good) - 3)) <= search.precision
+        ):  # about Student's t: little noise may be luck
             asked = f"as precise as asked (±{100 * search.precision:g} %)"
             return Plan((), f"d_int = {found.d:.0f} ± {100 * width:.1f} %: {asked}")
         if high - low == 1 and low <= found.low and found.high <= high:

@@ -1,8 +1,10 @@
 """The commands: what they print, what they leave, how they end."""
 
+import csv
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -182,7 +184,11 @@ def test_measure_prints_the_table_the_files_and_last_the_reading(cli, tmp_path):
     assert re.fullmatch(r"8 runs to do: about \d+ s, \d\d kB", out.pop(1))
     assert out[2] == f"D = {nid.mlp([64, 16, 10]).D:,}"
     assert [line.split()[0] for line in out[4:8]] == ["direct", "20", "100", "200"]
-    named = dict(line.split(maxsplit=1) for line in out[9:12])
+    named = dict(line.split(maxsplit=1) for line in out[9:13])
+    assert named["report"].replace("\\", "/") == "results/digits-64-16-10-fastfood/report.md"
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert f"```bash\n{shlex.join(['npintdim', *MEASURE])}\n```" in report
+    assert ("![performance against d](curve.png)" in report) == bool(find_spec("matplotlib"))
     assert named["csv"].replace("\\", "/") == "results/digits-64-16-10-fastfood/results.csv"
     assert (folder / "results.csv").exists()
     kept = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
@@ -433,6 +439,20 @@ def test_compress_another_d_and_a_single_record(cli, measurement, tmp_path):
     assert (code, err) == (
         2, "npintdim: error: a direct run has no theta_d: only a run in a subspace can be compressed\n"
     )  # fmt: skip
+
+
+def test_compress_takes_the_runs_of_the_recipe_that_was_measured_last(cli, measurement, tmp_path):
+    """Both are there with the same d and seed, and with other learning rates."""
+    shutil.copytree(measurement, tmp_path / "m")
+    theta = {}
+    for lr in ("0.1", "0.05"):
+        assert cli(*MEASURE, "--lr", lr, "--out", "m")[0] == 0
+        assert cli("compress", "m", "--d", "20", "--backend", "numpy", "--out", f"{lr}.npid")[0] == 0
+        theta[lr] = CompressedModel.load(f"{lr}.npid").theta_d
+        with Path("m/results.csv").open(newline="") as file:
+            (key,) = [row["key"] for row in csv.DictReader(file) if (row["d"], row["seed"]) == ("20", "0")]
+        assert (theta[lr] == np.load(f"m/runs/{key}.npy")).all()
+    assert (theta["0.1"] != theta["0.05"]).any()
 
 
 @pytest.mark.parametrize(

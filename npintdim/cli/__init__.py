@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
                 raise unknown("command", argv[0], COMMANDS)
             args = build_parser().parse_args(argv)
+            args.typed = shlex.join(["npintdim", *argv])
             status: int = args.run(args)
         except KeyboardInterrupt as stop:
             note(str(stop) or "interrupted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,24 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
     runs = []
     for path in sorted((source / "runs").glob("*.json")):
         record = json.loads(path.read_bytes())
-        if record["status"] == "finished" and "d" in record["spec"]:
+        if record["status"] == "finished" and "d" in record["spec"] and "holdout" not in record["spec"]:
             runs.append(spec_of(record, path))
+    keys = of_recipe(source)
+    runs = [s for s in runs if not keys or s.key in keys]
     found = [s for s in runs if s.d == d and repetition in (None, s.seed)]
     if not found:
         tried = ", ".join(map(str, sorted({s.d for s in runs if s.d is not None}))) or "none"
         raise ValueError(f"{source} has no finished run with d = {d}; it has d = {tried}")
     return source, min(found, key=lambda s: s.seed)
+
+
+def of_recipe(source: Path) -> set[str]:
+    """Keys of the runs of the recipe that was measured last: the folder may hold others, of the same d."""
+    try:
+        with (source / "results.csv").open(newline="", encoding="utf-8") as file:
+            return {row["key"] for row in csv.DictReader(file)}
+    except FileNotFoundError:
+        return set()
 
 
 def crossing(source: Path, repetition: int | None) -> tuple[int, int]:

@@ -24,11 +24,12 @@ from npintdim.executors import default_jobs
 from npintdim.measure import Measurement, measure
 from npintdim.rates import RateSearch
 from npintdim.recipes import Recipe, model_name, recipe_for
+from npintdim.report import write_report
 
 PURPOSE = """\
 Measure d_int90 of a network.
-Direct baseline, a sweep over d, the table, a plot, and the network at the
-crossing, compressed. The same command again goes on where it was stopped."""
+Direct baseline, a sweep over d, a report with table and plot, and the network
+at the crossing, compressed. The same command again goes on where it stopped."""
 
 
 def add(commands: Any) -> None:
@@ -108,8 +109,10 @@ def run(args: argparse.Namespace) -> int:
         callbacks=[estimates(0 if recipe.d else recipe.budget)],
     )
     say(f"\nD = {m.D:,}\n{m.table()}\n")
+    plot, told = draw(m)
+    say(f"report      {write_report(m, args.typed, plot)}")
     say(f"csv         {folder / 'results.csv'}")
-    draw(m)
+    say(f"plot        {told}")
     if m.compressed is None:
         say("compressed  none: no d is above the line")
     else:
@@ -140,13 +143,12 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     return replace(recipe, **changes)
 
 
-def draw(m: Measurement) -> None:
-    """The plot, where matplotlib is installed."""
+def draw(m: Measurement) -> tuple[Path | None, str]:
+    """The plot, where matplotlib is installed; and where it lies, or why there is none."""
     try:
         from npintdim.plots import curve_figure, save
 
         path = save(curve_figure(m), m.folder / "curve.png")
     except ImportError as error:
-        say(f"plot        none: {error}")
-    else:
-        say(f"plot        {path} and .svg")
+        return None, f"none: {error}"
+    return path, f"{path} and .svg"
