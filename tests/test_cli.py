@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shlex
 import shutil
@@ -168,6 +169,19 @@ def test_ctrl_c_outside_of_a_run_is_no_traceback(cli, monkeypatch):
 
     monkeypatch.setattr(COMMANDS["info"], "run", interrupt)
     assert cli("info") == (130, [], "npintdim: interrupted\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+@pytest.mark.parametrize("argv", [[*MEASURE, "--jobs", "1"], ["info"]])
+def test_a_reader_that_leaves_ends_the_program_quietly(tmp_path, argv):
+    """`npintdim measure | head -0`"""
+    reads, writes = os.pipe()
+    os.close(reads)
+    ended = subprocess.run(
+        [sys.executable, "-m", "npintdim", *argv], stdout=writes, stderr=subprocess.PIPE, cwd=tmp_path
+    )
+    os.close(writes)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 # --- measure

@@ -11,7 +11,7 @@ from typing import Any
 from npintdim._version import __version__
 from npintdim.backend import unknown
 from npintdim.cli import bench, check, compress, evaluate, info, measure, plot, toy, train
-from npintdim.cli.common import Parser, note
+from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
 
 COMMANDS = {
     "measure": measure, "plot": plot, "train": train, "toy": toy, "check": check,
@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns
     -------
-    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C
+    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C; 141 where
+    whoever read the output is gone, as in `npintdim measure | head`
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     for stream in (sys.stdout, sys.stderr):
@@ -57,9 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             args = build_parser().parse_args(argv)
             args.typed = shlex.join(["npintdim", *argv])
             status: int = args.run(args)
+            sys.stdout.flush()
         except KeyboardInterrupt as stop:
             note(str(stop) or "interrupted")
             return 130
+        except BrokenPipeError:
+            nobody_reads()
+            return READER_GONE
         except (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError) as error:
             note(f"error: {error}")
             return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from npintdim.recipes import fully_connected, recipe_for
 from npintdim.typing import Spec
 from npintdim.work import load
 
+READER_GONE = 141  # as shells tell of programs that end by SIGPIPE
 EVERYWHERE = """\
 everywhere:
   --backend numba|numpy|cupy  --dtype float32|float64  --threads N (default 1)
@@ -204,9 +206,18 @@ def writable(folder: Path) -> Path:
 
 
 def say(text: str) -> None:
-    """A line on stdout."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """A line on stdout; the end of the program, where nobody reads any more."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nobody_reads()
+        raise SystemExit(READER_GONE) from None
+
+
+def nobody_reads() -> None:
+    """So that Python's own last flush is quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str) -> None:
