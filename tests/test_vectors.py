@@ -98,3 +98,19 @@ def test_the_package_passes(case, name):
 def test_it_refuses_with_an_error_that_says_so(case):
     with pytest.raises((ValueError, TypeError), match=r"\w"):
         package.answer("numpy", case)(*case.arguments)
+
+
+# ---- the page ----
+def test_the_page_says_what_every_group_asks():
+    rows = set()
+    for line in (make_vectors.FOLDER.parents[2] / "docs" / "vectors.md").read_text(encoding="utf-8").splitlines():  # fmt: skip
+        cells = [cell.strip().replace("`", "") for cell in line.split("|")[1:-1]]
+        if len(cells) == 6 and cells[0] in FAMILIES:
+            family, level, tasks, first, others, expected = cells
+            rows |= {(family, level, t, ", ".join(filter(None, [first, others])), expected) for t in tasks.split(", ")}  # fmt: skip
+    groups = {
+        (content["family"], group["level"], group["task"], ", ".join(group["arguments"]), ", ".join(group["answers"]))
+        for content in map(content_of, FILES)
+        for group in content.get("groups", [])
+    }  # fmt: skip
+    assert rows == groups

@@ -123,9 +123,10 @@ class Case:
         """The arrays of an answer by the names of `expected`."""
         names = list(self.expected)
         if not isinstance(answer, dict):
-            answer = dict(zip(names, answer if len(names) > 1 else [answer], strict=False))
+            parts = [answer] if len(names) == 1 else list(answer)
+            answer = dict(zip(names, parts, strict=True)) if len(parts) == len(names) else {}
         if set(answer) != set(names):
-            raise CheckError(f"{self.title}: {', '.join(names)} are needed, but there is {', '.join(answer)}")
+            raise CheckError(f"{self.title}: the answer must be {', '.join(names)}, in this order or by name")
         return {name: to_numpy(answer[name]) for name in names}
 
     @property
@@ -138,6 +139,8 @@ class Case:
             raise CheckError(
                 f"{self.title}: {name} has shape {got.shape}, but {expected.shape} is needed. {self.formula}"
             )
+        if got.dtype.kind not in "biuf":
+            raise CheckError(f"{self.title}: {name} has dtype {got.dtype}: real numbers are needed")
         if not expected.size:
             return
         if self.bound is None:

@@ -1,0 +1,133 @@
+"""npintdim vectors."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from npintdim.backend import unknown
+from npintdim.cli.common import add_command, say
+from npintdim.fileformat import write_atomically
+from npintdim.testing.answers import judge, read_answers, unknown_ids
+from npintdim.testing.cases import FAMILIES, Case, cases
+from npintdim.testing.export import as_c_header, as_json, fits_c, write_npy
+
+PURPOSE = """\
+Test vectors for an implementation in any language.
+
+  vectors list                 families and tasks; with --family F its tests
+  vectors export --format F    json, npy (a folder) or c-header
+  vectors check answers.json   {id: hex words, numbers or "refused"}; exit code
+                               1 if anything failed (docs/vectors.md)"""
+FORMATS = ("json", "npy", "c-header")
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    example = "npintdim vectors export --format c-header --family wht --out wht.h"
+    parser = add_command(commands, "vectors", run, PURPOSE, example)
+    parser.usage = "npintdim vectors list|export|check [answers.json] [options]"
+    parser.add_argument("action", metavar="list|export|check", help="see above")
+    parser.add_argument("answers", nargs="?", help="the file to check")
+    parser.add_argument("--family", action="append", metavar="F", help="only these (again for another)")
+    parser.add_argument("--level", metavar="L", help="only given, or only seeded")
+    parser.add_argument("--format", default="json", metavar="F", help="json (default), npy, c-header")
+    parser.add_argument("--questions", action="store_true", help="json, npy: without what is expected")
+    parser.add_argument("--out", type=Path, metavar="PATH", help="file; of npy the folder (default: stdout)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, export or check."""
+    if args.action not in ACTIONS:
+        raise unknown("action", args.action, ACTIONS)
+    if (args.answers is None) == (args.action == "check"):
+        raise ValueError(
+            f"vectors {args.action} takes {'a file of answers' if args.answers is None else 'none'}"
+        )
+    return ACTIONS[args.action](args)
+
+
+def chosen(args: argparse.Namespace) -> list[Case]:
+    """The cases that the options name."""
+    found = [case for family in args.family or FAMILIES for case in cases(family, args.level, "all")]
+    return list(dict.fromkeys(found))
+
+
+def show(args: argparse.Namespace) -> int:
+    """A line for every group, or for every test of the families that are named."""
+    found = chosen(args)
+    if args.family:
+        width = max(len(case.id) for case in found)
+        for case in found:
+            flags = f"  [{', '.join(case.flags)}]" if case.flags else ""
+            say(f"{case.id:<{width}}  {'' if case.valid else 'refuse: '}{case.comment}{flags}")
+        notes = {flag: case.notes[flag] for case in found for flag in case.flags}
+        for flag, note in sorted(notes.items()):
+            say(f"\n{flag}: {note}")
+        return 0
+    say(f"{'family':<20}{'level':<8}{'task':<20}{'tests':>6}{'refuse':>8}")
+    for (family, level, task), count in Counter((c.family, c.level, c.task) for c in found).items():
+        refuse = sum(not c.valid for c in found if (c.family, c.level, c.task) == (family, level, task))
+        say(f"{family:<20}{level:<8}{task:<20}{count:>6}{refuse:>8}")
+    say(f"\n{len(found)} tests; --family NAME lists them")
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write the vectors in the format that is asked for."""
+    if args.format not in FORMATS:
+        raise unknown("format", args.format, FORMATS)
+    found = chosen(args)
+    if args.format == "npy":
+        if args.out is None:
+            raise ValueError("--format npy writes a folder: --out FOLDER is needed")
+        say(f"{args.out}: {write_npy(found, args.out, args.questions)} files, {len(found)} tests")
+        return 0
+    if args.format == "c-header" and args.questions:
+        raise ValueError("--questions is for json and npy: a C program compares by itself")
+    if args.format == "c-header":
+        found = [case for case in found if fits_c(case)]
+        text = as_c_header(found)
+    else:
+        text = as_json(found, args.questions)
+    if args.out is None:
+        say(text.rstrip("\n"))
+    else:
+        write_atomically(args.out, text.encode())
+        say(f"{args.out}: {len(found)} tests")
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """A table of what passed, then the reasons; of a family that is named every test must be answered."""
+    answers, found = read_answers(Path(args.answers)), chosen(args)
+    everything = (
+        found if not (args.family or args.level) else [c for f in FAMILIES for c in cases(f, task="all")]
+    )
+    reasons = unknown_ids(answers, everything)
+    table: dict[tuple[str, str, str], Counter[str]] = {}
+    for case in found:
+        counts = table.setdefault((case.family, case.level, case.task), Counter())
+        if case.id not in answers:
+            counts["missing"] += 1
+            continue
+        reason = judge(case, answers[case.id])
+        counts["failed" if reason else "passed"] += 1
+        reasons += [reason] if reason else []
+    say(f"{'family':<20}{'level':<8}{'task':<20}{'passed':>7}{'failed':>7}{'not answered':>14}")
+    for names, counts in table.items():
+        row = "".join(f"{name:<{width}}" for name, width in zip(names, (20, 8, 20), strict=True))
+        say(f"{row}{counts['passed']:>7}{counts['failed']:>7}{counts['missing']:>14}")
+    total = sum(table.values(), Counter())
+    for reason in reasons:
+        say(f"\nFAILED {reason}")
+    say(f"\npassed {total['passed']}, failed {len(reasons)}, not answered {total['missing']}")
+    if not total["passed"] and not reasons:
+        raise ValueError(f"{args.answers} answers none of these tests: npintdim vectors list shows their ids")
+    return 1 if reasons or (args.family and total["missing"]) else 0
+
+
+ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {"list": show, "export": export, "check": check}

@@ -1,0 +1,92 @@
+"""Answers that another program wrote: {id: hex words, numbers, or "refused"}."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npintdim.checks import CheckError
+from npintdim.testing.arrays import array_of
+from npintdim.testing.cases import Case
+from npintdim.typing import Array
+
+REFUSED = "refused"
+
+
+def read_answers(path: Path) -> dict[str, Any]:
+    """The answers of a file.
+
+    Raises
+    ------
+    ValueError
+        unless it is a JSON object.
+    OSError
+        if it cannot be read.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds a JSON {type(found).__name__}: an object {{id: answer}} is needed")
+    return found
+
+
+def judge(case: Case, answer: Any) -> str | None:
+    """What is wrong with an answer; None if it passes."""
+    try:
+        if answer == REFUSED:
+            if case.valid:
+                raise CheckError(f"{case.title}: the inputs are right, but were refused")
+            return None
+        case.compare(_parsed(case, answer) if case.valid else answer)
+    except (CheckError, ValueError, TypeError) as error:
+        text = str(error)
+        return text if text.startswith(case.id) else f"{case.title}: {text}"
+    return None
+
+
+def unknown_ids(answers: Iterable[str], cases: Iterable[Case]) -> list[str]:
+    """A line for every id that no case has."""
+    known = {case.id for case in cases}
+    lines = []
+    for name in answers:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            lines.append(f"{name}: no test has this id" + (f", did you mean {near[0]}?" if near else ""))
+    return lines
+
+
+def _parsed(case: Case, answer: Any) -> Any:
+    """Arrays of the expected shape, of whichever text or numbers stand for them."""
+    if len(case.expected) == 1 and not isinstance(answer, dict):
+        answer = dict.fromkeys(case.expected, answer)
+    if not isinstance(answer, dict):
+        raise ValueError(f"an object with {', '.join(case.expected)} is needed")
+    return {
+        name: _array(value, case.expected[name]) if name in case.expected else value
+        for name, value in answer.items()
+    }
+
+
+def _array(value: Any, expected: Array) -> Array:
+    if isinstance(value, str):
+        words = value.split()
+        if expected.dtype.kind == "i":
+            raise ValueError(f"{value[:20]!r} is a text: integers are answered as numbers")
+        dtype = "float64" if words and len(words[0]) == 16 else "float32"
+        return array_of(value, "uint32" if expected.dtype.kind == "u" else dtype, expected.shape)
+    try:
+        array = np.array(value)
+    except ValueError as error:
+        raise ValueError(f"the numbers do not form an array: {error}") from error
+    if array.dtype.kind not in "iuf":
+        raise ValueError(
+            f"{str(value)[:40]} is no number, list of numbers, text of hex words, or {REFUSED!r}"
+        )
+    return array.reshape(expected.shape) if array.size == expected.size else array

@@ -1,0 +1,176 @@
+"""The vectors for other languages: JSON, a folder of .npy files, a C header."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npintdim.fileformat import write_atomically
+from npintdim.testing.cases import Case, read
+from npintdim.typing import Array, Spec
+
+HIDDEN = ("result", "expected", "bound")
+C_TYPES = {"float32": "double", "float64": "double", "uint32": "uint32_t", "int64": "int64_t"}
+C_START = """\
+/* Test vectors of npintdim, version 1, in the public domain (CC0 1.0). C99 or C++17.
+ *
+ * A struct holds a test: its id, its flags, valid (0: the inputs must be refused), its precision (dtype), and then the
+ * inputs and the expected arrays, each with its number of entries. Floats are exact hexadecimal literals; those of
+ * float32 tests are float32 numbers. X_bound is the largest absolute error allowed in X, negative where the bits are
+ * promised. Tests whose seed no uint64_t can hold are left out: the type has refused them. */
+#include <stddef.h>
+#include <stdint.h>
+"""
+
+
+def as_json(cases: Iterable[Case], questions: bool = False) -> str:
+    """The files of the families, cut to these cases; without results, answers and bounds if only questions."""
+    ids = {case.id: case.family for case in cases}
+    files = []
+    for family in dict.fromkeys(ids.values()):
+        content = dict(read(family))
+        groups = []
+        for group in content["groups"]:
+            tests = [test for test in group["tests"] if test["id"] in ids]
+            if questions:
+                tests = [{name: x for name, x in test.items() if name not in HIDDEN} for test in tests]
+            if tests:
+                groups.append({**group, "tests": tests})
+        files.append({**content, "groups": groups})
+    return json.dumps(files, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def write_npy(cases: Iterable[Case], folder: Path, questions: bool = False) -> int:
+    """FOLDER/id/name.npy for every array, expected ones under id/expected/, and index.json with all that is no array.
+
+    Returns
+    -------
+    the number of files
+    """
+    index: dict[str, Spec] = {}
+    count = 1
+    for case in cases:
+        place = folder / case.id
+        plain: Spec = {"family": case.family, "level": case.level, "task": case.task, "dtype": case.dtype}
+        plain |= {"comment": case.comment, "flags": list(case.flags), "inputs": {}}
+        arrays = {}
+        for name, value in case.inputs.items():
+            if isinstance(value, bytes):
+                arrays[f"{name}.npy"] = np.frombuffer(value, np.uint8)
+            elif isinstance(value, np.ndarray):
+                arrays[f"{name}.npy"] = value
+            else:  # beyond 2**53 as a string, as in the files
+                big = isinstance(value, int) and abs(value) > 1 << 53
+                plain["inputs"][name] = str(value) if big else value
+        if not questions:
+            plain |= {"result": "valid" if case.valid else "invalid", "bound": case.bound}
+            arrays |= {f"expected/{name}.npy": value for name, value in case.expected.items()}
+        for name, array in arrays.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            data = io.BytesIO()
+            np.save(data, array, allow_pickle=False)
+            write_atomically(place / name, data.getvalue())
+        index[case.id] = plain
+        count += len(arrays)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(index, ensure_ascii=False, indent=1) + "\n"
+    write_atomically(folder / "index.json", text.encode())
+    return count
+
+
+# ---- C ----
+def as_c_header(cases: Iterable[Case]) -> str:
+    """An array of structs for every family, level and task, and the number of its tests."""
+    lines = [C_START]
+    for (family, level, task), group in groupby(cases, key=lambda c: (c.family, c.level, c.task)):
+        lines += _c_group(f"npintdim_{family}_{level}_{task}", list(group))
+    return "\n".join(lines) + "\n"
+
+
+def fits_c(case: Case) -> bool:
+    """Whether every integer of the inputs fits the type of its field."""
+    integers = {name: x for name, x in case.inputs.items() if isinstance(x, int)}
+    return all(0 <= x < 1 << 64 if _unsigned(name) else abs(x) < 1 << 63 for name, x in integers.items())
+
+
+def _unsigned(name: str) -> bool:
+    return name.endswith("seed") or name == "start"
+
+
+def _c_group(name: str, cases: list[Case]) -> Iterator[str]:
+    if not cases:
+        return
+    model = next(case for case in cases if case.valid)
+    fields = ["const char *id, *flags; int valid; const char *dtype;"]
+    fields += [_c_field(key, value) for key, value in [*model.inputs.items(), *model.expected.items()]]
+    fields += [f"double {key}_bound;" for key in model.expected]
+    yield f"/* {model.formula} */"
+    rows = []
+    for k, case in enumerate(cases):
+        values = {**case.inputs, **{key: case.expected.get(key) for key in model.expected}}
+        row = [_c_text(case.id), _c_text(" ".join(case.flags)), str(int(case.valid)), _c_text(case.dtype)]
+        for key, value in values.items():
+            array = _c_array(value, key in case.inputs)
+            if array is None:
+                row.append(_c_scalar(key, value))
+            elif array[1]:
+                yield f"static const {array[0]} {name}_{k}_{key}[] = {{{', '.join(array[1])}}};"
+                row.append(f"{len(array[1])}, {name}_{k}_{key}")
+            else:
+                row.append("0, NULL")
+        row += [repr((case.bound or {}).get(key, -1.0)) for key in model.expected]
+        rows.append(f"  {{{', '.join(row)}}}")
+    body = "\n  ".join(fields)
+    yield f"struct {name}_test {{\n  {body}\n}};"
+    yield f"static const struct {name}_test {name}[] = {{\n" + ",\n".join(rows) + "\n};"
+    yield f"enum {{ {name}_count = {len(cases)} }};\n"
+
+
+def _c_array(value: Any, given: bool) -> tuple[str, list[str]] | None:
+    """C type and entries of what is an array."""
+    if isinstance(value, bytes):
+        return "unsigned char", [str(byte) for byte in value]
+    if isinstance(value, list) and all(isinstance(x, int) for x in value):
+        return "int64_t", [str(x) for x in value]
+    if isinstance(value, np.ndarray):
+        return C_TYPES[value.dtype.name], _c_numbers(value)
+    return None if given else ("double", [])  # nothing is expected where the inputs are malformed
+
+
+def _c_numbers(array: Array) -> list[str]:
+    flat = array.reshape(-1).tolist()
+    if array.dtype.kind == "f":
+        return [float(x).hex() for x in flat]
+    suffix = "u" if array.dtype.kind == "u" else ""
+    return [f"{x}{suffix}" for x in flat]
+
+
+def _c_field(name: str, value: Any) -> str:
+    array = _c_array(value, given=True)
+    if array is not None:
+        return f"size_t {name}_size; const {array[0]} *{name};"
+    if isinstance(value, bool):
+        return f"int {name};"
+    if isinstance(value, int):
+        return f"{'uint64_t' if _unsigned(name) else 'int64_t'} {name};"
+    return f"double {name};" if isinstance(value, float) else f"const char *{name};"
+
+
+def _c_scalar(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int):
+        return f"{value}u" if _unsigned(name) else str(value)
+    if isinstance(value, float):
+        return value.hex()
+    return _c_text(value if isinstance(value, str) else json.dumps(value))
+
+
+def _c_text(text: str) -> str:
+    return json.dumps(text)

@@ -1,0 +1,191 @@
+"""npintdim vectors: the way of the vectors to another language and back, a C program included."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import vectors_by_the_package as package
+
+from npintdim.cli import main
+from npintdim.testing import FAMILIES, cases
+from npintdim.testing.arrays import KINDS, words_of
+
+ROOT = Path(__file__).parents[1]
+EVERY = [case for family in FAMILIES for case in cases(family, task="all")]
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        try:
+            code = main(["vectors", *argv])
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def text_of(array):
+    """As a program in another language would write it: hex words, integers as numbers."""
+    array = np.asarray(array)
+    return words_of(array) if array.dtype.name in KINDS else array.tolist()
+
+
+def answers(family, write=text_of, **more):
+    found = {}
+    for case in cases(family, task="all"):
+        if not case.valid:
+            found[case.id] = "refused"
+            continue
+        named = case.named(package.answer("numpy", case)(*case.arguments))
+        parts = {name: write(array) for name, array in named.items()}
+        found[case.id] = parts if len(parts) > 1 else next(iter(parts.values()))
+    return found | more
+
+
+def saved(found):
+    Path("answers.json").write_text(json.dumps(found), encoding="utf-8")
+    return "answers.json"
+
+
+# ---- list ----
+def test_list_counts_and_shows(cli):
+    code, out, _ = cli("list")
+    assert code == 0
+    rows = {tuple(line.split()[:3]): line.split()[3:] for line in out.splitlines()}
+    assert rows["wht", "given", "transform"] == ["15", "3"]
+    code, out, _ = cli("list", "--family", "wht", "--level", "given")
+    assert "wht-given-transform-13  refuse: n = 3  [BadLength]" in out
+    assert "Known: H(1,0,1,0,0,1,1,0) = (4,2,0,−2,0,2,0,2)" in out
+    assert "seeded" not in out
+
+
+# ---- check ----
+@pytest.mark.parametrize("family", ["philox", "maps", "wht", "fastfood", "subspace_gradient", "artefact"])
+@pytest.mark.parametrize("write", [text_of, lambda array: np.asarray(array).tolist()])
+def test_right_answers_pass(cli, family, write):
+    code, out, _ = cli("check", saved(answers(family, write)), "--family", family)
+    assert code == 0, out
+    assert f"passed {len(cases(family, task='all'))}, failed 0, not answered 0" in out
+
+
+@pytest.mark.parametrize(
+    ("id", "answer", "reason"),
+    [
+        ("wht-given-transform-4", [4, 2, 0, -2, 0, 2, 0, 3], "y[7] is 3, but 2.0 is expected"),
+        ("wht-given-transform-4", [4, 2, 0], "shape (3,), but (8,) is needed"),
+        ("wht-given-transform-4", "4010000000000000", "1 words are given: shape (8,) needs 8"),
+        ("wht-given-transform-4", "401 402", "the word '401' has 3 digits: float32 needs 8"),
+        ("wht-given-transform-4", "refused", "the inputs are right, but were refused"),
+        ("wht-given-transform-4", None, "None is no number, list of numbers"),
+        ("wht-given-transform-4", [[1], [1, 2]], "the numbers do not form an array"),
+        ("wht-given-transform-13", [3, 1, 1], "n = 3): malformed inputs must be refused"),
+        ("maps-given-signs-1", "00000001", "integers are answered as numbers"),
+        ("subspace_gradient-given-loss_grad-1", 1.0, "an object with loss, grad is needed"),
+        ("subspace_gradient-given-loss_grad-1", {"loss": 1.0}, "the answer must be loss, grad"),
+        ("wht-given-transfrom-4", [1], "no test has this id, did you mean wht-given-transform-4?"),
+    ],
+)
+def test_wrong_answers_are_told_and_end_with_1(cli, id, answer, reason):
+    code, out, _ = cli("check", saved({id: answer}))
+    assert code == 1
+    (line,) = (line for line in out.splitlines() if line.startswith("FAILED"))
+    assert line.startswith(f"FAILED {id}")
+    assert reason in line
+
+
+def test_a_family_that_is_named_must_be_answered_in_full(cli):
+    some = dict(list(answers("wht").items())[:5])
+    code, out, _ = cli("check", saved(some))
+    assert (code, out.splitlines()[-1]) == (0, f"passed 5, failed 0, not answered {len(EVERY) - 5}")
+    assert cli("check", saved(some), "--family", "wht")[0] == 1
+
+
+# ---- export ----
+def test_json_with_and_without_answers(cli):
+    code, out, _ = cli("export", "--family", "wht")
+    assert code == 0
+    (whole,) = json.loads(out)
+    assert whole == json.loads((ROOT / "npintdim/vectors/v1/wht.json").read_text(encoding="utf-8"))
+    _, out, _ = cli("export", "--questions", "--level", "given")
+    files = json.loads(out)
+    assert len(files) == 11
+    tests = [test for file in files for group in file["groups"] for test in group["tests"]]
+    assert all(set(test) == {"id", "comment", "flags", "dtype", "inputs"} for test in tests)
+
+
+def test_npy_holds_every_array(cli):
+    code, out, _ = cli("export", "--format", "npy", "--family", "mlp_loss_grad", "--out", "folder")
+    index = json.loads(Path("folder/index.json").read_text(encoding="utf-8"))
+    files = list(Path("folder").rglob("*.npy"))
+    assert (code, out) == (0, f"folder: {len(files) + 1} files, {len(index)} tests\n")
+    for case in cases("mlp_loss_grad"):
+        for folder, arrays in (("", case.inputs), ("expected", case.expected)):
+            for name, array in arrays.items():
+                if isinstance(array, np.ndarray):
+                    np.testing.assert_array_equal(np.load(Path("folder", case.id, folder, f"{name}.npy")), array)  # fmt: skip
+                elif not folder:
+                    assert str(index[case.id]["inputs"][name]) == str(array)
+    cli("export", "--format", "npy", "--family", "wht", "--questions", "--out", "other")
+    assert not list(Path("other").rglob("expected"))
+    assert "result" not in Path("other/index.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler cc")
+def test_a_c_program_passes_and_notices(cli):
+    """The example, with warnings as errors; and with a wrong constant it fails."""
+    assert cli("export", "--format", "c-header", "--family", "philox", "--family", "wht", "--out", "vectors.h")[0] == 0  # fmt: skip
+    source = (ROOT / "examples" / "check_vectors.c").read_text(encoding="utf-8")
+    assert len(source.splitlines()) < 60
+    for text, status in ((source, 0), (source.replace("b = x[i + h]", "b = -x[i + h]"), 1)):
+        Path("check.c").write_text(text, encoding="utf-8")
+        flags = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-I."]
+        subprocess.run(["cc", *flags, "check.c", "-o", "check", "-lm"], check=True, timeout=120)
+        run = subprocess.run(["./check"], capture_output=True, encoding="utf-8", timeout=60)
+        assert run.returncode == status, run.stdout
+        assert ("FAILED" in run.stdout) == bool(status)
+    ids = [case.id for family in ("philox", "wht") for case in cases(family) if "wht-seeded" not in case.id]
+    shown = [line.split()[0] for line in run.stdout.splitlines()]
+    assert shown == [id for id in ids if id not in ("philox-seeded-words-8", "philox-seeded-words-9")]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler cc")
+def test_the_header_of_everything_is_c(cli):
+    assert cli("export", "--format", "c-header", "--out", "all.h")[0] == 0
+    Path("all.c").write_text('#include "all.h"\nint main(void) { return 0; }\n', encoding="utf-8")
+    flags = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+    subprocess.run(["cc", *flags, "all.c"], check=True, timeout=120)
+
+
+# ---- errors ----
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["show"], "unknown action 'show': choose one of list, export, check"),
+        (["check"], "vectors check takes a file of answers"),
+        (["list", "answers.json"], "vectors list takes none"),
+        (["check", "missing.json"], "missing.json"),
+        (["check", "list.json"], "list.json holds a JSON list: an object {id: answer} is needed"),
+        (["check", "broken.json"], "broken.json is not JSON"),
+        (["check", "empty.json"], "empty.json answers none of these tests"),
+        (["list", "--family", "wth"], "unknown family 'wth'"),
+        (["export", "--format", "xml"], "unknown format 'xml'"),
+        (["export", "--format", "npy"], "--out FOLDER is needed"),
+        (["export", "--format", "c-header", "--questions"], "--questions is for json and npy"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(cli, argv, message):
+    for name, text in (("list.json", "[]"), ("broken.json", "{"), ("empty.json", "{}")):
+        Path(name).write_text(text, encoding="utf-8")
+    code, _, err = cli(*argv)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
