@@ -1,0 +1,169 @@
+"""`explain`: which of the usual mistakes gives the numbers that somebody's implementation gives.
+
+`npintdim/testing/mistakes/` has the tables: a right computation as named steps, and mistakes as replacements
+of steps. A mistake is found if its variant gives the same numbers on all problems that both can compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npintdim.backend import unknown
+from npintdim.testing.differences import Answer, agree, arrays, facts_of_P, first_difference, same_bits
+from npintdim.testing.mistakes import TABLES, Mistake, Problem, Table
+
+FLOAT32 = Mistake(
+    "float32 accumulation",
+    "the answer is right to float32 only, though it and the inputs are float64: something inside computes in float32 "
+    "(a constant, an accumulator, a default dtype)",
+    {},
+)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What `explain` found; printed, it is the sentence.
+
+    Parameters
+    ----------
+    correct : True if all problems agree to rounding (with bits=True: bit for bit)
+    mistakes : names of the mistakes that together give the same numbers; empty if correct, or if none does
+    sentence : what is wrong and what to do
+    """
+
+    correct: bool
+    mistakes: tuple[str, ...]
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One problem, the answer that came, and the right one."""
+
+    problem: Problem
+    got: Answer
+    right: Answer
+
+
+def explain(
+    family: str,
+    fn: Callable[[Any, Any], Any],
+    level: str | None = None,
+    task: str | None = None,
+    dtype: DTypeLike = np.float64,
+    bits: bool = False,
+) -> Explanation:
+    """Find the mistake in fn, if it is a usual one.
+
+    Parameters
+    ----------
+    family : "philox", "wht", "fastfood", "dense", "sparse", "projection" or "linear"
+    fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D, p.G,
+        ... have their names. It may give arrays of any library
+    level : "given" (the factors or the matrix are in p) or "seeded" (fn draws them from p.seed by
+        docs/random.md); None for the first that the family has
+    task : "apply" or "adjoint" of a projection; None for the first that there is
+    dtype : of the floating-point inputs, float64 or float32; the tolerance goes by the coarser of this and of the
+        answer's dtype
+    bits : also compare bits, and say which order of operations gives them
+
+    Returns
+    -------
+    Explanation
+        never a mistake for an implementation that is right to rounding (unless `bits`)
+
+    Raises
+    ------
+    ValueError
+        for a family, level or task without a table.
+    """
+    table = _table(family, level, task)
+    asked, refused = _ask(table, fn, np.dtype(dtype))
+    if not asked:
+        return Explanation(False, (), f"No answer at all: {refused}.")
+    but = f" (not compared: {refused})" if refused else ""
+    if all(agree(a.got, a.right) for a in asked):
+        return _rounding(table, asked, but) if bits else Explanation(True, (), f"Correct to rounding{but}.")
+    for found in _candidates(table):
+        if _gives(table, found, asked):
+            says = "; and ".join(m.says for m in found)
+            return Explanation(False, tuple(m.name for m in found), f"{says[0].upper()}{says[1:]}{but}.")
+    odd = next(a for a in asked if not agree(a.got, a.right))
+    facts = (
+        facts_of_P(fn, odd.problem)
+        if family in ("fastfood", "dense", "projection") and task != "adjoint"
+        else ""
+    )
+    where = first_difference(odd.problem.title, odd.got, odd.right)
+    return Explanation(False, (), f"No known mistake: {where}{facts}{but}.")
+
+
+def _table(family: str, level: str | None, task: str | None) -> Table:
+    keys = [key for key in TABLES if key[0] == family]
+    if not keys:
+        raise unknown("family", family, dict.fromkeys(key[0] for key in TABLES))
+    for key in keys:
+        if level in (None, key[1]) and task in (None, key[2]):
+            return TABLES[key]
+    known = "; ".join(f"level={a!r}, task={b!r}" for _, a, b in keys)
+    raise ValueError(f"{family!r} has no table for level={level!r}, task={task!r}, but for {known}")
+
+
+def _ask(table: Table, fn: Callable[[Any, Any], Any], dtype: np.dtype[Any]) -> tuple[list[Asked], str]:
+    """Answers of fn on all problems of the table, and what it said where it first raised."""
+    asked, refused = [], ""
+    for problem in table.problems(dtype):
+        try:
+            got = arrays(fn(*problem.arguments()))
+        except Exception as error:
+            refused = refused or f"fn raises {type(error).__name__} on {problem.title}: {error}"
+            continue
+        asked.append(Asked(problem, got, arrays(table.compute(table.right, *problem.arguments()))))
+    return asked, refused
+
+
+def _candidates(table: Table) -> Iterator[tuple[Mistake, ...]]:
+    """Every mistake alone; each with float32 inside; every two that replace different steps."""
+    mistakes = [m for m in table.mistakes if not m.rounding]
+    yield from ((m,) for m in (*mistakes, FLOAT32))
+    yield from ((m, FLOAT32) for m in mistakes)
+    yield from (pair for pair in combinations(mistakes, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
+
+
+def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool:
+    """Do these mistakes give fn's numbers on all problems that they can compute, most of them at least?"""
+    steps = table.right | {name: step for m in found for name, step in m.steps.items()}
+    precision = np.float32 if FLOAT32 in found else np.float64
+    compared = 0
+    for a in asked:
+        try:
+            variant = arrays(table.compute(steps, *a.problem.arguments()))
+        except (ValueError, IndexError):  # a mistake that these shapes cannot have
+            continue
+        if not agree(a.got, variant, precision):
+            return False
+        compared += 1
+    return 2 * compared > len(asked)
+
+
+def _rounding(table: Table, asked: list[Asked], but: str) -> Explanation:
+    """Right to rounding: are the bits the same, and if not, which order of operations gives them?"""
+    if all(same_bits(a.got, a.right) for a in asked):
+        return Explanation(True, (), f"Correct, bit for bit{but}.")
+    odd = next(a for a in asked if not same_bits(a.got, a.right))
+    got, needed = odd.got[0].dtype, odd.right[0].dtype
+    why = f"the dtype is {got}, {needed} is needed" if got != needed else "the order of operations is another"
+    for m in (m for m in table.mistakes if m.rounding):
+        steps = table.right | m.steps
+        if all(same_bits(a.got, arrays(table.compute(steps, *a.problem.arguments()))) for a in asked):
+            return Explanation(False, (m.name,), f"Right to rounding, but not in bits: {m.says}{but}.")
+    return Explanation(False, (), f"Right to rounding, but not in bits: {why}{but}.")

@@ -1,0 +1,102 @@
+"""Does P prefer directions? The toy problem's law, over many draws of P."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim.checks import Check, CheckError
+from npintdim.testing.checks import Callables, same
+
+LEAST_P = 1e-5  # of the Kolmogorov–Smirnov test: a right P is refused for one in 100,000 sets of seeds
+
+
+def check_isotropy(
+    make_P: Callable[[int], Callable[[Any], Any]],
+    D: int,
+    d: int,
+    draws: int = 300,
+    to: Callable[[Any], Any] = same,
+) -> Check:
+    """The least share of a loss that d random directions leave is Beta((s−d)/2, d/2) distributed.
+
+    Parameters
+    ----------
+    make_P : seed → apply, and apply(v) is P v (D,); called with seeds 0, 1, ..., draws − 1
+    D, d : shape of P; small ones will do, d·draws products are made
+    draws : how many P; with 300 a mean that is off by a tenth is noticed
+    to : from NumPy to your library
+
+    Returns
+    -------
+    Check
+        left: the largest gap between observed and expected distribution, right: what would be allowed
+
+    Raises
+    ------
+    CheckError
+        with the gap, what is allowed, and the mean share beside the law's (s−d)/s.
+    ValueError
+        if D is too small for s groups.
+
+    Notes
+    -----
+    θ is cut into s groups, u_k is group k's unit vector, and L(θ) = Σ_k (⟨u_k, θ⟩ − k)², as in the toy problem. With
+    A = UᵀP (s, d) the best θ_d leaves the share ‖(I − A A⁺) r‖² / ‖r‖², r = (1, ..., s). If P's column space has no
+    preferred direction, this is the squared length of a fixed unit vector in s − d of s random dimensions: Beta.
+
+    s = d + 2a makes (s−d)/2 = a an integer, and then the distribution has a closed form (its complement is the chance
+    of less than a events in a negative binomial law):
+
+        F(x) = 1 − (1−x)^{d/2} Σ_{i<a} Γ(d/2 + i)/(Γ(d/2) i!) x^i
+
+    Kolmogorov and Smirnov's distance K = max |F_observed − F| is compared with λ/(√N + 0.12 + 0.11/√N) (Stephens
+    1970), where 2 exp(−2λ²) = 10⁻⁵.
+    """
+    a = max(1, (d + 1) // 2)
+    s = d + 2 * a
+    if s > D:
+        raise ValueError(f"D is {D}: at least d + 2⌈d/2⌉ = {s} rows are needed for d = {d}")
+    starts = np.arange(s) * D // s
+    sizes = np.diff(np.append(starts, D))
+    shares = np.sort(
+        [_share(Callables(make_P(seed), same, (D, d), to), starts, sizes) for seed in range(draws)]
+    )
+    F = beta_cdf(shares, a, d / 2)
+    steps = np.arange(draws + 1) / draws
+    gap = float(np.maximum(F - steps[:-1], steps[1:] - F).max())
+    allowed = sqrt(np.log(2 / LEAST_P) / 2) / (sqrt(draws) + 0.12 + 0.11 / sqrt(draws))
+    formula = (
+        f"share of the loss that d = {d} directions leave of s = {s} ~ Beta({a}, {d / 2:g}), {draws} draws: "
+        f"mean {shares.mean():.4f} against {2 * a / s:.4f}"
+    )
+    if not gap <= allowed:
+        raise CheckError(
+            f"{formula}; largest gap between the distributions {gap:.4f}, allowed {allowed:.4f}: P prefers "
+            "some directions"
+        )
+    return Check(formula, gap, allowed, gap, allowed)
+
+
+def _share(P: Callables, starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> float:
+    """‖(I − A A⁺) r‖² / ‖r‖², A = UᵀP."""
+    d = P.shape[1]
+    A = np.stack(
+        [np.add.reduceat(P.apply(e).astype(np.float64), starts) / np.sqrt(sizes) for e in np.eye(d)], axis=1
+    )
+    r = np.arange(1.0, len(sizes) + 1)
+    left = r - A @ np.linalg.lstsq(A, r, rcond=None)[0]
+    return float(left @ left / (r @ r))
+
+
+def beta_cdf(x: NDArray[np.float64], a: int, b: float) -> NDArray[np.float64]:
+    """I_x(a, b) for an integer a ≥ 1: 1 − (1−x)^b Σ_{i<a} Γ(b+i)/(Γ(b) i!) x^i."""
+    term, total = np.ones_like(x), np.zeros_like(x)
+    for i in range(a):
+        total += term
+        term = term * x * (b + i) / (i + 1)
+    return 1 - (1 - x) ** b * total

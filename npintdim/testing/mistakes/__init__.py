@@ -1,0 +1,29 @@
+"""The usual mistakes, written out: one family a file, a right computation in steps and what people do instead."""
+
+from npintdim.testing.mistakes import (
+    dense,
+    fastfood,
+    fastfood_adjoint,
+    fastfood_seeded,
+    linear,
+    philox,
+    projection,
+    sparse,
+    wht,
+)
+from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
+
+TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
+    ("philox", "seeded", "words"): philox.TABLE,
+    ("wht", "given", "transform"): wht.TABLE,
+    ("fastfood", "given", "apply"): fastfood.TABLE,
+    ("fastfood", "given", "adjoint"): fastfood_adjoint.TABLE,
+    ("fastfood", "seeded", "apply"): fastfood_seeded.TABLE,
+    ("projection", "given", "apply"): projection.TABLE,
+    ("dense", "given", "apply"): dense.TABLE,
+    ("dense", "seeded", "apply"): dense.SEEDED,
+    ("sparse", "given", "apply"): sparse.TABLE,
+    ("linear", "given", "backward"): linear.TABLE,
+}
+
+__all__ = ["TABLES", "Mistake", "Problem", "Steps", "Table"]

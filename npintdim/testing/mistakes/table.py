@@ -1,0 +1,78 @@
+"""What a table of mistakes is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from npintdim.checks import direction
+
+Steps = dict[str, Callable[..., Any]]
+"""A computation, taken apart: name → function. A mistake replaces some."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One usual mistake.
+
+    Parameters
+    ----------
+    name : in two or three words
+    says : what is wrong and what to do, a clause
+    steps : the steps as the mistake has them
+    rounding : True if the numbers are right, and only their last bits differ
+    """
+
+    name: str
+    says: str
+    steps: Steps
+    rounding: bool = False
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One input: the first argument, and the others by name, as `npintdim.testing.Inputs` has them."""
+
+    title: str
+    first: Any
+    rest: dict[str, Any] = field(repr=False)
+    task: str = "apply"
+
+    def arguments(self) -> tuple[Any, SimpleNamespace]:
+        """Fresh copies: fn may write to them."""
+        first, rest = deepcopy(self.first), deepcopy(self.rest)
+        arrays = tuple(value for value in rest.values() if isinstance(value, np.ndarray))
+        return first, SimpleNamespace(arrays=arrays, task=self.task, **rest)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A right computation in steps, the mistakes, and the problems that tell them apart.
+
+    Parameters
+    ----------
+    compute : compute(steps, first, p)
+    right : all steps
+    mistakes : the likeliest first; of several that give the same numbers, the first is named
+    problems : problems(dtype)
+    """
+
+    compute: Callable[..., Any]
+    right: Steps
+    mistakes: tuple[Mistake, ...]
+    problems: Callable[[np.dtype[Any]], Iterator[Problem]]
+
+
+def numbers(dtype: np.dtype[Any], *shape: int, lane: int = 0) -> Any:
+    """Normals for a problem, with full mantissas: a third of what lies on the grid of 2⁻²⁰."""
+    return (direction(5, int(np.prod(shape)), lane) / 3).reshape(shape).astype(dtype)
+
+
+def factor(name: str, says: str, value: Callable[[Any], float]) -> Mistake:
+    """The mistake that the whole answer is multiplied by value(p)."""
+    return Mistake(name, says, {"scale": lambda y, p: y * y.dtype.type(value(p))})

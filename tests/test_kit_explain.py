@@ -1,0 +1,320 @@
+"""`explain`: strangers' mistakes get their names, whatever is right gets none, and the table tells its own apart."""
+
+import math
+
+import numpy as np
+import pytest
+import strangers as s
+from scipy.linalg import hadamard
+
+import npintdim as nid
+from npintdim.testing import explain
+from npintdim.testing.mistakes import TABLES
+
+FLOATS = [np.float32, np.float64]
+
+
+def torchs(f):
+    """A PyTorch function, made when the test runs; without PyTorch the test skips."""
+
+    def fn():
+        pytest.importorskip("torch", reason="PyTorch is not installed: strangers may write in it")
+        return s.in_torch(f)
+
+    return fn
+
+
+def just(f):
+    return lambda: f
+
+
+def projection(norm):
+    return lambda v, p: norm(p.g, p) @ v
+
+
+def per_layer(g, p):
+    """A port that keeps a matrix for every tensor."""
+    rows, out = 0, []
+    for size in p.sizes:
+        part = g[rows : rows + size]
+        out.append(part / np.linalg.norm(part, axis=0))
+        rows += size
+    return np.vstack(out)
+
+
+def sparse_loses(v, p):
+    y = np.zeros(p.D, v.dtype)
+    column = np.repeat(np.arange(p.d), np.diff(p.indptr))
+    y[p.rows] += p.values * v[column]
+    return y
+
+
+def torch_linear(x, p):
+    import torch
+
+    layer = torch.nn.Linear(*p.W.shape, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(p.W.T))
+    tx = torch.from_numpy(x).requires_grad_()
+    layer(tx).backward(torch.from_numpy(p.dy))
+    return tx.grad, layer.weight.grad, layer.bias.grad
+
+
+def linear_in_torch():
+    pytest.importorskip("torch", reason="PyTorch is not installed: strangers may write in it")
+    return torch_linear
+
+
+def unnormalised(z, D):
+    return z
+
+
+def adjoint(f):
+    def fn():
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed: strangers may write in it")
+        return lambda g, p: f(torch.from_numpy(g), *map(torch.from_numpy, p.arrays), p.d)
+
+    return fn
+
+
+WRONG = {  # family, level, task; fn, made when asked for; the names of the mistakes; words of the sentence
+    "torch, orthonormal H": ("fastfood", None, None, torchs(s.torch_orthonormal), ("scale 1/n",), "n times too small"),
+    "torch, no S": ("fastfood", None, None, torchs(s.torch_unsigned), ("no output signs",), "multiply row i by S_i"),
+    "torch, both": ("fastfood", None, None, torchs(s.torch_orthonormal_unsigned), ("no output signs", "scale 1/n"), "; and "),
+    "torch, S early": ("fastfood", None, None, torchs(s.torch_signs_early), ("S before the second H",), "it comes last"),
+    "torch, scatters": ("fastfood", None, None, torchs(s.torch_scatters), ("inverse permutation",), "the wrong way round"),
+    "torch, B and G": ("fastfood", None, None, torchs(s.torch_swapped), ("B and G swapped",), "changed places"),
+    "torch, float32 inside": ("fastfood", None, None, torchs(s.torch_float_in_the_middle), ("float32 accumulation",), "float32 only"),
+    "torch, norm again": ("fastfood", None, None, torchs(s.torch_normalises_again), ("double column norm",), "twice"),
+    "torch, norm per block": ("fastfood", None, None, torchs(s.torch_normalises_blocks), ("each block normalised alone",), "√blocks"),
+    "torch, Fortran order": ("fastfood", None, None, torchs(s.torch_fortran), ("column-major factors",), "C order"),
+    "torch, truncates": ("fastfood", None, None, torchs(s.torch_truncates), ("truncated input",), "pad it with zeros"),
+    "numpy, sequency": ("fastfood", None, None, just(s.with_order(s.by_sign_changes)), ("sequency order",), "natural"),
+    "numpy, dyadic": ("fastfood", None, None, just(s.with_order(s.by_reversed_bits)), ("dyadic order",), "bit reversal"),
+    "numpy, transposed": ("fastfood", None, None, just(s.transposed), ("transposed operator",), "from right to left"),
+    "numpy, positive": ("fastfood", None, None, just(s.all_positive), ("all-positive P",), "nearly parallel"),
+    "H, orthonormal": ("wht", None, None, just(lambda x, p: hadamard(len(x)) @ x / math.sqrt(len(x))), ("scale 1/√n",), "divided by √n"),
+    "H, sequency": ("wht", None, None, just(lambda x, p: (hadamard(len(x)) @ x)[s.by_sign_changes(hadamard(len(x)))]),
+                    ("sequency order",), "changes of sign"),
+    "adjoint gathers": ("fastfood", "given", "adjoint", adjoint(s.torch_adjoint_gathers), ("Π for Πᵀ",), "scatter"),
+    "adjoint overwrites": ("fastfood", "given", "adjoint", adjoint(s.torch_adjoint_overwrites), ("overwritten, not added",), "add instead"),
+    "seeded, no norm": ("fastfood", "seeded", None, just(s.seeded(unnormalised)), ("missing column norm",), "divide the normals"),
+    "seeded, √(nD)": ("fastfood", "seeded", None, just(s.seeded(lambda z, D: z / math.sqrt(z.shape[1] * D))),
+                      ("expected column norm",), "unit only about|1 only about"),
+    "seeded, norm before the cut": ("fastfood", "seeded", None, just(s.seeded(lambda z, D: z / s.column_norm(z, z.size))),
+                                    ("norm before the cut",), "that are kept"),
+    "seeded, S always": ("fastfood", "seeded", None, just(s.seeded(lambda z, D: z / s.column_norm(z, D), S="always")), ("S extra",), "signs=False"),
+    "port, no norm": ("projection", None, None, just(projection(lambda g, p: g)), ("missing column norm",), "divide column j"),
+    "port, per layer": ("projection", None, None, just(projection(per_layer)), ("normalised per tensor",), "over all D rows"),
+    "port, rows": ("projection", None, None, just(projection(lambda g, p: (g.T / np.linalg.norm(g, axis=1)).T)), ("rows normalised",), "axis 0"),
+    "port, Fortran": ("dense", "given", None, just(lambda v, p: np.reshape(p.P.ravel(), p.P.shape, order="F") @ v), ("column-major",), "C order"),
+    "sparse, fancy +=": ("sparse", None, None, just(sparse_loses), ("repeated rows lost",), "index_add_"),
+    "torch, weight.grad": ("linear", None, None, linear_in_torch, ("dW transposed",), "its transpose"),
+    "philox, key": ("philox", None, None, just(s.my_philox(swap_key=True)), ("key halves swapped",), "seed >> 32"),
+    "philox, ahead": ("philox", None, None, just(s.my_philox(ahead=1)), ("counter + 1",), "NumPy's"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_strangers_mistake_is_named(name):
+    family, level, task, make, mistakes, words = WRONG[name]
+    found = explain(family, make(), level, task)
+    assert found.mistakes == mistakes, found
+    assert not found.correct
+    assert any(word in str(found) for word in words.split("|")), found
+
+
+def package(name, dtype, task="apply"):
+    """The package's own kernels, by their compiled twin where Numba is installed."""
+
+    def fn(v, p):
+        backend = nid.get_backend(dtype=dtype)
+        options = {k: getattr(p, k) for k in ("blocks", "signs", "entries") if hasattr(p, k)}
+        P = nid.make_projection(name, p.D, p.d, p.seed, backend, **options)
+        return P.apply(v)
+
+    return fn
+
+
+def jaxs():
+    jax = pytest.importorskip("jax", reason="JAX is not installed: strangers may write in it")
+    jnp = jax.numpy
+    jitted = jax.jit(s.jax_fastfood, static_argnums=5)
+    return lambda v, p: jitted(jnp.asarray(v), *map(jnp.asarray, p.arrays), p.D)
+
+
+RIGHT = {
+    "torch": ("fastfood", None, None, torchs(s.torch_fastfood)),
+    "jax": ("fastfood", None, None, jaxs),
+    "explicit matrix": ("fastfood", None, None, just(s.explicit)),
+    "loops": ("fastfood", None, None, just(s.loops)),
+    "torch adjoint": ("fastfood", "given", "adjoint", adjoint(s.torch_adjoint)),
+    "explicit adjoint": ("fastfood", "given", "adjoint", just(s.explicit_adjoint)),
+    "seeded": ("fastfood", "seeded", None, just(s.seeded(lambda z, D: z / s.column_norm(z, D)))),
+    "scipy's hadamard": ("wht", None, None, just(lambda x, p: hadamard(len(x)) @ x)),
+    "kron": ("projection", None, None, just(lambda v, p: np.einsum("ij,j->i", p.g, v / np.linalg.norm(p.g, axis=0)))),
+    "dense": ("dense", "given", None, just(lambda v, p: sum(x * column for x, column in zip(v, p.P.T, strict=True)))),
+    "sparse": ("sparse", None, None, just(
+        lambda v, p: np.bincount(p.rows, p.values * np.repeat(v, np.diff(p.indptr)), p.D))),
+    "linear": ("linear", None, None, just(
+        lambda x, p: (np.einsum("no,io->ni", p.dy, p.W), np.einsum("ni,no->io", x, p.dy), p.dy.T @ np.ones(len(x))))),
+    "philox": ("philox", None, None, just(s.my_philox())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_gets_no_diagnosis(name, dtype):
+    family, level, task, make = RIGHT[name]
+    found = explain(family, make(), level, task, dtype)
+    assert (found.correct, found.mistakes) == (True, ())
+    assert str(found) == "Correct to rounding."
+
+
+@pytest.mark.parametrize("kind", ["fastfood", "dense"])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_the_packages_own_are_right_bit_for_bit(kind, dtype):
+    found = explain(kind, package(kind, dtype), "seeded", dtype=dtype, bits=kind == "fastfood")
+    assert str(found) == ("Correct, bit for bit." if kind == "fastfood" else "Correct to rounding.")
+
+
+def test_a_float32_implementation_asked_in_float64_is_right_to_its_own_precision():
+    def single(v, p):
+        return s.explicit(v, p).astype(np.float32)
+
+    assert explain("fastfood", single).correct
+
+
+# ---- bits ----
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_the_place_of_the_scale_decides_bits(dtype):
+    inside = s.seeded(lambda z, D: z / s.column_norm(z, D))
+    assert str(explain("fastfood", inside, "seeded", dtype=dtype, bits=True)) == "Correct, bit for bit."
+    last = s.seeded(None, fold=True)
+    assert explain("fastfood", last, "seeded", dtype=dtype).correct
+    found = explain("fastfood", last, "seeded", dtype=dtype, bits=True)
+    assert (found.correct, found.mistakes) == (False, ("scale after the second H",))
+    assert str(found).startswith(
+        "Right to rounding, but not in bits: the column norm is divided out at the end"
+    )
+
+
+def test_strides_from_the_largest_down_are_named():
+    def largest_first(x, p):
+        x, h = x.copy(), len(x) // 2
+        while h:
+            for i in range(len(x)):
+                if not i & h:
+                    x[i], x[i + h] = x[i] + x[i + h], x[i] - x[i + h]
+            h //= 2
+        return x
+
+    for dtype in FLOATS:
+        assert explain("wht", largest_first, dtype=dtype).correct
+        found = explain("wht", largest_first, dtype=dtype, bits=True)
+        assert found.mistakes == ("largest stride first",)
+        assert "h = 1, 2, 4, ... decides the bits" in str(found)
+
+
+def test_another_dtype_is_said():
+    found = explain("wht", lambda x, p: hadamard(len(x)) @ x.astype(np.float64), dtype=np.float32, bits=True)
+    assert "the dtype is float64, float32 is needed" in str(found)
+
+
+# ---- the tables ----
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("key", TABLES, ids="-".join)
+def test_every_mistake_of_a_table_is_told_from_all_others(key, dtype):
+    table = TABLES[key]
+    family, level, task = key
+
+    def variant(steps):
+        return lambda x, p: table.compute(table.right | steps, x, p)
+
+    assert explain(family, variant({}), level, task, dtype, bits=True).correct
+    for mistake in table.mistakes:
+        found = explain(family, variant(mistake.steps), level, task, dtype, bits=mistake.rounding)
+        assert found.mistakes == (mistake.name,)
+    assert len({m.name for m in table.mistakes}) == len(table.mistakes)
+
+
+# ---- where nothing is known ----
+
+
+def test_an_unknown_mistake_gets_the_first_difference():
+    def one_entry(v, p):
+        y = s.explicit(v, p)
+        y[7] *= 3
+        return y
+
+    found = explain("fastfood", one_entry)
+    assert (found.correct, found.mistakes) == (False, ())
+    assert "first difference on D×d = 64×16, stacked at [7]" in str(found)
+    assert "ratio 3; 1 of 64 entries differ" in str(found)
+
+
+def test_what_can_be_seen_in_an_unknown_P_is_said():
+    def uniform(v, p):
+        P = np.random.default_rng(p.D).random((p.D, p.d))
+        return P @ v
+
+    found = explain("dense", uniform, "seeded")
+    assert "no entry of P is negative" in str(found)
+    assert "columns have norms" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("fn", "words"),
+    [
+        (lambda v, p: 1.7 * s.explicit(v, p), "ratio 1.7; 64 of 64 entries differ, all in this ratio"),
+        (lambda v, p: s.explicit(v, p)[::-1], "only in order and sign"),
+        (lambda v, p: s.explicit(v, p) * (-1) ** np.arange(p.D), "only in sign"),
+        (lambda v, p: s.explicit(v, p)[:-1], "fn gives shape (63,), but (64,) is needed"),
+        (lambda v, p: (v, v), "fn gives 2 arrays, but 1 are needed"),
+        (lambda v, p: s.explicit(v, p) * np.nan, "nan against"),
+        (lambda v, p: None, "No answer at all: fn raises TypeError on D×d = 64×16, stacked: the answer is a"),
+    ],
+)
+def test_other_answers(fn, words):
+    assert words in str(explain("fastfood", fn))
+
+
+def test_a_refusal_is_said_and_the_rest_compared():
+    def powers_of_two(v, p):
+        if len(v) & (len(v) - 1):
+            raise ValueError("d must be a power of two")
+        return s.explicit(v, p)
+
+    found = explain("fastfood", powers_of_two)
+    assert found.correct
+    assert "(not compared: fn raises ValueError on D×d = 80×5, stacked: d must be a power of two)" in str(
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fastfod",), "fastfood"),
+        (("fastfood", "given", "adjont"), r"no table for level='given', task='adjont', but for level='given', task='apply'"),
+    ],
+)  # fmt: skip
+def test_unknown_names_are_refused(arguments, message):
+    family, *rest = arguments
+    with pytest.raises(ValueError, match=message):
+        explain(family, s.explicit, *rest)
+
+
+def test_inputs_are_fresh_copies():
+    def spoils(v, p):
+        y = s.explicit(v, p)
+        v[:] = np.nan
+        for array in p.arrays:
+            array[...] = 0
+        return y
+
+    assert explain("fastfood", spoils).correct
