@@ -41,6 +41,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["measure"],
     ["reload", "bench", "testing"],
     ["plots"],
+    ["reproduce"],
     ["cli"],
     ["__init__"],
     ["__main__"],

@@ -1,0 +1,75 @@
+"""npintdim reproduce."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+from npintdim.cli.common import add_command, backend_of, default_folder, note, say
+from npintdim.reproduce import REPRODUCTIONS, Work, plain, reproduction, write_report
+
+PURPOSE = """\
+Reproduce the paper's table, one line at a time.
+
+Without NAME: what there is, and what it costs. The same command again goes on
+where it was stopped; npintdim/reproduce/ has every number of each recipe."""
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    parser = add_command(commands, "reproduce", run, PURPOSE, "npintdim reproduce mnist-fc --quick")
+    parser.usage = "npintdim reproduce [NAME ...] [options]"
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of the list; several are run one by one")
+    parser.add_argument("--list", action="store_true", help="what there is, and what it costs")
+    parser.add_argument("--quick", action="store_true", help="minutes on two cores; says what it leaves out")
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one a core)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/reproduce/NAME by default")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run what is named; list what there is if nothing is."""
+    if args.list or not args.names:
+        say(listing())
+        return 0
+    chosen = [reproduction(name, args.quick) for name in args.names]  # a wrong name is noticed before any run
+    if args.out is not None and len(chosen) > 1:
+        raise ValueError(f"--out is {args.out}, and {len(chosen)} names are given: it needs one")
+    backend = backend_of(args)
+    failed = False
+    for one in chosen:
+        began = time.perf_counter()
+        folder = args.out or default_folder("reproduce", one.name, *["quick"] * args.quick)
+        work = Work(folder, backend, args.jobs, args.folder, args.progress, say, args.seed)
+        say(
+            f"{one.name}: {one.title}; expected on two quiet cores: {one.quick_cost if args.quick else one.cost}"
+        )
+        for line in one.left_out():
+            say(f"--quick leaves out: {line}")
+        say(f"results in {folder}")
+        outcome = one.run(work)
+        wall = time.perf_counter() - began
+        pictures = (
+            write_report(one, outcome, work, args.typed, wall) if outcome.rows else "none: nothing was read"
+        )
+        if outcome.rows:
+            say(f"\n{plain(outcome.rows)}\n")
+        say(f"report   {folder / 'report.md'}" if outcome.rows else "report   none: nothing was read")
+        say(f"pictures {pictures}")
+        say(f"cost     {outcome.runs:,} runs, {outcome.seconds:,.0f} s of computing; this time {wall:,.0f} s")
+        say(f"again    {args.typed}")
+        for line in outcome.failed:
+            note(f"failed: {line}")
+        failed = failed or bool(outcome.failed)
+    return 1 if failed else 0
+
+
+def listing() -> str:
+    """A paragraph for each."""
+    lines = []
+    for name, one in REPRODUCTIONS.items():
+        lines.append(f"{name:<22}{one.title}")
+        lines.append(textwrap.indent(f"{one.cost}; --quick: {one.quick_cost}", " " * 22))
+    return "\n".join([*lines, "\nexpected cost on two quiet cores; npintdim reproduce NAME [--quick]"])

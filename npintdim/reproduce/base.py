@@ -1,0 +1,137 @@
+"""What a reproduction is: something of the paper that can be run, and rows that stand beside the paper's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npintdim.backend import Backend
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where and how a reproduction is run.
+
+    Parameters
+    ----------
+    folder : of everything it writes
+    backend, jobs, data_folder, progress, tell : as for `npintdim.measure.measure`
+    seed : of the first repetition
+    """
+
+    folder: Path
+    backend: Backend
+    jobs: int | None = None
+    data_folder: str | None = None
+    progress: bool | None = None
+    tell: Callable[[str], None] = lambda line: None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of the paper and ours.
+
+    Parameters
+    ----------
+    what : is measured
+    D : number of all parameters
+    read : how d_int is read off
+    paper : its number, "–" where we know of none
+    ours : our number with its interval
+    differs : what was done otherwise
+    """
+
+    what: str
+    D: int
+    read: str
+    paper: str
+    ours: str
+    differs: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a reproduction found.
+
+    Parameters
+    ----------
+    rows : of the table
+    runs, seconds : of training, all together
+    pictures : how each is drawn, by file name without ending
+    details : paragraphs of Markdown for the report
+    failed : what went wrong, a line each
+    """
+
+    rows: tuple[Row, ...]
+    runs: int
+    seconds: float
+    pictures: dict[str, Callable[[], Figure]] = field(default_factory=dict)
+    details: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reproduction(ABC):
+    """Something of the paper that can be run.
+
+    Parameters
+    ----------
+    name : on the command line
+    title : what of the paper it is
+    cost : expected on two cores of a quiet machine
+    quick_cost : the same with --quick
+    """
+
+    name: str
+    title: str
+    cost: str
+    quick_cost: str
+
+    @abstractmethod
+    def quick(self) -> Reproduction:
+        """A shorter one for two cores and a few minutes."""
+
+    @abstractmethod
+    def left_out(self) -> list[str]:
+        """What the shorter one leaves out, a line each."""
+
+    @abstractmethod
+    def describe(self) -> list[str]:
+        """Every number that decides the outcome, a line each."""
+
+    @abstractmethod
+    def run(self, work: Work) -> Outcome:
+        """Do it; what is on disk is not done again."""
+
+
+COLUMNS = ("", "D", "read at", "paper", "ours", "what differs")
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table in Markdown."""
+    lines = [COLUMNS, ("---", "--:", "---", "--:", "--:", "---")]
+    lines += [(r.what, f"{r.D:,}", r.read, r.paper, r.ours, r.differs) for r in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plain(rows: Sequence[Row]) -> str:
+    """The table for a terminal; what differs stands below, once."""
+    cells = [COLUMNS[:-1], *((r.what, f"{r.D:,}", r.read, r.paper, r.ours) for r in rows)]
+    width = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS) - 1)]
+    left = {0, 2}
+    lines = [
+        "  ".join(
+            f"{c:<{w}}" if i in left else f"{c:>{w}}"
+            for i, (c, w) in enumerate(zip(line, width, strict=True))
+        )
+        for line in cells
+    ]
+    different = dict.fromkeys(f"{r.what}: {r.differs}" for r in rows if r.differs)
+    return "\n".join([*lines, "", "What differs", *(f"  {line}" for line in different)])

@@ -1,0 +1,181 @@
+"""Measurements of d_int beside the paper's: `measure`, once for each case."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from npintdim.architectures import model_from_spec
+from npintdim.estimate import DInt
+from npintdim.measure import Measurement, measure, read_off
+from npintdim.recipes import Recipe, model_name
+from npintdim.reproduce.base import Outcome, Reproduction, Row, Work
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network, data set and projection.
+
+    Parameters
+    ----------
+    label : short; its folder has the same name
+    recipe : every number that decides the outcome
+    paper : the paper's number for each rule: a threshold (absolute), or None for recipe.fraction × own baseline
+    differs : from what the authors did
+    """
+
+    label: str
+    recipe: Recipe
+    paper: Mapping[float | None, str]
+    differs: str
+
+    @property
+    def folder(self) -> str:
+        """Of its results."""
+        return re.sub(r"[^\w.+-]+", "-", self.label)
+
+    @property
+    def D(self) -> int:
+        """Number of all parameters."""
+        return model_from_spec(self.recipe.model).D
+
+
+@dataclass(frozen=True)
+class Cases(Reproduction):
+    """Several cases, one after the other.
+
+    Parameters
+    ----------
+    cases : in the order of the table
+    shorter : what --quick changes in each recipe
+    kept : labels of the cases that --quick keeps; empty for all
+    shortened_from : the whole one, if this is a short one
+    """
+
+    cases: tuple[Case, ...] = ()
+    shorter: Mapping[str, Any] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+    shortened_from: Cases | None = None
+
+    def quick(self) -> Cases:
+        """Fewer examples, epochs and runs, as `shorter` says, and only the cases in `kept`."""
+        cases = tuple(
+            replace(case, recipe=replace(case.recipe, **self.shorter))
+            for case in self.cases
+            if not self.kept or case.label in self.kept
+        )
+        return replace(self, cases=cases, shortened_from=self)
+
+    def left_out(self) -> list[str]:
+        """Whatever differs from the whole one."""
+        whole = self.shortened_from
+        if whole is None:
+            return []
+        own = {case.label for case in self.cases}
+        lines = [f"{name}: {told(new)} instead of {told(old)}" for name, old, new in self.changes(whole)]
+        gone = [case.label for case in whole.cases if case.label not in own]
+        return lines + ([f"without {', '.join(gone)}"] if gone else [])
+
+    def changes(self, whole: Cases) -> list[tuple[str, Any, Any]]:
+        """Names and values, before and after."""
+        before = next(case.recipe for case in whole.cases if case.label == self.cases[0].label)
+        old, new = asdict(before), asdict(self.cases[0].recipe)
+        return [(name, old[name], new[name]) for name in self.shorter if old[name] != new[name]]
+
+    def describe(self) -> list[str]:
+        """The recipes in full, one a line."""
+        return [f"{case.label}: {json.dumps(asdict(case.recipe), ensure_ascii=False)}" for case in self.cases]
+
+    def run(self, work: Work) -> Outcome:
+        """Measure every case; one that cannot be read does not stop the others."""
+        found: dict[str, Measurement] = {}
+        failed: list[str] = []
+        for number, case in enumerate(self.cases, start=1):
+            work.tell(
+                f"\n[{number}/{len(self.cases)}] {case.label}: {model_name(case.recipe.model)}, D = {case.D:,}"
+            )
+            try:
+                found[case.label] = measure(
+                    replace(case.recipe, seed=work.seed), work.folder / case.folder, backend=work.backend,
+                    jobs=work.jobs, data_folder=work.data_folder, progress=work.progress, tell=work.tell,
+                )  # fmt: skip
+            except ValueError as error:
+                if number == len(self.cases) and not found:
+                    raise  # nothing worked: it is the input
+                failed.append(f"{case.label}: {error}")
+                work.tell(f"not read: {error}")
+                continue
+            failed += [f"{case.label}: {r['error']}" for r in found[case.label].failed]
+            work.tell(found[case.label].d_int.summary())
+        rows = [
+            row for case in self.cases if case.label in found for row in self.rows(case, found[case.label])
+        ]
+        return Outcome(
+            rows=tuple(rows),
+            runs=sum(map(runs, found.values())),
+            seconds=sum(m.seconds for m in found.values()),
+            pictures=self.pictures(found),
+            details=tuple(f"### {label}\n\n```text\n{m.table()}\n```" for label, m in found.items()),
+            failed=tuple(failed),
+        )
+
+    def rows(self, case: Case, m: Measurement) -> list[Row]:
+        """One for each rule; the records are the same."""
+        short = "shortened by --quick; " if self.shortened_from else ""
+        rows = []
+        for threshold, paper in case.paper.items():
+            reading = m.d_int
+            if threshold != case.recipe.threshold:
+                reading = read_off(replace(case.recipe, threshold=threshold), m.records)
+            read = f"{case.recipe.fraction:g} × baseline" if threshold is None else f"accuracy {threshold:g}"
+            rows.append(Row(case.label, m.D, read, paper, ours(reading), short + case.differs))
+        return rows
+
+    def pictures(self, found: Mapping[str, Measurement]) -> dict[str, Any]:
+        """Curves of up to six cases in one figure; of more, d_int against D."""
+        if not found:
+            return {}
+
+        def draw() -> Figure:
+            from npintdim.plots import curve_figure, nets_figure, several_figure
+
+            if len(found) == 1:
+                return curve_figure(next(iter(found.values())))
+            if len(found) <= 6:
+                return several_figure(found)
+            return nets_figure([(m.D, m.d_int, label) for label, m in found.items()])
+
+        return {self.name: draw}
+
+
+def runs(m: Measurement) -> int:
+    """All that were trained, those for the learning rates too."""
+    tried = sum(len(rates.tried) for rates in m.rates)
+    return len(m.records) + tried * (m.recipe.rates.seeds if m.recipe.rates else 0)
+
+
+def ours(found: DInt) -> str:
+    """A number with its interval, as short as it can be said."""
+    if found.d == float("inf"):
+        return f"> {found.tried[-1]:,}"
+    if found.d == float("-inf"):
+        return f"< {found.tried[0]:,}"
+    interval = found.interval().removeprefix("95 % interval ")
+    return f"{found.d:,.0f} ({interval})"
+
+
+def told(value: Any) -> str:
+    """A number of a recipe for people."""
+    if isinstance(value, dict):
+        if "sizes" in value:
+            return model_name(value)
+        return f"{value['kind']} at {value['lr']:g}" if "lr" in value else "a search"
+    if value is None:
+        return "none"
+    return f"{value:,}" if isinstance(value, int) else f"{value}"

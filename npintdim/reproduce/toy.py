@@ -1,0 +1,103 @@
+"""The toy problem: 1000 numbers, ten sums; d_int100 = 10, the Beta law below it, and the phase diagram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta, kstest
+
+from npintdim.phase import least_shares
+from npintdim.reproduce.base import Outcome, Reproduction, Row, Work
+from npintdim.toy import ToyProblem
+from npintdim.typing import Floats, Spec
+
+PROJECTIONS: dict[str, Spec] = {
+    "dense": {"kind": "dense"},
+    "Fastfood": {"kind": "fastfood", "blocks": "stacked", "signs": True},
+    "Fastfood as released": {"kind": "fastfood", "blocks": "single", "signs": False},
+}
+DS = tuple(range(1, 16))
+EXACT = 1e-9  # share of the starting loss that is rounding
+
+
+@dataclass(frozen=True)
+class Toy(Reproduction):
+    """Least loss by least squares in many subspaces of each d, for each projection.
+
+    Parameters
+    ----------
+    draws : random P at each d
+    """
+
+    draws: int = 400
+
+    def quick(self) -> Toy:
+        """Fewer draws."""
+        return replace(self, draws=100)
+
+    def left_out(self) -> list[str]:
+        """The other draws."""
+        return [f"draws: {self.draws} instead of {TOY.draws}"] if self.draws != TOY.draws else []
+
+    def describe(self) -> list[str]:
+        """The problem, d, draws and projections."""
+        toy = ToyProblem()
+        return [
+            f"D = {toy.D}, s = {toy.s}, d = {DS[0]} to {DS[-1]}, {self.draws} draws of P at each d",
+            str(PROJECTIONS),
+        ]
+
+    def run(self, work: Work) -> Outcome:
+        """Draw, and compare with the law."""
+        toy, began = ToyProblem(), perf_counter()
+        double = replace(work.backend, dtype=np.dtype(np.float64))
+        rows: list[Row] = []
+        pictures: dict[str, Any] = {}
+        for name, projection in PROJECTIONS.items():
+            work.tell(f"{name}: {self.draws} draws at each of {len(DS)} d")
+            shares = least_shares(projection, DS, self.draws, work.seed, double, toy)
+            rows += [
+                Row(f"{name}: d_int100", toy.D, "loss 0 in every draw", "10", str(smallest(shares)), "none"),
+                Row(f"{name}: law", toy.D, "worst of d < 10", "Beta((10−d)/2, d/2)", law(shares, toy.s),
+                    "our law; the paper has one run at each d"),
+            ]  # fmt: skip
+            pictures[f"phase-{name.replace(' ', '-')}"] = lambda kind=name, shares=shares: diagram(
+                kind, shares
+            )
+        return Outcome(tuple(rows), len(PROJECTIONS) * len(DS) * self.draws, perf_counter() - began, pictures)
+
+
+def smallest(shares: Floats) -> int | None:
+    """The first d from which on every draw reaches loss 0."""
+    return next((d for d, share in zip(DS, shares, strict=True) if share.max() < EXACT), None)
+
+
+def law(shares: Floats, s: int) -> str:
+    """The smallest Kolmogorov–Smirnov p over d < s, and where; times the number of d that were looked at."""
+    p = {
+        d: kstest(share, beta((s - d) / 2, d / 2).cdf).pvalue
+        for d, share in zip(DS, shares, strict=True)
+        if d < s
+    }
+    worst = min(p, key=lambda d: p[d])
+    corrected = min(1.0, p[worst] * len(p))
+    verdict = "holds" if corrected > 0.01 else "FAILS"
+    return f"{verdict} (p = {corrected:.2g} at d = {worst})"
+
+
+def diagram(kind: str, shares: Floats) -> Any:
+    """Success against d and tolerance, the law drawn over it."""
+    from npintdim.plots import phase_figure
+
+    return phase_figure(DS, shares, kind)
+
+
+TOY = Toy(
+    "toy",
+    "the toy problem: d_int100 = 10, the Beta law, the phase diagram",
+    "18,000 draws, 1 minute",
+    "4,500 draws, 20 s",
+)

@@ -1,0 +1,276 @@
+"""The paper's table: sizes of its networks, every recipe run small on made-up files, the command and what it leaves."""
+
+import re
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from data_helpers import cifar_archive, file_of, idx_bytes
+
+from npintdim import work as work_module
+from npintdim.backend import get_backend
+from npintdim.cli import main
+from npintdim.data import fetch, registry
+from npintdim.data.registry import IDX_NAMES, Source
+from npintdim.reproduce import REPRODUCTIONS, Work, markdown, plain, reproduction, write_report
+from npintdim.reproduce.cases import Cases
+from npintdim.reproduce.toy import TOY
+
+CASES = {name: one for name, one in REPRODUCTIONS.items() if isinstance(one, Cases)}
+TINY = {
+    "epochs": 1,
+    "limit_train": 48,
+    "batch_size": 16,
+    "d": (4, 9),
+    "seeds": 1,
+    "direct_seeds": 1,
+    "rates": None,
+}
+
+
+def gz(content):
+    import gzip
+
+    return gzip.compress(content, 1, mtime=0)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder with MNIST and CIFAR-10 of 60 training and 20 test images, noise of the right shapes in the right formats."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "data"
+    arrays = [rng.integers(0, high, shape) for high, shape in
+              ((256, (60, 28, 28)), (10, (60,)), (256, (20, 28, 28)), (10, (20,)))]  # fmt: skip
+    mnist = {name: gz(idx_bytes(array)) for name, array in zip(IDX_NAMES, arrays, strict=True)}
+
+    def batch(n):
+        labels = rng.integers(0, 10, (n, 1))
+        return np.hstack((labels, rng.integers(0, 256, (n, 3072)))).astype(np.uint8).tobytes()
+
+    names = [f"data_batch_{k}.bin" for k in range(1, 6)]
+    cifar = {
+        "cifar-10-binary.tar.gz": cifar_archive(
+            {**{n: batch(12) for n in names}, "test_batch.bin": batch(20)}
+        )
+    }
+    for name, kind, contents in (("mnist", "idx", mnist), ("cifar10", "cifar", cifar)):
+        (folder / name).mkdir(parents=True)
+        for file, content in contents.items():
+            (folder / name / file).write_bytes(content)
+        source = Source(name, kind, (), tuple(file_of(file, content) for file, content in contents.items()))
+        monkeypatch.setitem(registry.REGISTRY, name, source)
+    work_module.load.cache_clear()
+    yield folder
+    work_module.load.cache_clear()
+
+
+def tiny(cases):
+    """Few examples and d, and a batch that fits; every network and projection stays."""
+    return replace(cases, cases=tuple(replace(c, recipe=replace(c.recipe, **TINY)) for c in cases.cases))
+
+
+# ---- what the recipes are ----
+
+
+def test_every_network_has_the_papers_D():
+    D = {name: [case.D for case in cases.cases] for name, cases in CASES.items()}
+    assert set(D["mnist-fc"] + D["mnist-fc-projections"]) == {199_210}
+    assert set(D["lenet"] + D["lenet-as-released"] + D["lenet-projections"]) == {44_426}
+    assert D["shuffled-pixels"] == [199_210, 44_426]
+    assert D["shuffled-labels"] == [959_610] * 3
+    assert D["softmax"] == [7_850]
+    assert D["lenet-variants"] == [44_426, 286_334, 193_370, 3_640_574]
+    assert D["cifar10-fc"] + D["cifar10-lenet"] == [656_810, 62_006]
+    assert len(set(D["fc-nets"])) == 20
+    assert 199_210 in D["fc-nets"]
+    assert max(D["fc-nets"]) / min(D["fc-nets"]) == pytest.approx(24.1, abs=0.05)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_recipe_is_complete(name):
+    cases = CASES[name]
+    labels = [case.label for case in cases.cases]
+    assert len({case.folder for case in cases.cases}) == len(labels)
+    assert set(cases.kept) <= set(labels)
+    assert cases.left_out() == []
+    short = cases.quick()
+    left_out = "; ".join(short.left_out())
+    assert "epochs: " in left_out
+    for gone in set(labels) - {case.label for case in short.cases}:
+        assert gone in left_out
+    for case, line in zip(cases.cases, cases.describe(), strict=True):
+        for number in (
+            "lr",
+            "epochs",
+            "batch_size",
+            "limit_train",
+            "beta2",
+            "direct_seeds",
+            "precision",
+            "kind",
+        ):
+            assert f'"{number}"' in line
+        assert case.recipe.epochs > short.cases[0].recipe.epochs
+        assert case.differs
+        assert None in case.paper
+
+
+def test_projections_are_compared_with_nothing_else_different():
+    for name in ("mnist-fc-projections", "lenet-projections"):
+        assert len({str(replace(c.recipe, projection={"kind": "dense"})) for c in CASES[name].cases}) == 1
+        assert len({str(c.recipe.projection) for c in CASES[name].cases}) == 6
+
+
+# ---- every recipe, run ----
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_recipe_runs(name, files, tmp_path):
+    cases = tiny(CASES[name] if len(CASES[name].cases) < 20 else CASES[name].quick())
+    told = []
+    work = Work(tmp_path / "out", get_backend(threads=1), 1, str(files), False, told.append)
+    outcome = cases.run(work)
+    assert outcome.failed == ()
+    assert outcome.runs == 3 * len(cases.cases)
+    assert [row.what for row in outcome.rows] == [case.label for case in cases.cases for _ in case.paper]
+    assert {row.paper for row in outcome.rows} >= {
+        paper for case in cases.cases for paper in case.paper.values()
+    }
+    text = "\n".join(told)
+    for case in cases.cases:
+        assert case.label in text
+        assert (work.folder / case.folder / "summary.json").exists()
+    again = cases.run(work)
+    assert again.rows == outcome.rows
+    assert again.seconds == outcome.seconds  # of the records: nothing was done again
+
+
+def test_a_case_that_cannot_be_read_does_not_stop_the_others(files, tmp_path):
+    cases = tiny(CASES["mnist-fc-projections"])
+    wrong = replace(
+        cases.cases[0], recipe=replace(cases.cases[0].recipe, projection={"kind": "sparse", "density": 2.0})
+    )
+    outcome = replace(cases, cases=(wrong, *cases.cases[1:])).run(
+        Work(tmp_path / "out", get_backend(threads=1), 1, str(files), False)
+    )
+    assert {row.what for row in outcome.rows} == {case.label for case in cases.cases[1:]}
+    assert re.match("FC, stacked, S: density is 2.0", outcome.failed[0])
+
+
+# ---- the toy ----
+
+
+def test_toy(tmp_path):
+    outcome = replace(TOY, draws=40).run(Work(tmp_path, get_backend("numpy", threads=1)))
+    ours = {row.what: row.ours for row in outcome.rows}
+    for kind in ("dense", "Fastfood", "Fastfood as released"):
+        assert ours[f"{kind}: d_int100"] == "10"
+    assert ours["dense: law"].startswith("holds")
+    assert ours["Fastfood: law"].startswith("holds")
+    assert ours["Fastfood as released: law"].startswith("FAILS")  # no S: not isotropic
+    assert len(outcome.pictures) == 3
+    assert TOY.quick().left_out() == ["draws: 100 instead of 400"]
+
+
+# ---- the command ----
+
+
+def test_the_list(capsys):
+    for argv in (["reproduce"], ["reproduce", "--list"]):
+        assert main(argv) == 0
+        out = capsys.readouterr().out
+        for name, one in REPRODUCTIONS.items():
+            assert re.search(rf"^{re.escape(name)} +{re.escape(one.title)}$", out, re.MULTILINE)
+            assert one.cost in out
+
+
+def test_the_command(files, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(REPRODUCTIONS, "softmax", tiny(CASES["softmax"]))
+    argv = ["reproduce", "softmax", "--folder", str(files), "--jobs", "1", "--quiet"]
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert "[1/1] softmax regression: 784-10, D = 7,850" in out
+    assert f"again    npintdim reproduce softmax --folder {files} --jobs 1 --quiet" in out
+    assert re.search(r"cost +3 runs, \d+ s of computing; this time \d+ s", out)
+    report = (tmp_path / "results" / "reproduce-softmax" / "report.md").read_text(encoding="utf-8")
+    assert "| softmax regression | 7,850 | 0.9 × baseline | – |" in report
+    assert '"batch_size": 16' in report
+    if find_spec("matplotlib"):
+        assert "![softmax.png](softmax.png)" in report
+        assert (tmp_path / "results" / "reproduce-softmax" / "softmax.png").stat().st_size > 1000
+
+
+def test_quick_says_what_it_leaves_out(files, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    short = tiny(CASES["softmax"]).cases
+    small = replace(CASES["softmax"], cases=short, shorter={"epochs": 2, "limit_train": 32})
+    monkeypatch.setitem(REPRODUCTIONS, "softmax", small)
+    assert main(["reproduce", "softmax", "--quick", "--folder", str(files), "--jobs", "1", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "--quick leaves out: limit_train: 32 instead of 48" in out
+    assert "softmax regression: shortened by --quick; " in out
+    report = (tmp_path / "results" / "reproduce-softmax-quick" / "report.md").read_text(encoding="utf-8")
+    assert "**Left out by --quick:** epochs: 2 instead of 1; limit_train: 32 instead of 48." in report
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["mnist-fcc"], "unknown reproduction 'mnist-fcc': .*Did you mean 'mnist-fc'"),
+        (["toy", "softmax", "--out", "x"], "--out is x, and 2 names are given: it needs one"),
+        (
+            ["cifar10-fc", "--folder", "."],
+            "cifar10: cifar-10-binary.tar.gz not found, neither in cifar10 nor",
+        ),
+        (["mnist-fc", "--jobs", "0"], "jobs is 0: jobs ≥ 1 is needed"),
+    ],
+)
+def test_errors_in_one_line(argv, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["reproduce", *argv, "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert re.search(message, err)
+    assert err.count("\n") == 1
+
+
+def test_without_the_cifar_archive_it_says_where_to_put_it(monkeypatch, tmp_path):
+    pytest.importorskip("pooch")
+    monkeypatch.setenv("NPINTDIM_DATA", str(tmp_path))
+    source = replace(registry.CIFAR10, mirrors=())
+    with pytest.raises(
+        OSError,
+        match=r"put cifar-10-binary.tar.gz \(170,052,171 bytes\) into a folder and set NPINTDIM_DATA to it",
+    ):
+        fetch.locate(source, cache=tmp_path / "cache")
+
+
+def test_the_table_says_what_differs_once():
+    rows = tiny(CASES["lenet"]).cases[0].paper
+    assert set(rows) == {None, 0.9}
+    assert reproduction("lenet").cases[0].paper[0.9] == "290"
+    from npintdim.reproduce import Row
+
+    two = [
+        Row("LeNet", 44_426, at, paper, "266 (241 to 297)", "epochs")
+        for at, paper in (("a", "275"), ("b", "290"))
+    ]
+    assert plain(two).count("epochs") == 1
+    assert markdown(two).splitlines()[2] == "| LeNet | 44,426 | a | 275 | 266 (241 to 297) | epochs |"
+
+
+def test_a_report_without_pictures_says_why(tmp_path):
+    from npintdim.reproduce import Outcome, Row
+
+    def no_matplotlib():
+        raise ImportError("plots need matplotlib: pip install 'npintdim[plot]'")
+
+    outcome = Outcome(
+        (Row("a", 1, "b", "c", "d", "e"),), 1, 0.5, {"curve": no_matplotlib}, failed=("broken",)
+    )
+    work = Work(tmp_path, get_backend("numpy", threads=1))
+    assert "none: plots need matplotlib: pip install" in write_report(
+        TOY, outcome, work, "npintdim reproduce toy", 1.0
+    )
+    assert "**Failed:** broken" in (tmp_path / "report.md").read_text(encoding="utf-8")
