@@ -152,7 +152,7 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
     order = namespace(x).asarray(order)
     for i, start in enumerate(range(0, len(x), config.batch_size)):
         own = order[start : start + config.batch_size]
-        yield Batch(x[own], labels[own], step + i)
+        yield Batch(x.take(own, axis=0), labels[own], step + i)
 
 
 def measure(
