@@ -17,7 +17,7 @@ from npintdim.kernels import reference
 pytest.importorskip("numba", reason=NO_NUMBA)
 
 from npintdim.kernels import numba_cpu
-from npintdim.kernels.numba_cpu import jit
+from npintdim.kernels.numba_cpu import jit, share
 
 FLOATS = (np.float32, np.float64)
 SEED = 2**64 - 1
@@ -27,6 +27,7 @@ SEED = 2**64 - 1
 def wake_threads_for_any_work(monkeypatch):
     """Small cases would run serial however many threads are asked for."""
     monkeypatch.setattr(jit, "WAKING", 0.0)
+    monkeypatch.setattr(share, "LEAST", 0.0)
 
 
 THREADS = (2, 3)

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.jit import frozen, jit
 from npintdim.kernels.numba_cpu.lanes import flip, gather, mask
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.simd import LANES, load, store
 from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
 from npintdim.typing import Floats, Ints, Words
 
 PARTS = 8
 LARGE = 1 << 15  # numbers in a block that threads may share
+PIECE, COLUMNS = 1 << 12, 1 << 9  # numbers of y, or columns of its eighths, that a thread takes at a time
 
 
 @jit
@@ -65,28 +67,29 @@ def read_back(table, B, start):
     sign(table, B, start, table)
 
 
-@spread
-def apply_blocks(v, B, Pi, G, S, m, y, part, parts):
-    """Blocks of y from end to end."""
+@shared
+def apply_blocks(v, B, Pi, G, S, m, y, work):
+    """Blocks of y from end to end, a few at a time."""
     blocks, n = Pi.shape
     table, x = np.empty(m, v.dtype), np.empty(n, v.dtype)
-    low, high = own(blocks, part, parts)
-    for b in range(low, high):
-        read_table(v, B, b * m, table)
-        permute(table, Pi[b], G[b], x)
-        hadamard(x)
-        kept = y[b * n : (b + 1) * n]
-        sign(x[: len(kept)], S, b * n, kept)
+    few = max(1, PIECE // n)
+    for piece in each(work, 0, (blocks + few - 1) // few):
+        for b in range(piece * few, min(blocks, (piece + 1) * few)):
+            read_table(v, B, b * m, table)
+            permute(table, Pi[b], G[b], x)
+            hadamard(x)
+            kept = y[b * n : (b + 1) * n]
+            sign(x[: len(kept)], S, b * n, kept)
+    linger(work)
 
 
-@spread
-def adjoint_blocks(g, B, Pi, G, S, sums, part, parts):
+@shared
+def adjoint_blocks(g, B, Pi, G, S, sums, work):
     """sums[q] = sum over part q of the blocks."""
     blocks, n = Pi.shape
     m = sums.shape[1]
     table, x = np.empty(m, g.dtype), np.empty(n, g.dtype)
-    low, high = own(PARTS, part, parts)
-    for q in range(low, high):
+    for q in each(work, 0, PARTS):
         for b in range(blocks * q // PARTS, blocks * (q + 1) // PARTS):
             seen = g[b * n : (b + 1) * n]
             sign(seen, S, b * n, x[: len(seen)])
@@ -96,32 +99,40 @@ def adjoint_blocks(g, B, Pi, G, S, sums, part, parts):
             read_back(table, B, b * m)
             for k in range(m):
                 sums[q, k] += table[k]
+    linger(work)
 
 
-@spread
-def permute_eighths(table, Pi, G, x, part, parts):
-    """H (G ∘ table[Π]) but for the last three rounds; Pi, G and x have eight rows."""
-    low, high = own(PARTS, part, parts)
-    for q in range(low, high):
+@shared
+def apply_eighths(table, Pi, G, S, start, x, y, work):
+    """y = S ∘ H (G ∘ table[Π]), whose first row is `start`; Pi, G and x have eight rows."""
+    h = x.shape[1]
+    for q in each(work, 0, PARTS):
         permute(table, Pi[q], G[q], x[q])
         hadamard(x[q])
+    for piece in each(work, 1, h // COLUMNS):
+        low, high = piece * COLUMNS, (piece + 1) * COLUMNS
+        join_eighths(x, low, high)
+        for q in range(PARTS):
+            kept = y[q * h + low : q * h + high]
+            sign(x[q][low : low + len(kept)], S, start + q * h + low, kept)
+    linger(work)
 
 
-@spread
-def permute_eighths_back(x, Pi, G, tables, part, parts):
-    """tables[q] = Πᵀ (G ∘ H x) of eighth q, where the last three rounds of H have been done first."""
-    low, high = own(PARTS, part, parts)
-    for q in range(low, high):
+@shared
+def adjoint_eighths(g, Pi, G, S, start, x, tables, work):
+    """tables[q] = Πᵀ (G ∘ H pad(S ∘ g)) of eighth q: the last three rounds of H first."""
+    h = x.shape[1]
+    for piece in each(work, 0, h // COLUMNS):
+        low, high = piece * COLUMNS, (piece + 1) * COLUMNS
+        for q in range(PARTS):
+            seen = g[q * h + low : q * h + high]
+            sign(seen, S, start + q * h + low, x[q][low : low + len(seen)])
+            x[q][low + len(seen) : high] = 0
+        join_eighths(x, low, high)
+    for q in each(work, 1, PARTS):
         hadamard(x[q])
         permute_back(x[q], Pi[q], G[q], tables[q])
-
-
-@spread
-def sign_eighths(x, S, start, y, h, part, parts):
-    """y = S ∘ x, both cut into eighths of h."""
-    low, high = own(PARTS, part, parts)
-    for q in range(low, high):
-        sign(x[q * h : (q + 1) * h], S, start + q * h, y[q * h : (q + 1) * h])
+    linger(work)
 
 
 def apply_large(v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, y: Floats, threads: int) -> None:
@@ -130,20 +141,15 @@ def apply_large(v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, y: F
     table, x = np.empty(m, dtype=v.dtype), np.empty((PARTS, n // PARTS), dtype=v.dtype)
     for b, kept in enumerate(np.split(y, range(n, len(y), n))):
         read_table(v, B, b * m, table)
-        permute_eighths(table, Pi[b].reshape(x.shape), G[b].reshape(x.shape), x, threads)
-        join_eighths(x.reshape(-1), threads)
-        sign_eighths(x.reshape(-1)[: len(kept)], S, b * n, kept, n // PARTS, threads)
+        apply_eighths(table, Pi[b].reshape(x.shape), G[b].reshape(x.shape), S, b * n, x, kept, threads)
 
 
 def adjoint_large(g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, sums: Floats, threads: int) -> None:
     """sums[b] = block b of Pᵀ g."""
     m, n = sums.shape[1], Pi.shape[1]
-    tables = np.empty((PARTS, m), dtype=g.dtype)
+    tables, x = np.empty((PARTS, m), dtype=g.dtype), np.empty((PARTS, n // PARTS), dtype=g.dtype)
     for b, seen in enumerate(np.split(g, range(n, len(g), n))):
-        x = np.zeros((PARTS, n // PARTS), dtype=g.dtype)
-        sign_eighths(seen, S, b * n, x.reshape(-1)[: len(seen)], n // PARTS, threads)
-        join_eighths(x.reshape(-1), threads)
-        permute_eighths_back(x, Pi[b].reshape(x.shape), G[b].reshape(x.shape), tables, threads)
+        adjoint_eighths(seen, Pi[b].reshape(x.shape), G[b].reshape(x.shape), S, b * n, x, tables, threads)
         tables.sum(axis=0, out=sums[b])
         read_back(sums[b], B, b * m)
 

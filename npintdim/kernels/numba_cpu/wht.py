@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import jit, own, spread, worth
+from npintdim.kernels.numba_cpu.jit import jit
 from npintdim.kernels.numba_cpu.lanes import butterflies
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.simd import LANES
 from npintdim.typing import Floats
 
@@ -82,30 +83,30 @@ def hadamard(x):
             h *= r
 
 
-@spread
-def hadamard_rows(x, part, parts):
+@jit
+def join_eighths(x, low, high):
+    """The last three rounds of H x, in the columns low, ..., high − 1 of the eighths of x."""
+    for k in range(low, high, LANES):
+        radix8(x, k, x.size // 8)
+
+
+@shared
+def hadamard_rows(x, work):
     """Every row of x in place."""
-    low, high = own(len(x), part, parts)
-    for r in range(low, high):
+    for r in each(work, 0, len(x)):
         hadamard(x[r])
+    linger(work)
 
 
-@spread
-def hadamard_eighths(x, part, parts):
-    """Every eighth of x in place."""
+@shared
+def hadamard_eighths(x, work):
+    """H x in place: every eighth, then what joins them."""
     h = len(x) // 8
-    low, high = own(8, part, parts)
-    for r in range(low, high):
-        hadamard(x[r * h : (r + 1) * h])
-
-
-@spread
-def join_eighths(x, part, parts):
-    """The last three rounds."""
-    h = len(x) // 8
-    low, high = own(h // LANES, part, parts)
-    for k in range(low * LANES, high * LANES, LANES):
-        radix8(x, k, h)
+    for q in each(work, 0, 8):
+        hadamard(x[q * h : (q + 1) * h])
+    for q in each(work, 1, 8):
+        join_eighths(x, q * h // 8, (q + 1) * h // 8)
+    linger(work)
 
 
 def wht(x: Floats, threads: int = 1) -> Floats:
@@ -113,12 +114,11 @@ def wht(x: Floats, threads: int = 1) -> Floats:
     n = x.shape[-1]
     if n < 1 or n & (n - 1):
         raise ValueError(f"x has {n} entries along its last axis: a power of two is needed")
-    y = np.array(x, order="C")
-    rows = y.reshape(-1, n)
-    if threads > 1 and len(rows) < threads and n >= WIDE:
-        for row in rows:
-            hadamard_eighths(row, threads)
-            join_eighths(row, threads)
+    y = x.copy()
+    if y.ndim == 1 and (threads == 1 or n < WIDE):
+        hadamard(y)
+    elif y.ndim == 1:
+        hadamard_eighths(y, threads)
     else:
-        hadamard_rows(rows, worth(threads, y.size / 4000))
+        hadamard_rows(y.reshape(-1, n), worth(threads, y.size / 4000))
     return y
