@@ -8,8 +8,6 @@ folded, still in the smallest cache that holds it.
 
 from __future__ import annotations
 
-import numpy as np
-
 from npintdim.kernels.numba_cpu.jit import jit
 from npintdim.kernels.numba_cpu.lanes import butterflies
 from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
