@@ -203,7 +203,7 @@ def main() -> None:
         (0.006, 0.006, 0.08),
         (0.025, 0.008, 0.25),
     ):
-        values, runs = until(reference(), sd, base_sd, precision, n // 2, seed=3)
+        values, runs = until(reference(), sd, base_sd, precision, n, seed=3)
         name = f"sd {sd:g}, baseline {base_sd:g}: until ±{100 * precision:g} %, {runs:.1f} runs on average"
         stopped[name] = values
     table("A search that stops by itself, 24 runs at most", stopped)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from npintdim.adaptive import choose_rates, performance, pursue
+from npintdim.adaptive import performance, pursue
 from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimate import DInt, d_int
@@ -18,6 +18,7 @@ from npintdim.records import read_theta
 from npintdim.report import COLUMNS, another, as_csv, clear, summary, write_report
 from npintdim.runs import RunSpec, parts
 from npintdim.sweep import sweep
+from npintdim.tuning import choose_rates
 from npintdim.typing import Spec
 from npintdim.work import load
 

@@ -19,7 +19,7 @@ class RateSearch:
 
     Parameters
     ----------
-    d : where the subspace's rate is searched; None for the middle of the grid of d, or a search's first d
+    d : where the subspace's rate is searched; None for near the crossing, bracketed by factors of 4 before
     seeds : repetitions at each rate
     holdout : share of the training data that is held out, and decides; the test set is never looked at
     step : ratio of neighbouring rates
@@ -72,18 +72,24 @@ class Rates:
     d : of the subspace; None for direct training
     tried : ascending
     performance : on what was held out, mean over seeds; NaN where training diverged
-    seconds : of computing
+    runs, seconds : that it took, with those that found d
     """
 
     d: int | None
     tried: tuple[float, ...]
     performance: tuple[float, ...]
+    runs: int
     seconds: float
 
     @property
     def chosen(self) -> float:
         """The best rate, the smaller of equals."""
         return best(dict(zip(self.tried, self.performance, strict=True)))
+
+    @property
+    def reached(self) -> float:
+        """By the chosen rate, on what was held out."""
+        return self.performance[self.tried.index(self.chosen)]
 
     @property
     def on_edge(self) -> bool:

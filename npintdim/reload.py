@@ -50,4 +50,4 @@ def recipe_of(spec: Spec) -> Recipe:
 def rates_of(spec: Spec) -> Rates:
     """Likewise; JSON has null for NaN."""
     performance = tuple(math.nan if p is None else p for p in spec["performance"])
-    return Rates(spec["d"], tuple(spec["tried"]), performance, spec["seconds"])
+    return Rates(spec["d"], tuple(spec["tried"]), performance, spec["runs"], spec["seconds"])

@@ -185,7 +185,7 @@ def compressed(m: Measurement) -> str:
 def cost(m: Measurement) -> str:
     """Runs, seconds, and on what."""
     ran = next((r for r in m.records if "backend" in r), {})
-    tried = sum(len(r.tried) for r in m.rates) * (m.recipe.rates.seeds if m.recipe.rates else 0)
+    tried = sum(r.runs for r in m.rates)
     also = f" and {tried} for the learning rates" if tried else ""
     on = ", ".join(f"{name} {v}" for name, v in (ran.get("versions") or versions()).items())
     return (

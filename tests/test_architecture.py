@@ -37,6 +37,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["cluster"],
     ["sweep", "compress"],
     ["adaptive", "measurement"],
+    ["tuning"],
     ["report"],
     ["measure"],
     ["reload", "bench", "testing"],

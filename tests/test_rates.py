@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.adaptive import choose_rates
 from npintdim.cli import main
 from npintdim.data.holdout import hold_out
 from npintdim.rates import Rates, RateSearch, best, guess
 from npintdim.recipes import adam, fully_connected
 from npintdim.runs import RunSpec, run
+from npintdim.tuning import choose_rates
 from npintdim.work import Work
 
 RECIPE = nid.Recipe(
@@ -65,14 +65,14 @@ def test_a_best_rate_on_the_edge_widens_the_grid_until_it_lies_inside():
 def test_it_ends_and_an_edge_is_said():
     assert len(tried(peak(1e9))) == len(tried(peak(1, over=0))) == 7
     assert len(tried(peak(1e9), most=4)) == 4
-    rates = Rates(60, (0.01, 0.03, 0.09), (0.5, 0.6, 0.7), 1.0)
+    rates = Rates(60, (0.01, 0.03, 0.09), (0.5, 0.6, 0.7), 3, 1.0)
     assert rates.chosen == 0.09
     assert rates.on_edge
     assert rates.summary() == (
         "learning rate, d = 60: 0.09 (held out 0.01: 0.5000, 0.03: 0.6000, 0.09: 0.7000; the best is on the edge, "
         "better ones may lie beyond)"
     )
-    inside = Rates(None, (0.01, 0.03, 0.09), (0.5, 0.6, math.nan), 1.0)
+    inside = Rates(None, (0.01, 0.03, 0.09), (0.5, 0.6, math.nan), 3, 1.0)
     assert not inside.on_edge
     assert (
         inside.summary()
@@ -181,12 +181,13 @@ def trained(reach, D=6400, done=None):
 def test_the_subspace_begins_where_the_direct_search_ended():
     """The best direct rate is .03 and not the recipe's .01; in the subspace .03·sqrt(6400/64) = .3 is the guess."""
     done, lines = [], []
-    recipe = replace(RECIPE, d=None, first=64, rates=RateSearch(seeds=2))
+    recipe = replace(RECIPE, rates=RateSearch(d=64, seeds=2))
     train = trained(lambda d, lr, k: peak(0.03 if d is None else 0.3)(lr) + 0.001 * k, done=done)
     chosen, (direct, inside) = choose_rates(recipe, "float32", train, lines.append)
     assert (direct.chosen, inside.chosen) == (0.03, 0.3)
     assert chosen == replace(recipe, direct_optimizer=adam(0.03), optimizer=adam(0.3), lr_at=64)
-    assert (direct.d, inside.d, direct.seconds, inside.seconds) == (None, 64, 8.0, 6.0)
+    assert (direct.d, inside.d) == (None, 64)
+    assert (direct.runs, inside.runs, direct.seconds, inside.seconds) == (8, 6, 8.0, 6.0)
     assert direct.performance[2] == pytest.approx(0.9005)  # the mean over both seeds
     assert all(spec.holdout == 0.2 for spec in done)
     assert [spec.seed for spec in done] == [0, 1] * 7
@@ -199,16 +200,39 @@ def test_the_subspace_begins_where_the_direct_search_ended():
     ]
 
 
-@pytest.mark.parametrize(
-    ("recipe", "d"),
-    [
-        (RECIPE, 60),
-        (replace(RECIPE, d=None), 64),  # the power of 4 next to sqrt(6400)
-        (replace(RECIPE, rates=RateSearch(d=33)), 33),
-    ],
-)
-def test_where_the_subspaces_rate_is_searched(recipe, d):
-    _, (_, inside) = choose_rates(recipe, "float32", trained(lambda d, lr, k: peak(0.1)(lr)), print)
+def crossing(d_90, D=6400, best=0.9):
+    """Direct training reaches `best` at .01; 1 − p ∝ 1/sqrt(d) crosses nine tenths of it at d_90."""
+
+    def reach(d, lr, k):
+        at = 0.01 if d is None else guess(0.01, adam(1), D, d)
+        p = best if d is None else 1 - (1 - 0.9 * best) * math.sqrt(d_90 / d)
+        return max(p - 0.02 * math.log(lr / at) ** 2, 0)
+
+    return reach
+
+
+@pytest.mark.parametrize("grid", [None, (20, 60, 200)])
+@pytest.mark.parametrize("d_90", [3, 100, 5000])
+def test_the_subspaces_rate_is_searched_near_the_crossing(d_90, grid):
+    done, lines = [], []
+    train = trained(crossing(d_90), done=done)
+    chosen, (_, inside) = choose_rates(replace(RECIPE, d=grid), "float32", train, lines.append)
+    assert inside.d == pytest.approx(d_90, rel=0.05)
+    assert inside.chosen == pytest.approx(0.01 * math.sqrt(6400 / inside.d), rel=0.05)
+    assert chosen.lr_at == inside.d
+    bracket = [s for s in done if s.d not in (None, inside.d)]
+    assert 2 <= len(bracket) <= 6
+    assert all(s.optimizer["lr"] == pytest.approx(0.01 * math.sqrt(6400 / s.d), rel=0.05) for s in bracket)
+    assert all(s.holdout == 0.2 for s in done)
+    assert inside.runs == len(bracket) + len(inside.tried)
+    assert lines[2].startswith(
+        "where to search the subspace's learning rate: nothing is known; next d = 64 and 256"
+    )
+
+
+@pytest.mark.parametrize(("reach", "d"), [(crossing(1e9), 6400), (crossing(1e-3), 1)])
+def test_without_a_crossing_it_is_searched_at_the_end(reach, d):
+    _, (_, inside) = choose_rates(RECIPE, "float32", trained(reach), print)
     assert inside.d == d
 
 
@@ -248,7 +272,9 @@ def test_measured_with_searched_rates(tmp_path, monkeypatch):
     direct, inside = m.rates
     assert {r["spec"]["optimizer"]["lr"] for r in m.records if "d" not in r["spec"]} == {direct.chosen}
     used = {r["spec"]["d"]: r["spec"]["optimizer"]["lr"] for r in m.records if "d" in r["spec"]}
-    assert used == pytest.approx({d: inside.chosen * math.sqrt(60 / d) for d in (20, 60, 200)}, rel=5e-3)
+    assert used == pytest.approx(
+        {d: inside.chosen * math.sqrt(inside.d / d) for d in (20, 60, 200)}, rel=5e-3
+    )
     assert all("holdout" not in r["spec"] for r in m.records)
     assert lines[-1] == inside.summary()
     assert m.recipe == RECIPE
@@ -260,8 +286,8 @@ def test_measured_with_searched_rates(tmp_path, monkeypatch):
         sum(r["seconds"] for r in m.records) + direct.seconds + inside.seconds, abs=0.01
     )
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert f"| d = 60 | {inside.chosen:g} | " in report
-    assert f"and {len(direct.tried) + len(inside.tried)} for the learning rates" in report
+    assert f"| d = {inside.d} | {inside.chosen:g} | " in report
+    assert f"and {direct.runs + inside.runs} for the learning rates" in report
 
     monkeypatch.setattr(Work, "__call__", None)
     again = measured(RECIPE, tmp_path)
@@ -274,7 +300,8 @@ def test_the_command_searches_the_rates(tmp_path, capsys):
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "learning rate, direct: the guess is 0.003; next 0.001, 0.003, 0.009" in said
-    assert "\nlearning rate, d = 200: " in said
+    assert "\nwhere to search the subspace's learning rate: nothing is known; next d = 64 and 256\n" in said
+    assert "\nlearning rate, d = " in said
     kept = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert kept["recipe"]["rates"]["seeds"] == 2
     with pytest.raises(SystemExit):

@@ -65,9 +65,9 @@ def test_every_part_is_there(tmp_path):
 
 def test_searched_rates_are_told_with_their_table(tmp_path):
     rates = (
-        Rates(None, (0.0033, 0.01, 0.03), (0.9, 0.93, 0.92), 6.0),
-        Rates(60, (0.04, 0.12, 0.36), (0.7, 0.8, math.nan), 7.0),
-        Rates(90, (0.04, 0.12, 0.36), (0.7, 0.8, 0.9), 0.0),
+        Rates(None, (0.0033, 0.01, 0.03), (0.9, 0.93, 0.92), 3, 6.0),
+        Rates(60, (0.04, 0.12, 0.36), (0.7, 0.8, math.nan), 5, 7.0),
+        Rates(90, (0.04, 0.12, 0.36), (0.7, 0.8, 0.9), 3, 0.0),
     )
     text = write_report(
         made_up(tmp_path, replace(RECIPE, rates=nid.RateSearch()), rates), "npintdim"
@@ -78,7 +78,7 @@ def test_searched_rates_are_told_with_their_table(tmp_path):
     assert (
         "trained on 80 % of the training data and judged on the rest; the test set was not looked at" in text
     )
-    assert "9 runs and 9 for the learning rates, 26 s of computing in all" in text
+    assert "9 runs and 11 for the learning rates, 26 s of computing in all" in text
 
 
 @pytest.mark.parametrize(

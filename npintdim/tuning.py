@@ -1,0 +1,133 @@
+"""Learning rates, searched: directly, then in a subspace near the crossing, all on held-out training data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from npintdim.adaptive import Train, performance
+from npintdim.estimate import d_int
+from npintdim.rates import Rates, RateSearch, best, guess, rounded
+from npintdim.recipes import Recipe
+from npintdim.runs import RunSpec
+from npintdim.search import plan
+from npintdim.typing import Floats, Spec
+
+
+@dataclass
+class Trials:
+    """Trains on what is not held out, and remembers the records.
+
+    Parameters
+    ----------
+    recipe : with `rates`
+    dtype, train : see `npintdim.adaptive.pursue`
+    """
+
+    recipe: Recipe
+    dtype: str
+    train: Train
+    records: list[Spec] = field(default_factory=list)
+
+    @property
+    def how(self) -> RateSearch:
+        """What the recipe says."""
+        assert self.recipe.rates is not None
+        return self.recipe.rates
+
+    def __call__(self, pairs: Sequence[tuple[int | None, float]]) -> Floats:
+        """Performance at every (d, learning rate), mean over seeds; NaN if one of them diverged."""
+        specs = [self.spec(d, lr, k) for d, lr in pairs for k in range(self.how.seeds)]
+        arrived = self.train(specs)
+        self.records += arrived
+        return np.array([performance(r) for r in arrived]).reshape(len(pairs), -1).mean(axis=1)
+
+    def spec(self, d: int | None, lr: float, k: int) -> RunSpec:
+        """Repetition k of a rate."""
+        return self.recipe.trial(d, lr, k, self.dtype)
+
+
+def choose_rates(
+    recipe: Recipe, dtype: str, train: Train, tell: Callable[[str], None]
+) -> tuple[Recipe, tuple[Rates, ...]]:
+    """The recipe with both learning rates chosen on held-out training data, and how: direct, then in a subspace.
+
+    Parameters
+    ----------
+    recipe : its `rates` says how; with None nothing is done
+    dtype, train, tell : as in `pursue`
+
+    Raises
+    ------
+    ValueError
+        if training diverged or failed at every rate.
+    """
+    if recipe.rates is None:
+        return recipe, ()
+    trials = Trials(recipe, dtype, train)
+    direct = try_rates(trials, None, recipe.direct(0).config().optimizer.lr, tell)
+    D = next((int(r["D"]) for r in trials.records if "D" in r), 0)
+    trials = Trials(recipe, dtype, train)
+    d = recipe.rates.d or near_crossing(trials, direct, D, tell)
+    inside = try_rates(trials, d, guess(direct.chosen, recipe.optimizer, D, d), tell)
+    chosen = replace(
+        recipe,
+        direct_optimizer=recipe.direct_optimizer | {"lr": direct.chosen},
+        optimizer=recipe.optimizer | {"lr": inside.chosen},
+        lr_at=d,
+    )
+    return chosen, (direct, inside)
+
+
+def near_crossing(trials: Trials, direct: Rates, D: int, tell: Callable[[str], None]) -> int:
+    """A d near the crossing, where a better rate changes most: bracketed by factors of 4, with guessed rates.
+
+    Nothing of it enters the measurement.
+    """
+    recipe = trials.recipe
+    search, baseline = recipe.search(D), [direct.reached]
+    d: list[int] = []
+    reached: list[float] = []
+    while True:
+        following = plan(search, d, reached, baseline, recipe.at_once)
+        wanted = [run.d for run in following.runs if run.d is not None]
+        if not wanted or set(wanted) & set(d):
+            return d[-1]
+        tell(f"where to search the subspace's learning rate: {following.why}")
+        reached += trials(
+            [(i, rounded(guess(direct.chosen, recipe.optimizer, D, i))) for i in wanted]
+        ).tolist()
+        d += wanted
+        if not all(map(math.isnan, reached)):
+            found = d_int(d, reached, baseline, recipe.fraction, recipe.threshold, chance=recipe.chance)
+            if math.isfinite(found.isotonic):
+                return round(found.isotonic)
+
+
+def try_rates(trials: Trials, d: int | None, centre: float, tell: Callable[[str], None]) -> Rates:
+    """Learning rates around a first guess, directly or in a subspace."""
+    where = "direct" if d is None else f"d = {d}"
+    found: dict[float, float] = {}
+    while rates := trials.how.following(centre, found):
+        at = f"{best(found):g} is the best and on the edge" if found else f"the guess is {centre:.2g}"
+        at = "every rate diverged" if found and all(map(math.isnan, found.values())) else at
+        tell(f"learning rate, {where}: {at}; next {', '.join(f'{lr:g}' for lr in rates)}")
+        found |= zip(rates, trials([(d, lr) for lr in rates]).tolist(), strict=True)
+    tried = tuple(sorted(found))
+    if all(map(math.isnan, found.values())):
+        raise ValueError(
+            f"no learning rate from {tried[0]:g} to {tried[-1]:g} trains, {where}: {why(trials.records)}"
+        )
+    seconds = round(sum(r["seconds"] for r in trials.records), 3)
+    rates_found = Rates(d, tried, tuple(found[lr] for lr in tried), len(trials.records), seconds)
+    tell(rates_found.summary())
+    return rates_found
+
+
+def why(records: Iterable[Spec]) -> str:
+    """Why no run finished."""
+    failures = [r["error"] for r in records if r["status"] == "failed"]
+    return f"first failure: {failures[0]}" if failures else "every run diverged"
