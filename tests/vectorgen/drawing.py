@@ -209,12 +209,8 @@ def wht():
             comment = f"n = {n}, {dtype}" + (", integers" if x is known else "")
             given.add(comment, {"x": floats(x, dtype)}, {"y": floats(y)}, {"y": bound}, flags, dtype)
         for n in (1, 2, 64, 128):
-            x = thirds(3, n, dtype, seed=2**64 - 1)
-            y = page.wht(x, page.DTYPES[dtype])
-            bound = n * U[dtype] * sum(map(abs, x))
-            assert max(abs(a - b) for a, b in zip(y, exact.wht(x), strict=True)) <= bound
-            inputs, flags = {"seed": str(2**64 - 1), "lane": 3, "n": n}, {1: ["One"], 2: ["Two"]}.get(n, [])
-            seeded.add(f"n = {n}, {dtype}", inputs, {"y": floats(y, dtype)}, flags=flags, dtype=dtype)
+            add_seeded_wht(seeded, n, dtype)
+    add_seeded_wht(seeded, 1024, "float32")
     for n in (3, 6, 12):
         given.refuse(f"n = {n}", {"x": floats([1.0] * n)}, ["BadLength"], "float64")
     notes = {
@@ -224,6 +220,15 @@ def wht():
         "BadLength": "The length is no power of two, and must be refused.",
     }
     return notes, [given, seeded]
+
+
+def add_seeded_wht(group, n, dtype):
+    x = thirds(3, n, dtype, seed=2**64 - 1)
+    y = page.wht(x, page.DTYPES[dtype])
+    bound = n * U[dtype] * sum(map(abs, x))
+    assert max(abs(a - b) for a, b in zip(y, exact.wht(x), strict=True)) <= bound
+    inputs, flags = {"seed": str(2**64 - 1), "lane": 3, "n": n}, {1: ["One"], 2: ["Two"]}.get(n, [])
+    group.add(f"n = {n}, {dtype}", inputs, {"y": floats(y, dtype)}, flags=flags, dtype=dtype)
 
 
 def given_has(group, dtype):

@@ -12,7 +12,11 @@ def hadamard(i, k):
 
 
 def wht(x):
-    return [sum(hadamard(i, k) * Fraction(x[k]) for k in range(len(x))) for i in range(len(x))]
+    """H x, as integers over a common denominator: a power of two, since floats are."""
+    x = [Fraction(t) for t in x]
+    whole = max(t.denominator for t in x)
+    x = [int(t * whole) for t in x]
+    return [Fraction(sum(hadamard(i, k) * t for k, t in enumerate(x)), whole) for i in range(len(x))]
 
 
 def fastfood_matrix(B, Pi, G, S, d, number=Fraction):

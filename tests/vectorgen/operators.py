@@ -15,6 +15,10 @@ SHAPES = [  # D, d, blocks
     (31, 8, "stacked"), (8, 8, "stacked"), (6, 6, "stacked"), (20, 5, "stacked"), (21, 3, "stacked"),
     (1, 1, "single"), (5, 1, "single"), (16, 4, "single"), (17, 3, "single"), (16, 16, "single"),
 ]  # fmt: skip
+LARGER = [  # beyond the shortest vectors of a processor
+    (65, 20, "stacked", "float64"), (65, 20, "stacked", "float32"), (40, 33, "stacked", "float32"),
+    (65, 20, "single", "float64"), (65, 20, "single", "float32"), (64, 16, "stacked", "float32"),
+]  # fmt: skip
 NOTES = {
     "NonPow2": "d is no power of two: v is padded with zeros to m = 2^⌈log₂ d⌉, and Pᵀ g is cut to d.",
     "One": "d = 1: the first transform has length 1, and so have the blocks of the stacked form.",
@@ -63,39 +67,10 @@ def fastfood():
     scheme = "{}; B, Π, G, S of docs/random.md, section 8"
     seeded = Group("seeded", "apply", scheme.format(FASTFOOD), ("v", *drawn), ("y",), BITS)
     seeded_adjoint = Group("seeded", "adjoint", scheme.format(ADJOINT), ("g", *drawn), ("y",), reason)
-    for dtype in ("float64", "float32"):
-        for k, (D, d, blocks) in enumerate(SHAPES):
-            if dtype == "float32" and k % 2:
-                continue
-            signed = k % 7 != 6
-            seed = 2**64 - 1 - k
-            flags = fastfood_flags(D, d, blocks) + ["NoSigns"] * (not signed)
-            comment = f"D = {D}, d = {d}, {blocks}, {dtype}" + ", no output signs" * (not signed)
-            factors = exact.fastfood_factors(seed, D, d, blocks, signed, dtype)
-            v, g = thirds(1, d, dtype, start=64 * k), thirds(2, D, dtype, start=64 * k)
-            P = exact.fastfood_matrix(*factors, d)
-            y, z = exact.product(P, v), exact.product(exact.transposed(P), g)
-            bounds = fastfood_bounds(factors, v, g, dtype)
-            given = arrays(factors, dtype) | {"D": D, "d": d, "blocks": blocks}
-            options = {"D": D, "d": d, "seed": str(seed), "blocks": blocks, "signs": signed}
-            apply.add(
-                comment, {"v": floats(v, dtype)} | given, {"y": floats(y)}, {"y": bounds[0]}, flags, dtype
-            )
-            adjoint.add(
-                comment, {"g": floats(g, dtype)} | given, {"y": floats(z)}, {"y": bounds[1]}, flags, dtype
-            )
-            bits = page.fastfood_apply(v, seed, D, blocks, signed, dtype)
-            assert max(abs(a - b) for a, b in zip(bits, y, strict=True)) <= bounds[0]
-            seeded.add(
-                comment,
-                {"v": floats(v, dtype)} | options,
-                {"y": floats(bits, dtype)},
-                flags=flags,
-                dtype=dtype,
-            )
-            seeded_adjoint.add(
-                comment, {"g": floats(g, dtype)} | options, {"y": floats(z)}, {"y": bounds[1]}, flags, dtype
-            )
+    groups = apply, adjoint, seeded, seeded_adjoint
+    for dtype, step in (("float64", 1), ("float32", 2)):
+        for k, shape in list(enumerate(SHAPES))[::step]:
+            add_fastfood(groups, k, *shape, dtype)
     factors = arrays(exact.fastfood_factors(1, 8, 4), "float64") | {"D": 8, "d": 4, "blocks": "stacked"}
     options = {"D": 8, "d": 4, "seed": "1", "blocks": "stacked", "signs": True}
     for length in (3, 5):
@@ -106,7 +81,31 @@ def fastfood():
     refuse_sizes(seeded, options)
     changed = {"v": floats([1.0] * 4)} | options | {"blocks": "stakced"}
     seeded.refuse("blocks = 'stakced'", changed, ["BadOption"], "float64")
-    return NOTES, [apply, adjoint, seeded, seeded_adjoint]
+    for k, (*shape, dtype) in enumerate(LARGER, start=len(SHAPES)):
+        add_fastfood(groups, k, *shape, dtype)
+    return NOTES, groups
+
+
+def add_fastfood(groups, k, D, d, blocks, dtype):
+    """The same P in all four."""
+    apply, adjoint, seeded, seeded_adjoint = groups
+    signed, seed = k % 7 != 6, 2**64 - 1 - k
+    flags = fastfood_flags(D, d, blocks) + ["NoSigns"] * (not signed)
+    comment = f"D = {D}, d = {d}, {blocks}, {dtype}" + ", no output signs" * (not signed)
+    factors = exact.fastfood_factors(seed, D, d, blocks, signed, dtype)
+    v, g = thirds(1, d, dtype, start=64 * k), thirds(2, D, dtype, start=64 * k)
+    P = exact.fastfood_matrix(*factors, d)
+    y, z = exact.product(P, v), exact.product(exact.transposed(P), g)
+    bits = page.fastfood_apply(v, seed, D, blocks, signed, dtype)
+    bound, bound_z = fastfood_bounds(factors, v, g, dtype)
+    assert max(abs(a - b) for a, b in zip(bits, y, strict=True)) <= bound
+    given = arrays(factors, dtype) | {"D": D, "d": d, "blocks": blocks}
+    drawn = {"D": D, "d": d, "seed": str(seed), "blocks": blocks, "signs": signed}
+    v, g, z = {"v": floats(v, dtype)}, {"g": floats(g, dtype)}, {"y": floats(z)}
+    apply.add(comment, v | given, {"y": floats(y)}, {"y": bound}, flags, dtype)
+    adjoint.add(comment, g | given, z, {"y": bound_z}, flags, dtype)
+    seeded.add(comment, v | drawn, {"y": floats(bits, dtype)}, None, flags, dtype)
+    seeded_adjoint.add(comment, g | drawn, z, {"y": bound_z}, flags, dtype)
 
 
 def arrays(factors, dtype):
