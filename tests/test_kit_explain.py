@@ -1,14 +1,18 @@
 """`explain`: strangers' mistakes get their names, whatever is right gets none, and the table tells its own apart."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 import strangers as s
+from scipy import stats
 from scipy.linalg import hadamard
 
 import npintdim as nid
-from npintdim.testing import explain
+from npintdim.cli import main
+from npintdim.testing import cases, explain
+from npintdim.testing.explain_answers import explained
 from npintdim.testing.mistakes import TABLES
 
 FLOATS = [np.float32, np.float64]
@@ -110,6 +114,16 @@ WRONG = {  # family, level, task; fn, made when asked for; the names of the mist
     "port, Fortran": ("dense", "given", None, just(lambda v, p: np.reshape(p.P.ravel(), p.P.shape, order="F") @ v), ("column-major",), "C order"),
     "sparse, fancy +=": ("sparse", None, None, just(sparse_loses), ("repeated rows lost",), "index_add_"),
     "torch, weight.grad": ("linear", None, None, linear_in_torch, ("dW transposed",), "its transpose"),
+    "signs, unpackbits": ("maps", "given", "signs", just(
+        lambda w, p: 1 - 2 * np.unpackbits(w.view(np.uint8))[: p.count].astype(int)), ("highest bit of a byte first",), "unpackbits"),
+    "signs, 1 is +": ("maps", "given", "signs", just(
+        lambda w, p: np.array([1 if int(w[i // 32]) >> i % 32 & 1 else -1 for i in range(p.count)])), ("a 1 is +1",), "negated"),
+    "ranks": ("maps", "given", "permutation", just(
+        lambda w, p: np.array([sorted(w).index(x) for x in w])), ("inverse permutation",), "Ranks"),
+    "modulo": ("maps", "given", "integers", just(lambda w, p: w.astype(np.int64) % p.m), ("modulo",), "(w·m) >> 32"),
+    "uniform": ("maps", "given", "uniform", just(lambda w, p: ((w >> 8) + 0.5) / 2**24), ("in (0, 1)",), "(−1, 1)"),
+    "normals, int()": ("maps", "given", "normals", just(
+        lambda w, p: (stats.norm.ppf((w + 0.5) / 2**32) * 2**20).astype(np.int64)), ("cut towards zero",), "rint"),
     "philox, key": ("philox", None, None, just(s.my_philox(swap_key=True)), ("key halves swapped",), "seed >> 32"),
     "philox, ahead": ("philox", None, None, just(s.my_philox(ahead=1)), ("counter + 1",), "NumPy's"),
 }  # fmt: skip
@@ -159,6 +173,14 @@ RIGHT = {
     "linear": ("linear", None, None, just(
         lambda x, p: (np.einsum("no,io->ni", p.dy, p.W), np.einsum("ni,no->io", x, p.dy), p.dy.T @ np.ones(len(x))))),
     "philox": ("philox", None, None, just(s.my_philox())),
+    "signs": ("maps", "given", "signs", just(
+        lambda w, p: np.array([-1 if int(w[i // 32]) >> i % 32 & 1 else 1 for i in range(p.count)]))),
+    "permutation": ("maps", "given", "permutation", just(lambda w, p: np.array(sorted(range(p.n), key=lambda k: w[k])))),
+    "integers": ("maps", "given", "integers", just(lambda w, p: np.array([int(x) * p.m >> 32 for x in w]))),
+    "normals": ("maps", "given", "normals", just(
+        lambda w, p: np.rint(stats.norm.ppf((w + 0.5) / 2**32) * 2**20).astype(np.int64))),
+    "truncated": ("maps", "given", "truncated_normals", just(
+        lambda w, p: np.rint(stats.truncnorm(-2, 2).ppf((w + 0.5) / 2**32) * 2**20).astype(np.int64))),
 }  # fmt: skip
 
 
@@ -240,6 +262,50 @@ def test_every_mistake_of_a_table_is_told_from_all_others(key, dtype):
         found = explain(family, variant(mistake.steps), level, task, dtype, bits=mistake.rounding)
         assert found.mistakes == (mistake.name,)
     assert len({m.name for m in table.mistakes}) == len(table.mistakes)
+
+
+# ---- from answers that another program wrote ----
+
+
+def answers(fn, *which):
+    found = cases(*which)
+    return found, {c.id: np.asarray(fn(*c.arguments)).tolist() if c.valid else "refused" for c in found}
+
+
+@pytest.mark.parametrize(
+    ("which", "fn", "sentence"),
+    [
+        (("fastfood", "given", "apply"), s.with_order(s.by_sign_changes), "H is in sequency (Walsh) order"),
+        (("fastfood", "given", "adjoint"), lambda g, p: s.explicit_adjoint(g, p) / len(p.G), "blocks' answers are averaged"),
+        (("fastfood", "seeded", "apply"), s.seeded(unnormalised), "The column norm is missing"),
+        (("philox", "seeded", "words"), s.my_philox(swap_key=True), "The key is (high, low)"),
+        (("wht", "given", "transform"), lambda x, p: hadamard(len(x)) @ x / len(x), "H is divided by n"),
+        (("dense", "given", "apply"), lambda v, p: np.abs(p.P) @ v, "P's entries are made positive"),
+        (("trajectory", "given", "adam"), lambda v, p: np.zeros((10, len(p.P[0]))), None),  # no table
+    ],
+    ids=lambda x: "-".join(x) if isinstance(x, tuple) else "",
+)  # fmt: skip
+def test_answers_to_the_vectors_are_explained(which, fn, sentence):
+    found = list(explained(*answers(fn, *which)))
+    if sentence is None:
+        assert found == []
+    else:
+        assert [name for name, _ in found] == [" ".join(which)]
+        assert sentence in found[0][1]
+
+
+def test_right_answers_to_the_vectors_get_no_explanation():
+    assert list(explained(*answers(s.explicit, "fastfood", "given", "apply"))) == []
+
+
+@pytest.mark.parametrize(("scale", "code"), [(1, 0), (2, 1)])
+def test_the_command_says_why(scale, code, tmp_path, capsys):
+    _, given = answers(lambda x, p: hadamard(len(x)) @ x / np.sqrt(len(x)) ** (scale - 1), "wht", "given")
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps(given))
+    assert main(["vectors", "check", str(file), "--family", "wht", "--level", "given"]) == code
+    out = capsys.readouterr().out
+    assert ("WHY wht given transform: H is divided by √n (orthonormal)" in out) == bool(code)
 
 
 # ---- where nothing is known ----

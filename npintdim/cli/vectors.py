@@ -13,6 +13,7 @@ from npintdim.cli.common import add_command, say
 from npintdim.fileformat import write_atomically
 from npintdim.testing.answers import judge, read_answers, unknown_ids
 from npintdim.testing.cases import FAMILIES, Case, cases
+from npintdim.testing.explain_answers import explained
 from npintdim.testing.export import as_c_header, as_json, fits_c, write_npy
 
 PURPOSE = """\
@@ -124,6 +125,8 @@ def check(args: argparse.Namespace) -> int:
     total = sum(table.values(), Counter())
     for reason in reasons:
         say(f"\nFAILED {reason}")
+    for name, sentence in explained(found, answers):
+        say(f"\nWHY {name}: {sentence}")
     say(f"\npassed {total['passed']}, failed {len(reasons)}, not answered {total['missing']}")
     if not total["passed"] and not reasons:
         raise ValueError(f"{args.answers} answers none of these tests: npintdim vectors list shows their ids")

@@ -44,7 +44,7 @@ def judge(case: Case, answer: Any) -> str | None:
             if case.valid:
                 raise CheckError(f"{case.title}: the inputs are right, but were refused")
             return None
-        case.compare(_parsed(case, answer) if case.valid else answer)
+        case.compare(parsed(case, answer) if case.valid else answer)
     except (CheckError, ValueError, TypeError) as error:
         text = str(error)
         return text if text.startswith(case.id) else f"{case.title}: {text}"
@@ -62,7 +62,7 @@ def unknown_ids(answers: Iterable[str], cases: Iterable[Case]) -> list[str]:
     return lines
 
 
-def _parsed(case: Case, answer: Any) -> Any:
+def parsed(case: Case, answer: Any) -> Any:
     """Arrays of the expected shape, of whichever text or numbers stand for them."""
     if len(case.expected) == 1 and not isinstance(answer, dict):
         answer = dict.fromkeys(case.expected, answer)

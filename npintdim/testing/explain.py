@@ -6,7 +6,7 @@ of steps. A mistake is found if its variant gives the same numbers on all proble
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -18,6 +18,7 @@ from npintdim.backend import unknown
 from npintdim.testing.differences import Answer, agree, arrays, facts_of_P, first_difference, same_bits
 from npintdim.testing.mistakes import TABLES, Mistake, Problem, Table
 
+OF_P = {"fastfood", "dense", "projection"}  # families whose answer is P v, of floating-point v
 FLOAT32 = Mistake(
     "float32 accumulation",
     "the answer is right to float32 only, though it and the inputs are float64: something inside computes in float32 "
@@ -66,12 +67,12 @@ def explain(
 
     Parameters
     ----------
-    family : "philox", "wht", "fastfood", "dense", "sparse", "projection" or "linear"
+    family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection" or "linear"
     fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D, p.G,
         ... have their names. It may give arrays of any library
     level : "given" (the factors or the matrix are in p) or "seeded" (fn draws them from p.seed by
         docs/random.md); None for the first that the family has
-    task : "apply" or "adjoint" of a projection; None for the first that there is
+    task : "apply" or "adjoint" of a projection, "signs", "normals", ... of maps; None for the first that there is
     dtype : of the floating-point inputs, float64 or float32; the tolerance goes by the coarser of this and of the
         answer's dtype
     bits : also compare bits, and say which order of operations gives them
@@ -86,8 +87,31 @@ def explain(
     ValueError
         for a family, level or task without a table.
     """
-    table = _table(family, level, task)
-    asked, refused = _ask(table, fn, np.dtype(dtype))
+    key = _key(family, level, task)
+    asked, refused = _ask(TABLES[key], fn, np.dtype(dtype))
+    return _diagnose(key, asked, refused, fn, bits)
+
+
+def explain_given(key: tuple[str, str, str], answers: Sequence[tuple[Problem, Any]]) -> Explanation:
+    """The same for problems of one's own, whose answers are there already.
+
+    Parameters
+    ----------
+    key : (family, level, task), one of TABLES
+    answers : problems, and one array or a tuple of them for each
+    """
+    asked = [Asked(problem, arrays(got), _right(TABLES[key], problem)) for problem, got in answers]
+    return _diagnose(key, asked)
+
+
+def _diagnose(
+    key: tuple[str, str, str],
+    asked: list[Asked],
+    refused: str = "",
+    fn: Callable[[Any, Any], Any] | None = None,
+    bits: bool = False,
+) -> Explanation:
+    table = TABLES[key]
     if not asked:
         return Explanation(False, (), f"No answer at all: {refused}.")
     but = f" (not compared: {refused})" if refused else ""
@@ -98,22 +122,18 @@ def explain(
             says = "; and ".join(m.says for m in found)
             return Explanation(False, tuple(m.name for m in found), f"{says[0].upper()}{says[1:]}{but}.")
     odd = next(a for a in asked if not agree(a.got, a.right))
-    facts = (
-        facts_of_P(fn, odd.problem)
-        if family in ("fastfood", "dense", "projection") and task != "adjoint"
-        else ""
-    )
+    facts = facts_of_P(fn, odd.problem) if fn and key[0] in OF_P and key[2] == "apply" else ""
     where = first_difference(odd.problem.title, odd.got, odd.right)
     return Explanation(False, (), f"No known mistake: {where}{facts}{but}.")
 
 
-def _table(family: str, level: str | None, task: str | None) -> Table:
+def _key(family: str, level: str | None, task: str | None) -> tuple[str, str, str]:
     keys = [key for key in TABLES if key[0] == family]
     if not keys:
         raise unknown("family", family, dict.fromkeys(key[0] for key in TABLES))
     for key in keys:
         if level in (None, key[1]) and task in (None, key[2]):
-            return TABLES[key]
+            return key
     known = "; ".join(f"level={a!r}, task={b!r}" for _, a, b in keys)
     raise ValueError(f"{family!r} has no table for level={level!r}, task={task!r}, but for {known}")
 
@@ -127,8 +147,12 @@ def _ask(table: Table, fn: Callable[[Any, Any], Any], dtype: np.dtype[Any]) -> t
         except Exception as error:
             refused = refused or f"fn raises {type(error).__name__} on {problem.title}: {error}"
             continue
-        asked.append(Asked(problem, got, arrays(table.compute(table.right, *problem.arguments()))))
+        asked.append(Asked(problem, got, _right(table, problem)))
     return asked, refused
+
+
+def _right(table: Table, problem: Problem) -> Answer:
+    return arrays(table.compute(table.right, *problem.arguments()))
 
 
 def _candidates(table: Table) -> Iterator[tuple[Mistake, ...]]:
@@ -146,7 +170,8 @@ def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool
     compared = 0
     for a in asked:
         try:
-            variant = arrays(table.compute(steps, *a.problem.arguments()))
+            with np.errstate(all="ignore"):  # a mistake may divide by zero
+                variant = arrays(table.compute(steps, *a.problem.arguments()))
         except (ValueError, IndexError):  # a mistake that these shapes cannot have
             continue
         if not agree(a.got, variant, precision):

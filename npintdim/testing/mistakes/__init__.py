@@ -6,6 +6,7 @@ from npintdim.testing.mistakes import (
     fastfood_adjoint,
     fastfood_seeded,
     linear,
+    maps,
     philox,
     projection,
     sparse,
@@ -15,6 +16,12 @@ from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
 
 TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     ("philox", "seeded", "words"): philox.TABLE,
+    ("maps", "given", "signs"): maps.SIGNS,
+    ("maps", "given", "permutation"): maps.PERMUTATION,
+    ("maps", "given", "integers"): maps.INTEGERS,
+    ("maps", "given", "uniform"): maps.UNIFORM,
+    ("maps", "given", "normals"): maps.NORMALS,
+    ("maps", "given", "truncated_normals"): maps.TRUNCATED_NORMALS,
     ("wht", "given", "transform"): wht.TABLE,
     ("fastfood", "given", "apply"): fastfood.TABLE,
     ("fastfood", "given", "adjoint"): fastfood_adjoint.TABLE,
