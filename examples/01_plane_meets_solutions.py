@@ -9,10 +9,11 @@ The smallest d that works counts what is asked, whatever D is: it is the intrins
 line meets a plane of solutions, but misses a line of solutions, which a plane meets.
 
 You also see how a landscape of your own looks: a class with `dim`, `loss_and_grad` and `evaluate`.
-Run `python examples/01_plane_meets_solutions.py`; it draws `plane_meets_solutions.png`.
+Run `python examples/01_plane_meets_solutions.py`; it draws `results/plane_meets_solutions.png`.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib
 
@@ -112,7 +113,8 @@ def main():
     ]
     figure.legend(handles, names, loc="lower center", ncols=5, frameon=False, fontsize=12)
     figure.subplots_adjust(left=0, right=1, bottom=0.1, top=0.86, wspace=0)
-    figure.savefig("plane_meets_solutions.png", dpi=110)
+    Path("results").mkdir(exist_ok=True)
+    figure.savefig(Path("results") / "plane_meets_solutions.png", dpi=110)
 
 
 if __name__ == "__main__":

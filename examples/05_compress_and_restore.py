@@ -4,7 +4,7 @@ theta_0 is a function of one seed and P of another, so theta_d is all that theta
 decoded theta is the same, bit for bit, on every machine and backend: the file holds its sha256. A file of which
 a single bit was altered is refused.
 
-Run `python examples/05_compress_and_restore.py` (a few seconds); it writes `digits.nid` and `altered.nid`.
+Run `python examples/05_compress_and_restore.py` (a few seconds); it writes two files to `results/example-05`.
 """
 
 from pathlib import Path
@@ -16,7 +16,9 @@ from npintdim.fileformat import FormatError
 
 
 def main():
-    path, data = Path("digits.nid"), nid.load_dataset("digits")
+    folder, data = Path("results") / "example-05", nid.load_dataset("digits")
+    folder.mkdir(parents=True, exist_ok=True)
+    path, spoilt = folder / "digits.npid", folder / "altered.npid"
     model = nid.mlp([64, 32, 10], backend=nid.get_backend("numpy"))
     P = nid.make_projection("fastfood", D=model.D, d=150, seed=1, backend=model.backend)
     objective = nid.SubspaceObjective(model, model.init_theta(seed=0), P)
@@ -26,7 +28,7 @@ def main():
     saved = nid.CompressedModel.from_parts(model, theta_0_seed=0, P=P, theta_d=theta_d)
     size = saved.save(path)
     print(f"D = {model.D} parameters, {4 * model.D} bytes as float32; d = {P.d} numbers, {4 * P.d} bytes")
-    print(f"{path}: {size} bytes, {4 * model.D / size:.1f} times smaller")
+    print(f"{path.name}: {size} bytes, {4 * model.D / size:.1f} times smaller")
 
     restored = nid.CompressedModel.load(path, backend=nid.get_backend("numpy", dtype=np.float64))
     same_bits = np.array_equal(saved.theta().view(np.uint32), restored.theta().view(np.uint32))
@@ -35,9 +37,9 @@ def main():
 
     altered = bytearray(path.read_bytes())
     altered[-1] ^= 1
-    Path("altered.nid").write_bytes(altered)
+    spoilt.write_bytes(altered)
     try:
-        nid.CompressedModel.load("altered.nid")
+        nid.CompressedModel.load(spoilt)
     except FormatError as error:
         print(f"one bit altered: {error}")
 

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -146,8 +147,9 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
         name = "numpy" if missing("numba") else "numba"
     if name not in NAMES:
         raise unknown("backend", name, NAMES)
-    dtype = np.dtype(np.float32 if dtype is None else dtype)
-    if dtype not in (np.float32, np.float64):
+    with suppress(TypeError):  # where NumPy has no such dtype
+        dtype = np.dtype(np.float32 if dtype is None else dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
     if threads is not None and (int(threads) != threads or threads < 1):
         raise ValueError(f"threads is {threads!r}: an integer ≥ 1 is needed")

@@ -81,8 +81,8 @@ def dot_test(P: Operator, seed: int = 0, tolerance: float | None = None) -> Chec
     CheckError
         if the two differ: apply and adjoint are not each other's transpose.
     """
-    D, d = P.shape
     send, host = _transport(P)
+    D, d = P.shape
     v, g = direction(seed, d), direction(seed, D, lane=1)
     Pv, PTg = P.apply(send(v)), P.adjoint(send(g))
     if tolerance is None:
@@ -102,8 +102,8 @@ def adjoint_matrix_check(P: Operator, tolerance: float | None = None) -> Check:
     CheckError
         which names the worst entry.
     """
-    D, d = P.shape
     send, host = _transport(P)
+    D, d = P.shape
     by_apply = np.stack([host(P.apply(send(e))) for e in np.eye(d)], axis=1)
     by_adjoint = np.stack([host(P.adjoint(send(e))) for e in np.eye(D)], axis=0)
     if tolerance is None:
@@ -164,6 +164,9 @@ def gradient_check(
 
 def _transport(P: Operator) -> tuple[Any, Any]:
     """How a host array gets to P's device, in its dtype, and back."""
+    lacking = [name for name in ("shape", "apply", "adjoint") if not hasattr(P, name)]
+    if lacking:
+        raise TypeError(f"P is {P!r:.40} without {', '.join(lacking)}: see `Operator`")
     backend = getattr(P, "backend", None)
     if backend is None:
         return (lambda a: a), np.asarray

@@ -130,7 +130,17 @@ class Model:
         return grad
 
     def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
-        """Mean loss of the batch (0-d, on the device) and ∇_θ L (D,)."""
+        """Mean loss of the batch (0-d, on the device) and ∇_θ L (D,).
+
+        NaN in x or theta gives a loss of NaN (a training run ends as diverged) and a gradient without meaning.
+
+        Raises
+        ------
+        TypeError, ValueError
+            for an empty batch, other shapes than the network's, or labels that are no classes.
+        """
+        if batch.x is not None and not len(batch):
+            raise ValueError("the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed")
         theta = self.backend.floats(theta, "theta")
         logits, caches = self.forward(theta, batch.x)  # type: ignore[arg-type]
         loss, dlogits = softmax_cross_entropy(self.backend.xp, logits, self._labels(batch))

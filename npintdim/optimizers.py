@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import unknown
+from npintdim.rng import check_real
 from npintdim.typing import Floats, Spec
 
 
@@ -25,6 +26,8 @@ class Optimizer(ABC):
     lr: float
 
     def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            check_real(name, value)
         if not 0 < self.lr < math.inf:
             raise ValueError(f"lr is {self.lr}: a positive number is needed")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from numbers import Real
 from operator import index
 from types import ModuleType
 
@@ -60,6 +61,17 @@ def check_integer(name: str, value: object, low: int, high: int | None = None, n
     if number < low or (high is not None and number > high):
         raise ValueError(f"{name} is {number}: {needed} is needed")
     return number
+
+
+def check_real(name: str, value: object) -> None:
+    """Refuse what is no real number, with its name; the range is the caller's affair.
+
+    Raises
+    ------
+    TypeError
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}: a number is needed")
 
 
 def check_seed(seed: object) -> int:

@@ -40,6 +40,8 @@ class TrainConfig:
     train_examples: int = 10_000
 
     def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise TypeError(f"optimizer is {self.optimizer!r}: an Adam(...) or SGD(...) is needed")
         for name in ("epochs", "batch_size", "steps_per_epoch", "train_examples"):
             check_integer(name, getattr(self, name), 1)
         check_seed(self.seed)
@@ -94,6 +96,8 @@ def train(
 
     Raises
     ------
+    TypeError
+        if data has no training and test part.
     ValueError
         if theta has another shape than (dim,), or the batch is larger than the training set.
 
@@ -103,6 +107,8 @@ def train(
     """
     if theta.shape != (landscape.dim,):
         raise ValueError(f"theta has shape {theta.shape}: ({landscape.dim},) is needed")
+    if data is not None and not (hasattr(data, "train") and hasattr(data, "test")):
+        raise TypeError(f"data is a {type(data).__name__}: a Dataset with train and test, or None, is needed")
     if data is not None and config.batch_size > len(data.train):
         raise ValueError(
             f"batch_size is {config.batch_size}, but the training set has {len(data.train)} examples"

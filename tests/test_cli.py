@@ -78,9 +78,13 @@ def test_help_fits_a_screen_and_its_example_is_valid(cli, command, monkeypatch):
     assert build_parser().parse_args(arguments).run is COMMANDS[command].run
 
 
-def test_help_lists_every_command(cli):
+def test_help_lists_every_command_and_has_an_example(cli):
     code, out, _ = cli("--help")
     assert code == 0
+    assert max(map(len, out)) <= 80
+    program, *arguments = shlex.split(out[out.index("example:") + 1])
+    assert program == "npintdim"
+    assert build_parser().parse_args(arguments).run is COMMANDS["measure"].run
     assert [line.split()[0] for line in out if re.match(r"    \w", line)] == list(COMMANDS)
 
 
@@ -120,7 +124,7 @@ def test_help_lists_every_command(cli):
         (["train", "--optimizer", "adm"], "unknown optimizer 'adm': .* Did you mean 'adam'"),
         (["train", "--model", "64-20-5"], "the model has 5 outputs, but digits has 10 classes"),
         (["toy", "--draws", "0"], "draws is 0"),
-        (["toy", "--projection", "sparse", "--no-signs"], "unknown option of 'sparse' 'signs'"),
+        (["toy", "--projection", "sparse", "--no-signs"], "--no-signs and --blocks are options of Fastfood"),
         (["check", "--dtype", "float32"], "finite differences need float64"),
         (["check", "--d", "0"], "d is 0"),
         (["compress", "nowhere"], "nowhere is neither a record nor a folder that npintdim measure made"),
@@ -370,6 +374,23 @@ def test_toy_says_that_fastfood_without_signs_is_not_isotropic(cli, monkeypatch)
     assert "toy-fastfood-single-no-signs" in without or not find_spec("matplotlib")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed", "-1"], "seed is -1: 0 ≤ seed ≤ 2147483647 is needed"),
+        (["--no-signs"], "--no-signs and --blocks are options of Fastfood, but --projection is dense: "),
+        (
+            ["--projection", "sparse", "--blocks", "single"],
+            "but --projection is sparse: --projection fastfood",
+        ),
+    ],
+)
+def test_toy_refuses_what_it_cannot_do(cli, tmp_path, options, message):
+    code, _, err = cli("toy", *options)
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    assert message in err
+
+
 def test_toy_works_without_matplotlib(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     code, out, _ = cli("toy", "--draws", "2", "--backend", "numpy")
@@ -470,12 +491,34 @@ def test_compress_takes_the_runs_of_the_recipe_that_was_measured_last(cli, measu
 
 
 @pytest.mark.parametrize(
-    "options", [("--d", "21"), ("--d", "20", "--repetition", "7"), ("--repetition", "7")]
+    ("options", "says"),
+    [
+        (("--d", "21"), r"has no finished run with d = 21; it has d = 20, 100, 200$"),
+        (("--d", "20", "--repetition", "7"), r"has no finished repetition 7 at d = 20; it has 0, 1$"),
+        (("--repetition", "7"), r"has no finished repetition 7 at d = \d+; it has 0, 1$"),
+    ],
 )
-def test_compress_says_what_there_is(cli, measurement, options):
+def test_compress_says_what_there_is(cli, measurement, options, says):
     code, _, err = cli("compress", measurement, *options)
     assert code == 2
-    assert re.search(r"has no finished run with d = \d+.*; it has d = 20, 100, 200$", err.strip()), err
+    assert re.search(says, err.strip()), err
+
+
+@pytest.mark.parametrize("command", ["toy", "compress"])
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
+    cli, measurement, tmp_path, monkeypatch, command
+):
+    (tmp_path / "file").write_text("")
+
+    def work(*args, **kwargs):
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr(COMMANDS["toy"], "explore", work)
+    monkeypatch.setattr(COMMANDS["compress"], "compress_run", work)
+    source, out = ([measurement], "file/a.npid") if command == "compress" else ([], "file")
+    code, _, err = cli(command, *source, "--out", out)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "npintdim: error: the results cannot be written to file: " in err
 
 
 def test_compress_of_an_incomplete_measurement_asks_for_d(cli, tmp_path):
@@ -500,7 +543,26 @@ def test_evaluate_on_data_of_another_shape(cli, measurement, tmp_path):
     CompressedModel.from_parts(net, 0, P, np.ones(3)).save(tmp_path / "net.npid")
     code, _, err = cli("evaluate", "net.npid")
     assert code == 2
-    assert "the model takes (30,) per example" in err
+    assert err == (
+        "npintdim: error: net.npid is a network for inputs of shape (30,), but digits has (1, 8, 8): "
+        "which --data was it trained on?\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["nofile", "."])
+def test_evaluate_of_no_file_says_what_is_needed(cli, name):
+    code, _, err = cli("evaluate", name)
+    assert (code, err) == (
+        2, f"npintdim: error: there is no file {name}: one that measure, compress or train --save made is needed\n"
+    )  # fmt: skip
+
+
+def test_an_error_of_the_system_names_the_file_first(cli, monkeypatch):
+    def run(args):
+        raise FileNotFoundError(2, "No such file or directory", "theta.npy")
+
+    monkeypatch.setattr(COMMANDS["info"], "run", run)
+    assert cli("info")[2] == "npintdim: error: theta.npy: No such file or directory\n"
 
 
 # --- info

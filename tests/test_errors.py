@@ -10,7 +10,7 @@ from helpers import normal
 from npintdim import backend as backend_module
 from npintdim.architectures import fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import get_backend, missing
-from npintdim.checks import gradient_check
+from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
 from npintdim.landscape import Batch, Dataset
 from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.model import Model
@@ -394,6 +394,12 @@ MESSAGES = {
         lambda: gradient_check(TOY, np.zeros(20, np.float32)),
     ),
     # training
+    "dtype text": (
+        ValueError, "dtype is foo: float32 (to run) or float64 (to check) is needed", lambda: get_backend(dtype="foo"),
+    ),
+    "lr text": (TypeError, "lr is '1e-3': a number is needed", lambda: Adam(lr="1e-3")),
+    "momentum none": (TypeError, "momentum is None: a number is needed", lambda: SGD(momentum=None)),
+    "beta2 bool": (TypeError, "beta2 is True: a number is needed", lambda: Adam(beta2=True)),
     "lr = 0": (ValueError, "lr is 0: a positive number is needed", lambda: Adam(lr=0)),
     "lr < 0": (ValueError, "lr is -0.1: a positive number is needed", lambda: SGD(lr=-0.1)),
     "lr NaN": (ValueError, "lr is nan: a positive number is needed", lambda: SGD(lr=float("nan"))),
@@ -405,6 +411,17 @@ MESSAGES = {
     "optimizer": (
         ValueError, "unknown optimizer 'adamw': choose one of sgd, adam. Did you mean 'adam'?",
         lambda: optimizer_from_spec({"kind": "adamw"}),
+    ),
+    "optimizer by name": (
+        TypeError, "optimizer is 'adam': an Adam(...) or SGD(...) is needed", lambda: TrainConfig(optimizer="adam"),
+    ),
+    "a batch in place of a data set": (
+        TypeError, "data is a Batch: a Dataset with train and test, or None, is needed",
+        lambda: train(MODEL, THETA, batch(), TrainConfig()),
+    ),
+    "empty batch": (
+        ValueError, "the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed",
+        lambda: MODEL.loss_and_grad(THETA, batch(X[:0], LABELS[:0])),
     ),
     "epochs": (ValueError, "epochs is 0: epochs ≥ 1 is needed", lambda: TrainConfig(epochs=0)),
     "epochs real": (TypeError, "epochs is 1.5: an integer with epochs ≥ 1 is needed", lambda: TrainConfig(epochs=1.5)),
@@ -425,6 +442,13 @@ MESSAGES = {
     "a label that the model has no class for": (
         ValueError, "batch.labels run from 0 to 2, but the model's 2 classes need 0 to 1",
         lambda: train(MODEL, THETA, dataset(labels=np.array([0, 2, 0, 2, 1]), classes=3), TrainConfig(batch_size=5)),
+    ),
+    # checks
+    "dot test of no operator": (
+        TypeError, "P is 3 without shape, apply, adjoint: see `Operator`", lambda: dot_test(3),
+    ),
+    "matrix check of an array": (
+        TypeError, "P is array([1., 1.]) without apply, adjoint: see `Operator`", lambda: adjoint_matrix_check(np.ones(2)),
     ),
     # numbers
     "seed of a stream": (ValueError, "seed is -1: 0 ≤ seed < 2**64 is needed", lambda: Stream(-1, Purpose.CHECK)),
@@ -517,3 +541,18 @@ def test_inputs_that_are_accepted():
     get_backend("numpy", threads=np.int64(2))
     Model([Flatten()], (2, 1, 1), CPU)
     lenet((1, 16, 16), 1, CPU)
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_nan_in_the_examples_is_nan_in_the_loss(name, fuse):
+    """So that training ends as diverged; no step may hide it, for a ReLU that writes max(x, 0) could."""
+    if missing(name):
+        pytest.skip(missing(name))
+    backend = get_backend(name, threads=1)
+    for net in (mlp([4, 3, 2], backend), lenet(backend=backend)):
+        model = Model(net.layers, net.in_shape, backend, fuse=fuse)
+        x = np.ones((3, *model.in_shape), np.float32)
+        x[1].reshape(-1)[2] = np.nan
+        loss, _ = model.loss_and_grad(model.init_theta(0), Batch(x, np.array([0, 1, 1])))
+        assert np.isnan(loss)

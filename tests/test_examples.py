@@ -32,7 +32,7 @@ SHOWN = {  # regular expressions, each for a whole line
     "05_compress_and_restore": [
         r"D = 2410 parameters, 9640 bytes as float32; d = 150 numbers, 600 bytes",
         r"test accuracy (0\.9\d+) before, \1 after; theta is the same bit for bit: True",
-        r"one bit altered: altered\.nid: .*checksum.*",
+        r"one bit altered: .*altered\.npid: .*checksum.*",
     ],
     "06_check_your_own_fastfood": [
         r"mine +holds +holds +holds +holds",
@@ -110,7 +110,7 @@ def test_picture_shows_both_flats(once):
     _, folder = once("01_plane_meets_solutions")
     from matplotlib.image import imread
 
-    image = imread(folder / "plane_meets_solutions.png")[:, :, :3]
+    image = imread(folder / "results" / "plane_meets_solutions.png")[:, :, :3]
     assert image.shape == (550, 1320, 3)
     for color in ((0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)):
         near = np.abs(image - np.array(color) / 255).max(axis=2) < 0.02
@@ -120,8 +120,14 @@ def test_picture_shows_both_flats(once):
 
 def test_compressed_file_has_the_size_that_is_printed(once):
     output, folder = once("05_compress_and_restore")
-    (size,) = re.findall(r"^digits.nid: (\d+) bytes", output, re.MULTILINE)
-    assert (folder / "digits.nid").stat().st_size == int(size) < 1000
+    (size,) = re.findall(r"^digits.npid: (\d+) bytes", output, re.MULTILINE)
+    assert (folder / "results" / "example-05" / "digits.npid").stat().st_size == int(size) < 1000
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_files_go_to_results_alone(name, once):
+    _, folder = once(name)
+    assert [p.name for p in folder.iterdir()] in ([], ["results"])
 
 
 def test_a_folder_without_mnist_is_named(tmp_path):

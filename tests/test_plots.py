@@ -123,6 +123,19 @@ def test_curve_says_what_was_found():
     assert axes.get_ylabel() == "test accuracy"
 
 
+@pytest.mark.parametrize(("beyond", "side"), [((800, 6400), "left"), ((), "right")])
+def test_the_reading_stands_beside_the_crossing_where_there_is_room(beyond, side):
+    """To the right of a crossing amid the grid, to the left of one near its end; inside the axes."""
+    grid = {10: (0.25, 0.31), 50: (0.62, 0.60), 150: (0.84, 0.85), 200: (0.88, 0.90)}
+    figure = curve_figure(measurement(grid | dict.fromkeys(beyond, (0.94, 0.95))))
+    (axes,) = figure.axes
+    FigureCanvasAgg(figure).draw()
+    (text,) = [t for t in axes.texts if t.get_text().startswith("d_int90")]
+    assert text.get_ha() == side
+    box = Text.get_window_extent(text)
+    assert axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1
+
+
 OUTCOMES = {
     "never": (measurement(NEVER), "No subspace up to d = 20 reaches 90 % of direct training\n"),
     "already": (measurement(ALREADY), "Already d = 10 reaches 90 % of direct training\n"),

@@ -48,6 +48,15 @@ def test_every_command_and_extra_of_the_readme_exists():
             assert re.search(rf"^{name} =$", setup, re.MULTILINE), name
 
 
+def test_the_first_snippet_reaches_what_it_says(capsys):
+    code = next(c for c in fenced("python run") if "nid.train" in c)
+    exec(code, {})
+    said = float(re.search(r"# (\.\d+); all 3,760", code)[1])
+    assert float(re.search(r"performance=([\d.]+)", capsys.readouterr().out)[1]) == pytest.approx(
+        said, abs=0.04
+    )
+
+
 @pytest.mark.slow
 def test_measure_ends_as_the_readme_says(tmp_path):
     """Words to the letter; d_int90 within its interval, other numbers within what another BLAS may move."""

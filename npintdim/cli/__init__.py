@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
 import warnings
@@ -18,13 +19,21 @@ COMMANDS = {
     "compress": compress, "evaluate": evaluate, "bench": bench, "vectors": vectors, "info": info,
 }  # fmt: skip
 
+EPILOG = """\
+npintdim COMMAND --help shows the options of a command, with an example.
+
+example:
+  npintdim measure
+d_int90 of a small network on the embedded 8x8 digits, in about a minute."""
+
 
 def build_parser() -> Parser:
     """Every command with its options."""
     parser = Parser(
         prog="npintdim",
-        description="The intrinsic dimension of objective landscapes: θ = θ_0 + P θ_d, and only θ_d is trained.",
-        epilog="npintdim COMMAND --help shows the options of a command, with an example.",
+        description="The intrinsic dimension of objective landscapes:\nθ = θ_0 + P θ_d, and only θ_d is trained.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"npintdim {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -65,7 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             nobody_reads()
             return READER_GONE
-        except (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError) as error:
+        except OSError as error:
+            note(f"error: {f'{error.filename}: {error.strerror}' if error.filename else error}")
+            return 2
+        except (ValueError, TypeError, ImportError, MemoryError, RuntimeError) as error:
             note(f"error: {error}")
             return 2
     return status

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, say
+from npintdim.cli.common import add_command, backend_of, say, writable
 from npintdim.compress import CompressedModel
 from npintdim.measure import compress_run
 from npintdim.runs import RunSpec
@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     args.dtype = spec.dtype
     backend = backend_of(args)
     path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
+    writable(path.parent)
     compressed = compress_run(folder, spec, backend)
     size = compressed.save(path)
     data = load(spec.data, args.folder, spec.limit_train, backend)
@@ -76,6 +77,9 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
     found = [s for s in runs if s.d == d and repetition in (None, s.seed)]
     if not found:
         tried = ", ".join(map(str, sorted({s.d for s in runs if s.d is not None}))) or "none"
+        here = ", ".join(map(str, sorted(s.seed for s in runs if s.d == d)))
+        if here:
+            raise ValueError(f"{source} has no finished repetition {repetition} at d = {d}; it has {here}")
         raise ValueError(f"{source} has no finished run with d = {d}; it has d = {tried}")
     return source, min(found, key=lambda s: s.seed)
 

@@ -46,6 +46,11 @@ def run(args: argparse.Namespace) -> int:
     projection: Spec = {"kind": args.projection}
     projection |= {"signs": False} if args.no_signs else {}
     projection |= {"blocks": args.blocks} if args.blocks else {}
+    if args.projection != "fastfood" and (args.no_signs or args.blocks):
+        raise ValueError(
+            f"--no-signs and --blocks are options of Fastfood, but --projection is {args.projection}: "
+            "--projection fastfood is needed"
+        )
     check_integer("seed", args.seed, 0, LARGEST_SEED)
     check_integer("draws", args.draws, 1)
     folder = writable(
