@@ -5,7 +5,7 @@
 The learning rates are searched first, on a held-out part of the training data. Then an adaptive search tries d until
 d_int90 is known to 10 %. Everything is kept in the folder: run it twice, and nothing is trained again.
 
-Run `python examples/07_measure_your_own_landscape.py` (half a minute on one core); it writes softmax/report.md.
+Run `python examples/07_measure_your_own_landscape.py` (half a minute on one core); it writes results/softmax/report.md.
 """
 
 import numpy as np
@@ -63,7 +63,7 @@ def main():
         precision=0.1,
         budget=40,
     )
-    m = nid.measure(recipe, "softmax", backend=nid.get_backend("numpy", threads=1), tell=print)
+    m = nid.measure(recipe, "results/softmax", backend=nid.get_backend("numpy", threads=1), tell=print)
     print(m.table())
     print(f"D = {m.D}, {len(m.records)} runs, report in {m.folder / 'report.md'}")
     print(m.d_int.summary())
