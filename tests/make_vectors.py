@@ -58,8 +58,10 @@ def main():
     if changed:
         sys.exit(f"version 1 is append-only, but these would change or vanish: {', '.join(changed)}")
     for name, text in written.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-    RELEASED.write_text("".join(f"{id} {digest}\n" for id, digest in found.items()), encoding="utf-8")
+        (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")
+    RELEASED.write_text(
+        "".join(f"{id} {digest}\n" for id, digest in found.items()), encoding="utf-8", newline="\n"
+    )
     sys.stdout.write(f"{len(found)} tests, {sum(len(t.encode()) for t in written.values())} bytes\n")
 
 

@@ -89,4 +89,7 @@ def _array(value: Any, expected: Array) -> Array:
         raise ValueError(
             f"{str(value)[:40]} is no number, list of numbers, text of hex words, or {REFUSED!r}"
         )
+    if expected.dtype == np.float32:  # 0.1 stands for the float32 that is printed so
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
     return array.reshape(expected.shape) if array.size == expected.size else array
