@@ -70,6 +70,19 @@ def test_every_family_has_both_levels_and_refusals():
         assert any(not valid for _, valid in kinds), family
 
 
+@pytest.mark.parametrize("level", ["given", "seeded"])
+def test_the_edges_are_there(level):
+    def flags(family, dtype):
+        found = cases(family, level, "all")
+        return {flag for case in found if case.valid and case.dtype == dtype for flag in case.flags}
+
+    for dtype in ("float32", "float64"):
+        assert flags("fastfood", dtype) >= {"NonPow2", "One", "Square", "OneAbove", "Cut", "Single"}
+        assert flags("wht", dtype) >= {"One", "Two"}
+        assert flags("dense", dtype) >= {"One"}
+        assert flags("mlp_loss_grad", dtype) >= {"ThetaOrder"}
+
+
 def test_decimals_are_those_of_the_words():
     for name in FILES:
         for group in content_of(name).get("groups", []):

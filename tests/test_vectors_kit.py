@@ -147,6 +147,12 @@ def test_malformed_inputs_must_be_refused():
     case.check(lambda x, p: 1 / 0)
 
 
+def test_an_error_of_the_callable_is_told_with_the_case():
+    with pytest.raises(ZeroDivisionError) as caught:
+        WHT.check(lambda x, p: 1 / 0)
+    assert caught.value.__notes__[0].startswith("in wht-given-transform-4 (n = 8")
+
+
 def test_inputs_are_the_askers_own():
     for _ in range(2):
         x, p = WHT.arguments
@@ -191,6 +197,10 @@ class LikeCupy(Wrapped):
         return self._array
 
 
+class LikeJaxOnGPU(LikeJax):
+    __cuda_array_interface__ = None
+
+
 class OnlyDLPack(Wrapped):
     def __dlpack__(self, **options):
         return self._array.__dlpack__(**options)
@@ -199,7 +209,9 @@ class OnlyDLPack(Wrapped):
         return self._array.__dlpack_device__()
 
 
-@pytest.mark.parametrize("kind", [LikeTorch, LikeJax, LikeCupy, OnlyDLPack, np.asarray, np.ndarray.tolist])
+@pytest.mark.parametrize(
+    "kind", [LikeTorch, LikeJax, LikeJaxOnGPU, LikeCupy, OnlyDLPack, np.asarray, np.ndarray.tolist]
+)
 def test_arrays_of_any_library_are_taken(kind):
     y = np.array([4.0, 2, 0, -2, 0, 2, 0, 2])
     WHT.check(lambda x, p: kind(y))

@@ -29,10 +29,12 @@ def to_numpy(answer: Any) -> Array:
             answer = getattr(answer, name)()
     if isinstance(answer, np.ndarray):
         return answer
-    if hasattr(answer, "__array__") and not hasattr(answer, "__cuda_array_interface__"):
-        return np.asarray(answer)
-    if hasattr(answer, "get"):  # CuPy
+    if hasattr(answer, "__cuda_array_interface__") and hasattr(
+        answer, "get"
+    ):  # CuPy, whose __array__ refuses
         return np.asarray(answer.get())
+    if hasattr(answer, "__array__"):
+        return np.asarray(answer)
     if hasattr(answer, "__dlpack__"):
         return np.from_dlpack(answer)
     raise TypeError(

@@ -99,7 +99,12 @@ class Case:
         """
         first, others = self.arguments
         if self.valid:
-            self.compare(fn(first, others))
+            try:
+                answer = fn(first, others)
+            except Exception as error:
+                error.add_note(f"in {self.title}. {self.formula}")
+                raise
+            self.compare(answer)
             return
         try:
             answer = fn(first, others)
