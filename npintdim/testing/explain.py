@@ -120,7 +120,7 @@ def _diagnose(
     for found in _candidates(table):
         if _gives(table, found, asked):
             says = "; and ".join(m.says for m in found)
-            return Explanation(False, tuple(m.name for m in found), f"{says[0].upper()}{says[1:]}{but}.")
+            return Explanation(False, tuple(m.name for m in found), f"{_begun(says)}{but}.")
     odd = next(a for a in asked if not agree(a.got, a.right))
     facts = facts_of_P(fn, odd.problem) if fn and key[0] in OF_P and key[2] == "apply" else ""
     where = first_difference(odd.problem.title, odd.got, odd.right)
@@ -161,6 +161,12 @@ def _candidates(table: Table) -> Iterator[tuple[Mistake, ...]]:
     yield from ((m,) for m in (*mistakes, FLOAT32))
     yield from ((m, FLOAT32) for m in mistakes)
     yield from (pair for pair in combinations(mistakes, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
+
+
+def _begun(says: str) -> str:
+    """The clause as a sentence; a symbol (v, dW, y[Π_k]) keeps its case."""
+    word = says.split()[0].rstrip(",;:")
+    return says[0].upper() + says[1:] if (word.isalpha() and len(word) > 2) or word == "a" else says
 
 
 def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool:
