@@ -1,5 +1,6 @@
 """The paper's table: sizes of its networks, every recipe run small on made-up files, the command and what it leaves."""
 
+import json
 import re
 from dataclasses import replace
 from importlib.util import find_spec
@@ -132,7 +133,8 @@ def test_every_recipe_runs(name, files, tmp_path):
     work = Work(tmp_path / "out", get_backend(threads=1), 1, str(files), False, told.append)
     outcome = cases.run(work)
     assert outcome.failed == ()
-    assert outcome.runs == 3 * len(cases.cases)
+    baselines = {case.recipe.specs()[0].key for case in cases.cases}  # the same for every P
+    assert outcome.runs == 2 * len(cases.cases) + len(baselines)
     assert [row.what for row in outcome.rows] == [case.label for case in cases.cases for _ in case.paper]
     assert {row.paper for row in outcome.rows} >= {
         paper for case in cases.cases for paper in case.paper.values()
@@ -144,6 +146,17 @@ def test_every_recipe_runs(name, files, tmp_path):
     again = cases.run(work)
     assert again.rows == outcome.rows
     assert again.seconds == outcome.seconds  # of the records: nothing was done again
+
+
+def test_a_baseline_is_trained_once_for_all_projections(files, tmp_path):
+    cases = tiny(CASES["mnist-fc-projections"])
+    cases = replace(cases, cases=cases.cases[:2])
+    work = Work(tmp_path / "out", get_backend(threads=1), 1, str(files), False)
+    outcome = cases.run(work)
+    name = f"{cases.cases[0].recipe.specs()[0].key}.json"
+    first, second = (work.folder / case.folder / "runs" / name for case in cases.cases)
+    assert json.loads(first.read_bytes()) == json.loads(second.read_bytes())
+    assert outcome.runs == 5
 
 
 def test_a_case_that_cannot_be_read_does_not_stop_the_others(files, tmp_path):

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--list", action="store_true", help="what there is, and what it costs")
     parser.add_argument("--quick", action="store_true", help="minutes on two cores; says what it leaves out")
     parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one a core)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/reproduce/NAME by default")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/reproduce-NAME by default")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npintdim.architectures import model_from_spec
 from npintdim.estimate import DInt
 from npintdim.measure import Measurement, measure, read_off
 from npintdim.recipes import Recipe, model_name
+from npintdim.records import read, write
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Work
 
 if TYPE_CHECKING:
@@ -100,9 +102,11 @@ class Cases(Reproduction):
             work.tell(
                 f"\n[{number}/{len(self.cases)}] {case.label}: {model_name(case.recipe.model)}, D = {case.D:,}"
             )
+            recipe, folder = replace(case.recipe, seed=work.seed), work.folder / case.folder
+            borrow_baseline(recipe, folder, [work.folder / other.folder for other in self.cases])
             try:
                 found[case.label] = measure(
-                    replace(case.recipe, seed=work.seed), work.folder / case.folder, backend=work.backend,
+                    recipe, folder, backend=work.backend,
                     jobs=work.jobs, data_folder=work.data_folder, progress=work.progress, tell=work.tell,
                 )  # fmt: skip
             except ValueError as error:
@@ -116,10 +120,14 @@ class Cases(Reproduction):
         rows = [
             row for case in self.cases if case.label in found for row in self.rows(case, found[case.label])
         ]
+        records = list(
+            {json.dumps(r["spec"], sort_keys=True): r for m in found.values() for r in m.records}.values()
+        )
         return Outcome(
             rows=tuple(rows),
-            runs=sum(map(runs, found.values())),
-            seconds=sum(m.seconds for m in found.values()),
+            runs=len(records) + sum(map(trials, found.values())),
+            seconds=sum(r["seconds"] for r in records)
+            + sum(t.seconds for m in found.values() for t in m.rates),
             pictures=self.pictures(found),
             details=tuple(f"### {label}\n\n```text\n{m.table()}\n```" for label, m in found.items()),
             failed=tuple(failed),
@@ -154,10 +162,20 @@ class Cases(Reproduction):
         return {self.name: draw}
 
 
-def runs(m: Measurement) -> int:
-    """All that were trained, those for the learning rates too."""
+def borrow_baseline(recipe: Recipe, folder: Path, others: Sequence[Path]) -> None:
+    """Copy records of the same direct runs from other cases: a baseline does not depend on P."""
+    for spec in recipe.specs():
+        here = read(folder / "runs", spec, told=False)
+        there = filter(None, (read(other / "runs", spec, told=False) for other in others))
+        if spec.d is None and here is None and (record := next(there, None)):
+            (folder / "runs").mkdir(parents=True, exist_ok=True)
+            write(folder / "runs", spec, record, None)
+
+
+def trials(m: Measurement) -> int:
+    """Runs that were trained for the learning rates."""
     tried = sum(len(rates.tried) for rates in m.rates)
-    return len(m.records) + tried * (m.recipe.rates.seeds if m.recipe.rates else 0)
+    return tried * (m.recipe.rates.seeds if m.recipe.rates else 0)
 
 
 def ours(found: DInt) -> str:
