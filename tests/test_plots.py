@@ -158,6 +158,14 @@ def test_curve_of_every_outcome(m, says):
     assert list(illegible(figure)) == []
 
 
+def test_the_performance_is_called_what_it_is():
+    m = measurement(GRID)
+    labels = replace(m, recipe=replace(m.recipe, data="mnist+shuffled-labels=0.5"))
+    own = replace(m, recipe=replace(m.recipe, model={"objective": "a.module:make", "options": {}}))
+    for one, name in ((m, "test accuracy"), (labels, "training accuracy"), (own, "performance")):
+        assert curve_figure(one).axes[0].get_ylabel() == name
+
+
 # --- several measurements
 
 
@@ -429,6 +437,8 @@ def test_every_picture_is_public():
         (1, 1.2, [1]),
         (0.9, 6, [1, 2, 5]),
         (900, 20_000, [1000, 2000, 5000, 10_000, 20_000]),
+        (220, 1180, [300, 400, 500, 600, 800, 1000]),
+        (1.2, 4, [2, 3, 4]),
         (700, 1_100_000, [1000, 10_000, 100_000, 1_000_000]),
     ],
 )

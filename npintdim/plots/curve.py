@@ -112,4 +112,6 @@ def of(m: Measurement) -> str:
 
 def score(m: Measurement) -> str:
     """Name of the performance axis."""
-    return "performance" if "objective" in m.recipe.model else "test accuracy"
+    if "objective" in m.recipe.model:
+        return "performance"
+    return "training accuracy" if "+shuffled-labels" in m.recipe.data else "test accuracy"

@@ -105,15 +105,17 @@ def headline(figure: Figure, finding: str, context: str = "") -> None:
 
 
 def nice_ticks(low: float, high: float) -> list[int]:
-    """1, 2, 5, 10, 20, ... between low and high; only 1, 10, 100, ... where those would run into each other."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 2, 5), (1,)):
-        ticks = [
-            round(t * 10**k) for k in powers for t in steps if low <= t * 10**k <= high and t * 10**k >= 1
-        ]
-        if sum(len(f"{t:,}") + 3 for t in ticks) <= ROOM:
-            break
-    return ticks
+    """1, 2, 5, 10, 20, ... between low and high; more where these are few, powers of 10 where they have no room."""
+
+    def ticks(*steps: float) -> list[int]:
+        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        between = [t * 10.0**k for k in powers for t in steps if low <= t * 10.0**k <= high]
+        return [round(t) for t in between if t >= 1 and abs(t - round(t)) < 1e-6]
+
+    found = ticks(1, 2, 5)
+    if len(found) < 3:
+        found = ticks(1, 1.5, 2, 3, 4, 5, 6, 8)
+    return found if sum(len(f"{t:,}") + 3 for t in found) <= ROOM else ticks(1)
 
 
 def log_x(axes: Any, low: float, high: float, label: str) -> None:
