@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from npintdim import fileformat
 from npintdim.backend import Backend
+from npintdim.coding import Codebook, pack, unpack
 from npintdim.landscape import Batch, Evaluation
 from npintdim.model import Model
 from npintdim.objective import SubspaceObjective
@@ -21,7 +22,7 @@ from npintdim.projections import KINDS, Projection
 from npintdim.projections.dense import free_memory
 from npintdim.rebuild import check_named, draw, network_of, on
 from npintdim.rng import SCHEME, check_integer
-from npintdim.typing import Array, Spec
+from npintdim.typing import Array, Ints, Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class CompressedModel:
     P : D×d
     theta_0_seed : θ_0 = network.init_theta(theta_0_seed)
     theta_d : (d,) float32, read-only
+    code : of theta_d, where it is quantised: what the file holds in its place (`coded` makes it)
 
     Notes
     -----
@@ -47,6 +49,7 @@ class CompressedModel:
     P: Projection
     theta_0_seed: int
     theta_d: NDArray[np.float32]
+    code: bytes | None = None
 
     @classmethod
     def from_parts(cls, model: Model, theta_0_seed: int, P: Projection, theta_d: Array) -> CompressedModel:
@@ -85,6 +88,37 @@ class CompressedModel:
         compressed._theta  # noqa: B018  what goes beyond float32 is found now, not when it is saved
         return compressed
 
+    def coded(self, codebook: Codebook, symbols: Ints) -> CompressedModel:
+        """The same network with θ_d,j = level symbols_j of the codebook, which takes far fewer bytes.
+
+        Parameters
+        ----------
+        codebook : K levels
+        symbols : (d,) integers below K
+
+        Raises
+        ------
+        ValueError
+            if there are not d symbols, one of them is no level, or theta is not finite.
+        """
+        if symbols.shape != (self.P.d,):
+            raise ValueError(
+                f"symbols have shape {symbols.shape}, but d = {self.P.d}: ({self.P.d},) is needed"
+            )
+        compressed = self._decoded(self.network, self.P, self.theta_0_seed, pack(codebook, symbols))
+        compressed._theta  # noqa: B018  as in from_parts
+        return compressed
+
+    @classmethod
+    def _decoded(cls, network: Model, P: Projection, theta_0_seed: int, code: bytes) -> CompressedModel:
+        try:
+            codebook, symbols = unpack(code, P.d)
+        except ValueError as error:
+            raise fileformat.CodeError(f"its code of theta_d is wrong: {error}") from error
+        theta_d = codebook.levels[symbols]
+        theta_d.flags.writeable = False
+        return cls(network, P, theta_0_seed, theta_d, code)
+
     def __post_init__(self) -> None:
         if not np.isfinite(self.theta_d).all():
             raise fileformat.ThetaError("theta_d holds NaN, infinity or a number beyond float32")
@@ -98,6 +132,11 @@ class CompressedModel:
         if not np.isfinite(theta).all():
             raise fileformat.ThetaError("theta = theta_0 + P theta_d goes beyond float32")
         return theta
+
+    @property
+    def codebook(self) -> Codebook | None:
+        """Of a quantised θ_d."""
+        return None if self.code is None else unpack(self.code, self.P.d)[0]
 
     def theta(self) -> NDArray[np.float32]:
         """The decoded θ, (D,) float32 on the host: the same bits everywhere."""
@@ -145,7 +184,8 @@ class CompressedModel:
 
     def to_bytes(self) -> bytes:
         """The file's content."""
-        return fileformat.pack(self.header(), self.fingerprint, self.theta_sha256, self.theta_d)
+        theta_d = self.theta_d if self.code is None else self.code
+        return fileformat.pack(self.header(), self.fingerprint, self.theta_sha256, theta_d)
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the file, all or nothing; a file of that name is replaced only by a complete one.
@@ -180,10 +220,11 @@ class CompressedModel:
         try:
             data = fileformat.read(Path(path), free_memory())
             header, fingerprint, theta_sha256, theta_d = fileformat.unpack(data)
-            network = network_of(header["model"], model, backend)
-            compressed = cls(
-                network, draw(header["P"], network, len(theta_d)), int(header["theta_0_seed"]), theta_d
-            )
+            network, seed = network_of(header["model"], model, backend), int(header["theta_0_seed"])
+            if isinstance(theta_d, bytes):
+                compressed = cls._decoded(network, draw(header["P"], network, None), seed, theta_d)
+            else:
+                compressed = cls(network, draw(header["P"], network, len(theta_d)), seed, theta_d)
             if compressed.fingerprint != fingerprint:
                 raise fileformat.FingerprintError(
                     f"P has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"

@@ -18,7 +18,7 @@ from npintdim.rng import SCHEME, check_seed
 from npintdim.typing import Spec
 
 MAGIC = b"\x89npid\r\n\x1a"
-VERSION = 1
+VERSION, CODED = 1, 2  # theta_d as binary32; as the code of npintdim.coding
 PREFIX = struct.Struct("<8sHIQ")  # magic, version, bytes of the header, bytes of the file
 HASH = 32
 FIXED = PREFIX.size + 3 * HASH
@@ -66,6 +66,10 @@ class LengthError(FormatError):
     """Theta_d has not d entries."""
 
 
+class CodeError(FormatError):
+    """The code of theta_d is not one that this package writes."""
+
+
 class TooLargeError(FormatError, MemoryError):
     """Decoding needs more memory than is free."""
 
@@ -83,8 +87,8 @@ def canonical(spec: Any) -> bytes:
     return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.float32]) -> bytes:
-    """The file: prefix, header, two hashes, theta_d, and the sha256 of all that.
+def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.float32] | bytes) -> bytes:
+    """The file: prefix, header, two hashes, theta_d or its code, and the sha256 of all that.
 
     Raises
     ------
@@ -94,8 +98,13 @@ def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.
     text = canonical(header)
     if len(text) > LONGEST_HEADER:
         raise ValueError(f"the header has {len(text)} bytes: at most {LONGEST_HEADER} are allowed")
-    body = text + bytes.fromhex(fingerprint + theta_sha256) + theta_d.astype("<f4").tobytes()
-    data = PREFIX.pack(MAGIC, VERSION, len(text), PREFIX.size + len(body) + HASH) + body
+    body = text + bytes.fromhex(fingerprint + theta_sha256)
+    if isinstance(theta_d, bytes):
+        version, values = CODED, theta_d
+    else:
+        version, values = VERSION, theta_d.astype("<f4").tobytes()
+    body += values
+    data = PREFIX.pack(MAGIC, version, len(text), PREFIX.size + len(body) + HASH) + body
     return data + hashlib.sha256(data).digest()
 
 
@@ -113,9 +122,9 @@ def read(path: Path, room: float) -> bytes:
         if len(prefix) < PREFIX.size:
             raise TruncatedError(f"truncated: it has {len(prefix)} bytes, less than any compressed model")
         _, version, _, length = PREFIX.unpack(prefix)
-        if version != VERSION:
+        if version not in (VERSION, CODED):
             raise VersionError(
-                f"version {version} is unknown, this package reads version {VERSION}: update it?"
+                f"version {version} is unknown, this package reads versions {VERSION} and {CODED}: update it?"
             )
         size = os.fstat(file.fileno()).st_size
         if size < length:
@@ -127,11 +136,11 @@ def read(path: Path, room: float) -> bytes:
         return prefix + file.read(size - len(prefix))
 
 
-def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32]]:
-    """Header, fingerprint (hex), sha256 of theta (hex) and theta_d (read-only), after the checksum held."""
+def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
+    """Header, fingerprint (hex), sha256 of theta (hex) and theta_d (read-only) or its code; the checksum held."""
     if hashlib.sha256(data[:-HASH]).digest() != data[-HASH:]:
         raise AlteredError("altered: its checksum does not hold")
-    n = PREFIX.unpack_from(data)[2]
+    _, version, n, _ = PREFIX.unpack_from(data)
     if n > min(LONGEST_HEADER, len(data) - FIXED):
         raise HeaderError(
             f"its header claims {n} bytes: at most {LONGEST_HEADER} that lie in the file are allowed"
@@ -139,6 +148,8 @@ def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32]]:
     start = PREFIX.size + n
     header = parse(data[PREFIX.size : start])
     hashes, values = data[start : start + 2 * HASH], data[start + 2 * HASH : -HASH]
+    if version == CODED:
+        return header, hashes[:HASH].hex(), hashes[HASH:].hex(), values
     if len(values) % 4:
         raise LengthError(f"theta_d has {len(values)} bytes: 4 for each of d numbers are needed")
     theta_d = np.frombuffer(values, "<f4").astype(np.float32)

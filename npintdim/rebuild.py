@@ -59,8 +59,8 @@ def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Mode
     return model
 
 
-def draw(spec: Spec, model: Model, n: int) -> Projection:
-    """The P that the header describes, if it fits the network, n numbers theta_d, and the memory."""
+def draw(spec: Spec, model: Model, n: int | None) -> Projection:
+    """The P that the header describes, if it fits the network, n numbers theta_d (None: coded), and the memory."""
     options = dict(spec)
     try:
         D, d = (check_integer(name, spec.get(name), 1, LARGEST_D) for name in ("D", "d"))
@@ -71,7 +71,7 @@ def draw(spec: Spec, model: Model, n: int) -> Projection:
         raise fileformat.HeaderError(f"its header's P is wrong: {error}") from error
     if D != model.D:
         raise fileformat.DimensionError(f"P is D×d = {D}×{d}, but the model has D = {model.D}")
-    if n != d:
+    if n not in (d, None):
         raise fileformat.LengthError(f"theta_d has {n} numbers, but P is D×d = {D}×{d}: {d} are needed")
     least, free = 20 * D + 13 * density * D * d, free_memory()  # theta_0, P theta_d, theta; non-zeros
     if least > free:

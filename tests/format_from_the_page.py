@@ -14,17 +14,18 @@ def read(path):
     data = Path(path).read_bytes()
     magic, version, h, length = struct.unpack_from("<8sHIQ", data)
     assert magic == bytes.fromhex("896e7069640d0a1a")
-    assert version == 1
+    assert version in (1, 2)
     header = json.loads(data[22 : 22 + h])
     d = header["P"]["d"]
-    assert length == len(data) == 118 + h + 4 * d
+    values = data[86 + h : -32]
+    assert length == len(data) == 118 + h + len(values)
     assert data[-32:] == hashlib.sha256(data[:-32]).digest()
     assert header["scheme"] == scheme.SCHEME
     return {
         "header": header,
         "fingerprint": data[22 + h : 54 + h].hex(),
         "theta_sha256": data[54 + h : 86 + h].hex(),
-        "theta_d": struct.unpack_from(f"<{d}f", data, 86 + h),
+        "theta_d": struct.unpack(f"<{d}f", values) if version == 1 else decode_theta_d(values, d),
     }
 
 
@@ -92,3 +93,75 @@ def decode(parts):
 def fingerprint(parts):
     P = dict(parts["header"]["P"])
     return scheme.fingerprint(P.pop("kind"), P.pop("D"), P.pop("d"), int(P.pop("seed")), **P)
+
+
+# ---- 6. the code of a quantised theta_d ----
+TWO_30, TWO_31, TWO_32 = 2**30, 2**31, 2**32
+
+
+def narrowed(low, high, f, k):
+    """The share of symbol k, and the o of every doubling."""
+    w, a, t = high - low, sum(f[:k]), sum(f)
+    low, high = low + w * a // t, low + w * (a + f[k]) // t
+    offsets = []
+    while True:
+        if high <= TWO_31:
+            o = 0
+        elif low >= TWO_31:
+            o = TWO_31
+        elif low >= TWO_30 and high <= 3 * TWO_30:
+            o = TWO_30
+        else:
+            return low, high, offsets
+        offsets.append(o)
+        low, high = 2 * (low - o), 2 * (high - o)
+
+
+def decode_symbols(bits, K, d):
+    low, high, f, symbols = 0, TWO_32, [1] * K, []
+    bits = iter(bits)
+    x = 0
+    for _ in range(32):
+        x = 2 * x + next(bits, 0)
+    for _ in range(d):
+        place, k = ((x - low + 1) * sum(f) - 1) // (high - low), 0
+        while not sum(f[:k]) <= place < sum(f[: k + 1]):
+            k += 1
+        low, high, offsets = narrowed(low, high, f, k)
+        for o in offsets:
+            x = 2 * (x - o) + next(bits, 0)
+        f[k] += 2
+        symbols.append(k)
+    return symbols
+
+
+def encode_symbols(symbols, K):
+    low, high, f, pending, written = 0, TWO_32, [1] * K, 0, []
+    for k in symbols:
+        low, high, offsets = narrowed(low, high, f, k)
+        f[k] += 2
+        for o in offsets:
+            if o == TWO_30:
+                pending += 1
+            else:
+                b = o // TWO_31
+                written += [b] + [1 - b] * pending
+                pending = 0
+    b = int(low >= TWO_30)
+    return written + [b] + [1 - b] * (pending + 1)
+
+
+def decode_theta_d(code, d):
+    K = code[0] % 128 + 1
+    if code[0] >= 128:
+        levels = struct.unpack_from(f"<{K}e", code, 1)
+    else:
+        (step,) = struct.unpack_from("<e", code, 1)
+        levels = [(k - (K - 1) / 2) * step for k in range(K)]
+    assert all(a < b for a, b in zip(levels, levels[1:], strict=False))
+    rest = code[1 + 2 * K if code[0] >= 128 else 3 :]
+    bits = [byte >> place & 1 for byte in rest for place in range(7, -1, -1)]
+    symbols = decode_symbols(bits, K, d)
+    again = encode_symbols(symbols, K)
+    assert bits == again + [0] * (-len(again) % 8)
+    return [levels[k] for k in symbols]

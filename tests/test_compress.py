@@ -17,6 +17,7 @@ import pytest
 from helpers import BACKENDS, frozen, needs_numba
 
 import npintdim as nid
+from npintdim.coding import Codebook
 from npintdim.fileformat import ThetaError
 from npintdim.layers import Layer
 from npintdim.rng import Purpose, Stream
@@ -98,6 +99,20 @@ GOLDENS = {
         {"blocks": "single"},
         "3f401900d626f42c178baf7f0266a1853b7099ab4a2abe5bc9036fb13de1da99",
     ),
+    "mlp-coded-free": (
+        (6, 5, 3),
+        "fastfood",
+        20,
+        {"coded": ("free", 3, (-0.5, 0.03, 0.3))},
+        "e56fe3ffb5fc46fed620a8fb0c1d994b7ef895af6d8d7155ef8c8fce4fb2d513",
+    ),
+    "lenet-coded-uniform": (
+        LENET,
+        "fastfood",
+        50,
+        {"coded": ("uniform", 6, (0.2,))},
+        "6bc2a54029b435f3348ee5c4a22519b299ab33aa30ccf9d0374cef40cd52dd24",
+    ),
 }
 
 
@@ -108,10 +123,13 @@ def network(spec, backend=NUMPY):
 def golden(name, backend=NUMPY):
     """The golden file made again."""
     spec, kind, d, options, _ = GOLDENS[name]
+    options = dict(options)
+    codebook = Codebook(*options.pop("coded")) if "coded" in options else None
     model = network(spec, backend)
     P = nid.make_projection(kind, model.D, d, SEED - d, backend, **options)
     theta_d = Stream(d, Purpose.CHECK).normals(d) / 2**20 / 3  # thirds: every product is rounded
-    return nid.CompressedModel.from_parts(model, SEED, P, theta_d)
+    compressed = nid.CompressedModel.from_parts(model, SEED, P, theta_d)
+    return compressed if codebook is None else compressed.coded(codebook, codebook.nearest(theta_d))
 
 
 def write_goldens():

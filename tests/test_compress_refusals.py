@@ -12,6 +12,7 @@ import npintdim as nid
 from npintdim import fileformat, rebuild
 from npintdim.fileformat import (
     AlteredError,
+    CodeError,
     DimensionError,
     FingerprintError,
     FormatError,
@@ -127,7 +128,7 @@ REASONS = {
     "not such a file": (b"PK\x03\x04 a zip of some kind", MagicError, r"not a compressed model: it begins with b'PK"),
     "sent as text": (compressed().to_bytes().replace(b"\r\n", b"\n"), MagicError, "not a compressed model"),
     "empty": (b"", TruncatedError, "truncated: it has 0 bytes, less than any"),
-    "newer": (forge(version=2), VersionError, "version 2 is unknown, this package reads version 1"),
+    "newer": (forge(version=3), VersionError, "version 3 is unknown, this package reads versions 1 and 2"),
     "older": (forge(version=0), VersionError, "version 0 is unknown"),
     "another scheme": (forge(scheme="mt19937/1"), SchemeError, "of scheme 'mt19937/1', this package has 'philox4x32"),
     "no scheme": (forge(scheme=None), SchemeError, "of scheme None"),
@@ -184,6 +185,14 @@ REASONS = {
     "a P seed null": (forge(P={"seed": None}), HeaderError, "P cannot be drawn"),
     "a P seed of 65 bits": (forge(P={"seed": str(2**64)}), HeaderError, r"0 ≤ seed < 2\*\*64 is needed"),
     "an empty column": (forge(compressed("sparse", density=0.75), P={"density": 1e-12}), HeaderError, "cannot be drawn: column 0"),
+    "no code": (forge(version=2, theta_d=b""), CodeError, "code of theta_d is wrong: it is empty"),
+    "half a codebook": (forge(version=2, theta_d=bytes([128 + 2, 0, 0])), CodeError, "has 3 bytes: a free codebook of K = 3 levels alone takes 7"),
+    "NaN as level": (forge(version=2, theta_d=b"\0" + struct.pack("<e", np.nan) + b"\x40"), CodeError, "codebook holds NaN"),
+    "levels that fall": (forge(version=2, theta_d=b"\x81" + struct.pack("<2e", 1, 0) + b"\x40"), CodeError, "levels of the codebook do not ascend"),
+    "a distance of 0": (forge(version=2, theta_d=b"\0" + struct.pack("<e", 0) + b"\x40"), CodeError, "levels of the codebook do not ascend"),
+    "bits behind the code": (forge(version=2, theta_d=b"\x02" + struct.pack("<e", 1) + b"\x21"), CodeError, "not those of d = 1 numbers, K = 3 levels"),
+    "bytes behind the code": (forge(version=2, theta_d=b"\x02" + struct.pack("<e", 1) + b"\x20\0"), CodeError, "not those of d = 1 numbers"),
+    "another code": (forge(version=2, theta_d=b"\x02" + struct.pack("<e", 1) + b"\x20"), ThetaError, "theta has the sha256"),
     "NaN in theta_d": (forge(theta_d=struct.pack("<f", np.nan)), ThetaError, "theta_d holds NaN"),
     "infinity in theta_d": (forge(theta_d=struct.pack("<f", -np.inf)), ThetaError, "theta_d holds NaN, infinity"),
     "another P": (forge(P={"seed": "8"}), FingerprintError, "P has the fingerprint [0-9a-f]{64} here, but [0-9a-f]{64} in the file"),
@@ -208,7 +217,7 @@ def test_every_error_has_a_reason_here():
     reasons = {error for _, error, _ in REASONS.values()}
     elsewhere = {AlteredError, SpecError, TooLargeError}
     assert reasons | elsewhere == set(FormatError.__subclasses__())
-    assert fileformat.VERSION == 1
+    assert (fileformat.VERSION, fileformat.CODED) == (1, 2)
 
 
 def test_damage_is_told_before_what_it_hides(tmp_path):

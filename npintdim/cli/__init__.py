@@ -11,12 +11,27 @@ from typing import Any
 
 from npintdim._version import __version__
 from npintdim.backend import unknown
-from npintdim.cli import bench, check, compress, evaluate, info, measure, plot, reproduce, toy, train, vectors
+from npintdim.cli import (
+    bench,
+    certify,
+    check,
+    compress,
+    evaluate,
+    info,
+    measure,
+    plot,
+    quantise,
+    reproduce,
+    toy,
+    train,
+    vectors,
+)
 from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
 
 COMMANDS = {
     "measure": measure, "reproduce": reproduce, "plot": plot, "train": train, "toy": toy, "check": check,
-    "compress": compress, "evaluate": evaluate, "bench": bench, "vectors": vectors, "info": info,
+    "compress": compress, "evaluate": evaluate, "quantise": quantise, "certify": certify,
+    "bench": bench, "vectors": vectors, "info": info,
 }  # fmt: skip
 
 EPILOG = """\

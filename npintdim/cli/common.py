@@ -182,6 +182,21 @@ def projection_of(args: argparse.Namespace) -> Spec:
     return {"kind": args.projection, **options}
 
 
+def check_writable(option: str, path: Path) -> None:
+    """Refuse a file whose folder is missing or closed, before work is lost.
+
+    Raises
+    ------
+    ValueError
+        which names the option and the folder.
+    """
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise ValueError(f"{option} is {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{option} is {path}: the folder {folder} cannot be written to")
+
+
 def default_folder(*names: object) -> Path:
     """results/<names joined by ->, without characters that a file system may refuse."""
     return Path("results") / re.sub(r"[^\w.+-]+", "-", "-".join(map(str, names)))

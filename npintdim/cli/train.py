@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from npintdim.cli.common import (
     add_command,
     add_network,
     backend_of,
+    check_writable,
     data_of,
     model_of,
     note,
@@ -49,12 +49,8 @@ def run(args: argparse.Namespace) -> int:
     """Train, and print an epoch a line."""
     if args.save and args.d is None:
         raise ValueError("--save needs --d: only a run in a subspace can be compressed")
-    if args.save and not args.save.resolve().parent.is_dir():
-        raise ValueError(f"--save is {args.save}: there is no folder {args.save.resolve().parent}")
-    if args.save and not os.access(args.save.resolve().parent, os.W_OK):
-        raise ValueError(
-            f"--save is {args.save}: the folder {args.save.resolve().parent} cannot be written to"
-        )
+    if args.save:
+        check_writable("--save", args.save)
     backend = backend_of(args)
     data = data_of(args, backend)
     recipe = recipe_for(args.data)

@@ -1,0 +1,74 @@
+"""npintdim certify."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from npintdim.cli.common import add_command, backend_of, say
+from npintdim.cli.compress import choose
+from npintdim.compress import CompressedModel
+from npintdim.mdl import certify
+from npintdim.mdl.bounds import check
+from npintdim.measure import compress_run
+from npintdim.recipes import model_name
+from npintdim.rng import check_integer
+from npintdim.sweep import blas_threads, load
+
+PURPOSE = """\
+Bound a network's error on unseen data by the bits that describe it.
+
+SOURCE is a compressed network, or the folder of a measurement (then the
+run at its crossing). With probability 1 − δ over the training examples every
+bound holds; docs/description-length.md has the conditions."""
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    example = "npintdim certify lenet-K3.npid --data mnist"
+    parser = add_command(commands, "certify", run, PURPOSE, example)
+    parser.usage = "npintdim certify SOURCE [options]"
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="file, or folder of a measurement")
+    parser.add_argument("--data", default="digits", help="digits (default), mnist, fashion-mnist, ...")
+    parser.add_argument("--delta", type=float, default=0.05, metavar="δ", help="default 0.05")
+    parser.add_argument(
+        "--tried", type=int, default=1, metavar="N", help="networks it was chosen from: costs log2 N bits"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Bits, training error, bounds, test error."""
+    check(0, 1, math.log2(check_integer("tried", args.tried, 1)), args.delta)
+    if args.source.is_dir():
+        folder, spec = choose(args.source, None, None)
+        args.data, args.dtype = spec.data, spec.dtype
+        backend = backend_of(args)
+        compressed = compress_run(folder, spec, backend)
+    else:
+        backend = backend_of(args)
+        compressed = CompressedModel.load(args.source, backend=backend)
+    data = load(args.data, args.folder, None, backend)
+    with blas_threads(args.threads):
+        found = certify(compressed, data, args.delta, args.tried)
+    P, codebook = compressed.P, compressed.codebook
+    levels = "binary32" if codebook is None else f"K = {codebook.K} levels, {codebook.kind}"
+    say(
+        f"{args.source}: {model_name(compressed.network.spec())}, D = {P.D:,}, {P.kind}, d = {P.d:,}, {levels}"
+    )
+    paid = " + ".join(f"{name} {bits:,}" for name, bits in found.bits.items())
+    say(f"bits        {found.K:,} = {paid}")
+    say(
+        f"training    error {found.errors / found.n:.4f}, {found.errors:,} of {found.n:,} examples of {args.data}"
+    )
+    bounds = found.bounds()
+    for name, bound in bounds.items():
+        say(f"bound       error ≤ {bound:.4f}  {name}")
+    guess = 1 - 1 / data.classes
+    if min(bounds.values()) >= guess:
+        say(f"            vacuous: guessing among {data.classes} classes errs {guess:.2f}")
+    say(f"            each with probability {1 - args.delta:g} over the training examples")
+    errors, n = found.test
+    say(f"test        error {errors / n:.4f}, {errors:,} of {n:,} examples; the bounds do not use it")
+    return 0

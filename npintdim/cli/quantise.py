@@ -1,0 +1,70 @@
+"""npintdim quantise."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from npintdim.cli.common import add_command, backend_of, check_writable, say
+from npintdim.coding.codebook import KINDS
+from npintdim.compress import CompressedModel
+from npintdim.mdl import finetune, quantise, smallest
+from npintdim.sweep import blas_threads, load
+
+PURPOSE = """\
+Store theta_d of a compressed network in a few bits a number.
+
+Without --levels: the shortest code that loses at most --tolerance on the
+training data. With --levels: that many, and --epochs of training with them."""
+
+
+def add(commands: Any) -> None:
+    """Options of the command."""
+    example = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 40"
+    parser = add_command(commands, "quantise", run, PURPOSE, example)
+    parser.usage = "npintdim quantise FILE [options]"
+    parser.add_argument("file", type=Path, metavar="FILE", help="made by measure, compress or train --save")
+    parser.add_argument("--data", default="digits", help="it was trained on: digits (default), mnist, ...")
+    parser.add_argument("--levels", type=int, metavar="K", help="different numbers in theta_d, 1 to 128")
+    parser.add_argument("--codebook", choices=KINDS, help="uniform (default with --levels) or free (k-means)")
+    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="of fine-tuning; default 0")
+    parser.add_argument("--lr", type=float, default=1e-2, help="at its beginning; default 0.01")
+    parser.add_argument(
+        "--tolerance", type=float, default=0.005, metavar="X", help="training accuracy to lose; default 0.005"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: FILE with -K<levels> in its name")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file, and say what it took and what it is worth."""
+    if args.levels is None and (args.epochs or args.codebook):
+        raise ValueError(
+            "--epochs and --codebook need --levels: without it the levels are chosen by their size"
+        )
+    backend = backend_of(args)
+    compressed = CompressedModel.load(args.file, backend=backend)
+    if args.out:
+        check_writable("--out", args.out)
+    data = load(args.data, args.folder, None, backend)
+    with blas_threads(args.threads):
+        if args.levels is None:
+            found = smallest(compressed, data.train, args.tolerance, progress=args.progress)
+        elif args.epochs:
+            kind = args.codebook or "uniform"
+            found, _ = finetune(
+                compressed, kind, args.levels, data,
+                epochs=args.epochs, lr=args.lr, seed=args.seed, progress=args.progress,
+            )  # fmt: skip
+        else:
+            found = quantise(compressed, args.codebook or "uniform", args.levels)
+        codebook = found.codebook
+        assert codebook is not None and found.code is not None
+        path = args.out or args.file.with_name(f"{args.file.stem}-K{codebook.K}.npid")
+        size = found.save(path)
+        before, after = (c.evaluate(data.test).performance for c in (compressed, found))
+    d, code = found.P.d, len(found.code)
+    say(f"{path}: {size:,} bytes, of these {code:,} for theta_d: d = {d:,}, K = {codebook.K} levels, "
+        f"{codebook.kind}, {8 * code / d:.2f} bits a number")  # fmt: skip
+    say(f"test performance {after:.4f} on {args.data}, {before:.4f} before")
+    return 0

@@ -1,0 +1,96 @@
+"""The range coder: symbols become one interval of [0, 1), and the interval becomes bits. Integers only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+WIDTH = 32
+ONE, HALF, QUARTER = 1 << WIDTH, 1 << (WIDTH - 1), 1 << (WIDTH - 2)
+LARGEST_TOTAL = QUARTER  # so that no share of the interval is empty
+
+
+class Encoder:
+    """Narrows [low, high) ⊂ [0, 2³²) symbol by symbol, and shifts out the bits that are settled.
+
+    Notes
+    -----
+    A symbol with the share [a, b) of total t takes low + ⌊(high − low)·a/t⌋ ≤ x < low + ⌊(high − low)·b/t⌋.
+    Where the interval lies in one half of [0, 2³²), that half is a bit. Where it straddles the middle within
+    the middle half, the bit is not known yet, but it and the next differ: it is counted as pending.
+
+    So high − low > 2³⁰ before every symbol. The bits of `finish` name a binary interval inside the last one:
+    no code is the beginning of another, and a code is at most two bits longer than −log₂ of its interval.
+    """
+
+    def __init__(self) -> None:
+        self.low, self.high = 0, ONE
+        self.pending = 0
+        self.bits: list[int] = []
+
+    def narrow(self, a: int, b: int, total: int) -> None:
+        """Append the symbol whose share is [a, b) of total."""
+        width = self.high - self.low
+        self.low, self.high = self.low + width * a // total, self.low + width * b // total
+        while True:
+            if self.high <= HALF:
+                self._emit(0)
+                offset = 0
+            elif self.low >= HALF:
+                self._emit(1)
+                offset = HALF
+            elif self.low >= QUARTER and self.high <= 3 * QUARTER:
+                self.pending += 1
+                offset = QUARTER
+            else:
+                return
+            self.low, self.high = 2 * (self.low - offset), 2 * (self.high - offset)
+
+    def finish(self) -> list[int]:
+        """All bits; the last two name the second or the third quarter, whichever lies in the interval."""
+        self.pending += 1
+        self._emit(0 if self.low < QUARTER else 1)
+        return self.bits
+
+    def _emit(self, bit: int) -> None:
+        self.bits += [bit] + [1 - bit] * self.pending
+        self.pending = 0
+
+
+class Decoder:
+    """The same walk, with a window of 32 bits on the code; behind its end there are zeros.
+
+    Parameters
+    ----------
+    bits : of `Encoder.finish`; more may follow
+    """
+
+    def __init__(self, bits: Sequence[int]) -> None:
+        self.low, self.high = 0, ONE
+        self.bits = iter(bits)
+        self.window = 0
+        for _ in range(WIDTH):
+            self._shift(0)
+
+    def target(self, total: int) -> int:
+        """The number t < total for which the next symbol's share [a, b) has a ≤ t < b."""
+        width = self.high - self.low
+        return ((self.window - self.low + 1) * total - 1) // width
+
+    def narrow(self, a: int, b: int, total: int) -> None:
+        """Remove the symbol whose share is [a, b) of total."""
+        width = self.high - self.low
+        self.low, self.high = self.low + width * a // total, self.low + width * b // total
+        while True:
+            if self.high <= HALF:
+                offset = 0
+            elif self.low >= HALF:
+                offset = HALF
+            elif self.low >= QUARTER and self.high <= 3 * QUARTER:
+                offset = QUARTER
+            else:
+                return
+            self.low, self.high = 2 * (self.low - offset), 2 * (self.high - offset)
+            self._shift(offset)
+
+    def _shift(self, offset: int) -> None:
+        self.window = 2 * (self.window - offset) + next(self.bits, 0)

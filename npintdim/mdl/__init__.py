@@ -1,0 +1,23 @@
+"""Description length: a network as few bits, and what these bits promise (docs/description-length.md)."""
+
+from npintdim.mdl.bounds import BOUNDS, binomial_bound, catoni_bound, chernoff_bound, seeger_bound
+from npintdim.mdl.certificate import Certificate, certify
+from npintdim.mdl.description import describe
+from npintdim.mdl.finetune import QuantisedLandscape
+from npintdim.mdl.quantise import finetune, fit, quantise, smallest
+
+__all__ = [
+    "BOUNDS",
+    "Certificate",
+    "QuantisedLandscape",
+    "binomial_bound",
+    "catoni_bound",
+    "certify",
+    "chernoff_bound",
+    "describe",
+    "finetune",
+    "fit",
+    "quantise",
+    "seeger_bound",
+    "smallest",
+]

@@ -1,0 +1,126 @@
+"""From the bits of a description to a bound on the error on unseen data (docs/description-length.md, section 4).
+
+A classifier h with a description of K(h) bits, in a prefix-free language that was fixed before the data were seen,
+makes `errors` mistakes on n independent examples, ê = errors/n. With probability 1 − δ over the examples, each
+bound holds for all h at once, so also for the one that training chose: h may fail with probability δ·2^−K(h),
+and Σ_h 2^−K(h) ≤ 1 (Kraft).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import gammaln, xlog1py, xlogy
+
+from npintdim.rng import check_integer
+
+STEPS = 60  # halvings of an interval of length 1
+
+
+def binomial_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
+    """The largest e for which at most `errors` mistakes in n are not too unlikely: P(Bin(n, e) ≤ errors) ≥ δ 2^−K.
+
+    Nothing is lost for one deterministic h (Langford 2005, theorem 3.3).
+
+    Parameters
+    ----------
+    errors, n : 0 ≤ errors ≤ n examples
+    bits : K ≥ 0, of the description
+    delta : δ, in (0, 1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers out of range.
+    """
+    log_delta = check(errors, n, bits, delta)
+    return largest(lambda e: log_tail(errors, n, e) >= log_delta, errors / n)
+
+
+def chernoff_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
+    """The largest e with kl(ê‖e) ≤ (K ln 2 + ln 1/δ)/n, since P(Bin(n, e) ≤ ê n) ≤ exp(−n kl(ê‖e)).
+
+    Parameters and errors are those of `binomial_bound`.
+    """
+    log_delta = check(errors, n, bits, delta)
+    return kl_inverse(errors / n, -log_delta / n)
+
+
+def seeger_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
+    """The largest e with kl(ê‖e) ≤ (K ln 2 + ln(2√n/δ))/n: PAC-Bayes (Seeger 2002, Maurer 2004) for a point posterior.
+
+    Parameters and errors are those of `binomial_bound`.
+    """
+    log_delta = check(errors, n, bits, delta)
+    return kl_inverse(errors / n, (math.log(2 * math.sqrt(n)) - log_delta) / n)
+
+
+def catoni_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
+    """The least (1 − exp(−β_j ê − (K ln 2 + ln(j(j+1)/δ))/n))/(1 − exp(−β_j)) over β_j = 2^(−j/4)·16, j = 1, 2, ...
+
+    The bound with one temperature β may be used for every β_j, if it is allowed the share δ/(j(j+1)) of δ
+    (Catoni 2007, theorem 1.2.6; the grid is ours).
+
+    Parameters and errors are those of `binomial_bound`.
+    """
+    cost = -check(errors, n, bits, delta)
+    j = np.arange(1, 101)
+    beta = 16 * 2 ** (-j / 4)
+    exponents = beta * (errors / n) + (cost + np.log(j * (j + 1))) / n
+    return min(1.0, float((np.expm1(-exponents) / np.expm1(-beta)).min()))
+
+
+BOUNDS: dict[str, Callable[..., float]] = {
+    "binomial": binomial_bound,
+    "Chernoff": chernoff_bound,
+    "Seeger-Maurer": seeger_bound,
+    "Catoni": catoni_bound,
+}
+
+
+def log_tail(k: int, n: int, e: float) -> float:
+    """ln P(Bin(n, e) ≤ k), also where it is far below what a float can hold."""
+    if e in (0.0, 1.0):
+        return 0.0 if e == 0 or k == n else -math.inf
+    i = np.arange(k + 1)
+    terms = gammaln(n + 1) - gammaln(i + 1) - gammaln(n - i + 1) + xlogy(i, e) + xlog1py(n - i, -e)
+    top = float(terms.max())
+    return top + math.log(float(np.exp(terms - top).sum()))
+
+
+def kl(p: float, q: float) -> float:
+    """kl(p‖q) = p ln(p/q) + (1 − p) ln((1 − p)/(1 − q)), of two coins."""
+    if p == q:
+        return 0.0
+    if q in (0.0, 1.0):
+        return math.inf
+    return float(xlogy(p, p / q) + xlogy(1 - p, (1 - p) / (1 - q)))
+
+
+def kl_inverse(p: float, c: float) -> float:
+    """The largest q ≥ p with kl(p‖q) ≤ c."""
+    return largest(lambda q: kl(p, q) <= c, p)
+
+
+def largest(holds: Callable[[float], bool], low: float) -> float:
+    """The largest x in [low, 1] for which it holds, which it does below and does not above; rounded up."""
+    high = 1.0
+    if holds(high):
+        return high
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return high
+
+
+def check(errors: int, n: int, bits: float, delta: float) -> float:
+    """ln(δ·2^−K), after the numbers were looked at."""
+    check_integer("n", n, 1)
+    check_integer("errors", errors, 0, n, f"0 ≤ errors ≤ n = {n}")
+    if not 0 <= bits < math.inf:
+        raise ValueError(f"K is {bits} bits: a number ≥ 0 is needed")
+    if not 0 < delta < 1:
+        raise ValueError(f"delta is {delta}: 0 < δ < 1 is needed")
+    return math.log(delta) - bits * math.log(2)

@@ -1,0 +1,72 @@
+"""A certificate: what the bits of a file and its training error say of the error on data that nobody has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from npintdim.backend import Backend
+from npintdim.compress import CompressedModel
+from npintdim.landscape import Dataset, Evaluation
+from npintdim.mdl.bounds import BOUNDS
+from npintdim.mdl.description import describe
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """With probability 1 − δ over the n training examples, error ≤ each of the bounds.
+
+    Parameters
+    ----------
+    bits : of each part of the description, see `describe`
+    errors, n : mistakes on the n training examples
+    delta : δ, in (0, 1)
+    test : mistakes and number of test examples, which the bounds know nothing of
+    """
+
+    bits: dict[str, int]
+    errors: int
+    n: int
+    delta: float
+    test: tuple[int, int]
+
+    @property
+    def K(self) -> int:
+        """Bits of the description."""
+        return sum(self.bits.values())
+
+    def bounds(self) -> dict[str, float]:
+        """By name, the sharpest first."""
+        return {name: bound(self.errors, self.n, self.K, self.delta) for name, bound in BOUNDS.items()}
+
+
+def certify(
+    compressed: CompressedModel,
+    data: Dataset,
+    delta: float = 0.05,
+    tried: int = 1,
+    backend: Backend | None = None,
+) -> Certificate:
+    """Count the bits, the mistakes on all training examples, and for comparison those on the test examples.
+
+    Parameters
+    ----------
+    compressed : the network
+    data : all training examples that it could have been trained on, or chosen by
+    delta : δ
+    tried : see `describe`
+    backend : None for that of the network
+
+    Notes
+    -----
+    A bound holds for examples drawn independently from one distribution, and for a language (here `describe`) that
+    was fixed before they were drawn. Learning rate, epochs, order of the data: whatever is not needed to decode
+    the file is no part of it, and may have been chosen in any way by the training examples. By the test examples
+    nothing may have been chosen, or the test error is worth nothing; the bounds hold nevertheless.
+    """
+    found, test = (compressed.evaluate(part, backend) for part in (data.train, data.test))
+    return Certificate(describe(compressed, tried), mistakes(found), found.n, delta, (mistakes(test), test.n))
+
+
+def mistakes(found: Evaluation) -> int:
+    """Of a classifier."""
+    return round((1 - found.performance) * found.n)

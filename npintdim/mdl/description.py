@@ -1,0 +1,77 @@
+"""How many bits tell which network of all it is: a prefix-free language that is fixed before the data are seen."""
+
+from __future__ import annotations
+
+import math
+
+from npintdim.compress import CompressedModel
+from npintdim.fileformat import canonical
+from npintdim.rng import check_integer
+from npintdim.typing import Spec
+
+SEED_BITS = 64
+CATALOGUE: tuple[Spec, ...] = (
+    {"architecture": "mlp", "sizes": [784, 200, 200, 10]},
+    {"architecture": "mlp", "sizes": [64, 100, 100, 10]},
+    {"architecture": "lenet", "in_shape": [1, 28, 28], "classes": 10, "conv_relu": True},
+    {"architecture": "lenet", "in_shape": [1, 28, 28], "classes": 10, "conv_relu": False},
+    {"architecture": "mlp", "sizes": [3072, 200, 200, 10]},
+    {"architecture": "lenet", "in_shape": [3, 32, 32], "classes": 10, "conv_relu": True},
+    {"architecture": "lenet", "in_shape": [3, 32, 32], "classes": 10, "conv_relu": False},
+)  # with "none of these", 3 bits
+FASTFOOD = {"kind": "fastfood", "blocks": "stacked", "signs": True}
+
+
+def integer_bits(m: int) -> int:
+    """Length of Elias' δ code of m ≥ 1: ⌊log₂ m⌋ + 2⌊log₂(⌊log₂ m⌋ + 1)⌋ + 1.
+
+    It says where it ends, so Σ_m 2^−length = 1: any integer may be chosen, and the larger ones cost more.
+    """
+    length = check_integer("m", m, 1).bit_length()
+    return length - 1 + 2 * (length.bit_length() - 1) + 1
+
+
+def text_bits(spec: Spec) -> int:
+    """Of a JSON text, its length first."""
+    text = canonical(spec)
+    return integer_bits(len(text)) + 8 * len(text)
+
+
+def describe(compressed: CompressedModel, tried: int = 1) -> dict[str, int]:
+    """Bits of each part of a description from which θ can be computed.
+
+    Parameters
+    ----------
+    compressed : the network
+    tried : number of networks among which this one was chosen. The bounds do not need it (they hold for all
+        networks at once), but whoever fears that a choice is missing here can pay for it
+
+    Returns
+    -------
+    network : 3 bits for one of the `CATALOGUE`, the JSON text after them for another
+    P : 1 bit for the usual Fastfood, the JSON text after it for another
+    d : `integer_bits`
+    seeds : of θ_0 and P, see `seed_bits`
+    theta_d : the bytes of its code, or 32 bits a number
+    tried : ⌈log₂ tried⌉
+    """
+    check_integer("tried", tried, 1)
+    model = compressed.network.spec()
+    options = {k: v for k, v in compressed.P.spec().items() if k not in ("D", "d", "seed")}
+    code = compressed.code
+    return {
+        "network": 3 + (0 if model in CATALOGUE else text_bits(model)),
+        "P": 1 + (0 if options == FASTFOOD else text_bits(options)),
+        "d": integer_bits(compressed.P.d),
+        "seeds": seed_bits(compressed.theta_0_seed, compressed.P.seed, compressed.P.d),
+        "theta_d": 32 * compressed.P.d if code is None else 8 * len(code),
+        "tried": math.ceil(math.log2(tried)),
+    }
+
+
+def seed_bits(theta_0_seed: int, P_seed: int, d: int) -> int:
+    """1 + the integer s + 1 where the seeds are those of repetition s (`RunSpec.seeds`), else 1 + 64 + 64."""
+    s = theta_0_seed // (3 << 32)
+    if (theta_0_seed, P_seed) == tuple((3 * s + k) * (1 << 32) + d for k in range(2)):
+        return 1 + integer_bits(s + 1)
+    return 1 + 2 * SEED_BITS

@@ -1,0 +1,353 @@
+"""Description length: quantised networks, their bits, and the bounds that follow from the bits."""
+
+import itertools
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from helpers import BACKENDS, frozen
+from scipy.optimize import brentq
+from scipy.stats import beta, binom
+
+import npintdim as nid
+from npintdim.mdl import (
+    BOUNDS,
+    QuantisedLandscape,
+    binomial_bound,
+    catoni_bound,
+    certify,
+    chernoff_bound,
+    describe,
+    finetune,
+    fit,
+    quantise,
+    seeger_bound,
+    smallest,
+)
+from npintdim.mdl.bounds import kl, kl_inverse, log_tail
+from npintdim.mdl.description import integer_bits
+from npintdim.mdl.finetune import Cooling
+from npintdim.mdl.quantise import size
+from npintdim.runs import RunSpec
+
+NUMPY = nid.get_backend("numpy")
+CASES = [(0, 10, 0), (0, 1, 0), (3, 10, 2), (476, 1297, 209), (50, 1297, 30), (3000, 60000, 900), (1, 60000, 0)]
+
+
+# ---- bounds ----
+@pytest.mark.parametrize(("errors", "n", "bits"), CASES)
+@pytest.mark.parametrize("delta", [0.05, 0.3])
+def test_the_binomial_bound_is_a_quantile_of_the_beta_law(errors, n, bits, delta):
+    expected = beta.isf(delta * 2.0**-bits, errors + 1, n - errors)
+    assert binomial_bound(errors, n, bits, delta) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_tail_too_small_for_a_float():
+    """Where SciPy's underflows: against exact integers."""
+    k, n, e = 40, 3000, Fraction(1, 2)
+    exact = sum(math.comb(n, i) for i in range(k + 1))
+    assert binom.logcdf(k, n, 0.5) == -math.inf
+    assert log_tail(k, n, float(e)) == pytest.approx(math.log(exact) - n * math.log(2), rel=1e-12)
+    e = binomial_bound(100, 60000, 5000)
+    assert log_tail(100, 60000, e) == pytest.approx(math.log(0.05) - 5000 * math.log(2), rel=1e-6)
+
+
+@pytest.mark.parametrize(("errors", "n", "bits"), CASES)
+def test_the_kl_bounds_solve_their_equations(errors, n, bits):
+    cost = bits * math.log(2) + math.log(1 / 0.05)
+    for bound, right in (
+        (chernoff_bound, cost / n),
+        (seeger_bound, (cost + math.log(2 * math.sqrt(n))) / n),
+    ):
+        p = errors / n
+        expected = brentq(lambda q, p=p, c=right: kl(p, q) - c, p + 1e-12, 1 - 1e-12, xtol=1e-13)
+        assert bound(errors, n, bits) == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize(("errors", "n", "bits"), CASES)
+def test_catoni_is_the_best_temperature_of_its_grid(errors, n, bits):
+    def at(j):
+        b = 16 * 2 ** (-j / 4)
+        cost = bits * math.log(2) + math.log(j * (j + 1) / 0.05)
+        return (1 - math.exp(-b * errors / n - cost / n)) / (1 - math.exp(-b))
+
+    assert catoni_bound(errors, n, bits) == pytest.approx(min(1, *(at(j) for j in range(1, 101))), rel=1e-9)
+
+
+def test_catonis_shares_of_delta_add_up_to_one():
+    assert sum(Fraction(1, j * (j + 1)) for j in range(1, 101)) < 1
+
+
+def test_catoni_at_its_best_temperature_is_chernoff():
+    """sup over β of −β ê − ln(1 − e(1 − exp(−β))) is kl(ê‖e); the grid and its union can only lose."""
+    errors, n, bits = 3000, 60000, 900
+    e = chernoff_bound(errors, n, bits)
+    b = np.linspace(1e-3, 5, 20000)
+    best = (-b * errors / n - np.log1p(-e * -np.expm1(-b))).max()
+    assert best == pytest.approx(kl(errors / n, e), rel=1e-6)
+
+
+@pytest.mark.parametrize(("errors", "n", "bits"), CASES)
+def test_the_order_of_the_bounds(errors, n, bits):
+    binomial, chernoff, seeger, catoni = (bound(errors, n, bits) for bound in BOUNDS.values())
+    assert errors / n < binomial <= chernoff <= min(seeger, catoni)
+    assert max(seeger, catoni) <= 1
+
+
+@pytest.mark.parametrize("bound", BOUNDS.values(), ids=BOUNDS)
+def test_bounds_grow_with_bits_errors_and_certainty_and_shrink_with_n(bound):
+    for values in (
+        [bound(100, 2000, bits) for bits in (0, 1, 10, 11, 500, 1e5)],
+        [bound(errors, 2000, 30) for errors in (0, 1, 2, 500, 1999, 2000)],
+        [bound(100, 2000, 30, delta) for delta in (0.5, 0.05, 1e-9)],
+        [bound(n // 20, n, 300) for n in (60000, 6000, 600, 60)],
+    ):
+        assert values == sorted(values)
+        assert 0 < values[0] < values[-1] <= 1
+    assert bound(2000, 2000, 0) == 1
+
+
+def test_a_bound_holds_as_often_as_it_says():
+    """4 classifiers of 2 bits each, δ = .3: all four bounds hold in at least 70 % of the draws, and not in all."""
+    rng = np.random.default_rng(0)
+    e = np.array([0.1, 0.15, 0.2, 0.25])
+    errors = rng.binomial(50, e, (4000, 4))
+    table = {k: binomial_bound(k, 50, 2, 0.3) for k in np.unique(errors)}
+    held = (np.vectorize(table.get)(errors) >= e).all(axis=1).mean()
+    assert 0.7 <= held < 0.9
+
+
+@pytest.mark.parametrize("bound", BOUNDS.values(), ids=BOUNDS)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((11, 10, 1), "errors is 11: 0 ≤ errors ≤ n = 10"),
+        ((-1, 10, 1), "errors is -1"),
+        ((0, 0, 1), "n is 0: n ≥ 1"),
+        ((0, 10, -1), "K is -1 bits"),
+        ((0, 10, math.nan), "K is nan bits"),
+        ((0, 10, 1, 0.0), "delta is 0.0: 0 < δ < 1 is needed"),
+        ((0, 10, 1, 1), "delta is 1"),
+    ],
+)
+def test_numbers_out_of_range(bound, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        bound(*arguments)
+
+
+def test_kl_at_the_ends():
+    assert (kl(0, 0), kl(1, 1), kl(0.3, 0.3), kl(0.5, 1), kl(0.5, 0)) == (0, 0, 0, math.inf, math.inf)
+    assert kl_inverse(0.0, 0.1) == pytest.approx(-math.expm1(-0.1))
+    assert kl_inverse(0.4, 0.0) == pytest.approx(0.4)
+    assert kl_inverse(1.0, 0.1) == 1
+
+
+# ---- the description ----
+def elias(m):
+    """Elias' δ code, written out: the length of m in the γ code, then m without its leading 1."""
+    length = m.bit_length()
+    gamma = "0" * (length.bit_length() - 1) + f"{length:b}"
+    return gamma + f"{m:b}"[1:]
+
+
+def test_integers_are_written_in_elias_code():
+    codes = sorted(elias(m) for m in range(1, 3000))
+    assert not any(b.startswith(a) for a, b in itertools.pairwise(codes))
+    assert [integer_bits(m) for m in range(1, 3000)] == [len(elias(m)) for m in range(1, 3000)]
+
+
+def network(sizes=(64, 100, 100, 10), d=30, seed=0, kind="fastfood", seeds=None, **options):
+    model = nid.mlp(sizes, NUMPY)
+    theta_0_seed, P_seed = seeds or ((3 * seed) << 32 | d, (3 * seed + 1) << 32 | d)
+    P = nid.make_projection(kind, model.D, d, P_seed, NUMPY, **options)
+    theta_d = np.random.default_rng(0).standard_normal(d)
+    return nid.CompressedModel.from_parts(model, theta_0_seed, P, theta_d)
+
+
+def test_every_part_of_a_description_is_paid():
+    plain = network()
+    assert describe(plain) == {
+        "network": 3, "P": 1, "d": len(elias(30)), "seeds": 2, "theta_d": 32 * 30, "tried": 0,
+    }  # fmt: skip
+    coded = quantise(plain, "uniform", 5)
+    assert describe(coded) == describe(plain) | {"theta_d": 8 * len(coded.code)}
+    other = network((64, 99, 10), kind="sparse", seeds=(5, 7))
+    text = '{"architecture":"mlp","sizes":[64,99,10]}'
+    paid = describe(other, tried=200)
+    assert paid["network"] == 3 + len(elias(len(text))) + 8 * len(text)
+    assert paid["P"] > 8 * len('{"kind":"sparse","density":0.1}')
+    assert (paid["seeds"], paid["tried"]) == (1 + 128, 8)
+    with pytest.raises(ValueError, match="tried is 0: tried ≥ 1"):
+        describe(plain, 0)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 6, 1000])
+def test_the_seeds_of_a_repetition_cost_its_number(seed):
+    spec = RunSpec("digits", {}, {"kind": "fastfood"}, 30, seed)
+    found = describe(network(seeds=(spec.seeds.theta_0, spec.seeds.P)))["seeds"]
+    assert found == 1 + len(elias(seed + 1))
+    assert describe(network(seeds=(spec.seeds.theta_0, spec.seeds.P + 1)))["seeds"] == 129
+
+
+# ---- quantised landscapes ----
+def landscape(kind="free", K=3, d=12):
+    backend = nid.get_backend("numpy", np.float64)
+    model = nid.mlp([4, 8, 3], backend)
+    P = nid.make_projection("fastfood", model.D, d, 1, backend)
+    return QuantisedLandscape(nid.SubspaceObjective(model, model.init_theta(0), P), kind, K)
+
+
+def batch():
+    rng = np.random.default_rng(2)
+    return nid.Batch(frozen(rng.standard_normal((20, 4))), frozen(rng.integers(0, 3, 20)))
+
+
+@pytest.mark.parametrize(("kind", "K"), [("free", 3), ("free", 1), ("uniform", 4), ("uniform", 5)])
+def test_the_gradient_goes_straight_through_and_is_exact_for_the_scales(kind, K):
+    quantised, examples = landscape(kind, K), batch()
+    v = frozen(np.random.default_rng(0).standard_normal(12))
+    vs = frozen(quantised.start(v, fit(kind, K, v)))
+    assert quantised.dim == len(vs) == 12 + (K if kind == "free" else 1)
+    theta_d, M = quantised.quantised(vs)
+    np.testing.assert_array_equal(theta_d, fit(kind, K, v).levels[fit(kind, K, v).nearest(v)])
+    loss, grad = quantised.loss_and_grad(vs, examples)
+    inner_loss, inner = quantised.landscape.loss_and_grad(theta_d, examples)
+    assert loss == inner_loss
+    np.testing.assert_array_equal(grad[:12], inner)
+    for i in range(12, len(vs)):  # M fixed, the loss as a function of the scales, which float16 would hide
+        h = 1e-6
+        s = vs[12:].copy()
+        sides = []
+        for sign in (1, -1):
+            s[i - 12] = vs[i] + sign * h
+            sides.append(quantised.landscape.loss_and_grad(M @ (quantised.A @ s), examples)[0])
+        assert grad[i] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-5, abs=1e-9)
+    out = np.full_like(vs, np.nan)
+    assert quantised.loss_and_grad(vs, examples, out)[1] is out
+    np.testing.assert_array_equal(out, grad)
+
+
+def test_the_codebook_that_was_trained_ascends():
+    quantised = landscape("free", 3, 2)
+    np.testing.assert_array_equal(quantised.codebook(np.array([0, 0, 3.0, -1.0, 3.0])).levels, [-1, 3])
+    np.testing.assert_array_equal(landscape("uniform", 2, 1).codebook(np.array([0, -3.0])).levels, [-1.5, 1.5])
+
+
+def test_cooling_is_half_a_cosine():
+    rule = Cooling(2.0, nid.SGD(1.0, momentum=0.0), 3)
+    theta, lrs = np.zeros(1), []
+    for t in (1, 2, 3):
+        new, _ = rule.update(theta, np.ones(1), (), t)
+        lrs.append(float((theta - new)[0]))
+    np.testing.assert_allclose(lrs, 1 + np.cos(np.pi * np.array([1, 2, 3]) / 4))
+
+
+# ---- quantising ----
+def test_the_fitted_codebooks_are_the_best_ones():
+    v = np.random.default_rng(0).standard_normal(200)
+
+    def error(book):
+        return ((v - book.levels[book.nearest(v)]) ** 2).sum()
+
+    for K in (2, 3, 8):
+        uniform = fit("uniform", K, v)
+        steps = np.linspace(0.02, 5, 2000).astype(np.float16)
+        scan = min(error(replace(uniform, scales=np.array([s]))) for s in np.unique(steps))
+        assert error(uniform) == pytest.approx(scan, rel=0.01)
+        assert error(fit("free", K, v)) <= error(uniform)
+    assert fit("free", 5, np.array([1.0, 1.0, 2.0])).K == 2
+    with pytest.raises(ValueError, match="theta_d is zero"):
+        fit("uniform", 3, np.zeros(4))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The digits in d = 60: the network, and the data."""
+    data = nid.load_dataset("digits")
+    model = nid.mlp([64, 32, 10], NUMPY)
+    P = nid.make_projection("fastfood", model.D, 60, 1, NUMPY)
+    objective = nid.SubspaceObjective(model, model.init_theta(0), P)
+    run = nid.train(objective, objective.start(), data, nid.TrainConfig(nid.Adam(0.1), 25))
+    return nid.CompressedModel.from_parts(model, 0, P, run.theta), data
+
+
+def accuracy(compressed, data):
+    return compressed.evaluate(data.train).performance
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_quantised_network_comes_back_from_its_file(trained, backend, tmp_path):
+    compressed, _ = trained
+    for kind, K in (("uniform", 7), ("free", 4)):
+        coded = quantise(compressed, kind, K)
+        assert len(np.unique(coded.theta_d)) <= K
+        written = coded.save(tmp_path / "net.npid")
+        assert written == len(compressed.to_bytes()) - 4 * 60 + size(coded)
+        loaded = nid.CompressedModel.load(tmp_path / "net.npid", backend=nid.get_backend(backend))
+        assert loaded.to_bytes() == coded.to_bytes()
+        assert loaded.theta().tobytes() == coded.theta().tobytes()
+        assert (loaded.codebook.kind, loaded.codebook.K) == (kind, coded.codebook.K)
+
+
+def test_fine_tuning_is_worth_its_time(trained):
+    compressed, data = trained
+    plain = quantise(compressed, "uniform", 3)
+    tuned, run = finetune(compressed, "uniform", 3, data, epochs=15, lr=0.1)
+    assert run.status == "finished"
+    assert tuned.codebook.K == 3
+    assert accuracy(tuned, data) > accuracy(plain, data) + 0.1
+    assert accuracy(tuned, data) == pytest.approx(run.records[-1].train, abs=0.005)
+    with pytest.raises(ValueError, match=r"the fine-tuning diverged at lr = 1e\+30: try a smaller one"):
+        finetune(compressed, "uniform", 3, data, epochs=1, lr=1e30)
+
+
+def test_the_smallest_code_that_is_good_enough(trained):
+    compressed, data = trained
+    found = smallest(compressed, data.train, 0.02)
+    assert accuracy(found, data) >= accuracy(compressed, data) - 0.02
+    assert size(found) < 60 < size(compressed) == 240
+    coarser = smallest(compressed, data.train, 0.2)
+    assert size(coarser) < size(found)
+    for kind in ("uniform", "free"):  # and no shorter one is
+        for K in (2, 3, 4, 5, 6, 7, 8):
+            other = quantise(compressed, kind, K)
+            if size(other) < size(coarser):
+                assert accuracy(other, data) < accuracy(compressed, data) - 0.2
+    with pytest.raises(ValueError, match="tolerance is -0.1: 0 ≤ tolerance ≤ 1 is needed"):
+        smallest(compressed, data.train, -0.1)
+
+
+@pytest.mark.parametrize("shape", [(59,), (61,), (1, 60)])
+def test_there_are_d_symbols(trained, shape):
+    codebook = fit("uniform", 3, trained[0].theta_d)
+    with pytest.raises(ValueError, match=r"symbols have shape .*, but d = 60: \(60,\) is needed"):
+        trained[0].coded(codebook, np.zeros(shape, int))
+
+
+# ---- certificates ----
+def test_a_certificate_counts(trained):
+    compressed, data = trained
+    coded = quantise(compressed, "uniform", 20)
+    found = certify(coded, data, 0.1, tried=8)
+    logits, _ = coded.model().forward(coded.theta(), data.train.x)
+    assert found.errors == (logits.argmax(axis=1) != data.train.labels).sum()
+    assert (found.n, found.test[1]) == (1297, 500)
+    assert sum(describe(coded, 8).values()) == found.K
+    assert found.bounds()["binomial"] == binomial_bound(found.errors, 1297, found.K, 0.1)
+    assert found.test[0] / 500 < found.bounds()["binomial"] < 0.9
+
+
+def test_random_labels_cannot_be_certified(trained):
+    """A network that was trained on coin flips may fit some of them, but every bound is worse than guessing."""
+    compressed, data = trained
+    labels = np.random.default_rng(0).integers(0, 10, 1297)
+    flipped = replace(data, train=nid.Batch(data.train.x, labels))
+    objective = compressed.objective()
+    run = nid.train(objective, objective.start(), flipped, nid.TrainConfig(nid.Adam(0.1), 20))
+    fitted = nid.CompressedModel.from_parts(compressed.network, 0, compressed.P, run.theta)
+    for candidate in (fitted, quantise(fitted, "uniform", 32), quantise(fitted, "uniform", 4)):
+        found = certify(candidate, flipped)
+        assert min(found.bounds().values()) >= 0.9
+    assert certify(fitted, flipped).errors / 1297 < 0.87  # it did learn some by heart

@@ -1,0 +1,154 @@
+"""npintdim quantise and npintdim certify: what they print, what they leave, how they end."""
+
+import re
+
+import numpy as np
+import pytest
+
+import npintdim as nid
+from npintdim.cli import main
+from npintdim.mdl import binomial_bound
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A network of the digits, as `train --save` leaves it, and a small measurement."""
+    folder = tmp_path_factory.mktemp("mdl")
+    small = ["--model", "64-16-10", "--backend", "numpy", "--quiet"]
+    file = folder / "net.npid"
+    assert main(["train", *small, "--d", "60", "--epochs", "15", "--lr", "0.1", "--save", str(file)]) == 0
+    measured = ["--d", "20,100,200", "--seeds", "1", "--epochs", "15", "--lr", "0.1", "--jobs", "1"]
+    assert main(["measure", *small, *measured, "--out", str(folder / "m")]) == 0
+    return folder
+
+
+@pytest.fixture
+def cli(capsys):
+    def run(*argv):
+        capsys.readouterr()
+        try:
+            code = main([str(a) for a in argv])
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("options", "K"),
+    [
+        (["--tolerance", "0.05"], None),
+        (["--levels", "4"], 4),
+        (["--levels", "3", "--codebook", "free"], 3),
+        (["--levels", "3", "--epochs", "3", "--lr", "0.1"], 3),
+    ],
+)
+def test_quantise_then_certify(cli, trained, tmp_path, options, K):
+    path = tmp_path / "out.npid"
+    code, out, _ = cli("quantise", trained / "net.npid", *options, "--out", path, "--quiet")
+    assert code == 0
+    said = re.fullmatch(
+        r".*out\.npid: (\d+) bytes, of these (\d+) for theta_d: d = 60, K = (\d+) levels, (uniform|free), "
+        r"(\d+\.\d\d) bits a number",
+        out[0],
+    )
+    loaded = nid.CompressedModel.load(path)
+    assert int(said[1]) == path.stat().st_size
+    assert int(said[2]) == len(loaded.code)
+    assert int(said[3]) == loaded.codebook.K
+    assert K in (None, loaded.codebook.K)
+    assert said[4] == loaded.codebook.kind == (options[-1] if "free" in options else "uniform")
+    assert float(said[5]) == pytest.approx(8 * len(loaded.code) / 60, abs=0.005)
+    assert re.fullmatch(r"test performance 0\.\d{4} on digits, 0\.\d{4} before", out[1])
+
+    code, out, err = cli("certify", path, "--tried", "5", "--delta", "0.1")
+    assert (code, err) == (0, "")
+    assert out[0].startswith(f"{path}: 64-16-10, D = 1,210, fastfood, d = 60, K = {loaded.codebook.K} levels")
+    total, *paid = map(int, re.findall(r"\d+", out[1].replace(",", "").replace("theta_d", "")))
+    assert total == sum(paid)
+    assert "network " in out[1] and f"theta_d {8 * len(loaded.code)} + tried 3" in out[1]
+    errors, n = map(int, re.search(r"(\d+) of (\d+) examples", out[2].replace(",", "")).groups())
+    assert out[3] == f"bound       error ≤ {binomial_bound(errors, n, total, 0.1):.4f}  binomial"
+    assert [line.split()[-1] for line in out[3:7]] == ["binomial", "Chernoff", "Seeger-Maurer", "Catoni"]
+    assert re.fullmatch(r"test        error 0\.\d{4}, \d+ of 500 examples; .*", out[-1])
+
+
+def test_the_name_says_the_levels(cli, trained):
+    assert cli("quantise", trained / "net.npid", "--levels", 5)[0] == 0
+    assert nid.CompressedModel.load(trained / "net-K5.npid").codebook.K == 5
+
+
+def test_binary32_is_vacuous_and_it_is_said(cli, trained):
+    code, out, _ = cli("certify", trained / "net.npid")
+    assert code == 0
+    assert "binary32" in out[0]
+    assert "theta_d 1,920" in out[1]
+    assert any(line.strip() == "vacuous: guessing among 10 classes errs 0.90" for line in out)
+
+
+def test_a_measurement_is_certified_at_its_crossing(cli, trained):
+    code, out, _ = cli("certify", trained / "m")
+    assert code == 0
+    d = nid.CompressedModel.load(trained / "m" / "d_int90.npid").P.d
+    assert f"d = {d}, binary32" in out[0]
+    assert "seeds 2 " in out[1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("quantise", "nope.npid"), "No such file or directory: 'nope.npid'"),
+        (("quantise", "{net}", "--levels", "0"), "K is 0: 1 ≤ K ≤ 128 levels is needed"),
+        (("quantise", "{net}", "--levels", "129"), "K is 129: 1 ≤ K ≤ 128 levels is needed"),
+        (("quantise", "{net}", "--levels", "3", "--epochs", "-1"), "epochs is -1: epochs ≥ 1 is needed"),
+        (("quantise", "{net}", "--levels", "3", "--epochs", "1", "--lr", "0"), "lr is 0.0: a positive number"),
+        (("quantise", "{net}", "--epochs", "3"), "--epochs and --codebook need --levels"),
+        (("quantise", "{net}", "--tolerance", "2"), "tolerance is 2.0: 0 ≤ tolerance ≤ 1 is needed"),
+        (("quantise", "{net}", "--out", "no/such/place"), "--out is no/such/place: there is no folder"),
+        (("quantise", "{net}", "--data", "minst"), "unknown dataset 'minst'"),
+        (("certify", "nope.npid"), "No such file or directory: 'nope.npid'"),
+        (("certify", "{net}", "--delta", "1.5"), "delta is 1.5: 0 < δ < 1 is needed"),
+        (("certify", "{net}", "--tried", "0"), "tried is 0: tried ≥ 1 is needed"),
+        (("certify", "."), "is neither a record nor a folder that npintdim measure made"),
+    ],
+)
+def test_bad_input_is_one_line(cli, trained, argv, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(*(str(a).format(net=trained / "net.npid") for a in argv))
+    assert (code, out) == (2, [])
+    assert err.count("\n") == 1
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_altered_code_is_refused(cli, trained, tmp_path):
+    coded = tmp_path / "coded.npid"
+    cli("quantise", trained / "net.npid", "--levels", "3", "--out", coded)
+    content = bytearray(coded.read_bytes())
+    content[-40] ^= 1
+    coded.write_bytes(content)
+    code, _, err = cli("certify", coded)
+    assert code == 2
+    assert "altered: its checksum does not hold" in err
+
+
+def test_ctrl_c_leaves_nothing(cli, trained, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("npintdim.objective.SubspaceObjective.loss_and_grad", stop)
+    out = tmp_path / "out.npid"
+    assert cli("quantise", trained / "net.npid", "--levels", "3", "--epochs", "2", "--out", out)[0] == 130
+    assert not out.exists()
+
+
+def test_a_network_for_other_data_says_so(cli, tmp_path):
+    model = nid.mlp([30, 10], nid.get_backend("numpy"))
+    P = nid.make_projection("fastfood", model.D, 3, 0, model.backend)
+    nid.CompressedModel.from_parts(model, 0, P, np.ones(3)).save(tmp_path / "net.npid")
+    for command in ("certify", "quantise"):
+        code, _, err = cli(command, tmp_path / "net.npid")
+        assert code == 2
+        assert "the model takes (30,) per example" in err
