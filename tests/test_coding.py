@@ -171,7 +171,7 @@ def test_whatever_is_accepted_is_what_would_be_written(book):
         except ValueError:
             refused += 1
     assert refused >= len(code) + 2
-    with pytest.raises(ValueError, match="not those of d = 29 numbers|levels"):
+    with pytest.raises(ValueError, match=r"not those of d = 29 numbers|levels"):
         unpack(pack(BOOKS["uniform"], symbols(5, 30)), 29)
 
 

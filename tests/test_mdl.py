@@ -33,7 +33,15 @@ from npintdim.mdl.quantise import size
 from npintdim.runs import RunSpec
 
 NUMPY = nid.get_backend("numpy")
-CASES = [(0, 10, 0), (0, 1, 0), (3, 10, 2), (476, 1297, 209), (50, 1297, 30), (3000, 60000, 900), (1, 60000, 0)]
+CASES = [
+    (0, 10, 0),
+    (0, 1, 0),
+    (3, 10, 2),
+    (476, 1297, 209),
+    (50, 1297, 30),
+    (3000, 60000, 900),
+    (1, 60000, 0),
+]
 
 
 # ---- bounds ----
@@ -232,7 +240,9 @@ def test_the_gradient_goes_straight_through_and_is_exact_for_the_scales(kind, K)
 def test_the_codebook_that_was_trained_ascends():
     quantised = landscape("free", 3, 2)
     np.testing.assert_array_equal(quantised.codebook(np.array([0, 0, 3.0, -1.0, 3.0])).levels, [-1, 3])
-    np.testing.assert_array_equal(landscape("uniform", 2, 1).codebook(np.array([0, -3.0])).levels, [-1.5, 1.5])
+    np.testing.assert_array_equal(
+        landscape("uniform", 2, 1).codebook(np.array([0, -3.0])).levels, [-1.5, 1.5]
+    )
 
 
 def test_cooling_is_half_a_cosine():
@@ -315,7 +325,7 @@ def test_the_smallest_code_that_is_good_enough(trained):
             other = quantise(compressed, kind, K)
             if size(other) < size(coarser):
                 assert accuracy(other, data) < accuracy(compressed, data) - 0.2
-    with pytest.raises(ValueError, match="tolerance is -0.1: 0 ≤ tolerance ≤ 1 is needed"):
+    with pytest.raises(ValueError, match=r"tolerance is -0\.1: 0 ≤ tolerance ≤ 1 is needed"):
         smallest(compressed, data.train, -0.1)
 
 

@@ -103,7 +103,10 @@ def test_a_measurement_is_certified_at_its_crossing(cli, trained):
         (("quantise", "{net}", "--levels", "0"), "K is 0: 1 ≤ K ≤ 128 levels is needed"),
         (("quantise", "{net}", "--levels", "129"), "K is 129: 1 ≤ K ≤ 128 levels is needed"),
         (("quantise", "{net}", "--levels", "3", "--epochs", "-1"), "epochs is -1: epochs ≥ 1 is needed"),
-        (("quantise", "{net}", "--levels", "3", "--epochs", "1", "--lr", "0"), "lr is 0.0: a positive number"),
+        (
+            ("quantise", "{net}", "--levels", "3", "--epochs", "1", "--lr", "0"),
+            "lr is 0.0: a positive number",
+        ),
         (("quantise", "{net}", "--epochs", "3"), "--epochs and --codebook need --levels"),
         (("quantise", "{net}", "--tolerance", "2"), "tolerance is 2.0: 0 ≤ tolerance ≤ 1 is needed"),
         (("quantise", "{net}", "--out", "no/such/place"), "--out is no/such/place: there is no folder"),
