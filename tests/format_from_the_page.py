@@ -158,7 +158,7 @@ def decode_theta_d(code, d):
     else:
         (step,) = struct.unpack_from("<e", code, 1)
         levels = [(k - (K - 1) / 2) * step for k in range(K)]
-    assert levels == sorted(set(levels))
+    assert list(levels) == sorted(set(levels))
     rest = code[1 + 2 * K if code[0] >= 128 else 3 :]
     bits = [byte >> place & 1 for byte in rest for place in range(7, -1, -1)]
     symbols = decode_symbols(bits, K, d)
