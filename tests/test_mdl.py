@@ -200,11 +200,11 @@ def test_the_seeds_of_a_repetition_cost_its_number(seed):
 
 
 # ---- quantised landscapes ----
-def landscape(kind="free", K=3, d=12):
+def landscape(kind="free", K=3, d=12, pull=0.0):
     backend = nid.get_backend("numpy", np.float64)
     model = nid.mlp([4, 8, 3], backend)
     P = nid.make_projection("fastfood", model.D, d, 1, backend)
-    return QuantisedLandscape(nid.SubspaceObjective(model, model.init_theta(0), P), kind, K)
+    return QuantisedLandscape(nid.SubspaceObjective(model, model.init_theta(0), P), kind, K, pull)
 
 
 def batch():
@@ -237,6 +237,18 @@ def test_the_gradient_goes_straight_through_and_is_exact_for_the_scales(kind, K)
     np.testing.assert_array_equal(out, grad)
 
 
+def test_the_pull_draws_every_number_to_its_level():
+    v = frozen(np.random.default_rng(0).standard_normal(12))
+    vs = landscape().start(v, fit("free", 3, v))
+    without, pulled = (landscape(pull=pull).loss_and_grad(vs, batch())[1] for pull in (0.0, 0.5))
+    theta_d, _ = landscape().quantised(vs)
+    np.testing.assert_allclose(pulled[:12] - without[:12], 0.5 * (v - theta_d), rtol=1e-9, atol=1e-15)
+    np.testing.assert_array_equal(pulled[12:], without[12:])
+    for pull in (-1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match=f"pull is {pull}: a number ≥ 0 is needed"):
+            landscape(pull=pull)
+
+
 def test_the_codebook_that_was_trained_ascends():
     quantised = landscape("free", 3, 2)
     np.testing.assert_array_equal(quantised.codebook(np.array([0, 0, 3.0, -1.0, 3.0])).levels, [-1, 3])
@@ -246,12 +258,13 @@ def test_the_codebook_that_was_trained_ascends():
 
 
 def test_cooling_is_half_a_cosine():
-    rule = Cooling(2.0, nid.SGD(1.0, momentum=0.0), 3)
-    theta, lrs = np.zeros(1), []
-    for t in (1, 2, 3):
-        new, _ = rule.update(theta, np.ones(1), (), t)
-        lrs.append(float((theta - new)[0]))
-    np.testing.assert_allclose(lrs, 1 + np.cos(np.pi * np.array([1, 2, 3]) / 4))
+    rule = Cooling(2.0, 3)
+    theta = adam = np.zeros(1)
+    state = expected = rule.start(theta)
+    for t, lr in zip((1, 2, 3), 1 + np.cos(np.pi * np.array([1, 2, 3]) / 4), strict=True):
+        theta, state = rule.update(theta, np.ones(1), state, t)
+        adam, expected = nid.Adam(lr).update(adam, np.ones(1), expected, t)
+        np.testing.assert_allclose(theta, adam, rtol=1e-12)
 
 
 # ---- quantising ----

@@ -99,7 +99,7 @@ def test_a_measurement_is_certified_at_its_crossing(cli, trained):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("quantise", "nope.npid"), "No such file or directory: 'nope.npid'"),
+        (("quantise", "nope.npid"), "nope.npid: No such file or directory"),
         (("quantise", "{net}", "--levels", "0"), "K is 0: 1 ≤ K ≤ 128 levels is needed"),
         (("quantise", "{net}", "--levels", "129"), "K is 129: 1 ≤ K ≤ 128 levels is needed"),
         (("quantise", "{net}", "--levels", "3", "--epochs", "-1"), "epochs is -1: epochs ≥ 1 is needed"),
@@ -107,11 +107,15 @@ def test_a_measurement_is_certified_at_its_crossing(cli, trained):
             ("quantise", "{net}", "--levels", "3", "--epochs", "1", "--lr", "0"),
             "lr is 0.0: a positive number",
         ),
+        (
+            ("quantise", "{net}", "--levels", "3", "--epochs", "1", "--pull", "-1"),
+            "pull is -1.0: a number ≥ 0",
+        ),
         (("quantise", "{net}", "--epochs", "3"), "--epochs and --codebook need --levels"),
         (("quantise", "{net}", "--tolerance", "2"), "tolerance is 2.0: 0 ≤ tolerance ≤ 1 is needed"),
         (("quantise", "{net}", "--out", "no/such/place"), "--out is no/such/place: there is no folder"),
         (("quantise", "{net}", "--data", "minst"), "unknown dataset 'minst'"),
-        (("certify", "nope.npid"), "No such file or directory: 'nope.npid'"),
+        (("certify", "nope.npid"), "nope.npid: No such file or directory"),
         (("certify", "{net}", "--delta", "1.5"), "delta is 1.5: 0 < δ < 1 is needed"),
         (("certify", "{net}", "--tried", "0"), "tried is 0: tried ≥ 1 is needed"),
         (("certify", "."), "is neither a record nor a folder that npintdim measure made"),

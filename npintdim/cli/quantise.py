@@ -21,7 +21,7 @@ training data. With --levels: that many, and --epochs of training with them."""
 
 def add(commands: Any) -> None:
     """Options of the command."""
-    example = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 40"
+    example = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 30"
     parser = add_command(commands, "quantise", run, PURPOSE, example)
     parser.usage = "npintdim quantise FILE [options]"
     parser.add_argument("file", type=Path, metavar="FILE", help="made by measure, compress or train --save")
@@ -29,7 +29,10 @@ def add(commands: Any) -> None:
     parser.add_argument("--levels", type=int, metavar="K", help="different numbers in theta_d, 1 to 128")
     parser.add_argument("--codebook", choices=KINDS, help="uniform (default with --levels) or free (k-means)")
     parser.add_argument("--epochs", type=int, default=0, metavar="N", help="of fine-tuning; default 0")
-    parser.add_argument("--lr", type=float, default=1e-2, help="at its beginning; default 0.01")
+    parser.add_argument("--lr", type=float, default=5e-2, help="at its beginning; default 0.05")
+    parser.add_argument(
+        "--pull", type=float, default=1e-3, metavar="λ", help="towards the levels; default 0.001"
+    )
     parser.add_argument(
         "--tolerance", type=float, default=0.005, metavar="X", help="training accuracy to lose; default 0.005"
     )
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             kind = args.codebook or "uniform"
             found, _ = finetune(
                 compressed, kind, args.levels, data,
-                epochs=args.epochs, lr=args.lr, seed=args.seed, progress=args.progress,
+                epochs=args.epochs, lr=args.lr, pull=args.pull, seed=args.seed, progress=args.progress,
             )  # fmt: skip
         else:
             found = quantise(compressed, args.codebook or "uniform", args.levels)

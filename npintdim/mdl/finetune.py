@@ -11,7 +11,7 @@ import numpy as np
 from npintdim.coding import Codebook
 from npintdim.coding.codebook import matrix
 from npintdim.landscape import Batch, Evaluation, Landscape
-from npintdim.optimizers import Optimizer
+from npintdim.optimizers import Adam, Optimizer
 from npintdim.typing import Array, Floats
 
 
@@ -22,18 +22,28 @@ class QuantisedLandscape:
     ----------
     landscape : of dimension d; a `SubspaceObjective`, or your own
     kind, K : of the codebook, see `Codebook`
+    pull : λ ≥ 0, which draws v to its level
+
+    Raises
+    ------
+    ValueError
+        for a codebook that there is not, or a pull that is negative or not finite.
 
     Notes
     -----
     c = A s,   M_ik = 1 where level k is nearest to v_i, else 0,   θ_d = M c
 
-        ∂L/∂v := ∂L/∂θ_d   (straight through: M's own derivative is zero almost everywhere),   ∂L/∂s = AᵀMᵀ ∂L/∂θ_d
+        ∂L/∂v := ∂L/∂θ_d + λ (v − θ_d),   ∂L/∂s = AᵀMᵀ ∂L/∂θ_d
 
+    Straight through: the derivative of M is zero almost everywhere, and is left out. Without the pull a v_i drifts
+    far beyond the outermost level, or comes to rest between two of them and changes to and fro with every batch.
     The scales are rounded to binary16 before they are used, as in the file.
     """
 
-    def __init__(self, landscape: Landscape, kind: str, K: int) -> None:
-        self.landscape, self.kind, self.K = landscape, kind, K
+    def __init__(self, landscape: Landscape, kind: str, K: int, pull: float = 0.0) -> None:
+        if not 0 <= pull < math.inf:
+            raise ValueError(f"pull is {pull}: a number ≥ 0 is needed")
+        self.landscape, self.kind, self.K, self.pull = landscape, kind, K, pull
         self.A = matrix(kind, K)
 
     @property
@@ -53,10 +63,12 @@ class QuantisedLandscape:
         return M @ c, M
 
     def loss_and_grad(self, vs: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
-        """Loss at the quantised θ_d, and (∂L/∂θ_d, AᵀMᵀ ∂L/∂θ_d)."""
+        """Loss at the quantised θ_d, and (∂L/∂θ_d + λ (v − θ_d), AᵀMᵀ ∂L/∂θ_d)."""
         theta_d, M = self.quantised(vs)
         loss, g = self.landscape.loss_and_grad(theta_d, batch)
-        grad = np.concatenate([g, self.A.T.astype(g.dtype) @ (M.T @ g)])
+        dv = g + self.pull * (vs[: len(g)] - theta_d)
+        ds = self.A.T.astype(g.dtype) @ (M.T @ g)
+        grad = np.concatenate([dv, ds])
         if out is None:
             return loss, grad
         out[...] = grad
@@ -77,12 +89,11 @@ class QuantisedLandscape:
 
 @dataclass(frozen=True)
 class Cooling(Optimizer):
-    """Another rule with a learning rate that falls along half a cosine to zero, so that few levels change at the end.
+    """Adam with a learning rate that falls along half a cosine to zero, so that few levels change at the end.
 
     Parameters
     ----------
     lr : of the first step
-    rule : its own learning rate does not count
     steps : of the whole training
 
     Notes
@@ -90,16 +101,15 @@ class Cooling(Optimizer):
     lr_t = lr · (1 + cos(π t/(steps + 1)))/2
     """
 
-    rule: Optimizer
     steps: int
 
     def start(self, theta: Floats) -> tuple[Floats, ...]:
-        """The rule's."""
-        return self.rule.start(theta)
+        """Adam's."""
+        return Adam(self.lr).start(theta)
 
     def update(
         self, theta: Floats, grad: Floats, state: tuple[Floats, ...], t: int
     ) -> tuple[Floats, tuple[Floats, ...]]:
-        """The rule's, with lr_t."""
+        """Adam's, with lr_t."""
         lr_t = self.lr * (1 + math.cos(math.pi * t / (self.steps + 1))) / 2
-        return self.rule.with_lr(lr_t).update(theta, grad, state, t)
+        return Adam(lr_t).update(theta, grad, state, t)

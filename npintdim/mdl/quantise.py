@@ -10,7 +10,6 @@ from npintdim.coding.codebook import KINDS, matrix
 from npintdim.compress import CompressedModel
 from npintdim.landscape import Batch, Dataset
 from npintdim.mdl.finetune import Cooling, QuantisedLandscape
-from npintdim.optimizers import Adam
 from npintdim.progress import Progress
 from npintdim.train import Run, TrainConfig, train
 from npintdim.typing import Floats
@@ -63,13 +62,14 @@ def finetune(
     data: Dataset,
     *,
     epochs: int = 10,
-    lr: float = 1e-2,
+    lr: float = 5e-2,
+    pull: float = 1e-3,
     batch_size: int = 128,
     seed: int = 0,
     backend: Backend | None = None,
     progress: bool | None = None,
 ) -> tuple[CompressedModel, Run]:
-    """Quantise, then train on with K levels (`QuantisedLandscape`), Adam and a learning rate that cools to zero.
+    """Quantise, then train on with K levels (`QuantisedLandscape`) and a learning rate that cools to zero.
 
     Parameters
     ----------
@@ -77,6 +77,7 @@ def finetune(
     kind, K : of the codebook
     data : its training examples are used, its test examples only reported
     epochs, lr, batch_size, seed : of the training
+    pull : see `QuantisedLandscape`
     backend : a CPU's; None for that of the network
     progress : see `train`
 
@@ -87,10 +88,10 @@ def finetune(
     """
     objective = compressed.objective(backend)
     codebook = fit(kind, K, compressed.theta_d)
-    landscape = QuantisedLandscape(objective, kind, codebook.K)
+    landscape = QuantisedLandscape(objective, kind, codebook.K, pull)
     start = landscape.start(compressed.theta_d.astype(objective.P.backend.dtype), codebook)
     steps = epochs * -(-len(data.train) // batch_size)
-    config = TrainConfig(Cooling(lr, Adam(lr), steps), epochs, batch_size, seed)
+    config = TrainConfig(Cooling(lr, steps), epochs, batch_size, seed)
     run = train(landscape, start, data, config, progress, f"K = {codebook.K}")
     if run.status == "interrupted":
         raise KeyboardInterrupt
