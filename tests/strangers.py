@@ -307,3 +307,82 @@ def my_philox(swap_key=False, rounds=10, ahead=0):
         return np.stack(c)[(i % np.uint64(4)).astype(int), np.arange(len(i))].astype(np.uint32)
 
     return fn
+
+
+# ---- networks and optimizers in PyTorch, with its autograd ----
+
+
+def torch_mlp(reduction="mean", before_loss=None, torchs_order=False):
+    """fn(theta, p) → (loss, gradient); torchs_order: θ is torch.nn.utils.parameters_to_vector of the module."""
+
+    def fn(theta, p):
+        import torch
+
+        t = torch.from_numpy(theta).requires_grad_()
+        loss = torch_mlp_loss(t, p, reduction, before_loss, torchs_order)
+        loss.backward()
+        return loss, t.grad
+
+    return fn
+
+
+def torch_mlp_loss(theta, p, reduction="mean", before_loss=None, torchs_order=False):
+    import torch
+
+    x, start = torch.from_numpy(p.x), 0
+    for i in range(1, len(p.sizes)):
+        n_in, n_out = p.sizes[i - 1], p.sizes[i]
+        W, b = theta[start : start + n_in * n_out], theta[start + n_in * n_out : start + (n_in + 1) * n_out]
+        start += (n_in + 1) * n_out
+        x = x @ (W.reshape(n_out, n_in).T if torchs_order else W.reshape(n_in, n_out)) + b
+        if i < len(p.sizes) - 1:
+            x = x.relu()
+    x = before_loss(x) if before_loss else x
+    return torch.nn.functional.cross_entropy(x, torch.from_numpy(p.labels), reduction=reduction)
+
+
+def torch_path(optimizer, before_loss=None):
+    """fn(theta_0, p) → θ_d after each of ten steps; optimizer(parameters, p)."""
+
+    def fn(theta_0, p):
+        import torch
+
+        theta_0, P = torch.from_numpy(theta_0), torch.from_numpy(p.P)
+        theta_d = torch.zeros(P.shape[1], dtype=theta_0.dtype, requires_grad=True)
+        rule, rows = optimizer([theta_d], p), []
+        for _ in range(10):
+            rule.zero_grad()
+            torch_mlp_loss(theta_0 + P @ theta_d, p, before_loss=before_loss).backward()
+            rule.step()
+            rows.append(theta_d.detach().clone())
+        return torch.stack(rows)
+
+    return fn
+
+
+def torch_sgd(**options):
+    def make(parameters, p):
+        import torch
+
+        return torch.optim.SGD(
+            parameters, lr=p.lr, momentum=p.momentum, **{k: f(p) for k, f in options.items()}
+        )
+
+    return make
+
+
+def torch_adam(parameters, p):
+    import torch
+
+    return torch.optim.Adam(parameters, lr=p.lr, betas=(p.beta1, p.beta2), eps=p.eps)
+
+
+def numpy_adam_path(theta_0, p):
+    """TensorFlow's form of Adam, with PyTorch's gradient."""
+    z, m, v, rows = np.zeros(p.P.shape[1]), 0.0, 0.0, []
+    for t in range(1, 11):
+        g = torch_mlp()(theta_0 + p.P @ z, p)[1].numpy() @ p.P
+        m, v = m + (g - m) * (1 - p.beta1), v + (g**2 - v) * (1 - p.beta2)
+        z = z - p.lr * math.sqrt(1 - p.beta2**t) / (1 - p.beta1**t) * m / (p.eps + np.sqrt(v))
+        rows.append(z)
+    return np.array(rows)

@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npintdim.testing.arrays import to_numpy
-from npintdim.testing.mistakes import Problem
+from npintdim.testing.mistakes.table import SLACK, Problem
 from npintdim.typing import Array
-
-SLACK = 64  # of eps; rounding in transforms of length 128 takes about 5
 
 Answer = tuple[Array, ...]
 
 
 def arrays(answer: Any) -> Answer:
     """An answer as NumPy arrays, one or several."""
+    if isinstance(answer, dict):
+        answer = tuple(answer.values())
     return tuple(to_numpy(part) for part in (answer if isinstance(answer, tuple) else (answer,)))
 
 
-def agree(got: Answer, want: Answer, at_least: DTypeLike = np.float64) -> bool:
-    """Same shapes, and the largest error within 64 eps of the largest entry.
+def agree(got: Answer, want: Answer, slack: float = SLACK, at_least: DTypeLike = np.float64) -> bool:
+    """Same shapes, and the largest error within `slack` eps of the largest entry.
 
     Eps of the coarsest of the two dtypes and `at_least`; integers must be equal.
     """
@@ -31,7 +31,7 @@ def agree(got: Answer, want: Answer, at_least: DTypeLike = np.float64) -> bool:
         return False
     for a, b in zip(got, want, strict=True):
         floats = [x for x in (a.dtype, b.dtype, np.dtype(at_least)) if x.kind == b.dtype.kind == "f"]
-        tolerance = SLACK * max((float(np.finfo(x).eps) for x in floats), default=0.0)
+        tolerance = slack * max((float(np.finfo(x).eps) for x in floats), default=0.0)
         error = np.abs(a.astype(np.float64) - b.astype(np.float64))
         if not (error <= tolerance * np.abs(b).max(initial=0.0)).all():  # NaN never is
             return False
@@ -44,11 +44,11 @@ def same_bits(got: Answer, want: Answer) -> bool:
     return all(a.dtype == b.dtype and np.ascontiguousarray(a).tobytes() == b.tobytes() for a, b in pairs)
 
 
-def first_difference(title: str, got: Answer, want: Answer) -> str:
+def first_difference(title: str, got: Answer, want: Answer, slack: float = SLACK) -> str:
     """Where two answers that disagree do so first, with both numbers and their ratio."""
     if len(got) != len(want):
         return f"on {title} fn gives {len(got)} arrays, but {len(want)} are needed"
-    part = next(k for k in range(len(want)) if not agree(got[k : k + 1], want[k : k + 1]))
+    part = next(k for k in range(len(want)) if not agree(got[k : k + 1], want[k : k + 1], slack))
     a, b = got[part], want[part]
     name = f"output {part}, " if len(want) > 1 else ""
     if a.shape != b.shape:

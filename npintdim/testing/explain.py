@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike
 from npintdim.backend import unknown
 from npintdim.testing.differences import Answer, agree, arrays, facts_of_P, first_difference, same_bits
 from npintdim.testing.mistakes import TABLES, Mistake, Problem, Table
+from npintdim.testing.mistakes.table import SLACK
 
 OF_P = {"fastfood", "dense", "projection"}  # families whose answer is P v, of floating-point v
 FLOAT32 = Mistake(
@@ -67,7 +68,8 @@ def explain(
 
     Parameters
     ----------
-    family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection" or "linear"
+    family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection", "linear",
+        "mlp_loss_grad" or "trajectory"
     fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D, p.G,
         ... have their names. It may give arrays of any library
     level : "given" (the factors or the matrix are in p) or "seeded" (fn draws them from p.seed by
@@ -115,15 +117,15 @@ def _diagnose(
     if not asked:
         return Explanation(False, (), f"No answer at all: {refused}.")
     but = f" (not compared: {refused})" if refused else ""
-    if all(agree(a.got, a.right) for a in asked):
+    if all(agree(a.got, a.right, table.slack) for a in asked):
         return _rounding(table, asked, but) if bits else Explanation(True, (), f"Correct to rounding{but}.")
     for found in _candidates(table):
         if _gives(table, found, asked):
             says = "; and ".join(m.says for m in found)
             return Explanation(False, tuple(m.name for m in found), f"{_begun(says)}{but}.")
-    odd = next(a for a in asked if not agree(a.got, a.right))
+    odd = next(a for a in asked if not agree(a.got, a.right, table.slack))
     facts = facts_of_P(fn, odd.problem) if fn and key[0] in OF_P and key[2] == "apply" else ""
-    where = first_difference(odd.problem.title, odd.got, odd.right)
+    where = first_difference(odd.problem.title, odd.got, odd.right, table.slack)
     return Explanation(False, (), f"No known mistake: {where}{facts}{but}.")
 
 
@@ -172,7 +174,7 @@ def _begun(says: str) -> str:
 def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool:
     """Do these mistakes give fn's numbers on all problems that they can compute, most of them at least?"""
     steps = table.right | {name: step for m in found for name, step in m.steps.items()}
-    precision = np.float32 if FLOAT32 in found else np.float64
+    limits = (SLACK, np.float32) if FLOAT32 in found else (table.slack, np.float64)
     compared = 0
     for a in asked:
         try:
@@ -180,7 +182,7 @@ def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool
                 variant = arrays(table.compute(steps, *a.problem.arguments()))
         except (ValueError, IndexError):  # a mistake that these shapes cannot have
             continue
-        if not agree(a.got, variant, precision):
+        if not agree(a.got, variant, *limits):
             return False
         compared += 1
     return 2 * compared > len(asked)

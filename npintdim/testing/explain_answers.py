@@ -28,8 +28,8 @@ def explained(cases: Iterable[Case], answers: Mapping[str, Any]) -> Iterator[tup
         if key not in TABLES or not any(judge(case, answers[case.id]) for case in group):
             continue
         try:
-            given = [(_problem(case), tuple(parsed(case, answers[case.id]).values())) for case in group]
-        except (ValueError, TypeError):  # not numbers at all; that is said already
+            given = [(_problem(case), _in_order(case, parsed(case, answers[case.id]))) for case in group]
+        except (ValueError, TypeError, KeyError):  # not numbers at all; that is said already
             continue
         found = explain_given(key, given)
         if not found.correct:
@@ -39,3 +39,7 @@ def explained(cases: Iterable[Case], answers: Mapping[str, Any]) -> Iterator[tup
 def _problem(case: Case) -> Problem:
     first, *rest = case.inputs.items()
     return Problem(case.id, first[1], dict(rest), case.task)
+
+
+def _in_order(case: Case, answer: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(answer[name] for name in case.expected)

@@ -7,9 +7,11 @@ from npintdim.testing.mistakes import (
     fastfood_seeded,
     linear,
     maps,
+    mlp,
     philox,
     projection,
     sparse,
+    trajectory,
     wht,
 )
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
@@ -31,6 +33,9 @@ TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     ("dense", "seeded", "apply"): dense.SEEDED,
     ("sparse", "given", "apply"): sparse.TABLE,
     ("linear", "given", "backward"): linear.TABLE,
+    ("mlp_loss_grad", "given", "loss_grad"): mlp.TABLE,
+    ("trajectory", "given", "sgd"): trajectory.SGD,
+    ("trajectory", "given", "adam"): trajectory.ADAM,
 }
 
 __all__ = ["TABLES", "Mistake", "Problem", "Steps", "Table"]

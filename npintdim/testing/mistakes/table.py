@@ -12,6 +12,8 @@ import numpy as np
 
 from npintdim.checks import direction
 
+SLACK = 64.0
+
 Steps = dict[str, Callable[..., Any]]
 """A computation, taken apart: name → function. A mistake replaces some."""
 
@@ -60,12 +62,15 @@ class Table:
     right : all steps
     mistakes : the likeliest first; of several that give the same numbers, the first is named
     problems : problems(dtype)
+    slack : eps that right answers may differ by, relative to the largest entry; transforms of length 128 take
+        about 5, ten steps of Adam some hundred
     """
 
     compute: Callable[..., Any]
     right: Steps
     mistakes: tuple[Mistake, ...]
     problems: Callable[[np.dtype[Any]], Iterator[Problem]]
+    slack: float = SLACK
 
 
 def numbers(dtype: np.dtype[Any], *shape: int, lane: int = 0) -> Any:

@@ -1,0 +1,121 @@
+"""Ten steps of SGD or Adam in θ_d over a small network: fn(theta_0, p) gives θ_d after each, (10, d)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from npintdim.testing.mistakes import mlp
+from npintdim.testing.mistakes.projection import column_norms
+from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, numbers
+from npintdim.typing import Floats
+
+
+def path(s: Steps, theta_0: Floats, p: Any) -> Floats:
+    """θ = θ_0 + P θ_d, g = Pᵀ ∂L/∂θ, one update a step."""
+    theta_d = np.zeros(p.P.shape[1], theta_0.dtype)
+    state, rows = (theta_d, theta_d), []
+    for t in range(1, 11):
+        _, grad = mlp.loss_and_grad(s, s["θ"](theta_0, p.P, theta_d), p)
+        step, state = s["step"](s["g"](p.P, grad), state, t, p)
+        rows.append(theta_d)
+        theta_d = theta_d - step
+    return s["rows"](np.stack([*rows, theta_d]))
+
+
+RIGHT = mlp.RIGHT | {
+    "θ": lambda theta_0, P, theta_d: theta_0 + P @ theta_d,
+    "g": lambda P, grad: P.T @ grad,
+    "rows": lambda rows: rows[1:],
+}
+
+SHARED = (
+    Mistake("uphill", "steps go uphill: θ_d ← θ_d − ...", {"g": lambda P, grad: -(P.T @ grad)}),
+    Mistake("start included", "the path begins with θ_d = 0; it has θ_d after each step", {"rows": lambda rows: rows[:-1]}),
+    Mistake("θ_0 forgotten", "θ is P θ_d; θ = θ_0 + P θ_d", {"θ": lambda theta_0, P, theta_d: P @ theta_d}),
+    *(m for m in mlp.MISTAKES if m.name not in ("1/n twice", "summed gradient", "gradient's sign")),  # told by the loss alone
+)  # fmt: skip
+
+# ---- SGD: u ← momentum·u + g, θ_d ← θ_d − lr·u ----
+
+
+def sgd(g: Floats, state: Any, t: int, p: Any, own: float = 1.0, nesterov: bool = False) -> Any:
+    """Own: the factor of g in u."""
+    u = p.momentum * state[0] + own * g
+    return p.lr * (p.momentum * u + g if nesterov else u), (u, u)
+
+
+SGD = Table(
+    path,
+    RIGHT | {"step": sgd},
+    (
+        Mistake("dampening", "g enters the velocity with 1 − momentum; u ← momentum·u + g",
+                {"step": lambda g, state, t, p: sgd(g, state, t, p, own=1 - p.momentum)}),
+        Mistake("PyTorch's dampening", "g enters the velocity with 1 − momentum from the second step on (dampening=momentum); "
+                "u ← momentum·u + g", {"step": lambda g, state, t, p: sgd(g, state, t, p, own=1 - p.momentum if t > 1 else 1.0)}),
+        Mistake("Nesterov", "the step looks ahead (Nesterov); θ_d ← θ_d − lr·u",
+                {"step": lambda g, state, t, p: sgd(g, state, t, p, nesterov=True)}),
+        Mistake("no momentum", "momentum is ignored: u ← momentum·u + g", {"step": lambda g, state, t, p: (p.lr * g, state)}),
+        *SHARED,
+    ),
+    lambda dtype: _problems("sgd", ({"lr": 0.5, "momentum": 0.0}, {"lr": 0.1, "momentum": 0.9}, {"lr": 0.2, "momentum": 0.5})),
+    slack=2**14,
+)  # fmt: skip
+
+# ---- Adam: θ_d ← θ_d − lr √(1 − β2^t)/(1 − β1^t) · m/(√v + ε) ----
+
+
+def adam(rule: Any, beta1: Any = None, beta2: Any = None, late: int = 0) -> Any:
+    """M and v as they are; rule(m, v, c1, c2, ε) is the step with lr = 1, c = 1 − β^t."""
+
+    def step(g: Floats, state: Any, t: int, p: Any) -> Any:
+        b1, b2 = (beta1 or (lambda p: p.beta1))(p), (beta2 or (lambda p: p.beta2))(p)
+        m, v = b1 * state[0] + (1 - b1) * g, b2 * state[1] + (1 - b2) * g * g
+        return p.lr * rule(m, v, 1 - b1 ** (t + late), 1 - b2 ** (t + late), p.eps), (m, v)
+
+    return step
+
+
+def tensorflow(m: Floats, v: Floats, c1: float, c2: float, eps: float) -> Floats:
+    """Ours: ε beside √v before it is corrected."""
+    return sqrt(c2) / c1 * m / (np.sqrt(v) + eps)
+
+
+ADAM = Table(
+    path,
+    RIGHT | {"step": adam(tensorflow)},
+    (
+        Mistake("PyTorch's ε", "ε is added to √v after v is corrected, as PyTorch does; here lr_t·m/(√v + ε), TensorFlow's form: "
+                "PyTorch's ε is ours / √(1 − β2^t)", {"step": adam(lambda m, v, c1, c2, eps: m / c1 / (np.sqrt(v / c2) + eps))}),
+        Mistake("ε under the root", "ε stands under the root, √(v + ε); √v + ε is needed",
+                {"step": adam(lambda m, v, c1, c2, eps: sqrt(c2) / c1 * m / np.sqrt(v + eps))}),
+        Mistake("no bias correction", "the factor √(1 − β2^t)/(1 − β1^t) is missing",
+                {"step": adam(lambda m, v, c1, c2, eps: m / (np.sqrt(v) + eps))}),
+        Mistake("m not corrected", "only v is corrected for its start at zero; the factor is √(1 − β2^t)/(1 − β1^t)",
+                {"step": adam(lambda m, v, c1, c2, eps: sqrt(c2) * m / (np.sqrt(v) + eps))}),
+        Mistake("v not corrected", "only m is corrected for its start at zero; the factor is √(1 − β2^t)/(1 − β1^t)",
+                {"step": adam(lambda m, v, c1, c2, eps: m / c1 / (np.sqrt(v) + eps))}),
+        Mistake("t late by one", "t is one too large in the first step; it starts at 1", {"step": adam(tensorflow, late=1)}),
+        Mistake("β2 = 0.999", "β2 is 0.999 whatever is given (the authors have 0.99)", {"step": adam(tensorflow, beta2=lambda p: 0.999)}),
+        Mistake("β1 and β2 swapped", "β1 and β2 are exchanged", {"step": adam(tensorflow, lambda p: p.beta2, lambda p: p.beta1)}),
+        *SHARED,
+    ),
+    lambda dtype: _problems("adam", (
+        {"lr": 0.0625, "beta1": 0.9, "beta2": 0.99, "eps": 1e-3}, {"lr": 0.01, "beta1": 0.8, "beta2": 0.999, "eps": 1e-8},
+        {"lr": 0.02, "beta1": 0.9, "beta2": 0.95, "eps": 1e-4},
+    )),
+    slack=2**14,
+)  # fmt: skip
+
+
+def _problems(task: str, settings: tuple[dict[str, float], ...]) -> Iterator[Problem]:
+    """In float64 always: ten steps enlarge float32's rounding too much to tell rules apart."""
+    dtype, sizes, D, d = np.dtype(np.float64), [3, 4, 2], 26, 5
+    g = numbers(dtype, D, d, lane=2)
+    for options in settings:
+        rest = {"P": g / column_norms(g), **mlp.data(dtype, sizes, 6), **options}
+        title = ", ".join(f"{name} {value:g}" for name, value in options.items())
+        yield Problem(title, numbers(dtype, D) * 2, rest, task)
