@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,11 +64,23 @@ class Processes:
     width: int
 
     def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
-        """In the parent, which is no worker but leaves the compiled kernels on disk."""
-        return work.rehearse(todo)
+        """In one of them, while the others start and read the data."""
+        with self.pool(work) as submit:
+            times = submit(work.rehearse, todo)
+            for _ in range(1, self.width):
+                submit(work.prepare, todo[0])
+            seconds: list[float] = times.result()
+        return seconds
 
     def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
-        """As they finish.
+        """As they finish."""
+        with self.pool(work) as submit:
+            for spec, future in stream(todo, lambda spec: submit(work, spec), lambda: self.width):
+                yield spec, future.result()
+
+    @contextmanager
+    def pool(self, work: Work) -> Iterator[Callable[..., Any]]:
+        """What gives them something to do.
 
         Raises
         ------
@@ -78,25 +91,52 @@ class Processes:
         """
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        pool = loky.get_reusable_executor(
+        workers = loky.get_reusable_executor(
             self.width, env={name: os.environ.get(name, str(work.threads)) for name in names}
         )
 
-        def submit(spec: RunSpec) -> Any:
+        def submit(*call: Any) -> Any:
             with deaf_to_interrupts():  # the workers inherit it: Ctrl-C is for the parent, which stops them
-                return pool.submit(work, spec)
+                return workers.submit(*call)
 
         try:
-            for spec, future in stream(todo, submit, lambda: self.width):
-                yield spec, future.result()
+            yield submit
         except loky.process_executor.TerminatedWorkerError as error:
             raise RuntimeError(
                 "a worker process died (killed, or out of memory): what had finished is kept, and the same "
                 "command does the rest; jobs=1 needs the least memory"
             ) from error
         except BaseException:  # Ctrl-C, or whoever reads the results stops to do so
-            pool.shutdown(kill_workers=True)
+            workers.shutdown(kill_workers=True)
             raise
+
+
+@dataclass(frozen=True)
+class Joblib:
+    """Whatever `joblib.parallel_config` names, e.g. Ray; runs are taken, and told as started, in joblib's threads."""
+
+    width: int
+
+    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+        """In the parent."""
+        return work.rehearse(todo)
+
+    def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
+        """As they finish, where that backend can; else in rounds of `width`."""
+        Parallel, delayed = need_joblib(self.width).Parallel, need_joblib(self.width).delayed
+        calls = (delayed(numbered)(spec, work) for spec in todo)
+        backend, _ = active_backend()
+        if getattr(backend, "supports_return_generator", False):
+            yield from Parallel(self.width, return_as="generator_unordered", pre_dispatch=self.width)(calls)
+        else:
+            with Parallel(self.width) as pool:  # its workers are kept
+                while together := list(islice(calls, self.width)):
+                    yield from pool(together)
+
+
+def numbered(spec: RunSpec, work: Work) -> tuple[RunSpec, Result]:
+    """The spec goes back with its result, since they arrive in any order."""
+    return spec, work(spec)
 
 
 def stream(
@@ -142,6 +182,16 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def active_backend() -> tuple[Any, int | None]:
+    """The joblib backend that is in force, if it is another than loky, and its number of jobs."""
+    if sys.modules.get("joblib") is None:
+        return None, None
+    backend, jobs = sys.modules["joblib"].parallel.get_active_backend()
+    if type(backend).__name__ == "LokyBackend":
+        return None, None
+    return backend, backend.effective_n_jobs(-1 if jobs is None else jobs)
 
 
 def default_jobs(backend: str) -> int:

@@ -12,7 +12,7 @@ from npintdim.claims import Claims
 from npintdim.cluster import Dask
 from npintdim.custom import processes
 from npintdim.events import Callback, RunFailed, RunFinished, RunStarted, SweepStarted, announce
-from npintdim.executors import Executor, Processes, Serial, default_jobs
+from npintdim.executors import Executor, Joblib, Processes, Serial, active_backend, default_jobs
 from npintdim.forecast import size
 from npintdim.progress import Progress
 from npintdim.records import read, try_writing, write
@@ -51,7 +51,8 @@ def sweep(
     specs : what to do; a spec that occurs twice is run once
     folder : results go to folder/runs/<key>.json, theta_d to folder/runs/<key>.npy, written atomically
     backend : name; None for numba where it is installed, else numpy
-    jobs : processes at once; None for one a core (one on a GPU, and one without joblib)
+    jobs : processes at once; None for one a core (one on a GPU, and one without joblib). Inside of
+        `joblib.parallel_config` with another backend than loky, that one does the runs
     threads : of each process; small networks gain nothing from more than one
     data_folder : see `load_dataset`
     progress : show it on stderr; None means only on a terminal
@@ -127,6 +128,9 @@ def executor(todo: Sequence[RunSpec], backend: str, jobs: int | None, cluster: s
     jobs = processes(names, jobs, cluster)
     if cluster is not None:
         return Dask(cluster)
+    other, its_jobs = active_backend()
+    if other is not None and jobs != 1:
+        return Joblib(jobs or its_jobs or 1)
     jobs = min(default_jobs(backend) if jobs is None else jobs, len(todo))
     return Serial() if jobs == 1 else Processes(jobs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, TypeAlias
@@ -82,6 +82,11 @@ class Work:
                 at_few = at_many if few.d == many.d else self.pace(few)
                 expected |= {spec.key: predict(spec, few, many, at_few, at_many) for spec in kind}
         return [expected[spec.key] for spec in todo]
+
+    def prepare(self, spec: RunSpec) -> None:
+        """What comes before the first run of a process; what is wrong is told by the rehearsal."""
+        with suppress(Exception):
+            self.data(spec)
 
     def pace(self, spec: RunSpec) -> Pace:
         """See `npintdim.forecast.pace`."""

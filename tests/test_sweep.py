@@ -18,7 +18,7 @@ import pytest
 import npintdim as nid
 from npintdim import executors, fileformat, runs, work
 from npintdim.runs import RunSpec
-from npintdim.sweep import Interrupted
+from npintdim.sweep import Interrupted, executor
 from npintdim.work import Work
 
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
@@ -514,3 +514,23 @@ def test_a_killed_worker_is_told_and_loses_only_its_run(tmp_path):
     assert all(
         json.loads(path.read_bytes())["status"] == "finished" for path in (tmp_path / "runs").glob("*.json")
     )
+
+
+def test_another_joblib_backend_does_the_runs_where_it_is_named(tmp_path):
+    joblib = pytest.importorskip("joblib")
+    one, threads = swept(tmp_path / "one"), tmp_path / "threads"
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert isinstance(executor(SPECS, "numpy", None, None), executors.Joblib)
+        assert timeless(swept(threads, jobs=None)) == timeless(one)
+        assert isinstance(executor(SPECS, "numpy", 1, None), executors.Serial)
+    assert not isinstance(executor(SPECS, "numpy", None, None), executors.Joblib)
+
+
+def test_a_joblib_backend_that_cannot_stream_works_in_rounds(tmp_path, monkeypatch):
+    """As Ray's does."""
+    joblib = pytest.importorskip("joblib")
+    monkeypatch.setattr(
+        sys.modules["joblib._parallel_backends"].ThreadingBackend, "supports_return_generator", False
+    )
+    with joblib.parallel_config(backend="threading", n_jobs=3):
+        assert [record["status"] for record in swept(tmp_path, jobs=None)] == ["finished"] * len(SPECS)
