@@ -483,7 +483,7 @@ def test_compress_takes_the_runs_of_the_recipe_that_was_measured_last(cli, measu
     for lr in ("0.1", "0.05"):
         assert cli(*MEASURE, "--lr", lr, "--out", "m")[0] == 0
         assert cli("compress", "m", "--d", "20", "--backend", "numpy", "--out", f"{lr}.npid")[0] == 0
-        theta[lr] = CompressedModel.load(f"{lr}.npid").theta_d
+        theta[lr] = CompressedModel.load(f"{lr}.npid", backend=nid.get_backend("numpy")).theta_d
         with Path("m/results.csv").open(newline="") as file:
             (key,) = [row["key"] for row in csv.DictReader(file) if (row["d"], row["seed"]) == ("20", "0")]
         assert (theta[lr] == np.load(f"m/runs/{key}.npy")).all()
