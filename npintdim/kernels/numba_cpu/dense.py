@@ -11,17 +11,19 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from npintdim.kernels.numba_cpu.gemm import transpose
 from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
-from npintdim.kernels.numba_cpu.lanes import flip, mask, total
+from npintdim.kernels.numba_cpu.lanes import counted, flip_highest, total
 from npintdim.kernels.numba_cpu.normals import CHUNK, draw, normals, square_sums, workspace
 from npintdim.kernels.numba_cpu.simd import LANES, convert, load, store, zeros
-from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, signs, words
+from npintdim.kernels.numba_cpu.tile import seen
+from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox, signs, words
 from npintdim.kernels.reference.dense import DENSE
 from npintdim.typing import Array, Floats
 
 ROWS = 32 * BATCH  # rows whose signs are one batch of words
 COLUMNS = 4  # that pass over a chunk together
-GAUSSIAN, RADEMACHER = 2e-3, 4e-5  # microseconds for an entry
+GAUSSIAN, RADEMACHER = 2e-3, 2e-5  # microseconds for an entry
 PURPOSE = np.uint64(DENSE)
 
 
@@ -100,13 +102,13 @@ def gaussian_columns(g, seed, norms, Pt_g, part, parts):
     d = len(Pt_g)
     space, drawn = workspace(), np.empty(CHUNK, np.uint32)
     for start in range(0, len(g), CHUNK):
-        seen = g[start : start + CHUNK]
+        near = g[start : start + CHUNK]
         low, high = own(d, part, parts)
         for j in range(low, high):
-            entries = draw_normals(drawn[: len(seen)], seed, j, start, space)
+            entries = draw_normals(drawn[: len(near)], seed, j, start, space)
             sums = zeros(g)
-            for i in range(0, len(seen), LANES):
-                sums = sums + convert(load(entries, i) / norms[j], g.dtype) * load(seen, i)
+            for i in range(0, len(near), LANES):
+                sums = sums + convert(load(entries, i) / norms[j], g.dtype) * load(near, i)
             Pt_g[j] += total(sums)
 
 
@@ -120,57 +122,84 @@ def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: 
 
 
 @jit
-def draw_signs(drawn, seed, j, start):
-    """Signs start, ..., start + ROWS − 1 of the columns j, ..., j + 3."""
-    for c in range(COLUMNS):
-        batch = drawn[c * BATCH : (c + 1) * BATCH]
-        fill_blocks(batch, seed, PURPOSE, np.uint64(j + c), np.uint64(start // 128))
+def draw_signs(seed, j, start):
+    """Signs of ROWS rows of column j: bit t of lane L of vector k is that of row start + 128 L + 32 k + t."""
+    w0, w1, w2, w3 = philox(counted(np.uint64(start // 128)), np.uint64(j), PURPOSE, seed)
+    return convert(w0, np.uint32), convert(w1, np.uint32), convert(w2, np.uint32), convert(w3, np.uint32)
+
+
+@jit
+def draw_columns(seed, j, start):
+    """The same of COLUMNS columns."""
+    return (
+        draw_signs(seed, j, start),
+        draw_signs(seed, j + 1, start),
+        draw_signs(seed, j + 2, start),
+        draw_signs(seed, j + 3, start),
+    )
+
+
+@jit
+def add_columns(kept, at, v, j, signs):
+    """y_i += ± v_j for four columns and 32 vectors of rows, the highest bit of each lane first."""
+    a, b, c, d = signs
+    for i in range(at + 31 * LANES, at - 1, -LANES):
+        x = load(kept, i) + flip_highest(v[j], a)
+        x = x + flip_highest(v[j + 1], b)
+        x = x + flip_highest(v[j + 2], c)
+        store(kept, i, x + flip_highest(v[j + 3], d))
+        a, b, c, d = a + a, b + b, c + c, d + d
 
 
 @spread
 def rademacher_rows(v, seed, y, part, parts):
-    """y_i += ± v_j."""
-    chunks = len(y) // ROWS
-    drawn = np.empty(COLUMNS * BATCH, np.uint32)
-    low, high = own(chunks, part, parts)
+    """y_i += ± v_j, for a chunk of rows that lie as their signs do: 16 × 128 of them turned to 128 × 16."""
+    kept = np.empty(ROWS, y.dtype)
+    low, high = own(len(y) // ROWS, part, parts)
     for start in range(low * ROWS, high * ROWS, ROWS):
-        kept = y[start : start + ROWS]
+        kept[:] = 0
         for j in range(0, len(v), COLUMNS):
-            draw_signs(drawn, seed, j, start)
-            for i in range(0, ROWS, LANES):
-                x = load(kept, i)
-                for c in range(COLUMNS):
-                    x = x + flip(v[j + c], mask(drawn, c * ROWS + i))
-                store(kept, i, x)
+            a, b, c, d = draw_columns(seed, j, start)
+            for k in range(4):
+                add_columns(kept, 32 * k * LANES, v, j, (a[k], b[k], c[k], d[k]))
+        transpose(seen(kept), 0, LANES, 128, LANES, y, start, 128)
 
 
 def rademacher_apply(v: Floats, seed: int, D: int, threads: int = 1) -> Floats:
     """P v = Σ_j ± (v_j/√D)."""
-    y = np.zeros(whole(D, ROWS), dtype=v.dtype)
+    y = np.empty(whole(D, ROWS), dtype=v.dtype)
     scaled = padded(v * v.dtype.type(1.0 / math.sqrt(D)), COLUMNS)
     rademacher_rows(scaled, *address(seed), y, worth(threads, D * len(v) * RADEMACHER))
     return y[:D]
 
 
+@jit
+def add_rows(turned, at, signs, sums):
+    """sums + Σ ± g_i for four columns and 32 vectors of rows, the highest bit of each lane first."""
+    a, b, c, d = signs
+    s0, s1, s2, s3 = sums
+    for i in range(at + 31 * LANES, at - 1, -LANES):
+        x = load(turned, i)
+        s0, s1 = s0 + flip_highest(x, a), s1 + flip_highest(x, b)
+        s2, s3 = s2 + flip_highest(x, c), s3 + flip_highest(x, d)
+        a, b, c, d = a + a, b + b, c + c, d + d
+    return s0, s1, s2, s3
+
+
 @spread
 def rademacher_columns(g, seed, sums, part, parts):
-    """sums_j += Σ_i ± g_i, chunk after chunk."""
-    groups = len(sums) // COLUMNS
-    drawn = np.empty(COLUMNS * BATCH, np.uint32)
+    """sums_j += Σ_i ± g_i, chunk after chunk, each turned as in `rademacher_rows`."""
+    turned = np.empty(ROWS, g.dtype)
+    low, high = own(len(sums) // COLUMNS, part, parts)
     for start in range(0, len(g), ROWS):
-        seen = g[start : start + ROWS]
-        low, high = own(groups, part, parts)
+        transpose(g, start, 128, LANES, 128, turned, 0, LANES)
         for j in range(low * COLUMNS, high * COLUMNS, COLUMNS):
-            draw_signs(drawn, seed, j, start)
-            s0, s1, s2, s3 = zeros(g), zeros(g), zeros(g), zeros(g)
-            for i in range(0, ROWS, LANES):
-                x = load(seen, i)
-                s0 = s0 + flip(x, mask(drawn, i))
-                s1 = s1 + flip(x, mask(drawn, ROWS + i))
-                s2 = s2 + flip(x, mask(drawn, 2 * ROWS + i))
-                s3 = s3 + flip(x, mask(drawn, 3 * ROWS + i))
-            for c, s in enumerate((s0, s1, s2, s3)):
-                sums[j + c] += total(s)
+            a, b, c, d = draw_columns(seed, j, start)
+            s = zeros(g), zeros(g), zeros(g), zeros(g)
+            for k in range(4):
+                s = add_rows(turned, 32 * k * LANES, (a[k], b[k], c[k], d[k]), s)
+            for i in range(COLUMNS):
+                sums[j + i] += total(s[i])
 
 
 def rademacher_adjoint(g: Floats, seed: int, d: int, threads: int = 1) -> Floats:

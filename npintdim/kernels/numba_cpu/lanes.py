@@ -52,6 +52,24 @@ def flip(typingctx, x, minus):
 
 
 @intrinsic
+def flip_highest(typingctx, x, words):
+    """−x where the highest bit of the uint32 word is 1, else x; a vector, or one number for all lanes."""
+    vector: Any = x if isinstance(x, Vector) else Vector(x)
+    bits = vector.dtype.bitwidth
+
+    def codegen(context, builder, signature, args):
+        wide = ir.VectorType(ir.IntType(bits), LANES)
+        plus = splat(context, builder, args[0], x, vector)
+        minus = args[1]
+        if bits > 32:
+            minus = builder.shl(builder.zext(minus, wide), constant(wide.element, [bits - 32] * LANES))
+        minus = builder.and_(minus, constant(wide.element, [1 << (bits - 1)] * LANES))
+        return builder.bitcast(builder.xor(builder.bitcast(plus, wide), minus), plus.type)
+
+    return vector(x, words), codegen
+
+
+@intrinsic
 def total(typingctx, x):
     """Sum of the lanes, halves upon halves."""
 

@@ -19,13 +19,13 @@ CHUNK = 1 << 20  # words held at once while permutations are made
 
 @jit
 def philox(block, lane, purpose, seed):
-    """Four words of each of 16 blocks; everything is uint64."""
+    """Four words of each of 16 blocks; everything is uint64, of which the upper halves do not count."""
     nothing = block ^ block
-    c0, c1, c2, c3 = block & MASK, block >> HALF, nothing | lane, nothing | purpose
+    c0, c1, c2, c3 = block, block >> HALF, nothing | lane, nothing | purpose
     k0, k1 = seed & MASK, seed >> HALF
     for _ in range(10):
-        p0, p1 = M0 * c0, M1 * c2
-        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & MASK, (p0 >> HALF) ^ c3 ^ k1, p0 & MASK
+        p0, p1 = M0 * (c0 & MASK), M1 * (c2 & MASK)
+        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1, (p0 >> HALF) ^ c3 ^ k1, p0
         k0, k1 = (k0 + STEP0) & MASK, (k1 + STEP1) & MASK
     return c0, c1, c2, c3
 
@@ -35,7 +35,7 @@ def fill_blocks(out, seed, purpose, lane, block):
     """Whole blocks, 16 at a time: out holds a multiple of 64 words."""
     for i in range(0, len(out), BATCH):
         c0, c1, c2, c3 = philox(counted(block), lane, purpose, seed)
-        store_pairs(out, i, c0 | c1 << HALF, c2 | c3 << HALF)
+        store_pairs(out, i, c0 & MASK | c1 << HALF, c2 & MASK | c3 << HALF)
         block += np.uint64(LANES)
 
 
