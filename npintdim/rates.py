@@ -102,7 +102,8 @@ class Rates:
         pairs = zip(self.tried, self.performance, strict=True)
         reached = ", ".join(f"{lr:g}: {'diverged' if math.isnan(p) else f'{p:.4f}'}" for lr, p in pairs)
         edge = "; the best is on the edge, better ones may lie beyond" if self.on_edge else ""
-        return f"learning rate, {where}: {self.chosen:g} (held out {reached}{edge})"
+        cost = f"{self.runs} runs, {self.seconds:.0f} s of computing"
+        return f"learning rate, {where}: {self.chosen:g} (held out {reached}{edge}; {cost})"
 
 
 def best(found: Mapping[float, float]) -> float:

@@ -199,7 +199,12 @@ def again(m: Measurement, command: str | None) -> str:
     if command is not None:
         return f"```bash\n{command}\n```"
     lines = ["import npintdim as nid", "from npintdim import RateSearch, Recipe", ""]
-    return "```python\n" + "\n".join([*lines, f"nid.measure({m.recipe!r}, {str(m.folder)!r})"]) + "\n```"
+    ran = next((r for r in m.records if "backend" in r), None)
+    if ran is not None:
+        named = f"{ran['backend']!r}, {ran['spec'].get('dtype', 'float32')!r}, {ran['threads']}"
+        lines.append(f"backend = nid.get_backend({named})")
+    where = f"{str(m.folder)!r}, backend={'None' if ran is None else 'backend'}"
+    return "```python\n" + "\n".join([*lines, f"nid.measure({m.recipe!r}, {where})"]) + "\n```"
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -12,6 +12,7 @@ from npintdim.adaptive import Train, performance
 from npintdim.estimate import d_int
 from npintdim.rates import Rates, RateSearch, best, guess, rounded
 from npintdim.recipes import Recipe
+from npintdim.rng import check_integer
 from npintdim.runs import RunSpec
 from npintdim.search import plan
 from npintdim.typing import Floats, Spec
@@ -63,13 +64,15 @@ def choose_rates(
     Raises
     ------
     ValueError
-        if training diverged or failed at every rate.
+        if training diverged or failed at every rate, or for d > D.
     """
     if recipe.rates is None:
         return recipe, ()
     trials = Trials(recipe, dtype, train)
     direct = try_rates(trials, None, recipe.direct(0).config().optimizer.lr, tell)
     D = next((int(r["D"]) for r in trials.records if "D" in r), 0)
+    for d in (*(recipe.d or ()), recipe.rates.d or 1):
+        check_integer("d", d, 1, D, f"1 ≤ d ≤ D = {D}")
     trials = Trials(recipe, dtype, train)
     d = recipe.rates.d or near_crossing(trials, direct, D, tell)
     inside = try_rates(trials, d, guess(direct.chosen, recipe.optimizer, D, d), tell)

@@ -115,6 +115,14 @@ def test_help_lists_every_command_and_has_an_example(cli):
         (["measure", "--d", "99999"], "d is 99999: 1 ≤ d ≤ D = 17610 is needed"),
         (["measure", "--jobs", "0"], "jobs is 0: jobs ≥ 1 is needed"),
         (["measure", "--batch-size", "5000"], "batch_size is 5000, but the training set has 1297 examples"),
+        (
+            ["measure", "--fraction", "1.5"],
+            "fraction is 1.5: 0 < q ≤ 1 is needed in threshold = q × baseline",
+        ),
+        (
+            ["measure", "--threshold", "90"],
+            "threshold is 90.0: a performance with 0 < threshold ≤ 1 is needed",
+        ),
         (["measure", "--lr", "0"], "lr is 0.0: a positive number is needed"),
         (["measure", "--out", "file/below"], "the results cannot be written to file/below"),
         (["measure", "--data", "mnist", "--folder", "nowhere"], "there is no such folder"),

@@ -14,7 +14,7 @@ from npintdim.rates import Rates, RateSearch, best, guess
 from npintdim.recipes import adam, fully_connected
 from npintdim.runs import RunSpec, run
 from npintdim.tuning import choose_rates
-from npintdim.work import Work
+from npintdim.work import Work, dataset
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (20, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
@@ -70,13 +70,13 @@ def test_it_ends_and_an_edge_is_said():
     assert rates.on_edge
     assert rates.summary() == (
         "learning rate, d = 60: 0.09 (held out 0.01: 0.5000, 0.03: 0.6000, 0.09: 0.7000; the best is on the edge, "
-        "better ones may lie beyond)"
+        "better ones may lie beyond; 3 runs, 1 s of computing)"
     )
     inside = Rates(None, (0.01, 0.03, 0.09), (0.5, 0.6, math.nan), 3, 1.0)
     assert not inside.on_edge
     assert (
         inside.summary()
-        == "learning rate, direct: 0.03 (held out 0.01: 0.5000, 0.03: 0.6000, 0.09: diverged)"
+        == "learning rate, direct: 0.03 (held out 0.01: 0.5000, 0.03: 0.6000, 0.09: diverged; 3 runs, 1 s of computing)"
     )
 
 
@@ -149,6 +149,7 @@ def test_a_held_out_run_is_another_run_and_knows_nothing_of_the_test_set(monkeyp
     by_hand, _ = run(replace(spec, holdout=None), backend, hold_out(data, 0.2))
     assert record["performance"] == by_hand["performance"]
     wrong = nid.Batch(data.test.x * 0, (data.test.labels + 1) % 10)
+    monkeypatch.setattr("npintdim.work.dataset", dataset.__wrapped__)  # which was read before is kept
     monkeypatch.setattr("npintdim.work.load", lambda *names: nid.Dataset("digits", data.train, wrong, 10))
     assert execute(spec)[0]["performance"] == record["performance"]
     assert execute(plain)[0]["performance"] < 0.2
@@ -254,6 +255,12 @@ def test_where_performance_is_that_of_training_nothing_is_held_out():
     labels = replace(RECIPE, data="digits+shuffled-labels=0.5")
     assert labels.trial(None, 0.1, 0).holdout is labels.trial(60, 0.1, 0).holdout is None
     assert replace(RECIPE, data="digits+shuffled-pixels").trial(60, 0.1, 0).holdout == 0.2
+
+
+@pytest.mark.parametrize("changes", [{"d": (20, 6401)}, {"rates": RateSearch(d=6401)}])
+def test_a_d_above_D_is_refused_as_soon_as_D_is_known(changes):
+    with pytest.raises(ValueError, match="d is 6401: 1 ≤ d ≤ D = 6400 is needed"):
+        choose_rates(replace(RECIPE, **changes), "float32", trained(crossing(100)), print)
 
 
 def test_if_no_rate_trains_it_is_said():

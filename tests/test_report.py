@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import npintdim as nid
@@ -100,9 +101,10 @@ def test_the_python_call_in_it_is_the_measurement(tmp_path, monkeypatch):
     block = write_report(made_up(tmp_path, replace(recipe, d=(20, 60)))).read_text()
     block = block.split("```python\n")[1].split("```")[0].replace("d=(20, 60)", "d=None")
     called = []
-    monkeypatch.setattr(nid, "measure", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(nid, "measure", lambda *arguments, **options: called.append((arguments, options)))
     exec(block, {})
-    assert called == [(recipe, str(tmp_path))]
+    backend = nid.get_backend("numpy", np.float32, threads=1)
+    assert called == [((recipe, str(tmp_path)), {"backend": backend})]
 
 
 # --- one folder, several recipes
