@@ -13,6 +13,7 @@ import pytest
 
 import npintdim as nid
 from npintdim import cluster
+from npintdim.cli import main
 from npintdim.events import RunFinished, RunStarted
 from npintdim.runs import RunSpec
 
@@ -166,3 +167,21 @@ def test_a_cluster_that_dies_keeps_what_is_done(tmp_path, monkeypatch):
         assert not list((tmp_path / "runs").glob("*.claim"))
         with pytest.raises(OSError, match=r"the scheduler tcp://.* has no worker: dask worker tcp://"):
             swept(tmp_path, made.scheduler_address)
+
+
+def test_measure_on_a_cluster_from_the_command_line(two_workers, tmp_path, capsys):
+    command = ["measure", "--backend", "numpy", "--model", "64-12-10", "--d", "20,200", "--seeds", "2"]
+    options = ["--epochs", "2", "--out", str(tmp_path), "--cluster", two_workers.scheduler_address]
+    assert main([*command, *options]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert f"of 2 epochs, on {two_workers.scheduler_address}, results in" in out
+    assert out.splitlines()[-1].startswith("d_int90")
+
+
+@pytest.mark.parametrize("command", [["measure"], ["reproduce", "softmax", "--quick"]])
+def test_a_wrong_address_is_one_line(tmp_path, capsys, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "--backend", "numpy", "--cluster", "10.0.0.1"]) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert err == ["npintdim: error: cluster is '10.0.0.1': an address such as tcp://10.0.0.1:8786 is needed"]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, default_folder, note, say
+from npintdim.cli.common import add_command, add_many_runs, backend_of, default_folder, note, say
 from npintdim.reproduce import REPRODUCTIONS, Work, plain, reproduction, write_report
 
 PURPOSE = """\
@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="of the list; several are run one by one")
     parser.add_argument("--list", action="store_true", help="what there is, and what it costs")
     parser.add_argument("--quick", action="store_true", help="minutes on two cores; says what it leaves out")
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one a core)")
+    add_many_runs(parser)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/reproduce-NAME by default")
 
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     for one in chosen:
         began = time.perf_counter()
         folder = args.out or default_folder("reproduce", one.name, *["quick"] * args.quick)
-        work = Work(folder, backend, args.jobs, args.folder, args.progress, say, args.seed)
+        work = Work(folder, backend, args.jobs, args.folder, args.progress, say, args.seed, args.cluster)
         say(
             f"{one.name}: {one.title}; expected on two quiet cores: {one.quick_cost if args.quick else one.cost}"
         )

@@ -21,7 +21,7 @@ class Work:
     Parameters
     ----------
     folder : of everything it writes
-    backend, jobs, data_folder, progress, tell : as for `npintdim.measure.measure`
+    backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measure.measure`
     seed : of the first repetition
     """
 
@@ -32,6 +32,7 @@ class Work:
     progress: bool | None = None
     tell: Callable[[str], None] = lambda line: None
     seed: int = 0
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class Cases(Reproduction):
             try:
                 found[case.label] = measure(
                     recipe, folder, backend=work.backend,
-                    jobs=work.jobs, data_folder=work.data_folder, progress=work.progress, tell=work.tell,
+                    jobs=work.jobs, data_folder=work.data_folder, progress=work.progress, tell=work.tell, cluster=work.cluster,
                 )  # fmt: skip
             except ValueError as error:
                 if number == len(self.cases) and not found:
