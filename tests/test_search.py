@@ -311,6 +311,9 @@ def test_the_command_searches_and_says_what_it_does(tmp_path, capsys):
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "1 direct runs and up to 24 of 2 epochs" in said
+    assert [line.partition(":")[0] for line in said.splitlines() if " to do: about " in line] == [
+        "1 runs to do", "at most 24 runs to do"
+    ]  # fmt: skip
     assert "nothing is known; next d = 64 and 256 (so far 1 runs, " in said
     assert "(±300 %)" in said or "budget of 24 runs spent" in said
     with pytest.raises(SystemExit):

@@ -99,12 +99,10 @@ def estimates(budget: int) -> Callback:
 
     def tell(event: Event) -> None:
         nonlocal searched
-        if not isinstance(event, SweepStarted):
+        if not isinstance(event, SweepStarted) or searched:
             return
-        runs, seconds, size = len(event.specs), event.seconds, event.bytes
-        if budget and event.specs[0].d is not None:
-            if searched:
-                return
+        runs, seconds, size, one = len(event.specs), event.seconds, event.bytes, event.specs[0]
+        if budget and one.d is not None and one.holdout is None:
             searched, seconds, size, runs = True, seconds / runs * budget, size // runs * budget, budget
         kept = f" ({event.kept} are kept)" if event.kept and not budget else ""
         most = "at most " if searched else ""

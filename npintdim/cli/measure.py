@@ -93,10 +93,9 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out or default_folder(args.data, model, args.projection, *names)
     count, jobs = len(recipe.specs()), args.jobs or default_jobs(backend.name)
     many = f"{count} runs" if recipe.d else f"{count} direct runs and up to {recipe.budget}"
+    many += f" of {recipe.epochs} epochs" + (", learning rates before" if recipe.rates else "")
     where = f"{min(jobs, count)} at a time" if args.cluster is None else f"on {args.cluster}"
-    say(
-        f"{args.data}, {model}, {args.projection}: {many} of {recipe.epochs} epochs, {where}, results in {folder}"
-    )
+    say(f"{args.data}, {model}, {args.projection}: {many}, {where}, results in {folder}")
     m = measure(
         recipe,
         folder,
