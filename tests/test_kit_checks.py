@@ -159,6 +159,16 @@ def test_isotropy_is_about_odd_d_and_unequal_groups_too():
     check_isotropy(lambda seed: project("gaussian", 40, 1, seed).apply, 40, 1, draws=200)
 
 
+def test_groups_of_one_and_two_count_alike():
+    """D = 16 in s = 11 groups: their unit vectors have entries 1 and 1/√2."""
+
+    def gaussian(seed):
+        P = np.random.default_rng(seed).standard_normal((16, 5))
+        return lambda v: P @ v
+
+    check_isotropy(gaussian, 16, 5, draws=3000)
+
+
 def positive(seed):
     P = np.random.default_rng(seed).random((500, 4))
     return lambda v: P @ v

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -227,6 +228,17 @@ def test_the_packages_own_are_right_bit_for_bit(kind, dtype):
     assert str(found) == ("Correct, bit for bit." if kind == "fastfood" else "Correct to rounding.")
 
 
+def test_jax_in_float64():
+    jax = pytest.importorskip("jax", reason="JAX is not installed: strangers may write in it")
+    with jax.enable_x64(True):
+        assert jaxs()(np.ones(2), SimpleNamespace(arrays=ones_of_two(), D=2)).dtype == np.float64
+        assert str(explain("fastfood", jaxs())) == "Correct to rounding."
+
+
+def ones_of_two():
+    return np.ones((1, 2)), np.array([[0, 1]]), np.ones((1, 2)), np.ones(2)
+
+
 def test_a_float32_implementation_asked_in_float64_is_right_to_its_own_precision():
     def single(v, p):
         return s.explicit(v, p).astype(np.float32)
@@ -346,6 +358,13 @@ def test_answers_to_the_vectors_are_explained(which, fn, sentence):
         assert sentence in found[0][1]
 
 
+def test_a_refusal_does_not_hide_the_others():
+    found, given = answers(lambda x, p: hadamard(len(x)) @ x / len(x), "wht", "given")
+    given[next(c.id for c in found if c.valid)] = "refused"
+    assert [name for name, _ in explained(found, given)] == ["wht given transform"]
+    assert list(explained(found, dict.fromkeys(given, "refused"))) == []
+
+
 def test_right_answers_to_the_vectors_get_no_explanation():
     assert list(explained(*answers(s.explicit, "fastfood", "given", "apply"))) == []
 
@@ -412,6 +431,19 @@ def test_a_refusal_is_said_and_the_rest_compared():
     assert "(not compared: fn raises ValueError on D×d = 80×5, stacked: d must be a power of two)" in str(
         found
     )
+
+
+def test_a_mistake_that_hardly_any_problem_can_show_is_not_named():
+    """Asked about single blocks only, where an inverse of Π modulo m does not exist, it must not be blamed."""
+
+    def single_only(v, p):
+        if p.blocks != "single":
+            raise NotImplementedError("single blocks only")
+        return s.explicit(v, p) + 1
+
+    found = explain("fastfood", single_only)
+    assert found.mistakes == ()
+    assert "No known mistake" in str(found) and "single blocks only" in str(found)
 
 
 @pytest.mark.parametrize(
