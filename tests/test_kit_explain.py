@@ -459,6 +459,15 @@ def test_unknown_names_are_refused(arguments, message):
         explain(family, s.explicit, *rest)
 
 
+def test_a_long_refusal_is_shortened_to_one_line():
+    def refuses(v, p):
+        raise RuntimeError("a shape\n" + "and another " * 50)
+
+    sentence = str(explain("wht", refuses))
+    assert sentence.startswith("No answer at all: fn raises RuntimeError on n = 1: a shape and another ")
+    assert sentence.endswith(" ....") and "\n" not in sentence and len(sentence) < 150
+
+
 def test_inputs_are_fresh_copies():
     def spoils(v, p):
         y = s.explicit(v, p)

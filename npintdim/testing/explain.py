@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,8 @@ def _ask(table: Table, fn: Callable[[Any, Any], Any], dtype: np.dtype[Any]) -> t
         try:
             got = arrays(fn(*problem.arguments()))
         except Exception as error:
-            refused = refused or f"fn raises {type(error).__name__} on {problem.title}: {error}"
+            why = shorten(str(error), 80, placeholder=" ...") or "no reason given"
+            refused = refused or f"fn raises {type(error).__name__} on {problem.title}: {why}"
             continue
         asked.append(Asked(problem, got, _right(table, problem)))
     return asked, refused
