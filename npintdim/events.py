@@ -48,6 +48,13 @@ class RunFailed:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Nothing is left to do but these runs, which other processes on this folder are at."""
+
+    specs: tuple[RunSpec, ...]
+
+
+@dataclass(frozen=True)
 class SearchStep:
     """What an adaptive search knows, e.g. its bracket, and what it runs next."""
 
@@ -61,7 +68,7 @@ class Measured:
     measurement: Any
 
 
-Event: TypeAlias = SweepStarted | RunStarted | RunFinished | RunFailed | SearchStep | Measured
+Event: TypeAlias = SweepStarted | RunStarted | RunFinished | RunFailed | Waiting | SearchStep | Measured
 Callback: TypeAlias = Callable[[Event], object]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -60,13 +61,16 @@ def measure(
     """
     folder = Path(folder)
     backend = backend or get_backend(threads=1)
-    dtype = backend.dtype.name
+    dtype, heading = backend.dtype.name, "runs"
 
     def trained(specs: Sequence[RunSpec]) -> list[Spec]:
         return sweep(specs, folder, backend=backend.name, jobs=jobs, threads=backend.threads,
-                     data_folder=data_folder, progress=progress, cluster=cluster, callbacks=callbacks)  # fmt: skip
+                     data_folder=data_folder, progress=progress, label=heading, cluster=cluster,
+                     callbacks=callbacks)  # fmt: skip
 
     def told(line: str) -> None:
+        nonlocal heading
+        heading = re.split("[:;]", line)[0]  # the bracket, for instance
         announce(callbacks, SearchStep(line))
         if tell is not None:
             tell(line)

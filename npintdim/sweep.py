@@ -11,7 +11,7 @@ from npintdim.backend import get_backend
 from npintdim.claims import Claims
 from npintdim.cluster import Dask
 from npintdim.custom import processes
-from npintdim.events import Callback, RunFailed, RunFinished, RunStarted, SweepStarted, announce
+from npintdim.events import Callback, RunFailed, RunFinished, RunStarted, SweepStarted, Waiting, announce
 from npintdim.executors import Executor, Joblib, Processes, Serial, active_backend, default_jobs
 from npintdim.forecast import size
 from npintdim.progress import Progress
@@ -39,6 +39,7 @@ def sweep(
     threads: int = 1,
     data_folder: str | None = None,
     progress: bool | None = None,
+    label: str = "runs",
     cluster: str | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> list[Spec]:
@@ -56,6 +57,7 @@ def sweep(
     threads : of each process; small networks gain nothing from more than one
     data_folder : see `load_dataset`
     progress : show it on stderr; None means only on a terminal
+    label : of the progress
     cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs
     callbacks : each gets every event of `npintdim.events`, in this process. If it raises an exception, that is told
         as a warning and the sweep goes on; KeyboardInterrupt stops it
@@ -98,7 +100,7 @@ def sweep(
             kept, together = len(records) - len(todo), sum(seconds.values()) / execute.width
             announce(callbacks, SweepStarted(tuple(todo), kept, together, size(todo)))
             began, done, passed = time.monotonic(), 0, 0.0
-            with Progress(len(todo), "runs", progress) as bar:
+            with Progress(len(todo), label, progress) as bar:
                 for spec, record, here in shared(todo, runs, execute, work, callbacks):
                     records[spec.key] = record
                     done, passed = done + 1, passed + seconds[spec.key]
@@ -140,6 +142,7 @@ def shared(
 ) -> Iterator[tuple[RunSpec, Spec, bool]]:
     """Every run with its record, which is on disk by then, and whether it was done here or by others on this folder."""
     pending = {spec.key: spec for spec in todo}
+    waiting: tuple[RunSpec, ...] = ()
     with Claims(runs) as claims:
         while pending:
             free = unclaimed(list(pending.values()), runs, claims, callbacks)
@@ -157,6 +160,8 @@ def shared(
                     del pending[spec.key]
                     yield spec, found, False
             if pending:
+                if waiting != (waiting := tuple(pending.values())):
+                    announce(callbacks, Waiting(waiting))
                 time.sleep(LOOK)
 
 

@@ -16,7 +16,7 @@ import pytest
 import npintdim as nid
 from npintdim import claims, forecast, records
 from npintdim.claims import Claims
-from npintdim.events import Measured, RunFailed, RunFinished, RunStarted, SearchStep, SweepStarted
+from npintdim.events import Measured, RunFailed, RunFinished, RunStarted, SearchStep, SweepStarted, Waiting
 from npintdim.forecast import Pace, pace, predict
 from npintdim.recipes import adam, fully_connected
 from npintdim.runs import RunSpec
@@ -102,6 +102,7 @@ def test_what_another_machine_is_at_is_left_to_it(tmp_path):
     swept_records = swept(tmp_path, callbacks=[tell])
     assert [record["status"] for record in swept_records] == ["finished"] * 3
     assert [e.spec for e in started if isinstance(e, RunStarted)] == [SPECS[0], SPECS[2]]
+    assert [e.specs for e in started if isinstance(e, Waiting)] == [(SPECS[1],)]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +233,16 @@ def test_a_measurement_tells_its_search_and_its_end(tmp_path):
     assert [e.why for e in events if isinstance(e, SearchStep)] == lines
     assert events[-1] == Measured(m)
     assert sum(isinstance(e, RunFinished) for e in events) == 5
+
+
+def test_the_progress_of_a_search_names_its_bracket(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # plain lines, no tqdm
+    lines = []
+    numbers = {"optimizer": adam(0.1), "direct_optimizer": adam(0.01), "direct_seeds": 2, "epochs": 3}
+    recipe = nid.Recipe("digits", fully_connected(64, 12, 10), None, budget=4, limit_train=400, **numbers)
+    nid.measure(recipe, tmp_path, backend=NUMPY, jobs=1, progress=True, tell=lines.append)
+    shown = [line.split(": ")[0] for line in capsys.readouterr().err.splitlines()]
+    assert shown == ["baseline", "nothing is known", lines[2].split(":")[0]]
 
 
 # --- estimates

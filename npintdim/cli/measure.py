@@ -9,17 +9,16 @@ from typing import Any
 
 from npintdim.cli.common import (
     add_command,
-    add_many_runs,
     add_network,
     backend_of,
     data_of,
     default_folder,
-    estimates,
     model_of,
     note,
     projection_of,
     say,
 )
+from npintdim.cli.many import add_many_runs, estimates
 from npintdim.executors import default_jobs
 from npintdim.measure import Measurement, measure
 from npintdim.rates import RateSearch

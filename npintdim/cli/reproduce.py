@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, add_many_runs, backend_of, default_folder, note, say
+from npintdim.cli.common import add_command, backend_of, default_folder, note, say
+from npintdim.cli.many import add_many_runs
 from npintdim.reproduce import REPRODUCTIONS, Work, plain, reproduction, write_report
 
 PURPOSE = """\
