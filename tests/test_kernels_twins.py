@@ -256,6 +256,21 @@ def test_dense_products(D, d, kind, dtype):
         same_bits(adjoint(g, seed, *down, threads), Ptg)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("D", "d"), [(1, 1), (17, 7), (16, 8), (8193, 9), (20_011, 30)])
+def test_stored_products(D, d, dtype):
+    columns, v, g = normal((d, D), dtype), normal(d, dtype, 1), normal(D, dtype, 2)
+    exact = columns.astype(np.float64)
+    Pv, Ptg = numba_cpu.stored_apply(v, columns), numba_cpu.stored_adjoint(g, columns)
+    as_good(Pv, reference.stored_apply(v, columns), exact.T @ v)
+    as_good(Ptg, reference.stored_adjoint(g, columns), exact @ g)
+    for threads in THREADS:
+        same_bits(numba_cpu.stored_apply(v, columns, threads), Pv)
+        same_bits(numba_cpu.stored_adjoint(g, columns, threads), Ptg)
+    for j in range(d):
+        same_bits(numba_cpu.stored_apply(np.eye(d, dtype=dtype)[j], columns), columns[j])
+
+
 # Sparse projections.
 
 

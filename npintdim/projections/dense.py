@@ -82,7 +82,7 @@ class DenseProjection(Projection):
     def _apply(self, v: Floats) -> Floats:
         kernels, threads = self.backend.kernels, self.backend.threads
         if self.stored:
-            return self.matrix @ v
+            return kernels.stored_apply(v, self.matrix.T, threads)
         if self.entries == "rademacher":
             return kernels.rademacher_apply(v, self.seed, self.D, threads)
         return kernels.gaussian_apply(v, self.seed, self.norms, self.D, threads)
@@ -90,7 +90,7 @@ class DenseProjection(Projection):
     def _adjoint(self, g: Floats) -> Floats:
         kernels, threads = self.backend.kernels, self.backend.threads
         if self.stored:
-            return self.matrix.T @ g
+            return kernels.stored_adjoint(g, self.matrix.T, threads)
         if self.entries == "rademacher":
             return kernels.rademacher_adjoint(g, self.seed, self.d, threads)
         return kernels.gaussian_adjoint(g, self.seed, self.norms, threads)

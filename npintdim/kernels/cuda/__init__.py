@@ -17,6 +17,7 @@ from npintdim.kernels.cuda.fastfood import fastfood_adjoint, fastfood_apply
 from npintdim.kernels.cuda.normals import normals, square_sum, truncated_normals
 from npintdim.kernels.cuda.pool import max_pool_backward, max_pool_forward
 from npintdim.kernels.cuda.sparse import sparse_adjoint, sparse_apply, sparse_column, sparse_columns
+from npintdim.kernels.cuda.stored import stored_adjoint, stored_apply
 from npintdim.kernels.cuda.wht import wht
 from npintdim.kernels.cuda.words import permutations, signs, words
 
@@ -42,6 +43,8 @@ __all__ = [
     "sparse_column",
     "sparse_columns",
     "square_sum",
+    "stored_adjoint",
+    "stored_apply",
     "truncated_normals",
     "wht",
     "words",

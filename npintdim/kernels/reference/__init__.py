@@ -14,6 +14,7 @@ from npintdim.kernels.reference.fastfood import fastfood_adjoint, fastfood_apply
 from npintdim.kernels.reference.normals import normals, square_sum, truncated_normals
 from npintdim.kernels.reference.pool import max_pool_backward, max_pool_forward
 from npintdim.kernels.reference.sparse import sparse_adjoint, sparse_apply, sparse_column, sparse_columns
+from npintdim.kernels.reference.stored import stored_adjoint, stored_apply
 from npintdim.kernels.reference.wht import wht
 from npintdim.kernels.reference.words import permutations, signs, words
 
@@ -39,6 +40,8 @@ __all__ = [
     "sparse_column",
     "sparse_columns",
     "square_sum",
+    "stored_adjoint",
+    "stored_apply",
     "truncated_normals",
     "wht",
     "words",

@@ -1,0 +1,15 @@
+"""Dense projections from their matrix, on the device; the definition is `reference/stored.py`."""
+
+from __future__ import annotations
+
+from npintdim.typing import Floats
+
+
+def stored_apply(v: Floats, columns: Floats, threads: int = 1) -> Floats:
+    """P v, by cuBLAS."""
+    return columns.T @ v
+
+
+def stored_adjoint(g: Floats, columns: Floats, threads: int = 1) -> Floats:
+    """Pᵀ g, by cuBLAS."""
+    return columns @ g

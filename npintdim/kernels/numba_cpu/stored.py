@@ -1,0 +1,101 @@
+"""Dense projections from their matrix; the definition is `reference/stored.py`.
+
+Nothing can be faster than to read the matrix once. One column is one stream, of which a processor reads
+ahead too little; four or eight of them side by side reach what its memory gives. The piece of g or of y that
+they pass over stays in the smallest cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.lanes import total
+from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store
+from npintdim.kernels.numba_cpu.tile import vectors_by_vectors
+from npintdim.typing import Floats
+
+FOUR, EIGHT = 4, 8  # columns side by side, of P v and of Pᵀ g
+PIECE = 1 << 13  # rows at a time
+ENTRY = 1e-4  # microseconds
+SHIFTS = np.zeros(1, dtype=np.int64)
+
+
+@jit
+def add_column(columns, j, start, v, y):
+    """y += P_j v_j, for the rows from `start` on."""
+    for i in range(len(y)):
+        y[i] += v[j] * columns[j, start + i]
+
+
+@jit
+def add_columns(columns, j, start, v, y):
+    """The same for four columns and whole vectors of rows."""
+    D = columns.shape[1]
+    p, q, r, s = (j * D + start, (j + 1) * D + start, (j + 2) * D + start, (j + 3) * D + start)
+    v0, v1, v2, v3 = v[j], v[j + 1], v[j + 2], v[j + 3]
+    for i in range(0, len(y), LANES):
+        x = muladd(v0, load(columns, p + i), load(y, i))
+        x = muladd(v1, load(columns, q + i), x)
+        x = muladd(v2, load(columns, r + i), x)
+        store(y, i, muladd(v3, load(columns, s + i), x))
+
+
+@spread
+def rows(v, columns, y, part, parts):
+    """A part of the rows of P v."""
+    d, D = columns.shape
+    low, high = own((D + PIECE - 1) // PIECE, part, parts)
+    for start in range(low * PIECE, high * PIECE, PIECE):
+        kept = y[start : start + PIECE]
+        kept[:] = 0
+        whole = len(kept) - len(kept) % LANES
+        for j in range(0, d - d % FOUR, FOUR):
+            add_columns(columns, j, start, v, kept[:whole])
+            for k in range(j, j + FOUR):
+                add_column(columns, k, start + whole, v, kept[whole:])
+        for j in range(d - d % FOUR, d):
+            add_column(columns, j, start, v, kept)
+
+
+def stored_apply(v: Floats, columns: Floats, threads: int = 1) -> Floats:
+    """P v = Σ_j P_j v_j."""
+    y = np.empty(columns.shape[1], dtype=columns.dtype)
+    rows(frozen(v), frozen(columns), y, worth(threads, columns.size * ENTRY))
+    return y
+
+
+@jit
+def tail(columns, j, start, g):
+    """Σ_i P_ij g_i over the rows from `start` on."""
+    s = g.dtype.type(0)
+    for i in range(start, len(g)):
+        s += columns[j, i] * g[i]
+    return s
+
+
+@spread
+def dots(g, columns, sums, part, parts):
+    """Entries of Pᵀ g, piece after piece of the rows."""
+    d, D = columns.shape
+    whole = D - D % LANES
+    low, high = own((d + EIGHT - 1) // EIGHT, part, parts)
+    low, high = low * EIGHT, min(d, high * EIGHT)
+    for start in range(0, whole, PIECE):
+        nest = (min(PIECE, whole - start) // LANES,), (LANES,), (LANES,)
+        for j in range(low, high - EIGHT + 1, EIGHT):
+            t = vectors_by_vectors(EIGHT, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
+            for k in range(EIGHT):
+                sums[j + k] += total(t[k][0])
+        for j in range(high - high % EIGHT, high):
+            u = vectors_by_vectors(1, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
+            sums[j] += total(u[0][0])
+    for j in range(low, high):
+        sums[j] += tail(columns, j, whole, g)
+
+
+def stored_adjoint(g: Floats, columns: Floats, threads: int = 1) -> Floats:
+    """(Pᵀ g)_j = ⟨P_j, g⟩."""
+    sums = np.zeros(len(columns))
+    dots(frozen(g), frozen(columns), sums, worth(threads, columns.size * ENTRY))
+    return sums.astype(columns.dtype)
