@@ -19,7 +19,7 @@ LARGEST_D = 1 << 40
 
 def on(model: Model, backend: Backend) -> Model:
     """The same network on another backend."""
-    return Model(model.layers, model.in_shape, backend, model.spec())
+    return Model(model.layers, model.in_shape, backend, model.spec(), model.fuse)
 
 
 def check_named(model: Model) -> None:

@@ -589,6 +589,15 @@ def test_info_says_what_is_there(cli, monkeypatch):
     assert re.search(r"^optional   joblib: ", text, re.MULTILINE)
 
 
+def test_info_says_how_many_threads_are_used_where(cli):
+    pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed: it is optional")
+    for threads in (1, 2):
+        lines = [line for line in cli("info", "--threads", str(threads))[1] if line.startswith("threads")]
+        assert f"here {threads}:" in lines[0]
+        assert f"backend numba: {threads}, but 1 where" in lines[1]
+        assert all(line.endswith(f": {threads}") for line in lines if "BLAS" in line)
+
+
 def test_info_says_what_is_missing_and_how_to_get_it(cli, monkeypatch):
     info = sys.modules["npintdim.cli.info"]
     monkeypatch.delenv("NPINTDIM_DATA", raising=False)

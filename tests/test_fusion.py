@@ -17,6 +17,7 @@ from npintdim.fusion import Alone
 from npintdim.landscape import Batch
 from npintdim.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
 from npintdim.model import Model
+from npintdim.rebuild import on
 
 pytestmark = needs_numba
 FLOATS = (np.float32, np.float64)
@@ -372,6 +373,11 @@ def test_numpy_never_fuses_and_others_need_not():
         Model(layers, (1, 28, 28), get_backend("numba"), fuse=False),
     ):
         assert model.plan().splitlines() == [f"alone: {layer.name}" for layer in layers]
+
+
+def test_a_network_that_does_not_fuse_does_not_on_another_backend():
+    model = Model([Linear(4, 3), ReLU(), Linear(3, 2)], (4,), get_backend("numpy"), fuse=False)
+    assert on(model, get_backend("numba")).plan() == model.plan()
 
 
 # ---- sharing ----

@@ -15,6 +15,7 @@ from npintdim.cli.common import add_command, say
 from npintdim.data.download import VARIABLE
 from npintdim.rng import SCHEME
 from npintdim.runs import versions
+from npintdim.work import blas_threads
 
 PURPOSE = "Versions, backends and why not, threads, data, extras."
 EXTRAS = {
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     for name in NAMES:
         why = missing(name)
         say(f"backend    {name}: {why or ('yes, the default' if name == default else 'yes')}")
-    for line in threads():
+    for line in threads(args.threads):
         say(f"threads    {line}")
     folder = os.environ.get(VARIABLE)
     say(
@@ -51,18 +52,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def threads() -> list[str]:
-    """Cores, BLAS libraries, and Numba's threading layer."""
-    lines = [f"{cores()} cores for this process"]
-    if find_spec("threadpoolctl"):
-        pools = importlib.import_module("threadpoolctl").threadpool_info()
-        lines += [
-            f"BLAS {p['internal_api']} {p['version']}: {p['num_threads']}"
-            for p in pools
-            if p["user_api"] == "blas"
-        ]
-    if missing("numba") is None:
-        numba = importlib.import_module("numba")
-        count = numba.get_num_threads()  # starts the layer
-        lines.append(f"numba {numba.threading_layer()}: {count}")
-    return lines
+def threads(given: int) -> list[str]:
+    """Where how many are used, if --threads says so many."""
+    lines = [
+        f"{cores()} cores for this process; --threads N (default 1) holds each of these to N, here {given}:",
+        f"backend numba: {given}, but 1 where the work is too short to share (docs/performance.md)",
+    ]
+    with blas_threads(given):
+        lines += [f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}" for pool in blas()]
+    if find_spec("threadpoolctl") is None:
+        lines.append("BLAS: as many as it likes, for want of threadpoolctl: pip install 'npintdim[sweep]'")
+    return [*lines, "several runs: --jobs processes, each with 1 of its own"]
+
+
+def blas() -> list[dict[str, Any]]:
+    """The BLAS libraries that are loaded, as far as threadpoolctl can tell."""
+    if find_spec("threadpoolctl") is None:
+        return []
+    pools = importlib.import_module("threadpoolctl").threadpool_info()
+    return [pool for pool in pools if pool["user_api"] == "blas"]
