@@ -29,7 +29,7 @@ from npintdim.mdl import (
 from npintdim.mdl.bounds import kl, kl_inverse, log_tail
 from npintdim.mdl.description import integer_bits
 from npintdim.mdl.finetune import Cooling
-from npintdim.mdl.quantise import size
+from npintdim.mdl.levels import size
 from npintdim.runs import RunSpec
 
 NUMPY = nid.get_backend("numpy")
@@ -340,6 +340,12 @@ def test_the_smallest_code_that_is_good_enough(trained):
                 assert accuracy(other, data) < accuracy(compressed, data) - 0.2
     with pytest.raises(ValueError, match=r"tolerance is -0\.1: 0 ≤ tolerance ≤ 1 is needed"):
         smallest(compressed, data.train, -0.1)
+
+
+def test_candidates_are_tried_in_the_order_of_their_size(trained, monkeypatch):
+    compressed, data = trained
+    monkeypatch.setattr("npintdim.mdl.levels.TRIED", (16, 5, 32))
+    assert smallest(compressed, data.train, 1.0).codebook.K == 5
 
 
 @pytest.mark.parametrize("shape", [(59,), (61,), (1, 60)])

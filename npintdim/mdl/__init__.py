@@ -4,7 +4,7 @@ from npintdim.mdl.bounds import BOUNDS, binomial_bound, catoni_bound, chernoff_b
 from npintdim.mdl.certificate import Certificate, certify
 from npintdim.mdl.description import describe
 from npintdim.mdl.finetune import QuantisedLandscape
-from npintdim.mdl.quantise import finetune, fit, quantise, smallest
+from npintdim.mdl.levels import finetune, fit, quantise, smallest
 
 __all__ = [
     "BOUNDS",
