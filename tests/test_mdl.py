@@ -326,6 +326,12 @@ def test_fine_tuning_is_worth_its_time(trained):
         finetune(compressed, "uniform", 3, data, epochs=1, lr=1e30)
 
 
+def test_fine_tuning_on_a_gpu_is_refused_before_it_begins(trained, monkeypatch):
+    monkeypatch.setattr(nid.SubspaceObjective, "start", lambda self: [0.0] * 60)  # no array of NumPy
+    with pytest.raises(ValueError, match="backend is 'numpy': fine-tuning needs 'numpy' or 'numba'"):
+        finetune(trained[0], "uniform", 3, trained[1])
+
+
 def test_the_smallest_code_that_is_good_enough(trained):
     compressed, data = trained
     found = smallest(compressed, data.train, 0.02)

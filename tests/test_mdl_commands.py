@@ -114,6 +114,7 @@ def test_a_measurement_is_certified_at_its_crossing(cli, trained):
         (("quantise", "{net}", "--epochs", "3"), "--epochs and --codebook need --levels"),
         (("quantise", "{net}", "--tolerance", "2"), "tolerance is 2.0: 0 ≤ tolerance ≤ 1 is needed"),
         (("quantise", "{net}", "--out", "no/such/place"), "--out is no/such/place: there is no folder"),
+        (("quantise", "{net}", "--out", "/"), "--out is /: that is a folder, the name of a file is needed"),
         (("quantise", "{net}", "--data", "minst"), "unknown dataset 'minst'"),
         (("certify", "nope.npid"), "nope.npid: No such file or directory"),
         (("certify", "{net}", "--delta", "1.5"), "delta is 1.5: 0 < δ < 1 is needed"),
@@ -149,6 +150,15 @@ def test_ctrl_c_leaves_nothing(cli, trained, tmp_path, monkeypatch):
     out = tmp_path / "out.npid"
     assert cli("quantise", trained / "net.npid", "--levels", "3", "--epochs", "2", "--out", out)[0] == 130
     assert not out.exists()
+
+
+def test_one_number_has_no_shorter_code(cli, tmp_path):
+    model = nid.mlp([64, 10], nid.get_backend("numpy"))
+    P = nid.make_projection("fastfood", model.D, 1, 0, model.backend)
+    nid.CompressedModel.from_parts(model, 0, P, np.ones(1)).save(tmp_path / "net.npid")
+    code, _, err = cli("quantise", tmp_path / "net.npid", "--tolerance", "0", "--quiet")
+    assert code == 2
+    assert "error: no code shorter than binary32 reaches 0." in err
 
 
 def test_a_network_for_other_data_says_so(cli, tmp_path):

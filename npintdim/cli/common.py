@@ -144,13 +144,15 @@ def projection_of(args: argparse.Namespace) -> Spec:
 
 
 def check_writable(option: str, path: Path) -> None:
-    """Refuse a file whose folder is missing or closed, before work is lost.
+    """Refuse a file whose folder is missing or closed, or which is a folder, before work is lost.
 
     Raises
     ------
     ValueError
         which names the option and the folder.
     """
+    if path.is_dir():
+        raise ValueError(f"{option} is {path}: that is a folder, the name of a file is needed")
     folder = path.resolve().parent
     if not folder.is_dir():
         raise ValueError(f"{option} is {path}: there is no folder {folder}")

@@ -47,8 +47,7 @@ def run(args: argparse.Namespace) -> int:
         )
     backend = backend_of(args)
     compressed = CompressedModel.load(args.file, backend=backend)
-    if args.out:
-        check_writable("--out", args.out)
+    check_writable("--out", args.out or args.file)
     data = load(args.data, args.folder, None, backend)
     with blas_threads(args.threads):
         if args.levels is None:

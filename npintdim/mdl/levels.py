@@ -84,9 +84,11 @@ def finetune(
     Raises
     ------
     ValueError
-        if the training diverged; and what `fit` raises.
+        if the training diverged, or the backend is a GPU's; and what `fit` raises.
     """
     objective = compressed.objective(backend)
+    if not isinstance(objective.start(), np.ndarray):
+        raise ValueError(f"backend is {objective.P.backend.name!r}: fine-tuning needs 'numpy' or 'numba'")
     codebook = fit(kind, K, compressed.theta_d)
     landscape = QuantisedLandscape(objective, kind, codebook.K, pull)
     start = landscape.start(compressed.theta_d.astype(objective.P.backend.dtype), codebook)
@@ -121,19 +123,20 @@ def smallest(
     Raises
     ------
     ValueError
-        if no codebook is good enough.
+        if no code that is shorter than binary32 is good enough.
     """
     if not 0 <= tolerance <= 1:
         raise ValueError(f"tolerance is {tolerance}: 0 ≤ tolerance ≤ 1 is needed")
     needed = compressed.evaluate(examples, backend).performance - tolerance
     candidates = [quantise(compressed, kind, K) for kind in KINDS for K in TRIED]
+    candidates = [c for c in candidates if size(c) < 4 * c.P.d]
     with Progress(len(candidates), "levels", progress) as bar:
         for candidate in sorted(candidates, key=size):
             reached = candidate.evaluate(examples, backend).performance
             if reached >= needed:
                 return candidate
             bar.step(f"{size(candidate)} bytes reach {reached:.4f}, {needed:.4f} needed")
-    raise ValueError(f"no codebook of up to {TRIED[-1]} levels reaches {needed:.4f} on the training examples")
+    raise ValueError(f"no code shorter than binary32 reaches {needed:.4f} on the training examples")
 
 
 def size(compressed: CompressedModel) -> int:
