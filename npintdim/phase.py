@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betainc
 
 from npintdim.backend import Backend
 from npintdim.objective import SubspaceObjective
@@ -131,6 +130,8 @@ def success(shares: Floats, tolerance: Floats) -> Floats:
 
 def success_law(d: Floats, tolerance: Floats, s: int = 10) -> Floats:
     """P(min L ≤ ε) = I_{ε/L_0}((s − d)/2, d/2) for d < s, and 1 for d ≥ s; (n, len(d)). d may be real."""
+    from scipy.special import betainc  # slow to import
+
     below = np.minimum(d, s - 1e-9)
     law = betainc((s - below) / 2, below / 2, np.minimum(tolerance, 1)[:, None])
     return np.where(np.asarray(d) < s, law, 1.0)

@@ -162,7 +162,7 @@ def test_the_table_has_every_name_once():
 
 def test_importing_the_package_is_cheap():
     """Neither accelerators nor what only extras bring, nor SciPy: NumPy alone, as `npintdim.testing` promises."""
-    code = f"import sys, npintdim, npintdim.testing; print([name for name in {HEAVY + sorted(FRAMEWORKS)!r} if name in sys.modules])"
+    code = f"import sys, npintdim.cli, npintdim.testing; print([name for name in {HEAVY + sorted(FRAMEWORKS)!r} if name in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
     )

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import gammaln, xlog1py, xlogy
 
 from npintdim.rng import check_integer
 
@@ -82,6 +81,8 @@ BOUNDS: dict[str, Callable[..., float]] = {
 
 def log_tail(k: int, n: int, e: float) -> float:
     """ln P(Bin(n, e) ≤ k), also where it is far below what a float can hold."""
+    from scipy.special import gammaln, xlog1py, xlogy  # slow to import
+
     if e in (0.0, 1.0):
         return 0.0 if e == 0 or k == n else -math.inf
     i = np.arange(k + 1)
@@ -92,6 +93,8 @@ def log_tail(k: int, n: int, e: float) -> float:
 
 def kl(p: float, q: float) -> float:
     """kl(p‖q) = p ln(p/q) + (1 − p) ln((1 − p)/(1 − q)), of two coins."""
+    from scipy.special import xlogy  # slow to import
+
     if p == q:
         return 0.0
     if q in (0.0, 1.0):

@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta, kstest
 
 from npintdim.phase import least_shares
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Work
@@ -77,6 +76,8 @@ def smallest(shares: Floats) -> int | None:
 
 def law(shares: Floats, s: int) -> str:
     """The smallest Kolmogorov–Smirnov p over d < s, and where; times the number of d that were looked at."""
+    from scipy.stats import beta, kstest  # slow to import
+
     p = {
         d: kstest(share, beta((s - d) / 2, d / 2).cdf).pvalue
         for d, share in zip(DS, shares, strict=True)
