@@ -59,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
             say(f"\n{plain(outcome.rows)}\n")
         say(f"report   {folder / 'report.md'}" if outcome.rows else "report   none: nothing was read")
         say(f"pictures {pictures}")
-        say(f"cost     {outcome.runs:,} runs, {outcome.seconds:,.0f} s of computing; this time {wall:,.0f} s")
+        say(
+            f"cost     {outcome.runs:,} {outcome.unit}, {outcome.seconds:,.0f} s of computing; this time {wall:,.0f} s"
+        )
         say(f"again    {args.typed}")
         for line in outcome.failed:
             note(f"failed: {line}")

@@ -65,6 +65,7 @@ class Outcome:
     ----------
     rows : of the table
     runs, seconds : of training, all together
+    unit : what was counted
     pictures : how each is drawn, by file name without ending
     details : paragraphs of Markdown for the report
     failed : what went wrong, a line each
@@ -76,6 +77,7 @@ class Outcome:
     pictures: dict[str, Callable[[], Figure]] = field(default_factory=dict)
     details: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    unit: str = "runs"
 
 
 @dataclass(frozen=True)

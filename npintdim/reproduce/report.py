@@ -34,7 +34,7 @@ def write_report(done: Reproduction, outcome: Outcome, work: Work, command: str,
         "\n\n".join(f"![{name}]({name})" for name in names),
         "**Left out by --quick:** " + "; ".join(left_out) + "." if left_out else "",
         "**Failed:** " + "; ".join(outcome.failed) if outcome.failed else "",
-        f"{outcome.runs:,} runs, {outcome.seconds:,.0f} s of computing; this command took {wall:,.0f} s, "
+        f"{outcome.runs:,} {outcome.unit}, {outcome.seconds:,.0f} s of computing; this command took {wall:,.0f} s, "
         f"what lay on disk included. Backend {work.backend.name}, {work.backend.threads} thread(s) a run.",
         f"```bash\n{command}\n```",
         *outcome.details,

@@ -16,7 +16,7 @@ from npintdim.typing import Floats, Spec
 PROJECTIONS: dict[str, Spec] = {
     "dense": {"kind": "dense"},
     "Fastfood": {"kind": "fastfood", "blocks": "stacked", "signs": True},
-    "Fastfood as released": {"kind": "fastfood", "blocks": "single", "signs": False},
+    "released Fastfood": {"kind": "fastfood", "blocks": "single", "signs": False},
 }
 DS = tuple(range(1, 16))
 EXACT = 1e-9  # share of the starting loss that is rounding
@@ -59,14 +59,20 @@ class Toy(Reproduction):
             work.tell(f"{name}: {self.draws} draws at each of {len(DS)} d")
             shares = least_shares(projection, DS, self.draws, work.seed, double, toy)
             rows += [
-                Row(f"{name}: d_int100", toy.D, "loss 0 in every draw", "10", str(smallest(shares)), "none"),
-                Row(f"{name}: law", toy.D, "worst of d < 10", "Beta((10−d)/2, d/2)", law(shares, toy.s),
-                    "our law; the paper has one run at each d"),
+                Row(f"{name}: d_int100", toy.D, "loss 0 in every draw", "10", str(smallest(shares)), ""),
+                Row(f"{name}: law", toy.D, "Beta((10−d)/2, d/2), worst d < 10", "–", law(shares, toy.s),
+                    "the law is not in the paper"),
             ]  # fmt: skip
             pictures[f"phase-{name.replace(' ', '-')}"] = lambda kind=name, shares=shares: diagram(
                 kind, shares
             )
-        return Outcome(tuple(rows), len(PROJECTIONS) * len(DS) * self.draws, perf_counter() - began, pictures)
+        return Outcome(
+            tuple(rows),
+            len(PROJECTIONS) * len(DS) * self.draws,
+            perf_counter() - began,
+            pictures,
+            unit="draws",
+        )
 
 
 def smallest(shares: Floats) -> int | None:
