@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import platform
 import re
 import time
@@ -105,8 +106,11 @@ class Dask:
             def submit(spec: RunSpec) -> Any:
                 return client.submit(work, spec, pure=False)
 
-            for spec, future in stream(todo, submit, lambda: 2 * max(1, room(client)), check):
-                yield spec, self.result(spec, future)
+            try:
+                for spec, future in stream(todo, submit, lambda: 2 * max(1, room(client)), check):
+                    yield spec, self.result(spec, future)
+            except OSError as error:  # of the connection
+                raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}") from error
 
     def result(self, spec: RunSpec, future: Any) -> Result:
         """Of a run; if the workers that tried it all died, or could not, a record that says so."""
@@ -142,7 +146,7 @@ class Dask:
                 f"no Dask scheduler answers at {self.address}: start one with `dask scheduler`, and its workers "
                 f"with `dask worker {self.address} --nthreads 1`"
             ) from error
-        with client:
+        with quiet("distributed.client"), client:
             try:
                 client.wait_for_workers(1, timeout=JOIN)
             except TimeoutError as error:
@@ -150,6 +154,18 @@ class Dask:
                     f"the scheduler {self.address} has no worker: dask worker {self.address} --nthreads 1"
                 ) from error
             yield client
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """A logger, while what it would log is told as an error."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 KEPT = "what has finished is kept, and the same command does the rest"

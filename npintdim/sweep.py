@@ -20,8 +20,6 @@ from npintdim.rng import check_integer
 from npintdim.runs import RunSpec
 from npintdim.typing import Spec
 from npintdim.work import Work
-from npintdim.work import blas_threads as blas_threads  # for whoever looks for it here
-from npintdim.work import load as load
 
 LOOK = 0.5  # seconds between two looks for what others have done
 

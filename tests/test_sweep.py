@@ -497,6 +497,22 @@ def test_ctrl_c_stops_all_processes_and_the_same_command_goes_on(tmp_path):
     assert len(list((tmp_path / "runs").glob("*.json"))) == 16
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_sweep_that_is_killed_loses_only_the_runs_it_was_at(tmp_path):
+    pytest.importorskip("joblib")
+    process = start(tmp_path, "--jobs", "2")
+    wait_for_records(tmp_path, 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    kept = {path: path.read_bytes() for path in (tmp_path / "runs").glob("*.json")}
+    assert len(list((tmp_path / "runs").glob("*.claim"))) <= 2  # they count for nothing any more
+    again = subprocess.run(command(tmp_path, "--jobs", "1"), capture_output=True, text=True, timeout=100)
+    assert again.returncode == 0, again.stderr
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    assert len(list((tmp_path / "runs").glob("*.json"))) == 16
+    assert not list((tmp_path / "runs").glob("*.claim"))
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the worker in /proc")
 def test_a_killed_worker_is_told_and_loses_only_its_run(tmp_path):
     pytest.importorskip("joblib")

@@ -169,6 +169,18 @@ def test_a_cluster_that_dies_keeps_what_is_done(tmp_path, monkeypatch):
             swept(tmp_path, made.scheduler_address)
 
 
+def test_a_scheduler_that_is_gone_keeps_what_is_done(tmp_path):
+    with local_cluster(1) as made:
+
+        def close(event):
+            if isinstance(event, RunFinished):
+                made.close()
+
+        with pytest.raises(RuntimeError, match=r"the scheduler tcp://.* is gone: what has finished is kept"):
+            swept(tmp_path, made.scheduler_address, callbacks=[close])
+    assert 0 < len(list((tmp_path / "runs").glob("*.json"))) < len(SPECS)
+
+
 def test_measure_on_a_cluster_from_the_command_line(two_workers, tmp_path, capsys):
     command = ["measure", "--backend", "numpy", "--model", "64-12-10", "--d", "20,200", "--seeds", "2"]
     options = ["--epochs", "2", "--out", str(tmp_path), "--cluster", two_workers.scheduler_address]

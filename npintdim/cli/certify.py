@@ -15,7 +15,7 @@ from npintdim.mdl.bounds import check
 from npintdim.measure import compress_run
 from npintdim.recipes import model_name
 from npintdim.rng import check_integer
-from npintdim.sweep import blas_threads, load
+from npintdim.work import blas_threads, load
 
 PURPOSE = """\
 Bound a network's error on unseen data by the bits that describe it.

@@ -10,7 +10,7 @@ from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.coding.codebook import KINDS
 from npintdim.compress import CompressedModel
 from npintdim.mdl import finetune, quantise, smallest
-from npintdim.sweep import blas_threads, load
+from npintdim.work import blas_threads, load
 
 PURPOSE = """\
 Store theta_d of a compressed network in a few bits a number.
