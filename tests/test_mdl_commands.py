@@ -68,7 +68,7 @@ def test_quantise_then_certify(cli, trained, tmp_path, options, K):
     assert out[0].startswith(f"{path}: 64-16-10, D = 1,210, fastfood, d = 60, K = {loaded.codebook.K} levels")
     total, *paid = map(int, re.findall(r"\d+", out[1].replace(",", "").replace("theta_d", "")))
     assert total == sum(paid)
-    assert "network " in out[1] and f"theta_d {8 * len(loaded.code)} + tried 3" in out[1]
+    assert "network " in out[1] and f"theta_d {1 + 8 * len(loaded.code)} + tried 3" in out[1]
     errors, n = map(int, re.search(r"(\d+) of (\d+) examples", out[2].replace(",", "")).groups())
     assert out[3] == f"bound       error ≤ {binomial_bound(errors, n, total, 0.1):.4f}  binomial"
     assert [line.split()[-1] for line in out[3:7]] == ["binomial", "Chernoff", "Seeger-Maurer", "Catoni"]
@@ -84,7 +84,7 @@ def test_binary32_is_vacuous_and_it_is_said(cli, trained):
     code, out, _ = cli("certify", trained / "net.npid")
     assert code == 0
     assert "binary32" in out[0]
-    assert "theta_d 1,920" in out[1]
+    assert "theta_d 1,921" in out[1]
     assert any(line.strip() == "vacuous: guessing among 10 classes errs 0.90" for line in out)
 
 

@@ -52,7 +52,7 @@ def describe(compressed: CompressedModel, tried: int = 1) -> dict[str, int]:
     P : 1 bit for the usual Fastfood, the JSON text after it for another
     d : `integer_bits`
     seeds : of θ_0 and P, see `seed_bits`
-    theta_d : the bytes of its code, or 32 bits a number
+    theta_d : 1 bit for which of the two it is: the bytes of its code, or 32 bits a number
     tried : ⌈log₂ tried⌉
     """
     check_integer("tried", tried, 1)
@@ -64,7 +64,7 @@ def describe(compressed: CompressedModel, tried: int = 1) -> dict[str, int]:
         "P": 1 + (0 if options == FASTFOOD else text_bits(options)),
         "d": integer_bits(compressed.P.d),
         "seeds": seed_bits(compressed.theta_0_seed, compressed.P.seed, compressed.P.d),
-        "theta_d": 32 * compressed.P.d if code is None else 8 * len(code),
+        "theta_d": 1 + (32 * compressed.P.d if code is None else 8 * len(code)),
         "tried": math.ceil(math.log2(tried)),
     }
 
