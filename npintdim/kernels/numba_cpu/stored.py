@@ -12,10 +12,10 @@ import numpy as np
 from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
 from npintdim.kernels.numba_cpu.lanes import total
 from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store
-from npintdim.kernels.numba_cpu.tile import vectors_by_vectors
+from npintdim.kernels.numba_cpu.tile import WIDE, vectors_by_vectors
 from npintdim.typing import Floats
 
-FOUR, EIGHT = 4, 8  # columns side by side, of P v and of Pᵀ g
+FOUR, MANY = 4, 8 if WIDE else 4  # columns side by side, of P v and of Pᵀ g, whose sums fill registers
 PIECE = 1 << 13  # rows at a time
 ENTRY = 1e-4  # microseconds
 SHIFTS = np.zeros(1, dtype=np.int64)
@@ -79,15 +79,15 @@ def dots(g, columns, sums, part, parts):
     """Entries of Pᵀ g, piece after piece of the rows."""
     d, D = columns.shape
     whole = D - D % LANES
-    low, high = own((d + EIGHT - 1) // EIGHT, part, parts)
-    low, high = low * EIGHT, min(d, high * EIGHT)
+    low, high = own((d + MANY - 1) // MANY, part, parts)
+    low, high = low * MANY, min(d, high * MANY)
     for start in range(0, whole, PIECE):
         nest = (min(PIECE, whole - start) // LANES,), (LANES,), (LANES,)
-        for j in range(low, high - EIGHT + 1, EIGHT):
-            t = vectors_by_vectors(EIGHT, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
-            for k in range(EIGHT):
+        for j in range(low, high - MANY + 1, MANY):
+            t = vectors_by_vectors(MANY, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
+            for k in range(MANY):
                 sums[j + k] += total(t[k][0])
-        for j in range(high - high % EIGHT, high):
+        for j in range(high - high % MANY, high):
             u = vectors_by_vectors(1, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
             sums[j] += total(u[0][0])
     for j in range(low, high):
