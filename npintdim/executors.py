@@ -22,6 +22,7 @@ Results: TypeAlias = Iterator[tuple[RunSpec, Result]]
 
 
 PATIENCE = 5.0  # seconds of silence
+IDLE = 300  # seconds for which a process waits for more; the next round of a search finds it warm
 
 
 class Executor(Protocol):
@@ -92,7 +93,7 @@ class Processes:
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         workers = loky.get_reusable_executor(
-            self.width, env={name: os.environ.get(name, str(work.threads)) for name in names}
+            self.width, timeout=IDLE, env={name: os.environ.get(name, str(work.threads)) for name in names}
         )
 
         def submit(*call: Any) -> Any:

@@ -433,7 +433,7 @@ def test_workers_start_deaf_to_ctrl_c_and_the_parent_hears_it_afterwards(tmp_pat
 
     at_start, before = [], signal.pthread_sigmask(signal.SIG_BLOCK, ())
     loky = pytest.importorskip("joblib").externals.loky
-    monkeypatch.setattr(loky, "get_reusable_executor", lambda jobs, env: Pool())
+    monkeypatch.setattr(loky, "get_reusable_executor", lambda jobs, **options: Pool())
     with pytest.raises(Interrupted, match=r"\d of 4 runs are kept"):
         swept(tmp_path, jobs=2)
     *masks, killed = at_start
