@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own
 from npintdim.kernels.numba_cpu.normals import log
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.simd import LANES, convert, floor, load, store
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, unpack
 from npintdim.kernels.reference.normals import log as plain_log
@@ -16,6 +17,7 @@ from npintdim.kernels.reference.sparse import GAP, SIGN
 from npintdim.typing import Floats, Ints
 
 GAPS, SIGNS = np.uint64(GAP), np.uint64(SIGN)
+COLUMNS = 16  # that a thread takes at a time
 
 
 @jit
@@ -88,45 +90,67 @@ def sparse_columns(
     return indptr, rows[:count].copy(), sign[:count].copy()
 
 
-@spread
-def sparse_rows(v, indptr, rows, values, y, part, parts):
-    """Each part owns a range of rows, so a row's columns come in ascending order."""
-    D = len(y)
-    ends = np.array(own(D, part, parts))
-    for j in range(len(v)):
-        a, b = indptr[j], indptr[j + 1]
-        if parts > 1:
-            cut = np.searchsorted(rows[a:b], ends)
-            a, b = a + cut[0], a + cut[1]
-        scale = v[j]
-        for k in range(a, b):
-            y[np.uint64(rows[k])] += values[k] * scale
+@jit
+def cut(rows, a, b, row):
+    """The first of the places a, ..., b − 1 whose row is not below `row`, else b."""
+    while a < b:
+        middle = (a + b) // 2
+        if rows[middle] < row:
+            a = middle + 1
+        else:
+            b = middle
+    return a
+
+
+@shared
+def sparse_rows(v, indptr, rows, values, y, parts, work):
+    """Each part is a range of rows, so a row's columns come in ascending order."""
+    for part in each(work, 0, parts):
+        low, high = own(len(y), part, parts)
+        for j in range(len(v)):
+            a, b = indptr[j], indptr[j + 1]
+            if low > 0:
+                a = cut(rows, a, b, low)
+            if high < len(y):
+                b = cut(rows, a, b, high)
+            scale = v[j]
+            for k in range(a, b):
+                y[np.uint64(rows[k])] += values[k] * scale
+    linger(work)
 
 
 def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
     """P v."""
     y = np.zeros(D, dtype=v.dtype)
-    sparse_rows(*map(frozen, (v, indptr, rows, values)), y, worth(threads, len(rows) / 2000))
+    threads = worth(threads, len(rows) / 2000)
+    sparse_rows(*map(frozen, (v, indptr, rows, values)), y, threads, threads)
     return y
 
 
-@spread
-def sparse_dots(g, indptr, rows, values, Pt_g, part, parts):
-    """(Pᵀ g)_j = Σ_k values_k g_(rows_k), four sums at a time."""
+@jit
+def dot(place, value, g):
+    """Σ_k value_k g_(place_k), four sums at a time."""
+    s0 = s1 = s2 = s3 = g.dtype.type(0)
+    whole = len(place) // 4 * 4
+    for k in range(0, whole, 4):
+        s0 += value[k] * g[np.uint64(place[k])]
+        s1 += value[k + 1] * g[np.uint64(place[k + 1])]
+        s2 += value[k + 2] * g[np.uint64(place[k + 2])]
+        s3 += value[k + 3] * g[np.uint64(place[k + 3])]
+    for k in range(whole, len(place)):
+        s0 += value[k] * g[np.uint64(place[k])]
+    return (s0 + s1) + (s2 + s3)
+
+
+@shared
+def sparse_dots(g, indptr, rows, values, Pt_g, work):
+    """(Pᵀ g)_j, a few columns at a time."""
     d = len(Pt_g)
-    low, high = own(d, part, parts)
-    for j in range(low, high):
-        place, value = rows[indptr[j] : indptr[j + 1]], values[indptr[j] : indptr[j + 1]]
-        s0 = s1 = s2 = s3 = g.dtype.type(0)
-        whole = len(place) // 4 * 4
-        for k in range(0, whole, 4):
-            s0 += value[k] * g[np.uint64(place[k])]
-            s1 += value[k + 1] * g[np.uint64(place[k + 1])]
-            s2 += value[k + 2] * g[np.uint64(place[k + 2])]
-            s3 += value[k + 3] * g[np.uint64(place[k + 3])]
-        for k in range(whole, len(place)):
-            s0 += value[k] * g[np.uint64(place[k])]
-        Pt_g[j] = (s0 + s1) + (s2 + s3)
+    for piece in each(work, 0, (d + COLUMNS - 1) // COLUMNS):
+        for j in range(piece * COLUMNS, min(d, (piece + 1) * COLUMNS)):
+            a, b = indptr[j], indptr[j + 1]
+            Pt_g[j] = dot(rows[a:b], values[a:b], g)
+    linger(work)
 
 
 def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
