@@ -129,6 +129,7 @@ def test_help_lists_every_command_and_has_an_example(cli):
         (["measure", "--progress", "--quiet"], "not allowed with argument"),
         (["train", "--save", "x.npid"], "--save needs --d: only a run in a subspace can be compressed"),
         (["train", "--d", "10", "--save", "nowhere/x.npid"], "there is no folder .*nowhere"),
+        (["train", "--d", "10", "--save", "."], "--save is .: that is a folder"),
         (["train", "--optimizer", "adm"], "unknown optimizer 'adm': .* Did you mean 'adam'"),
         (["train", "--model", "64-20-5"], "the model has 5 outputs, but digits has 10 classes"),
         (["toy", "--draws", "0"], "draws is 0"),
@@ -387,6 +388,8 @@ def test_toy_says_that_fastfood_without_signs_is_not_isotropic(cli, monkeypatch)
     [
         (["--seed", "-1"], "seed is -1: 0 ≤ seed ≤ 2147483647 is needed"),
         (["--no-signs"], "--no-signs and --blocks are options of Fastfood, but --projection is dense: "),
+        (["--projection", "sparce"], "unknown projection 'sparce'"),
+        (["--projection", "fastfood", "--blocks", "stack"], "unknown blocks 'stack'"),
         (
             ["--projection", "sparse", "--blocks", "single"],
             "but --projection is sparse: --projection fastfood",
@@ -527,6 +530,21 @@ def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
     code, _, err = cli(command, *source, "--out", out)
     assert (code, len(err.splitlines())) == (2, 1)
     assert "npintdim: error: the results cannot be written to file: " in err
+
+
+def test_compress_into_a_folder_or_without_its_data_writes_nothing(cli, measurement, tmp_path, monkeypatch):
+    assert "--out is .: that is a folder" in cli("compress", measurement, "--out", ".")[2]
+
+    def no_data(*args):
+        raise ValueError("the data are gone")
+
+    monkeypatch.setattr(COMMANDS["compress"], "load", no_data)
+    assert "the data are gone" in cli("compress", measurement, "--out", "below/a.npid")[2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_number_of_jobs_is_refused_before_anything_is_said(cli):
+    assert cli("measure", "--jobs", "-2") == (2, [], "npintdim: error: jobs is -2: jobs ≥ 1 is needed\n")
 
 
 def test_compress_of_an_incomplete_measurement_asks_for_d(cli, tmp_path):

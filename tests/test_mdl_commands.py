@@ -99,7 +99,8 @@ def test_a_measurement_is_certified_at_its_crossing(cli, trained):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("quantise", "nope.npid"), "nope.npid: No such file or directory"),
+        (("quantise", "nope.npid"), "there is no file nope.npid: one that measure, compress or train"),
+        (("quantise", "."), "there is no file .: one that measure, compress or train"),
         (("quantise", "{net}", "--levels", "0"), "K is 0: 1 ≤ K ≤ 128 levels is needed"),
         (("quantise", "{net}", "--levels", "129"), "K is 129: 1 ≤ K ≤ 128 levels is needed"),
         (("quantise", "{net}", "--levels", "3", "--epochs", "-1"), "epochs is -1: epochs ≥ 1 is needed"),
@@ -116,7 +117,13 @@ def test_a_measurement_is_certified_at_its_crossing(cli, trained):
         (("quantise", "{net}", "--out", "no/such/place"), "--out is no/such/place: there is no folder"),
         (("quantise", "{net}", "--out", "/"), "--out is /: that is a folder, the name of a file is needed"),
         (("quantise", "{net}", "--data", "minst"), "unknown dataset 'minst'"),
-        (("certify", "nope.npid"), "nope.npid: No such file or directory"),
+        (
+            ("quantise", "{net}", "--levels", "3", "--tolerance", "0.1"),
+            "--levels and --tolerance exclude each other",
+        ),
+        (("quantise", "{net}", "--levels", "3", "--lr", "-1"), "--lr and --pull need --epochs"),
+        (("quantise", "{net}", "--pull", "0.1"), "--lr and --pull need --epochs"),
+        (("certify", "nope.npid"), "there is no file nope.npid: one that measure, compress or train"),
         (("certify", "{net}", "--delta", "1.5"), "delta is 1.5: 0 < δ < 1 is needed"),
         (("certify", "{net}", "--tried", "0"), "tried is 0: tried ≥ 1 is needed"),
         (("certify", "."), "is neither a record nor a folder that npintdim measure made"),
@@ -129,6 +136,20 @@ def test_bad_input_is_one_line(cli, trained, argv, message, tmp_path, monkeypatc
     assert err.count("\n") == 1
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("argv", [("quantise", "--levels", "3"), ("quantise",), ("certify",)])
+def test_data_of_another_shape_leave_nothing(cli, tmp_path, argv):
+    model = nid.mlp([30, 10], nid.get_backend("numpy"))
+    P = nid.make_projection("dense", model.D, 3, 0, model.backend)
+    nid.CompressedModel.from_parts(model, 0, P, np.ones(3)).save(tmp_path / "net.npid")
+    command, *options = argv
+    code, out, err = cli(command, tmp_path / "net.npid", *options)
+    assert (code, out) == (2, [])
+    assert err.endswith(
+        "net.npid is a network for inputs of shape (30,), but digits has (1, 8, 8): which --data was it trained on?\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["net.npid"]
 
 
 def test_an_altered_code_is_refused(cli, trained, tmp_path):
@@ -159,13 +180,3 @@ def test_one_number_has_no_shorter_code(cli, tmp_path):
     code, _, err = cli("quantise", tmp_path / "net.npid", "--tolerance", "0", "--quiet")
     assert code == 2
     assert "error: no code shorter than binary32 reaches 0." in err
-
-
-def test_a_network_for_other_data_says_so(cli, tmp_path):
-    model = nid.mlp([30, 10], nid.get_backend("numpy"))
-    P = nid.make_projection("fastfood", model.D, 3, 0, model.backend)
-    nid.CompressedModel.from_parts(model, 0, P, np.ones(3)).save(tmp_path / "net.npid")
-    for command in ("certify", "quantise"):
-        code, _, err = cli(command, tmp_path / "net.npid")
-        assert code == 2
-        assert "the model takes (30,) per example" in err

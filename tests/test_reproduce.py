@@ -238,6 +238,7 @@ def test_quick_says_what_it_leaves_out(files, tmp_path, monkeypatch, capsys):
             "cifar10: cifar-10-binary.tar.gz not found, neither in cifar10 nor",
         ),
         (["mnist-fc", "--jobs", "0"], "jobs is 0: jobs ≥ 1 is needed"),
+        (["toy", "--jobs", "0"], "jobs is 0: jobs ≥ 1 is needed"),
     ],
 )
 def test_errors_in_one_line(argv, message, tmp_path, monkeypatch, capsys):
@@ -246,6 +247,16 @@ def test_errors_in_one_line(argv, message, tmp_path, monkeypatch, capsys):
     err = capsys.readouterr().err
     assert re.search(message, err)
     assert err.count("\n") == 1
+
+
+def test_the_toy_tries_its_folder_before_the_draws(tmp_path, monkeypatch, capsys):
+    def draws(*_, **__):
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr("npintdim.reproduce.toy.least_shares", draws)
+    (tmp_path / "file").write_text("")
+    assert main(["reproduce", "toy", "--out", str(tmp_path / "file" / "below")]) == 2
+    assert "Not a directory" in capsys.readouterr().err
 
 
 def test_without_the_cifar_archive_it_says_where_to_put_it(monkeypatch, tmp_path):

@@ -9,13 +9,13 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, say
 from npintdim.cli.compress import choose
-from npintdim.compress import CompressedModel
+from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.mdl import certify
 from npintdim.mdl.bounds import check
 from npintdim.measure import compress_run
 from npintdim.recipes import model_name
 from npintdim.rng import check_integer
-from npintdim.work import blas_threads, load
+from npintdim.work import blas_threads
 
 PURPOSE = """\
 Bound a network's error on unseen data by the bits that describe it.
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
         compressed = compress_run(folder, spec, backend)
     else:
         backend = backend_of(args)
-        compressed = CompressedModel.load(args.source, backend=backend)
-    data = load(args.data, args.folder, None, backend)
+        compressed = compressed_of(args.source, backend)
+    data = data_for(compressed, args.source, args, backend)
     with blas_threads(args.threads):
         found = certify(compressed, data, args.delta, args.tried)
     P, codebook = compressed.P, compressed.codebook

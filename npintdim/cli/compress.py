@@ -39,10 +39,12 @@ def run(args: argparse.Namespace) -> int:
     args.dtype = spec.dtype
     backend = backend_of(args)
     path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
+    data = load(spec.data, args.folder, spec.limit_train, backend)
+    if path.is_dir():
+        raise ValueError(f"--out is {path}: that is a folder, the name of a file is needed")
     writable(path.parent)
     compressed = compress_run(folder, spec, backend)
     size = compressed.save(path)
-    data = load(spec.data, args.folder, spec.limit_train, backend)
     performance = CompressedModel.load(path, backend=backend).evaluate(data.test).performance
     D = compressed.P.D
     say(f"{path}: {size:,} bytes instead of {4 * D:,} (D = {D:,}, {spec.label})")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, say
-from npintdim.compress import CompressedModel
-from npintdim.work import blas_threads, load
+from npintdim.cli.compressed import compressed_of, data_for
+from npintdim.work import blas_threads
 
 PURPOSE = """\
 Decode a compressed network and test it."""
@@ -29,19 +28,8 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Decode, evaluate, say."""
     backend = backend_of(args)
-    if not args.file.is_file():
-        raise FileNotFoundError(
-            f"there is no file {args.file}: one that measure, compress or train --save made is needed"
-        )
-    compressed = CompressedModel.load(args.file, backend=backend)
-    data = load(args.data, args.folder, None, backend)
-    assert data.test.x is not None
-    takes, given = compressed.model().in_shape, tuple(data.test.x.shape[1:])
-    if math.prod(takes) != math.prod(given):
-        raise ValueError(
-            f"{args.file} is a network for inputs of shape {takes}, but {args.data} has {given}: "
-            "which --data was it trained on?"
-        )
+    compressed = compressed_of(args.file, backend)
+    data = data_for(compressed, args.file, args, backend)
     P = compressed.P
     say(f"{args.file}: {args.file.stat().st_size:,} bytes, D = {P.D:,}, {P.kind}, d = {P.d:,}")
     say(f"theta_0 seed {compressed.theta_0_seed}, P seed {P.seed}, sha256 of theta {compressed.theta_sha256}")

@@ -24,6 +24,7 @@ from npintdim.measure import Measurement, measure
 from npintdim.rates import RateSearch
 from npintdim.recipes import Recipe, model_name, recipe_for
 from npintdim.report import write_report
+from npintdim.rng import check_integer
 
 PURPOSE = """\
 Measure d_int90 of a network.
@@ -90,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
     names = [f"{name}-{value}" for name, value in recipe.projection.items() if name != "kind"]
     model = model_name(recipe.model)
     folder = args.out or default_folder(args.data, model, args.projection, *names)
-    count, jobs = len(recipe.specs()), args.jobs or default_jobs(backend.name)
+    count = len(recipe.specs())
+    jobs = default_jobs(backend.name) if args.jobs is None else check_integer("jobs", args.jobs, 1)
     many = f"{count} runs" if recipe.d else f"{count} direct runs and up to {recipe.budget}"
     many += f" of {recipe.epochs} epochs" + (", learning rates before" if recipe.rates else "")
     where = f"{min(jobs, count)} at a time" if args.cluster is None else f"on {args.cluster}"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, check_writable, say
+from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.coding.codebook import KINDS
-from npintdim.compress import CompressedModel
 from npintdim.mdl import finetune, quantise, smallest
-from npintdim.work import blas_threads, load
+from npintdim.work import blas_threads
 
 PURPOSE = """\
 Store theta_d of a compressed network in a few bits a number.
@@ -29,12 +29,10 @@ def add(commands: Any) -> None:
     parser.add_argument("--levels", type=int, metavar="K", help="different numbers in theta_d, 1 to 128")
     parser.add_argument("--codebook", choices=KINDS, help="uniform (default with --levels) or free (k-means)")
     parser.add_argument("--epochs", type=int, default=0, metavar="N", help="of fine-tuning; default 0")
-    parser.add_argument("--lr", type=float, default=5e-2, help="at its beginning; default 0.05")
+    parser.add_argument("--lr", type=float, help="at its beginning; default 0.05")
+    parser.add_argument("--pull", type=float, metavar="λ", help="towards the levels; default 0.001")
     parser.add_argument(
-        "--pull", type=float, default=1e-3, metavar="λ", help="towards the levels; default 0.001"
-    )
-    parser.add_argument(
-        "--tolerance", type=float, default=0.005, metavar="X", help="training accuracy to lose; default 0.005"
+        "--tolerance", type=float, metavar="X", help="training accuracy to lose; default 0.005"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: FILE with -K<levels> in its name")
 
@@ -45,18 +43,24 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             "--epochs and --codebook need --levels: without it the levels are chosen by their size"
         )
+    if args.levels is not None and args.tolerance is not None:
+        raise ValueError("--levels and --tolerance exclude each other: the tolerance chooses the levels")
+    if not args.epochs and not (args.lr is args.pull is None):
+        raise ValueError("--lr and --pull need --epochs: without it nothing is trained")
+    typed = {name: getattr(args, name) for name in ("lr", "pull", "tolerance")}
+    given: dict[str, Any] = {name: x for name, x in typed.items() if x is not None}
     backend = backend_of(args)
-    compressed = CompressedModel.load(args.file, backend=backend)
+    compressed = compressed_of(args.file, backend)
     check_writable("--out", args.out or args.file)
-    data = load(args.data, args.folder, None, backend)
+    data = data_for(compressed, args.file, args, backend)
     with blas_threads(args.threads):
         if args.levels is None:
-            found = smallest(compressed, data.train, args.tolerance, progress=args.progress)
+            found = smallest(compressed, data.train, progress=args.progress, **given)
         elif args.epochs:
             kind = args.codebook or "uniform"
             found, _ = finetune(
                 compressed, kind, args.levels, data,
-                epochs=args.epochs, lr=args.lr, pull=args.pull, seed=args.seed, progress=args.progress,
+                epochs=args.epochs, seed=args.seed, progress=args.progress, **given,
             )  # fmt: skip
         else:
             found = quantise(compressed, args.codebook or "uniform", args.levels)

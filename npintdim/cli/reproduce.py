@@ -11,6 +11,7 @@ from typing import Any
 from npintdim.cli.common import add_command, backend_of, default_folder, note, say
 from npintdim.cli.many import add_many_runs
 from npintdim.reproduce import REPRODUCTIONS, Work, plain, reproduction, write_report
+from npintdim.rng import check_integer
 
 PURPOSE = """\
 Reproduce the paper's table, one line at a time.
@@ -38,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     chosen = [reproduction(name, args.quick) for name in args.names]  # a wrong name is noticed before any run
     if args.out is not None and len(chosen) > 1:
         raise ValueError(f"--out is {args.out}, and {len(chosen)} names are given: it needs one")
+    if args.jobs is not None:
+        check_integer("jobs", args.jobs, 1)
     backend = backend_of(args)
     failed = False
     for one in chosen:

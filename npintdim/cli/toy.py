@@ -8,8 +8,9 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, default_folder, say, writable
 from npintdim.phase import LARGEST_SEED, ToyResult, explore, farthest
+from npintdim.projections import make_projection
 from npintdim.rng import check_integer
-from npintdim.toy import expected_share
+from npintdim.toy import ToyProblem, expected_share
 from npintdim.typing import Spec
 
 PURPOSE = """\
@@ -53,13 +54,17 @@ def run(args: argparse.Namespace) -> int:
         )
     check_integer("seed", args.seed, 0, LARGEST_SEED)
     check_integer("draws", args.draws, 1)
+    backend = backend_of(args)
+    make_projection(
+        D=ToyProblem().D, d=1, seed=0, backend=backend, **projection
+    )  # refuses before a folder is made
     folder = writable(
         args.out
         or default_folder(
             "toy", args.projection, *[args.blocks] * bool(args.blocks), *["no-signs"] * args.no_signs
         )
     )
-    result = explore(projection, DS, args.draws, args.seed, backend_of(args), STEPS)
+    result = explore(projection, DS, args.draws, args.seed, backend, STEPS)
     say(
         f"{args.projection} P, D = 1000, {args.draws} draws at each d; performance = exp(-loss);\ntrained: one run of {STEPS} steps\n"
     )

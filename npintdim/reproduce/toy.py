@@ -51,6 +51,7 @@ class Toy(Reproduction):
 
     def run(self, work: Work) -> Outcome:
         """Draw, and compare with the law."""
+        work.folder.mkdir(parents=True, exist_ok=True)  # noticed before the draws, if it cannot be
         toy, began = ToyProblem(), perf_counter()
         double = replace(work.backend, dtype=np.dtype(np.float64))
         rows: list[Row] = []

@@ -1,0 +1,50 @@
+"""What evaluate, quantise and certify share: a compressed network, and data that it takes."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from npintdim.backend import Backend
+from npintdim.compress import CompressedModel
+from npintdim.landscape import Dataset
+from npintdim.work import load
+
+
+def compressed_of(file: Path, backend: Backend) -> CompressedModel:
+    """The network in the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        if it is no file.
+    ValueError
+        if it is altered, or something else.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"there is no file {file}: one that measure, compress or train --save made is needed"
+        )
+    return CompressedModel.load(file, backend=backend)
+
+
+def data_for(
+    compressed: CompressedModel, source: Path, args: argparse.Namespace, backend: Backend
+) -> Dataset:
+    """The data set of --data, all of it.
+
+    Raises
+    ------
+    ValueError
+        if its inputs are of another size than the network's.
+    """
+    data = load(args.data, args.folder, None, backend)
+    assert data.test.x is not None
+    takes, given = compressed.model().in_shape, tuple(data.test.x.shape[1:])
+    if math.prod(takes) != math.prod(given):
+        raise ValueError(
+            f"{source} is a network for inputs of shape {takes}, but {args.data} has {given}: "
+            "which --data was it trained on?"
+        )
+    return data
