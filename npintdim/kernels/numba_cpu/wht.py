@@ -82,6 +82,15 @@ def hadamard(x):
 
 
 @jit
+def transform(x):
+    """H x in place if len(x) is a power of two, and whether it is."""
+    fits = len(x) > 0 and len(x) & (len(x) - 1) == 0
+    if fits:
+        hadamard(x)
+    return fits
+
+
+@jit
 def join_eighths(x, low, high):
     """The last three rounds of H x, in the columns low, ..., high − 1 of the eighths of x."""
     for k in range(low, high, LANES):
@@ -109,13 +118,13 @@ def hadamard_eighths(x, work):
 
 def wht(x: Floats, threads: int = 1) -> Floats:
     """H x along the last axis, a power of two long; unnormalised, natural order."""
-    n = x.shape[-1]
+    y = x.copy()
+    if y.ndim == 1 and (threads == 1 or len(y) < WIDE) and transform(y):
+        return y  # what is asked below would take as long as the transform of a short vector
+    n = y.shape[-1]
     if n < 1 or n & (n - 1):
         raise ValueError(f"x has {n} entries along its last axis: a power of two is needed")
-    y = x.copy()
-    if y.ndim == 1 and (threads == 1 or n < WIDE):
-        hadamard(y)
-    elif y.ndim == 1:
+    if y.ndim == 1:
         hadamard_eighths(y, threads)
     else:
         hadamard_rows(y.reshape(-1, n), worth(threads, y.size / 4000))
