@@ -109,6 +109,8 @@ WRONG = {  # family, level, task; fn, made when asked for; the names of the mist
     "numpy, sequency": ("fastfood", None, None, just(s.with_order(s.by_sign_changes)), ("sequency order",), "natural"),
     "numpy, dyadic": ("fastfood", None, None, just(s.with_order(s.by_reversed_bits)), ("dyadic order",), "bit reversal"),
     "numpy, transposed": ("fastfood", None, None, just(s.transposed), ("transposed operator",), "from right to left"),
+    "numpy, |G|": ("fastfood", None, None, just(lambda v, p: s.fastfood_matrix(p.B, p.Pi, np.abs(p.G), p.S, p.D)[:, : len(v)] @ v),
+                   ("all-positive G",), "G's signs are lost"),
     "numpy, positive": ("fastfood", None, None, just(s.all_positive), ("all-positive P",), "nearly parallel"),
     "H, orthonormal": ("wht", None, None, just(lambda x, p: hadamard(len(x)) @ x / math.sqrt(len(x))), ("scale 1/√n",), "divided by √n"),
     "H, sequency": ("wht", None, None, just(lambda x, p: (hadamard(len(x)) @ x)[s.by_sign_changes(hadamard(len(x)))]),
@@ -418,6 +420,11 @@ def test_what_can_be_seen_in_an_unknown_P_is_said():
 )
 def test_other_answers(fn, words):
     assert words in str(explain("fastfood", fn))
+
+
+def test_columns_of_another_shape_have_no_norms():
+    answer = str(explain("fastfood", lambda v, p: s.explicit(v, p)[None]))
+    assert answer == "No known mistake: on D×d = 64×16, stacked fn gives shape (1, 64), but (64,) is needed."
 
 
 def test_a_refusal_is_said_and_the_rest_compared():

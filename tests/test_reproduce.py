@@ -223,7 +223,7 @@ def test_quick_says_what_it_leaves_out(files, tmp_path, monkeypatch, capsys):
     assert main(["reproduce", "softmax", "--quick", "--folder", str(files), "--jobs", "1", "--quiet"]) == 0
     out = capsys.readouterr().out
     assert "--quick leaves out: limit_train: 32 instead of 48" in out
-    assert "softmax regression: shortened by --quick; " in out
+    assert "softmax regression: shortened by --quick; in full: " in out
     report = (tmp_path / "results" / "reproduce-softmax-quick" / "report.md").read_text(encoding="utf-8")
     assert "**Left out by --quick:** epochs: 2 instead of 1; limit_train: 32 instead of 48." in report
 

@@ -135,7 +135,7 @@ class Cases(Reproduction):
 
     def rows(self, case: Case, m: Measurement) -> list[Row]:
         """One for each rule; the records are the same."""
-        short = "shortened by --quick; " if self.shortened_from else ""
+        short = "shortened by --quick; in full: " if self.shortened_from else ""
         rows = []
         for threshold, paper in case.paper.items():
             reading = m.d_int

@@ -80,12 +80,14 @@ def _pattern(a: Array, b: Array) -> str:
 
 
 def facts_of_P(fn: Callable[[Any, Any], Any], problem: Problem) -> str:
-    """What the columns fn(e_j) of an unknown P show: signs and norms; empty if nothing is odd."""
+    """What the columns fn(e_j) of an unknown P show: signs and norms; empty if nothing is odd, or no column has D entries."""
     v, p = problem.arguments()
     try:
         columns = [to_numpy(fn(e_j, problem.arguments()[1])) for e_j in np.eye(len(v), dtype=v.dtype)]
         P = np.stack(columns, axis=1).astype(np.float64)
     except Exception:  # what it raises is reported elsewhere
+        return ""
+    if P.shape != (p.D, len(v)):
         return ""
     norms = np.linalg.norm(P, axis=0)
     facts = ""

@@ -12,6 +12,7 @@ from npintdim.backend import get_backend
 from npintdim.kernels.reference.wht import wht
 from npintdim.projections.fastfood import FastfoodProjection
 from npintdim.rng import Purpose, Stream
+from npintdim.testing.mistakes.projection import SCALES as OF_COLUMNS
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, factor, numbers
 from npintdim.testing.mistakes.wht import BY_MATRIX, LARGEST_FIRST, ORDERS
 from npintdim.typing import Array, Floats, Ints
@@ -113,11 +114,7 @@ SCALES = (
            lambda p: 1 / sqrt(p.n * p.D)),
     factor("missing column norm", "columns have norm √(n D), as G without its scale gives: divide by one norm over all D rows",
            lambda p: sqrt(p.n * p.D)),
-    factor("scale √D", "columns have norm √D; they must have norm 1 over all D rows", lambda p: sqrt(p.D)),
-    factor("scale 1/√D", "there is a factor 1/√D too many: columns must have norm 1", lambda p: 1 / sqrt(p.D)),
-    factor("scale 1/√d", "there is a factor 1/√d, which makes rows unit; columns must be", lambda p: 1 / sqrt(p.d)),
-    factor("scale √(D/d)", "there is a factor √(D/d), which keeps the length of a projected gradient; here columns have norm 1",
-           lambda p: sqrt(p.D / p.d)),
+    *OF_COLUMNS,
 )  # fmt: skip
 
 SHARED = (
@@ -164,6 +161,8 @@ MISTAKES = (
     Mistake("padded by repetition", "the input v is repeated to fill the block; fill with zeros", {"pad": lambda v, m: np.resize(v, m)}),
     Mistake("interleaved rows", "rows come out column-major, one of each block in turn; block after block is needed",
             {"cut": lambda x, D: x.T.reshape(-1)[:D]}),
+    Mistake("all-positive G", "G's signs are lost; normals of both signs are needed",
+            {"factors": lambda B, Pi, G, S: (B, Pi, np.abs(G), S)}),
     Mistake("all-positive P", "all entries of P are positive, so its columns are nearly parallel; normals and signs of both signs "
             "are needed", {"P v": all_positive}),
     LARGEST_FIRST,

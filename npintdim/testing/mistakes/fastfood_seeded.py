@@ -89,7 +89,6 @@ MISTAKES = (
             {"draw signs": highest_bit_first}),
     Mistake("a word for each sign", "each sign takes a word of its own; a word holds 32 signs, lowest bit first",
             {"draw signs": one_word_each}),
-    Mistake("all-positive G", "G is |z|; normals of both signs are needed", {"draw g": lambda stream, count: np.abs(stream.normals(count).astype(np.int64))}),
     *(m for m in fastfood.MISTAKES if m.name not in {"no output signs", "inverse permutation", "each block normalised alone",
                                                      "missing column norm", "double column norm"}),
     Mistake("scale after the second H", "the column norm is divided out at the end; G = dtype(g / norm), and nothing is scaled "
