@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from npintdim.backend import get_backend
+from npintdim.cli import main
 from npintdim.projections import make_projection
 
 NO_NUMBA = "numba is not installed: pip install 'npintdim[numba]'"
@@ -49,3 +50,13 @@ def same_bits(a, b):
     assert a.dtype == b.dtype
     assert a.shape == b.shape
     np.testing.assert_array_equal(a.view(f"u{a.itemsize}"), b.view(f"u{b.itemsize}"))
+
+
+def command(capsys, *argv):
+    """Run a command: exit code, stdout, stderr."""
+    capsys.readouterr()
+    try:
+        code = main([str(a) for a in argv])
+    except SystemExit as end:
+        code = end.code
+    return code, *capsys.readouterr()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import command
 
 import npintdim as nid
 from npintdim.cli import COMMANDS, build_parser, main
@@ -44,11 +45,7 @@ def cli(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*argv):
-        try:
-            code = main([str(a) for a in argv])
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
+        code, out, err = command(capsys, *argv)
         return code, out.splitlines(), err
 
     return run

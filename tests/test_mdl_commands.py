@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from helpers import command
 
 import npintdim as nid
 from npintdim.cli import main
@@ -25,12 +26,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def cli(capsys):
     def run(*argv):
-        capsys.readouterr()
-        try:
-            code = main([str(a) for a in argv])
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
+        code, out, err = command(capsys, *argv)
         return code, out.splitlines(), err
 
     return run

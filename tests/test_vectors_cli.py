@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import vectors_by_the_package as package
+from helpers import command
 
-from npintdim.cli import main
 from npintdim.testing import FAMILIES, cases
 from npintdim.testing.arrays import KINDS, words_of
 
@@ -21,16 +21,7 @@ EVERY = [case for family in FAMILIES for case in cases(family, task="all")]
 def cli(tmp_path, monkeypatch, capsys):
     """Run a command in an empty folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*argv):
-        try:
-            code = main(["vectors", *argv])
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return lambda *argv: command(capsys, "vectors", *argv)
 
 
 def text_of(array):
