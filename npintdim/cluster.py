@@ -7,11 +7,12 @@ import logging
 import platform
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from npintdim import executors
 from npintdim._version import __version__
 from npintdim.executors import Results, stream
 from npintdim.runs import RunSpec
@@ -103,24 +104,34 @@ class Dask:
                 elif time.monotonic() - alone > JOIN:
                     raise RuntimeError(f"no worker of {self.address} is left: {KEPT}")
 
+            def width() -> int:
+                check()
+                return 2 * max(1, room(client))
+
             def submit(spec: RunSpec) -> Any:
                 return client.submit(work, spec, pure=False)
 
             try:
-                for spec, future in stream(todo, submit, lambda: 2 * max(1, room(client)), check):
-                    yield spec, self.result(spec, future)
+                for spec, future in stream(todo, submit, width, check):
+                    yield spec, self.result(spec, future, check)
             except OSError as error:  # of the connection
                 raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}") from error
 
-    def result(self, spec: RunSpec, future: Any) -> Result:
-        """Of a run; if the workers that tried it all died, or could not, a record that says so."""
-        if future.status == "cancelled":
-            raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}")
-        try:
-            done: Result = future.result()
-        except Exception as error:
-            return failed(spec, f"{type(error).__name__}: {error}", 0.0), None
-        return done
+    def result(self, spec: RunSpec, future: Any, check: Callable[[], None]) -> Result:
+        """Of a run; if the workers that tried it all died, or could not, a record that says so.
+
+        What a worker had done but not yet sent when it died is done again by another, so even here we may wait.
+        """
+        while future.status != "cancelled":
+            try:
+                done: Result = future.result(timeout=executors.PATIENCE)
+            except TimeoutError:
+                check()
+            except Exception as error:
+                return failed(spec, f"{type(error).__name__}: {error}", 0.0), None
+            else:
+                return done
+        raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}")
 
     @contextmanager
     def client(self) -> Iterator[Any]:

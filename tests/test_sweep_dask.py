@@ -169,6 +169,24 @@ def test_a_cluster_that_dies_keeps_what_is_done(tmp_path, monkeypatch):
             swept(tmp_path, made.scheduler_address)
 
 
+def test_a_result_that_died_with_its_worker_is_waited_for_while_there_is_hope(monkeypatch):
+    """The future is done, and its result is with nobody: another worker does it again, or the check gives up."""
+    monkeypatch.setattr("npintdim.executors.PATIENCE", 0.01)
+    answers, checked = [TimeoutError(), TimeoutError(), ({"status": "finished"}, None)], []
+
+    class Lost:
+        status = "finished"
+
+        def result(self, timeout):
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    record, _ = cluster.Dask("tcp://127.0.0.1:1").result(SUBSPACE, Lost(), lambda: checked.append(1))
+    assert (record["status"], len(checked)) == ("finished", 2)
+
+
 def test_a_scheduler_that_is_gone_keeps_what_is_done(tmp_path):
     with local_cluster(1) as made:
 
