@@ -50,13 +50,13 @@ class Row:
 
 
 def transforms() -> list[Row]:
-    """H x for every n = 2^k."""
+    """H x for every n = 2^k; what is required was measured in place, and a new array costs what the system takes for it."""
     plain = [
         Row(f"{name}-{k}", "transform", f"n = 2^{k}, {title}", f"transform.{ours} {k}", (f"transform.plain {k}",),
-            floor={1: 60}, threads=(1,))
-        for name, ours, title in (
-            ("wht", "ours", "a new array, against the plain twin"),
-            ("inplace", "in_place", "in place as in Fastfood, against the plain twin"),
+            floor=floor, threads=(1,))
+        for name, ours, title, floor in (
+            ("wht", "ours", "a new array, against the plain twin", {}),
+            ("inplace", "in_place", "in place as in Fastfood, against the plain twin", {1: 60.0}),
         )
         for k in range(10, 23)
     ]  # fmt: skip

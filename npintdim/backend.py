@@ -28,6 +28,19 @@ def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
     return ValueError(f"unknown {what} {given!r}: choose one of {', '.join(names)}.{hint}")
 
 
+def check_kind(name: str, value: object, kind: type, example: str) -> None:
+    """Refuse what is of another kind.
+
+    Raises
+    ------
+    TypeError
+        which says what was given and what is needed.
+    """
+    if not isinstance(value, kind):
+        given = repr(value) if isinstance(value, str | int) else f"a {type(value).__name__}"
+        raise TypeError(f"{name} is {given}: a {kind.__name__} is needed, e.g. {example}")
+
+
 def namespace(array: object) -> ModuleType:
     """numpy or cupy, whichever made the array."""
     return sys.modules[type(array).__module__.partition(".")[0]]
@@ -123,6 +136,21 @@ def missing(name: str) -> str | None:
         if not importlib.import_module("cupy").is_available():
             return "backend 'cupy': CuPy is installed, but it finds no CUDA device"
     return None
+
+
+def given(backend: Backend | None) -> Backend:
+    """The backend, or the default one for None.
+
+    Raises
+    ------
+    TypeError
+        for a name, for instance.
+    """
+    if backend is None:
+        return get_backend()
+    name = backend if isinstance(backend, str) else "numpy"
+    check_kind("backend", backend, Backend, f"get_backend({name!r})")
+    return backend
 
 
 def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int | None = None) -> Backend:

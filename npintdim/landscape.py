@@ -93,12 +93,16 @@ class Dataset:
             )
 
     def to(self, backend: Any) -> Dataset:
-        """The same data on a backend's device, x in its dtype."""
+        """The same data on a backend's device, x in its dtype; itself if it is so already."""
 
         def move(batch: Batch) -> Batch:
-            return Batch(backend.send(batch.x, backend.dtype), backend.send(batch.labels))
+            x, labels = backend.send(batch.x, backend.dtype), backend.send(batch.labels)
+            return batch if x is batch.x and labels is batch.labels else Batch(x, labels)
 
-        return Dataset(self.name, move(self.train), move(self.test), self.classes)
+        train, test = move(self.train), move(self.test)
+        if train is self.train and test is self.test:
+            return self  # looking through all examples once is enough
+        return Dataset(self.name, train, test, self.classes)
 
 
 def first(data: Dataset, n: int) -> Dataset:

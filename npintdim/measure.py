@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from npintdim.adaptive import performance, pursue
-from npintdim.backend import Backend, get_backend
+from npintdim.backend import Backend, check_kind, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimate import DInt, d_int
 from npintdim.events import Callback, Measured, SearchStep, announce
@@ -59,6 +59,7 @@ def measure(
     Interrupted, OSError, ...
         see `sweep`.
     """
+    check_kind("recipe", recipe, Recipe, "recipe_for('mnist')")
     folder = Path(folder)
     backend = backend or get_backend(threads=1)
     dtype, heading = backend.dtype.name, "runs"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import Backend, get_backend
+from npintdim.backend import Backend, given
 from npintdim.fusion import plan
 from npintdim.landscape import Batch, Evaluation
 from npintdim.layers import Layer
@@ -56,7 +56,7 @@ class Model:
             named.append(layer if layer.name else replace(layer, name=f"{kind}{counts[kind]}"))
         self.layers = tuple(named)
         self.in_shape = tuple(in_shape)
-        self.backend = backend or get_backend()
+        self.backend = given(backend)
         self.layout = ParamLayout(
             tuple((f"{a.name}.{key}", shape) for a in self.layers for key, shape in a.param_shapes().items())
         )

@@ -68,6 +68,10 @@ class Recipe:
     lr_at: int | None = None
 
     def __post_init__(self) -> None:
+        if self.d is not None and not isinstance(self.d, tuple | list):
+            raise TypeError(
+                f"d is {self.d!r}: a grid such as (100, 300, 750), or None for a search, is needed"
+            )
         if self.d is not None and not self.d:
             raise ValueError("the grid of d is empty: at least one d is needed")
         check_integer("seeds", self.seeds, 1)

@@ -13,11 +13,14 @@ from npintdim.backend import get_backend, missing
 from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
 from npintdim.landscape import Batch, Dataset
 from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
+from npintdim.mdl import certify, quantise
+from npintdim.measure import measure
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import SGD, Adam, optimizer_from_spec
 from npintdim.params import ParamLayout
 from npintdim.projections import make_projection, projection_from_spec
+from npintdim.recipes import Recipe
 from npintdim.rng import Purpose, Stream, check_integer
 from npintdim.toy import ToyProblem
 from npintdim.train import TrainConfig, train
@@ -93,6 +96,29 @@ MESSAGES = {
     "entries": (
         ValueError, "unknown entries 'gauss': choose one of gaussian, rademacher. Did you mean 'gaussian'?",
         lambda: project("dense", entries="gauss"),
+    ),
+    "backend by name": (
+        TypeError, "backend is 'numpy': a Backend is needed, e.g. get_backend('numpy')",
+        lambda: make_projection("dense", 10, 5, 0, backend="numpy"),
+    ),
+    "backend of a model": (
+        TypeError, "backend is 3: a Backend is needed, e.g. get_backend('numpy')", lambda: mlp([4, 2], backend=3),
+    ),
+    "recipe by name": (
+        TypeError, "recipe is 'digits': a Recipe is needed, e.g. recipe_for('mnist')",
+        lambda: measure("digits", "results"),
+    ),
+    "grid of one": (
+        TypeError, "d is 10: a grid such as (100, 300, 750), or None for a search, is needed",
+        lambda: Recipe("digits", {"architecture": "mlp", "sizes": [64, 10]}, d=10),
+    ),
+    "certify a projection": (
+        TypeError, "compressed is a FastfoodProjection: a CompressedModel is needed, e.g. CompressedModel.load(path)",
+        lambda: certify(project(), dataset()),
+    ),
+    "quantise a number": (
+        TypeError, "compressed is 3: a CompressedModel is needed, e.g. CompressedModel.load(path)",
+        lambda: quantise(3, "uniform", 3),
     ),
     "signs": (TypeError, "signs is 'no': True or False is needed", lambda: project(signs="no")),
     "stored": (TypeError, "stored is 0: True or False is needed", lambda: project("dense", stored=0)),

@@ -74,6 +74,16 @@ def test_quantise_then_certify(cli, trained, tmp_path, options, K):
 def test_the_name_says_the_levels(cli, trained):
     assert cli("quantise", trained / "net.npid", "--levels", 5)[0] == 0
     assert nid.CompressedModel.load(trained / "net-K5.npid").codebook.K == 5
+    assert cli("quantise", trained / "net.npid", "--levels", 5, "--codebook", "free")[0] == 0
+    assert nid.CompressedModel.load(trained / "net-K5-free.npid").codebook.kind == "free"
+
+
+def test_the_file_that_is_read_is_not_replaced(cli, trained):
+    before = (trained / "net.npid").read_bytes()
+    code, _, err = cli("quantise", trained / "net.npid", "--levels", 5, "--out", trained / "net.npid")
+    assert code == 2
+    assert "the file that is read: what is lost in fewer bits would be lost for ever" in err
+    assert (trained / "net.npid").read_bytes() == before
 
 
 def test_binary32_is_vacuous_and_it_is_said(cli, trained):

@@ -34,7 +34,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--tolerance", type=float, metavar="X", help="training accuracy to lose; default 0.005"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: FILE with -K<levels> in its name")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: FILE with -K<levels> (and -free) in its name"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,6 +53,10 @@ def run(args: argparse.Namespace) -> int:
     given: dict[str, Any] = {name: x for name, x in typed.items() if x is not None}
     backend = backend_of(args)
     compressed = compressed_of(args.file, backend)
+    if args.out is not None and args.out.resolve() == args.file.resolve():
+        raise ValueError(
+            f"--out is {args.out}, the file that is read: what is lost in fewer bits would be lost for ever"
+        )
     check_writable("--out", args.out or args.file)
     data = data_for(compressed, args.file, args, backend)
     with blas_threads(args.threads):
@@ -66,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
             found = quantise(compressed, args.codebook or "uniform", args.levels)
         codebook = found.codebook
         assert codebook is not None and found.code is not None
-        path = args.out or args.file.with_name(f"{args.file.stem}-K{codebook.K}.npid")
+        free = "-free" if codebook.kind == "free" else ""
+        path = args.out or args.file.with_name(f"{args.file.stem}-K{codebook.K}{free}.npid")
         size = found.save(path)
         before, after = (c.evaluate(data.test).performance for c in (compressed, found))
     d, code = found.P.d, len(found.code)

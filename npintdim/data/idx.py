@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,13 +20,9 @@ Split: TypeAlias = tuple[Bytes, Bytes]
 
 def read(paths: list[Path]) -> tuple[Split, Split]:
     """Training and test part from training images, training labels, test images, test labels."""
-    x, labels, x_test, labels_test = paths
-    return (images(x), read_idx(labels, 1)), (images(x_test), read_idx(labels_test, 1))
-
-
-def images(path: Path) -> Bytes:
-    """(n, 1, height, width)."""
-    return read_idx(path, 3)[:, None]
+    with ThreadPoolExecutor() as pool:  # a file is unpacked while the others are
+        x, labels, x_test, labels_test = pool.map(read_idx, paths, (3, 1, 3, 1))
+    return (x[:, None], labels), (x_test[:, None], labels_test)
 
 
 def read_idx(path: Path, ndim: int) -> Bytes:

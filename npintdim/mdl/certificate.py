@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from npintdim.backend import Backend
+from npintdim.backend import Backend, check_kind
 from npintdim.compress import CompressedModel
 from npintdim.landscape import Dataset, Evaluation
 from npintdim.mdl.bounds import BOUNDS
@@ -63,6 +63,8 @@ def certify(
     the file is no part of it, and may have been chosen in any way by the training examples. By the test examples
     nothing may have been chosen, or the test error is worth nothing; the bounds hold nevertheless.
     """
+    check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
+    check_kind("data", data, Dataset, "load_dataset('mnist')")
     found, test = (compressed.evaluate(part, backend) for part in (data.train, data.test))
     return Certificate(describe(compressed, tried), mistakes(found), found.n, delta, (mistakes(test), test.n))
 

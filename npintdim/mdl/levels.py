@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.backend import Backend
+from npintdim.backend import Backend, check_kind
 from npintdim.coding import Codebook, kmeans
 from npintdim.coding.codebook import KINDS, matrix
 from npintdim.compress import CompressedModel
@@ -51,6 +51,7 @@ def fit(kind: str, K: int, theta_d: Floats) -> Codebook:
 
 def quantise(compressed: CompressedModel, kind: str, K: int) -> CompressedModel:
     """The network with every θ_d,j replaced by the nearest of K levels that fit θ_d."""
+    check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
     codebook = fit(kind, K, compressed.theta_d)
     return compressed.coded(codebook, codebook.nearest(compressed.theta_d))
 
@@ -86,6 +87,8 @@ def finetune(
     ValueError
         if the training diverged, or the backend is a GPU's; and what `fit` raises.
     """
+    check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
+    check_kind("data", data, Dataset, "load_dataset('mnist')")
     objective = compressed.objective(backend)
     if not isinstance(objective.start(), np.ndarray):
         raise ValueError(f"backend is {objective.P.backend.name!r}: fine-tuning needs 'numpy' or 'numba'")

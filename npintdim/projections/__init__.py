@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from npintdim.backend import Backend, get_backend, unknown
+from npintdim.backend import Backend, given, unknown
 from npintdim.projections.base import Projection, Transposed
 from npintdim.projections.dense import DenseProjection
 from npintdim.projections.fastfood import FastfoodProjection
@@ -55,7 +55,7 @@ def make_projection(
     for name in options:
         if name not in known:
             raise unknown(f"option of {kind!r}", name, known)
-    return KINDS[kind](D=D, d=d, seed=seed, backend=backend or get_backend(), **options)
+    return KINDS[kind](D=D, d=d, seed=seed, backend=given(backend), **options)
 
 
 def projection_from_spec(spec: Spec, backend: Backend | None = None) -> Projection:

@@ -37,6 +37,8 @@ def to_numpy(answer: Any) -> Array:
         return np.asarray(answer)
     if hasattr(answer, "__dlpack__"):
         return np.from_dlpack(answer)
+    if answer is None:
+        raise TypeError("the answer is None: an array is needed; is there a return?")
     raise TypeError(
         f"the answer is a {type(answer).__module__}.{type(answer).__name__}: an array is needed, with "
         ".numpy(), __array__ or __dlpack__"
