@@ -156,6 +156,7 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
     assert x is not None and labels is not None
     order = Stream(config.seed, Purpose.BATCHES, epoch).permutation(len(x)).astype(np.intp)
     order = namespace(x).asarray(order)
+    x = namespace(x).ascontiguousarray(x)  # or each take would copy all of x
     for i, start in enumerate(range(0, len(x), config.batch_size)):
         own = order[start : start + config.batch_size]
         yield Batch(x.take(own, axis=0), labels[own], step + i)

@@ -31,6 +31,7 @@ def test_pixels_of_all_images_of_both_parts_have_one_other_order():
             for channel, plane in zip(image, before, strict=True):
                 np.testing.assert_array_equal(channel.ravel(), plane.ravel()[order])
         np.testing.assert_array_equal(part.labels, old.labels)
+        assert part.x.flags.c_contiguous
     other = shuffled_pixels(data, seed=4)
     assert (other.train.x != shuffled.train.x).mean() > 0.8
 

@@ -6,6 +6,7 @@ import math
 import pickle
 import sys
 import time
+import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,6 +175,19 @@ def test_steps_count_on_through_the_epochs():
 def test_batch_of_all_examples():
     _, seen = orders(seed=1, batch_size=10)
     assert [len(batch) for batch in seen] == [10, 10, 10]
+
+
+def test_a_batch_takes_no_more_memory_than_its_own():
+    x = np.ones((500, 1000)).T  # whose examples are scattered
+    part = Batch(x, np.zeros(1000, int))
+    of_an_epoch = batches(Dataset("scattered", part, part, 1), TrainConfig(batch_size=10), 0, 0)
+    next(of_an_epoch)
+    tracemalloc.start()
+    try:
+        assert next(of_an_epoch).x.shape == (10, 500)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 10 * 500 * 8
+    finally:
+        tracemalloc.stop()
 
 
 # ---- what it leaves alone ----

@@ -46,7 +46,7 @@ def shuffled_pixels(data: Dataset, seed: int = 0) -> Dataset:
     def moved(batch: Batch) -> Batch:
         assert batch.x is not None
         n, c = batch.x.shape[:2]
-        return replace(batch, x=batch.x.reshape(n, c, places)[:, :, order].reshape(batch.x.shape))
+        return replace(batch, x=batch.x.reshape(n, c, places).take(order, axis=2).reshape(batch.x.shape))
 
     return Dataset(f"{data.name}+shuffled-pixels@{seed}", moved(data.train), moved(data.test), data.classes)
 
