@@ -21,6 +21,7 @@ from npintdim.work import Result, Work, failed
 
 ANSWER = 5.0  # seconds within which a scheduler answers
 JOIN = 60.0  # and within which it has a worker, at first or again
+KILLED = "KilledWorker"  # what Dask calls a run whose workers died
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,16 @@ class Dask:
             times = []
             for worker, future in futures.items():
                 try:
-                    times.append(future.result())
+                    times.append(rehearsed(client, worker, future))
                 except Exception as error:
                     raise led_by(error, f"worker {worker}") from error
         return [sum(seconds) / len(seconds) for seconds in zip(*times, strict=True)]
 
     def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
         """As they finish; two for each thread of a worker are under way, so that none waits for the next.
+
+        Dask blames a worker's death on every run that was there, also on those that only waited. So whoever is blamed
+        is tried once more when nothing else is under way.
 
         Raises
         ------
@@ -111,9 +115,16 @@ class Dask:
             def submit(spec: RunSpec) -> Any:
                 return client.submit(work, spec, pure=False)
 
+            blamed = []
             try:
                 for spec, future in stream(todo, submit, width, check):
-                    yield spec, self.result(spec, future, check)
+                    done = self.result(spec, future, check)
+                    if str(done[0].get("error")).startswith(KILLED):
+                        blamed.append(spec)
+                    else:
+                        yield spec, done
+                for spec in blamed:
+                    yield spec, self.result(spec, submit(spec), check)
             except OSError as error:  # of the connection
                 raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}") from error
 
@@ -180,6 +191,18 @@ def quiet(name: str) -> Iterator[None]:
 
 
 KEPT = "what has finished is kept, and the same command does the rest"
+
+
+def rehearsed(client: Any, worker: str, future: Any) -> list[float]:
+    """The rehearsal's result; Dask waits for ever where the only worker that was asked has died."""
+    while True:
+        try:
+            times: list[float] = future.result(timeout=executors.PATIENCE)
+        except TimeoutError:
+            if worker not in client.nthreads():
+                raise RuntimeError("it died in the rehearsal, killed or out of memory") from None
+        else:
+            return times
 
 
 def room(client: Any) -> int:

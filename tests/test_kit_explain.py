@@ -415,7 +415,10 @@ def test_what_can_be_seen_in_an_unknown_P_is_said():
         (lambda v, p: s.explicit(v, p)[:-1], "fn gives shape (63,), but (64,) is needed"),
         (lambda v, p: (v, v), "fn gives 2 arrays, but 1 are needed"),
         (lambda v, p: s.explicit(v, p) * np.nan, "nan against"),
-        (lambda v, p: None, "No answer at all: fn raises TypeError on D×d = 64×16, stacked: the answer is a"),
+        (
+            lambda v, p: None,
+            "No answer at all: fn raises TypeError on D×d = 64×16, stacked: the answer is None: an array is needed",
+        ),
     ],
 )
 def test_other_answers(fn, words):

@@ -89,12 +89,28 @@ def deadly(d, seed):
     return nid.SubspaceObjective(problem, np.ones(100), P)
 
 
-def test_a_run_that_kills_its_workers_is_a_failed_run(two_workers, tmp_path):
+def test_a_run_that_kills_its_workers_fails_and_those_that_waited_there_do_not(tmp_path):
     model = {"objective": f"{__name__}:deadly", "options": {}}
     specs = [RunSpec("none", model, {"kind": "own"}, d, epochs=1, dtype="float64") for d in (4, 5, 6)]
-    records = swept(tmp_path, two_workers.scheduler_address, specs)
+    with local_cluster(1) as made:
+        records = swept(tmp_path, made.scheduler_address, specs)
     assert [record["status"] for record in records] == ["finished", "failed", "finished"]
     assert records[1]["error"].startswith("KilledWorker: ")
+
+
+def test_a_worker_that_dies_in_the_rehearsal_is_told(tmp_path):
+    model = {"objective": f"{__name__}:deadly", "options": {}}
+    with (
+        local_cluster(1) as made,
+        pytest.raises(
+            RuntimeError, match=r"worker tcp://.*: it died in the rehearsal, killed or out of memory"
+        ),
+    ):
+        swept(
+            tmp_path,
+            made.scheduler_address,
+            [RunSpec("none", model, {"kind": "own"}, 5, epochs=1, dtype="float64")],
+        )
 
 
 def test_what_is_wrong_with_a_worker_is_told_before_any_run(two_workers, tmp_path, monkeypatch):
