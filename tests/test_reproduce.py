@@ -205,6 +205,7 @@ def test_the_command(files, tmp_path, monkeypatch, capsys):
     assert main(argv) == 0
     out = capsys.readouterr().out
     assert "[1/1] softmax regression: 784-10, D = 7,850" in out
+    assert re.search(r"^3 runs to do: about \d+ s, \d+ kB$", out, re.MULTILINE)
     assert f"again    npintdim reproduce softmax --folder {files} --jobs 1 --quiet" in out
     assert re.search(r"cost +3 runs, \d+ s of computing; this time \d+ s", out)
     report = (tmp_path / "results" / "reproduce-softmax" / "report.md").read_text(encoding="utf-8")

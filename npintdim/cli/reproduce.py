@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, default_folder, note, say
-from npintdim.cli.many import add_many_runs
+from npintdim.cli.many import add_many_runs, estimates
 from npintdim.reproduce import REPRODUCTIONS, Work, plain, reproduction, write_report
 from npintdim.rng import check_integer
 
@@ -46,7 +46,10 @@ def run(args: argparse.Namespace) -> int:
     for one in chosen:
         began = time.perf_counter()
         folder = args.out or default_folder("reproduce", one.name, *["quick"] * args.quick)
-        work = Work(folder, backend, args.jobs, args.folder, args.progress, say, args.seed, args.cluster)
+        work = Work(
+            folder, backend, args.jobs, args.folder, args.progress, say, args.seed, args.cluster,
+            callbacks=lambda budget: [estimates(budget)],
+        )  # fmt: skip
         say(
             f"{one.name}: {one.title}; expected on two quiet cores: {one.quick_cost if args.quick else one.cost}"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
+from npintdim.events import Callback
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,6 +24,7 @@ class Work:
     folder : of everything it writes
     backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measure.measure`
     seed : of the first repetition
+    callbacks : of a measurement, given the budget of its search, 0 for a grid; see `npintdim.events`
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class Work:
     tell: Callable[[str], None] = lambda line: None
     seed: int = 0
     cluster: str | None = None
+    callbacks: Callable[[int], Sequence[Callback]] = lambda budget: ()
 
 
 @dataclass(frozen=True)

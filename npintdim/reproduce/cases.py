@@ -108,6 +108,7 @@ class Cases(Reproduction):
                 found[case.label] = measure(
                     recipe, folder, backend=work.backend,
                     jobs=work.jobs, data_folder=work.data_folder, progress=work.progress, tell=work.tell, cluster=work.cluster,
+                    callbacks=work.callbacks(0 if recipe.d else recipe.budget),
                 )  # fmt: skip
             except ValueError as error:
                 if number == len(self.cases) and not found:
