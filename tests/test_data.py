@@ -156,7 +156,9 @@ GOOD = idx_bytes(np.arange(12).reshape(2, 2, 3))
         (gzip.compress(GOOD)[:-8] + bytes(8), "truncated or damaged"),
         (GOOD, "truncated or damaged"),
         (b"<html>not found</html>", "truncated or damaged"),
-        (b"", "the magic number is 0x, but"),
+        (gzip.compress(GOOD)[:-4] + b"\xff" * 4, "truncated or damaged"),
+        (b"", "truncated or damaged"),
+        (gzip.compress(b""), "the magic number is 0x, but"),
         (
             gzip.compress(b"\x00\x00\x08\x01" + GOOD[4:]),
             r"0x00000801, but unsigned bytes in 3 dim.* need 0x00000803",
