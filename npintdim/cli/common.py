@@ -71,9 +71,7 @@ def add_command(
 def add_network(parser: Parser) -> None:
     """The options that name data, network and projection."""
     parser.add_argument(
-        "--data",
-        default="digits",
-        help="digits (default), mnist, fashion-mnist, kmnist, cifar10; also mnist+shuffled-pixels, mnist+shuffled-labels=0.5",
+        "--data", default="digits", help="digits (default), mnist, fashion-mnist, kmnist, cifar10"
     )
     parser.add_argument("--model", metavar="NET", help="784-200-200-10, lenet, lenet-as-released, ...")
     parser.add_argument(
