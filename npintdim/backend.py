@@ -153,6 +153,24 @@ def given(backend: Backend | None) -> Backend:
     return backend
 
 
+def asked(name: str | None, dtype: Any, threads: int | None) -> tuple[str, np.dtype[Any], int]:
+    """What `get_backend` is asked for, checked before anything is imported that takes time."""
+    if name is None:
+        name = "numpy" if missing("numba") else "numba"
+    if name not in NAMES:
+        raise unknown("backend", name, NAMES)
+    with suppress(TypeError):  # where NumPy has no such dtype
+        dtype = np.dtype(np.float32 if dtype is None else dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
+    if threads is not None and (int(threads) != threads or threads < 1):
+        raise ValueError(f"threads is {threads!r}: an integer ≥ 1 is needed")
+    why = missing(name)
+    if why:
+        raise ImportError(why)
+    return name, dtype, int(threads or cores())
+
+
 def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int | None = None) -> Backend:
     """Choose arrays, kernels and precision.
 
@@ -171,24 +189,12 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
     ValueError
         for an unknown name, another dtype, or threads that are not an integer ≥ 1.
     """
-    if name is None:
-        name = "numpy" if missing("numba") else "numba"
-    if name not in NAMES:
-        raise unknown("backend", name, NAMES)
-    with suppress(TypeError):  # where NumPy has no such dtype
-        dtype = np.dtype(np.float32 if dtype is None else dtype)
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
-    if threads is not None and (int(threads) != threads or threads < 1):
-        raise ValueError(f"threads is {threads!r}: an integer ≥ 1 is needed")
-    why = missing(name)
-    if why:
-        raise ImportError(why)
+    name, dtype, threads = asked(name, dtype, threads)
     kernels = {"numpy": "reference", "numba": "numba_cpu", "cupy": "cuda"}[name]
     return Backend(
         name=name,
         xp=importlib.import_module("cupy" if name == "cupy" else "numpy"),
         kernels=importlib.import_module(f"npintdim.kernels.{kernels}"),
         dtype=dtype,
-        threads=int(threads or cores()),
+        threads=threads,
     )

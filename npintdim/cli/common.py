@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from npintdim.backend import Backend, get_backend, unknown
+from npintdim.backend import Backend, asked, get_backend, unknown
 from npintdim.fileformat import write_atomically
 from npintdim.landscape import Dataset
 from npintdim.recipes import fully_connected, recipe_for
@@ -86,8 +86,8 @@ def add_network(parser: Parser) -> None:
     )
 
 
-def backend_of(args: argparse.Namespace) -> Backend:
-    """The backend that the options name.
+def wanted(args: argparse.Namespace) -> tuple[Any, ...]:
+    """What the options ask of `get_backend`.
 
     Raises
     ------
@@ -96,7 +96,12 @@ def backend_of(args: argparse.Namespace) -> Backend:
     """
     if args.dtype not in ("float32", "float64"):
         raise unknown("dtype", args.dtype, ("float32", "float64"))
-    return get_backend(args.backend, args.dtype, args.threads)
+    return asked(args.backend, args.dtype, args.threads)
+
+
+def backend_of(args: argparse.Namespace) -> Backend:
+    """The backend that the options name; see `wanted`."""
+    return get_backend(*wanted(args))
 
 
 def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:
