@@ -9,7 +9,7 @@ from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.compress import CompressedModel
 from npintdim.data import load_dataset
-from npintdim.estimate import DInt, d_int
+from npintdim.estimation.estimate import DInt, d_int
 from npintdim.initializers import HeNormal, Initializer, Zeros
 from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.layers import (
@@ -23,17 +23,17 @@ from npintdim.layers import (
     ReLU,
     Unflatten,
 )
-from npintdim.measure import Measurement, measure
+from npintdim.measuring.measure import Measurement, measure
+from npintdim.measuring.rates import RateSearch
+from npintdim.measuring.recipes import Recipe, objective_recipe, recipe_for
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import SGD, Adam, Optimizer
 from npintdim.params import ParamLayout
 from npintdim.projections import Projection, make_projection, projection_from_spec
-from npintdim.rates import RateSearch
-from npintdim.recipes import Recipe, objective_recipe, recipe_for
 from npintdim.rng import Purpose, Stream
-from npintdim.runs import RunSpec
-from npintdim.sweep import sweep
+from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.sweep import sweep
 from npintdim.toy import ToyProblem, expected_share
 from npintdim.train import Record, Run, TrainConfig, train
 

@@ -255,7 +255,7 @@ def test_measure_takes_every_option(cli):
 
 
 def test_measure_tells_a_failed_run_and_ends_with_1(cli, tmp_path, monkeypatch):
-    runs = sys.modules["npintdim.runs"]
+    runs = sys.modules["npintdim.sweeps.runs"]
     plain = runs.objective
 
     def broken(spec, backend, data):
@@ -330,7 +330,7 @@ def test_train_that_diverges_ends_with_1(cli):
 
 
 def test_train_interrupted_shows_and_saves_what_was_reached(cli, tmp_path, monkeypatch):
-    runs = sys.modules["npintdim.runs"]
+    runs = sys.modules["npintdim.sweeps.runs"]
     plain = runs.train
 
     def interrupted(landscape, start, data, config, progress, label):

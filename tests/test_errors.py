@@ -14,13 +14,13 @@ from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
 from npintdim.landscape import Batch, Dataset
 from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.mdl import certify, quantise
-from npintdim.measure import measure
+from npintdim.measuring.measure import measure
+from npintdim.measuring.recipes import Recipe
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import SGD, Adam, optimizer_from_spec
 from npintdim.params import ParamLayout
 from npintdim.projections import make_projection, projection_from_spec
-from npintdim.recipes import Recipe
 from npintdim.rng import Purpose, Stream, check_integer
 from npintdim.toy import ToyProblem
 from npintdim.train import TrainConfig, train

@@ -30,7 +30,7 @@ from npintdim.mdl.bounds import kl, kl_inverse, log_tail
 from npintdim.mdl.description import integer_bits
 from npintdim.mdl.finetune import Cooling
 from npintdim.mdl.levels import size
-from npintdim.runs import RunSpec
+from npintdim.sweeps.runs import RunSpec
 
 NUMPY = nid.get_backend("numpy")
 CASES = [

@@ -11,10 +11,10 @@ import pytest
 
 import npintdim as nid
 from npintdim.compress import CompressedModel
-from npintdim.measure import COLUMNS, compress_run, crossing_run
-from npintdim.recipes import LENET_GRIDS, MNIST, RECIPES, adam, fully_connected, model_name
-from npintdim.runs import RunSpec
-from npintdim.work import Work
+from npintdim.measuring.measure import COLUMNS, compress_run, crossing_run
+from npintdim.measuring.recipes import LENET_GRIDS, MNIST, RECIPES, adam, fully_connected, model_name
+from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.work import Work
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (10, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
@@ -160,7 +160,7 @@ def test_some_diverged_runs_are_counted(tmp_path, monkeypatch):
 
 def spoil_train(monkeypatch, which):
     """Runs with such a label end at once with status diverged."""
-    runs = sys.modules["npintdim.runs"]
+    runs = sys.modules["npintdim.sweeps.runs"]
     train = runs.train
 
     def spoiled(landscape, start, data, config, progress, label):
@@ -171,7 +171,7 @@ def spoil_train(monkeypatch, which):
 
 
 def test_if_everything_fails_the_first_failure_is_quoted(tmp_path, monkeypatch):
-    runs = sys.modules["npintdim.runs"]
+    runs = sys.modules["npintdim.sweeps.runs"]
     plain = runs.objective
 
     def broken(spec, backend, data):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from data_helpers import cifar_archive, file_of, idx_bytes
 
-from npintdim import work as work_module
 from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.data import fetch, registry
@@ -17,6 +16,7 @@ from npintdim.data.registry import IDX_NAMES, Source
 from npintdim.reproduce import REPRODUCTIONS, Work, markdown, plain, reproduction, write_report
 from npintdim.reproduce.cases import Cases
 from npintdim.reproduce.toy import TOY
+from npintdim.sweeps import work as work_module
 
 CASES = {name: one for name, one in REPRODUCTIONS.items() if isinstance(one, Cases)}
 TINY = {

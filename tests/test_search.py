@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.adaptive import pursue
 from npintdim.cli import main
-from npintdim.recipes import adam, fully_connected
-from npintdim.search import Proposal, Search, plan
-from npintdim.work import Work
+from npintdim.measuring.adaptive import pursue
+from npintdim.measuring.recipes import adam, fully_connected
+from npintdim.measuring.search import Proposal, Search, plan
+from npintdim.sweeps.work import Work
 
 BASELINE = (0.98, 0.981, 0.979)
 

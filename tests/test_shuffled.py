@@ -6,10 +6,10 @@ import pytest
 from npintdim.data import load_dataset
 from npintdim.data.shuffled import shuffled_labels, shuffled_pixels
 from npintdim.landscape import Batch, Dataset
-from npintdim.measure import measure
-from npintdim.recipes import Recipe, adam, fully_connected, recipe_for
+from npintdim.measuring.measure import measure
+from npintdim.measuring.recipes import Recipe, adam, fully_connected, recipe_for
 from npintdim.rng import Purpose, Stream
-from npintdim.runs import RunSpec
+from npintdim.sweeps.runs import RunSpec
 
 
 def numbered_pixels(channels=3):

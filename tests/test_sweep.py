@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim import executors, fileformat, runs, work
-from npintdim.runs import RunSpec
-from npintdim.sweep import Interrupted, executor
-from npintdim.work import Work
+from npintdim import fileformat
+from npintdim.sweeps import executors, runs, work
+from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.sweep import Interrupted, executor
+from npintdim.sweeps.work import Work
 
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
 FASTFOOD = {"kind": "fastfood"}

@@ -14,16 +14,24 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim import claims, forecast, records
-from npintdim.claims import Claims
-from npintdim.events import Measured, RunFailed, RunFinished, RunStarted, SearchStep, SweepStarted, Waiting
-from npintdim.forecast import Pace, pace, predict
-from npintdim.recipes import adam, fully_connected
-from npintdim.runs import RunSpec
-from npintdim.sweep import Interrupted
-from npintdim.work import Work
+from npintdim.measuring.recipes import adam, fully_connected
+from npintdim.sweeps import claims, forecast, records
+from npintdim.sweeps.claims import Claims
+from npintdim.sweeps.events import (
+    Measured,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    SearchStep,
+    SweepStarted,
+    Waiting,
+)
+from npintdim.sweeps.forecast import Pace, pace, predict
+from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.sweep import Interrupted
+from npintdim.sweeps.work import Work
 
-SWEEP = sys.modules["npintdim.sweep"]  # nid.sweep is the function
+SWEEP = sys.modules["npintdim.sweeps.sweep"]  # nid.sweep is the function
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
 SUBSPACE = RunSpec(
     "digits", MODEL, {"kind": "fastfood"}, 20, optimizer=nid.Adam(lr=0.05).spec(), epochs=2, batch_size=64,
@@ -42,7 +50,7 @@ def swept(folder, specs=SPECS, **options):
 SHARING = """
 import sys
 import npintdim as nid
-from npintdim.events import RunStarted
+from npintdim.sweeps.events import RunStarted
 recipe = nid.Recipe("digits", {"architecture": "mlp", "sizes": [64, 12, 10]}, d=(10, 20, 30, 40), epochs=20)
 started = []
 print("ready", flush=True)

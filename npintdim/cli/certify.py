@@ -12,10 +12,10 @@ from npintdim.cli.compress import choose
 from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.mdl import certify
 from npintdim.mdl.bounds import check
-from npintdim.measure import compress_run
-from npintdim.recipes import model_name
+from npintdim.measuring.measure import compress_run
+from npintdim.measuring.recipes import model_name
 from npintdim.rng import check_integer
-from npintdim.work import blas_threads
+from npintdim.sweeps.work import blas_threads
 
 PURPOSE = """\
 Bound a network's error on unseen data by the bits that describe it.

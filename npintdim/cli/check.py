@@ -14,11 +14,11 @@ from npintdim.backend import Backend
 from npintdim.checks import Check, CheckError, adjoint_matrix_check, compare, dot_test, gradient_check
 from npintdim.cli.common import add_command, add_network, backend_of, data_of, model_of, projection_of, say
 from npintdim.landscape import Batch, first
+from npintdim.measuring.recipes import model_name
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import FastfoodProjection, Projection, make_projection
-from npintdim.recipes import model_name
+from npintdim.sweeps.work import blas_threads
 from npintdim.typing import Spec
-from npintdim.work import blas_threads
 
 PURPOSE = """\
 Check gradients and adjoints: a table of ok and FAILED.

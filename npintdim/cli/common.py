@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 from npintdim.backend import Backend, asked, get_backend, unknown
 from npintdim.fileformat import write_atomically
 from npintdim.landscape import Dataset
-from npintdim.recipes import fully_connected, recipe_for
+from npintdim.measuring.recipes import fully_connected, recipe_for
+from npintdim.sweeps.work import load
 from npintdim.typing import Spec
-from npintdim.work import load
 
 READER_GONE = 141  # as shells tell of programs that end by SIGPIPE
 EVERYWHERE = """\

@@ -10,10 +10,10 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, say, writable
 from npintdim.compress import CompressedModel
-from npintdim.measure import compress_run
-from npintdim.runs import RunSpec
+from npintdim.measuring.measure import compress_run
+from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.work import load
 from npintdim.typing import Spec
-from npintdim.work import load
 
 PURPOSE = """\
 Compress a network of a measurement, without training.

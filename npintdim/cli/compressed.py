@@ -9,7 +9,7 @@ from pathlib import Path
 from npintdim.backend import Backend
 from npintdim.compress import CompressedModel
 from npintdim.landscape import Dataset
-from npintdim.work import load
+from npintdim.sweeps.work import load
 
 
 def compressed_of(file: Path, backend: Backend) -> CompressedModel:

@@ -14,8 +14,8 @@ from npintdim.backend import NAMES, cores, get_backend, missing
 from npintdim.cli.common import add_command, say
 from npintdim.data.download import VARIABLE
 from npintdim.rng import SCHEME
-from npintdim.runs import versions
-from npintdim.work import blas_threads
+from npintdim.sweeps.runs import versions
+from npintdim.sweeps.work import blas_threads
 
 PURPOSE = "Versions, backends and why not, threads, data, extras."
 EXTRAS = {

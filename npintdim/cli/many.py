@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from npintdim.cli.common import Parser, say
-from npintdim.events import Callback, Event, SweepStarted, Waiting
+from npintdim.sweeps.events import Callback, Event, SweepStarted, Waiting
 
 
 def add_many_runs(parser: Parser) -> None:

@@ -19,12 +19,12 @@ from npintdim.cli.common import (
     say,
 )
 from npintdim.cli.many import add_many_runs, estimates
-from npintdim.executors import default_jobs
-from npintdim.measure import Measurement, measure
-from npintdim.rates import RateSearch
-from npintdim.recipes import Recipe, model_name, recipe_for
-from npintdim.report import write_report
+from npintdim.measuring.measure import Measurement, measure
+from npintdim.measuring.rates import RateSearch
+from npintdim.measuring.recipes import Recipe, model_name, recipe_for
+from npintdim.measuring.report import write_report
 from npintdim.rng import check_integer
+from npintdim.sweeps.executors import default_jobs
 
 PURPOSE = """\
 Measure d_int90 of a network.

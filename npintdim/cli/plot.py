@@ -9,9 +9,9 @@ from typing import Any
 
 from npintdim.backend import unknown
 from npintdim.cli.common import add_command, backend_of, say, writable
-from npintdim.measure import Measurement
-from npintdim.recipes import model_name
-from npintdim.reload import read_measurement
+from npintdim.measuring.measure import Measurement
+from npintdim.measuring.recipes import model_name
+from npintdim.measuring.reload import read_measurement
 
 PURPOSE = """\
 Draw measurements again, from their folders.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
-from npintdim.measure import Measurement, compress_run
+from npintdim.measuring.measure import Measurement, compress_run
 from npintdim.plots.style import GREY, LOOKS, WIDTH, headline, log_x, new_figure, styled
-from npintdim.runs import RunSpec
+from npintdim.sweeps.runs import RunSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npintdim.estimate import DInt
-from npintdim.localfit import LOST
-from npintdim.measure import Measurement
+from npintdim.estimation.estimate import DInt
+from npintdim.estimation.localfit import LOST
+from npintdim.measuring.measure import Measurement
+from npintdim.measuring.recipes import model_name
 from npintdim.plots.style import BLUE, GREY, ORANGE, WIDTH, headline, log_x, new_figure, styled
-from npintdim.recipes import model_name
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from npintdim.estimate import DInt
-from npintdim.measure import Measurement
+from npintdim.estimation.estimate import DInt
+from npintdim.measuring.measure import Measurement
+from npintdim.measuring.search import half_width
 from npintdim.plots.curve import fitted, score
 from npintdim.plots.style import GREY, LOOKS, WIDTH, headline, log_x, new_figure, styled
-from npintdim.search import half_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from npintdim.estimation.means import isotonic
 from npintdim.fileformat import write_atomically
-from npintdim.means import isotonic
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
-from npintdim.events import Callback
+from npintdim.sweeps.events import Callback
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,9 +22,9 @@ class Work:
     Parameters
     ----------
     folder : of everything it writes
-    backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measure.measure`
+    backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measuring.measure.measure`
     seed : of the first repetition
-    callbacks : of a measurement, given the budget of its search, 0 for a grid; see `npintdim.events`
+    callbacks : of a measurement, given the budget of its search, 0 for a grid; see `npintdim.sweeps.events`
     """
 
     folder: Path

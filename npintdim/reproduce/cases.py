@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npintdim.architectures import model_from_spec
-from npintdim.estimate import DInt
-from npintdim.measure import Measurement, measure, read_off
-from npintdim.recipes import Recipe, model_name
-from npintdim.records import read, write
+from npintdim.estimation.estimate import DInt
+from npintdim.measuring.measure import Measurement, measure, read_off
+from npintdim.measuring.recipes import Recipe, model_name
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Work
+from npintdim.sweeps.records import read, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
 from npintdim.backend import cores
-from npintdim.runs import RunSpec
-from npintdim.work import Result, Work
+from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.work import Result, Work
 
 Results: TypeAlias = Iterator[tuple[RunSpec, Result]]
 """Every run with its result, as they finish."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from npintdim.runs import RunSpec
+from npintdim.sweeps.runs import RunSpec
 
 BEAT = 10.0  # seconds between two signs of life
 STALE = 60.0  # seconds without one after which a claim counts for nothing

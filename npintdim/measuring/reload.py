@@ -7,9 +7,9 @@ import json
 import math
 from pathlib import Path
 
-from npintdim.measure import Measurement, read_off
-from npintdim.rates import Rates, RateSearch
-from npintdim.recipes import Recipe
+from npintdim.measuring.measure import Measurement, read_off
+from npintdim.measuring.rates import Rates, RateSearch
+from npintdim.measuring.recipes import Recipe
 from npintdim.typing import Spec
 
 

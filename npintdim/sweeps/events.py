@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from npintdim.runs import RunSpec
+from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Spec
 
 
@@ -63,7 +63,7 @@ class SearchStep:
 
 @dataclass(frozen=True)
 class Measured:
-    """A measurement is complete: see `npintdim.measure.Measurement`."""
+    """A measurement is complete: see `npintdim.measuring.measure.Measurement`."""
 
     measurement: Any
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from npintdim import executors
 from npintdim._version import __version__
-from npintdim.executors import Results, stream
-from npintdim.runs import RunSpec
+from npintdim.sweeps import executors
+from npintdim.sweeps.executors import Results, stream
+from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.work import Result, Work, failed
 from npintdim.typing import Spec
-from npintdim.work import Result, Work, failed
 
 ANSWER = 5.0  # seconds within which a scheduler answers
 JOIN = 60.0  # and within which it has a worker, at first or again

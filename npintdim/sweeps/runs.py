@@ -13,7 +13,6 @@ from typing import NamedTuple
 from npintdim._version import __version__
 from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend
-from npintdim.custom import own_objective
 from npintdim.fileformat import canonical
 from npintdim.landscape import Dataset, Landscape
 from npintdim.model import Model
@@ -21,6 +20,7 @@ from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import Adam, optimizer_from_spec
 from npintdim.projections import Projection, make_projection
 from npintdim.rng import check_integer
+from npintdim.sweeps.custom import own_objective
 from npintdim.train import TrainConfig, train
 from npintdim.typing import Floats, Spec
 
@@ -41,7 +41,7 @@ class RunSpec:
 
     Parameters
     ----------
-    data : name of a data set, where its files lie does not matter; or one of `npintdim.custom.named`
+    data : name of a data set, where its files lie does not matter; or one of `npintdim.sweeps.custom.named`
     model : e.g. {"architecture": "mlp", "sizes": [64, 100, 100, 10]}; or {"objective": a name, "options": {...}}
     projection : e.g. {"kind": "fastfood", "blocks": "single"}; None trains theta itself
     d : of the subspace; None with projection None

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npintdim.backend import unknown
-from npintdim.custom import NO_DATA, named
 from npintdim.landscape import Dataset, Landscape
-from npintdim.rates import RateSearch, guess
+from npintdim.measuring.rates import RateSearch, guess
+from npintdim.measuring.search import Search
 from npintdim.rng import check_integer
-from npintdim.runs import RunSpec
-from npintdim.search import Search
+from npintdim.sweeps.custom import NO_DATA, named
+from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Spec
 
 
@@ -24,7 +24,7 @@ class Recipe:
     ----------
     data : name of a data set
     model : spec of the network; for a landscape of your own see `objective_recipe`
-    d : the grid; None for an adaptive search, see `npintdim.search`
+    d : the grid; None for an adaptive search, see `npintdim.measuring.search`
     projection : kind and options of P
     optimizer, direct_optimizer : specs, in the subspace and for the baseline
     seeds, direct_seeds : repetitions at each d, and of the baseline
@@ -36,7 +36,7 @@ class Recipe:
     at_once : runs that the search proposes at a time. It decides what is run, `jobs` does not
     rates : how both learning rates are searched before anything else, from direct_optimizer's on; None takes those
         of the optimizers
-    lr_at : d at which optimizer's rate holds, at others as `npintdim.rates.guess` says; None for one rate at every d
+    lr_at : d at which optimizer's rate holds, at others as `npintdim.measuring.rates.guess` says; None for one rate at every d
 
     Raises
     ------

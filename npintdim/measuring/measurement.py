@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from npintdim.estimate import DInt
-from npintdim.rates import Rates
-from npintdim.recipes import Recipe
+from npintdim.estimation.estimate import DInt
+from npintdim.measuring.rates import Rates
+from npintdim.measuring.recipes import Recipe
 from npintdim.typing import Floats, Spec
 
 
@@ -21,7 +21,7 @@ class Measurement:
     ----------
     recipe : what was measured
     folder : where it lies: runs/, results.csv, summary.json, report.md, and compressed networks
-    records : one per run, see `npintdim.runs.run`
+    records : one per run, see `npintdim.sweeps.runs.run`
     d_int : both readings, with the interval
     compressed : {"file", "bytes", "performance", "d", "seed"} of the network kept at the first d above the line,
         its performance measured after decoding the file; None if no d is above the line, or the landscape is your own

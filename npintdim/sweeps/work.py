@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from npintdim.backend import Backend, get_backend
-from npintdim.custom import is_own, own_data
 from npintdim.data import load_dataset
 from npintdim.data.holdout import hold_out
-from npintdim.forecast import Pace, pace, predict
 from npintdim.landscape import Dataset, first
-from npintdim.runs import RunSpec, run
+from npintdim.sweeps.custom import is_own, own_data
+from npintdim.sweeps.forecast import Pace, pace, predict
+from npintdim.sweeps.runs import RunSpec, run
 from npintdim.typing import Floats, Spec
 
 Result: TypeAlias = tuple[Spec, Floats | None]
@@ -89,7 +89,7 @@ class Work:
             self.data(spec)
 
     def pace(self, spec: RunSpec) -> Pace:
-        """See `npintdim.forecast.pace`."""
+        """See `npintdim.sweeps.forecast.pace`."""
         return pace(spec, self.engine(spec), self.data(spec))
 
     def engine(self, spec: RunSpec) -> Backend:

@@ -8,18 +8,26 @@ from itertools import chain, islice
 from pathlib import Path
 
 from npintdim.backend import get_backend
-from npintdim.claims import Claims
-from npintdim.cluster import Dask
-from npintdim.custom import processes
-from npintdim.events import Callback, RunFailed, RunFinished, RunStarted, SweepStarted, Waiting, announce
-from npintdim.executors import Executor, Joblib, Processes, Serial, active_backend, default_jobs
-from npintdim.forecast import size
 from npintdim.progress import Progress
-from npintdim.records import read, try_writing, write
 from npintdim.rng import check_integer
-from npintdim.runs import RunSpec
+from npintdim.sweeps.claims import Claims
+from npintdim.sweeps.cluster import Dask
+from npintdim.sweeps.custom import processes
+from npintdim.sweeps.events import (
+    Callback,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    SweepStarted,
+    Waiting,
+    announce,
+)
+from npintdim.sweeps.executors import Executor, Joblib, Processes, Serial, active_backend, default_jobs
+from npintdim.sweeps.forecast import size
+from npintdim.sweeps.records import read, try_writing, write
+from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.work import Work
 from npintdim.typing import Spec
-from npintdim.work import Work
 
 LOOK = 0.5  # seconds between two looks for what others have done
 
@@ -57,7 +65,7 @@ def sweep(
     progress : show it on stderr; None means only on a terminal
     label : of the progress
     cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs
-    callbacks : each gets every event of `npintdim.events`, in this process. If it raises an exception, that is told
+    callbacks : each gets every event of `npintdim.sweeps.events`, in this process. If it raises an exception, that is told
         as a warning and the sweep goes on; KeyboardInterrupt stops it
 
     Returns

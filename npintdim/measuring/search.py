@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npintdim.estimate import DInt, around_crossing, d_int
-from npintdim.localfit import SIGMAS, LocalFit, baseline_sd, misfit, slopes
-from npintdim.means import by_d, check_rule, finite, isotonic
+from npintdim.estimation.estimate import DInt, around_crossing, d_int
+from npintdim.estimation.localfit import SIGMAS, LocalFit, baseline_sd, misfit, slopes
+from npintdim.estimation.means import by_d, check_rule, finite, isotonic
 from npintdim.rng import check_integer
 from npintdim.typing import Floats
 

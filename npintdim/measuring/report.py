@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from npintdim.fileformat import write_atomically
-from npintdim.measurement import Measurement
-from npintdim.recipes import Recipe, model_name
-from npintdim.runs import RunSpec, number, versions
+from npintdim.measuring.measurement import Measurement
+from npintdim.measuring.recipes import Recipe, model_name
+from npintdim.sweeps.runs import RunSpec, number, versions
 from npintdim.typing import Spec
 
 COLUMNS = (

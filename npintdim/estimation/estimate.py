@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npintdim.localfit import LOST, LocalFit, local_fit
-from npintdim.means import by_d, check_rule, crossing, finite, isotonic
+from npintdim.estimation.localfit import LOST, LocalFit, local_fit
+from npintdim.estimation.means import by_d, check_rule, crossing, finite, isotonic
 from npintdim.rng import check_integer
 from npintdim.typing import Floats
 
@@ -135,7 +135,7 @@ def d_int(
     The paper's reading: the first tried d whose mean performance is strictly above the threshold.
 
     Ours: −log(1 − p) against log d near the crossing is a monotone curve of three numbers, fitted to all runs with
-    one noise level for all (`npintdim.localfit`); d_int is where it reaches the threshold.
+    one noise level for all (`npintdim.estimation.localfit`); d_int is where it reaches the threshold.
 
     The interval: 2.5 and 97.5 % quantiles of that d when noise level, curve and baseline are drawn again. The curve's
     bend is never taken as known, however little the runs say of it.

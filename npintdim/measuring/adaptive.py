@@ -1,4 +1,4 @@
-"""The search, run: train what `npintdim.search` proposes, until it proposes nothing."""
+"""The search, run: train what `npintdim.measuring.search` proposes, until it proposes nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from npintdim.recipes import Recipe
-from npintdim.runs import RunSpec
-from npintdim.search import plan
+from npintdim.measuring.recipes import Recipe
+from npintdim.measuring.search import plan
+from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Spec
 
 Train: TypeAlias = Callable[[Sequence[RunSpec]], list[Spec]]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from npintdim.adaptive import Train, performance
-from npintdim.estimate import d_int
-from npintdim.rates import Rates, RateSearch, best, guess, rounded
-from npintdim.recipes import Recipe
+from npintdim.estimation.estimate import d_int
+from npintdim.measuring.adaptive import Train, performance
+from npintdim.measuring.rates import Rates, RateSearch, best, guess, rounded
+from npintdim.measuring.recipes import Recipe
+from npintdim.measuring.search import plan
 from npintdim.rng import check_integer
-from npintdim.runs import RunSpec
-from npintdim.search import plan
+from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Floats, Spec
 
 
@@ -25,7 +25,7 @@ class Trials:
     Parameters
     ----------
     recipe : with `rates`
-    dtype, train : see `npintdim.adaptive.pursue`
+    dtype, train : see `npintdim.measuring.adaptive.pursue`
     """
 
     recipe: Recipe

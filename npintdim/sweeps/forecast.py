@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from npintdim.backend import Backend
 from npintdim.landscape import Batch, Dataset
-from npintdim.runs import RunSpec, objective
+from npintdim.sweeps.runs import RunSpec, objective
 from npintdim.train import batches
 
 STEPS = 8  # timed, after one that is not

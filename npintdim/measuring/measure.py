@@ -7,21 +7,21 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from npintdim.adaptive import performance, pursue
 from npintdim.backend import Backend, check_kind, get_backend
 from npintdim.compress import CompressedModel
-from npintdim.estimate import DInt, d_int
-from npintdim.events import Callback, Measured, SearchStep, announce
+from npintdim.estimation.estimate import DInt, d_int
 from npintdim.fileformat import write_atomically
-from npintdim.measurement import Measurement
-from npintdim.recipes import Recipe
-from npintdim.records import read_theta
-from npintdim.report import COLUMNS, another, as_csv, clear, summary, write_report
-from npintdim.runs import RunSpec, parts
-from npintdim.sweep import sweep
-from npintdim.tuning import choose_rates
+from npintdim.measuring.adaptive import performance, pursue
+from npintdim.measuring.measurement import Measurement
+from npintdim.measuring.recipes import Recipe
+from npintdim.measuring.report import COLUMNS, another, as_csv, clear, summary, write_report
+from npintdim.measuring.tuning import choose_rates
+from npintdim.sweeps.events import Callback, Measured, SearchStep, announce
+from npintdim.sweeps.records import read_theta
+from npintdim.sweeps.runs import RunSpec, parts
+from npintdim.sweeps.sweep import sweep
+from npintdim.sweeps.work import load
 from npintdim.typing import Spec
-from npintdim.work import load
 
 __all__ = ["COLUMNS", "Measurement", "compress_run", "crossing_run", "measure", "read_off"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from npintdim.fileformat import write_atomically
-from npintdim.runs import RunSpec
+from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Floats, Spec
 
 
