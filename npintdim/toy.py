@@ -86,10 +86,10 @@ class ToyProblem:
         L : the least loss in the subspace
         """
         zero = np.zeros((self.D, 1))
-        A = self.residual(P.astype(np.float64)) - self.residual(zero)  # sums of P's columns, (s, d)
+        AP = self.residual(P.astype(np.float64)) - self.residual(zero)  # sums of P's columns, (s, d)
         r_0 = self.residual(theta_0.astype(np.float64))
-        theta_d = np.linalg.lstsq(A, -r_0, rcond=None)[0]
-        r = r_0 + A @ theta_d
+        theta_d = np.linalg.lstsq(AP, -r_0, rcond=None)[0]
+        r = r_0 + AP @ theta_d
         return theta_d, float(r @ r)
 
 

@@ -219,6 +219,11 @@ def test_the_values_on_the_page(text, values, where):
     assert listed(call(where, text)) == expected
 
 
+def test_a_literal_in_hexadecimal_and_in_decimals_is_one_number():
+    pairs = re.findall(r"(0x1\.\w+p-?\d+) = ([\d.]+\d)", (DOCS / "random.md").read_text("utf-8"))
+    assert pairs and all(float.fromhex(binary) == float(decimal) for binary, decimal in pairs)
+
+
 SEEDS = (0, 5, 2**32 - 1, 2**64 - 1)
 SAMPLES = [
     *(f"words({seed}, {purpose}, {lane}, {start}, 9)" for seed in SEEDS
