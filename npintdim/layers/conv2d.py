@@ -28,7 +28,8 @@ class Conv2D(Layer):
               db[o] = Σ_{n,i,j} dy[n,o,i,j]
               dx[n, c, i·s+a−p, j·s+b−p] += Σ_o W[o,c,a,b] dy[n,o,i,j]
 
-    The three sums over windows are kernels (`kernels/reference/conv.py`).
+    b[o] is the bias, (a, b) a place of the kernel, s the stride, p the padding. The three sums over windows
+    are in `kernels/reference/conv.py`.
     """
 
     c_in: int

@@ -30,8 +30,9 @@ class LocallyConnected2D(Layer):
               db[o,i,j] = Σ_n dy[n,o,i,j]
               dx[n, c, i·s+a, j·s+b] += Σ_o W[i,j,o,c,a,b] dy[n,o,i,j]
 
-    With X[i,j] the windows at (i, j) as rows, (n, c·k²), and W[i,j] as (c_out, c·k²), the sums are one
-    matrix product a place: Y[i,j] = X[i,j] W[i,j]ᵀ, dW[i,j] = dY[i,j]ᵀ X[i,j], dX[i,j] = dY[i,j] W[i,j].
+    b[o,i,j] is the bias, (a, b) a place of the kernel, s the stride. With X[i,j] the windows at (i, j) as rows,
+    (n, c_in·k²), and W[i,j] as (c_out, c_in·k²), the sums are one matrix product a place:
+    Y[i,j] = X[i,j] W[i,j]ᵀ, dW[i,j] = dY[i,j]ᵀ X[i,j], dX[i,j] = dY[i,j] W[i,j].
     """
 
     c_in: int

@@ -1,6 +1,7 @@
 """Which learning rates to try: a small grid around a first guess, widened until its best lies inside.
 
-The guess in a subspace is the direct rate times sqrt(D/d) for Adam and D/d for SGD: the same length of a step in θ.
+The guess in a subspace is the direct rate times sqrt(D/d) for Adam, whose steps in θ are then as long as lr makes
+them directly, and times D/d for SGD, since P Pᵀ is (d/D) I on average: then they are the same on average.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def best(found: Mapping[float, float]) -> float:
 
 
 def guess(lr: float, optimizer: Spec, D: int, d: int) -> float:
-    """The rate for d numbers that makes steps in θ as long as lr does for D of them; P has unit columns."""
+    """The rate for d numbers with which θ moves about as with lr for all D (see above); P has unit columns."""
     return lr * (math.sqrt(D / d) if optimizer["kind"] == "adam" else D / d)
 
 
