@@ -413,11 +413,11 @@ def test_what_can_be_seen_in_an_unknown_P_is_said():
         (lambda v, p: s.explicit(v, p)[::-1], "only in order and sign"),
         (lambda v, p: s.explicit(v, p) * (-1) ** np.arange(p.D), "only in sign"),
         (lambda v, p: s.explicit(v, p)[:-1], "fn gives shape (63,), but (64,) is needed"),
-        (lambda v, p: (v, v), "fn gives 2 arrays, but 1 are needed"),
+        (lambda v, p: (v, v), "the answer must be y, but is a tuple of 2"),
         (lambda v, p: s.explicit(v, p) * np.nan, "nan against"),
         (
             lambda v, p: None,
-            "No answer at all: fn raises TypeError on D×d = 64×16, stacked: the answer is None: an array is needed",
+            "No answer at all: on D×d = 64×16, stacked the answer is None: an array is needed; is there a return?",
         ),
     ],
 )
@@ -475,7 +475,7 @@ def test_a_long_refusal_is_shortened_to_one_line():
 
     sentence = str(explain("wht", refuses))
     assert sentence.startswith("No answer at all: fn raises RuntimeError on n = 1: a shape and another ")
-    assert sentence.endswith(" ....") and "\n" not in sentence and len(sentence) < 150
+    assert sentence.endswith(" ...") and "\n" not in sentence and len(sentence) < 150
 
 
 def test_inputs_are_fresh_copies():

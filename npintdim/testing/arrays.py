@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from npintdim.checks import CheckError
 from npintdim.typing import Array, Spec
 
+NARROW = ("bfloat16", "float8")  # NumPy has no such types
 KINDS = {"float32": ">f4", "float64": ">f8", "uint32": ">u4"}  # written as hex words, most significant first
 
 
@@ -15,16 +18,33 @@ def to_numpy(answer: Any) -> Array:
     """A NumPy array of what a callable gave back.
 
     Takes numbers, nested lists, NumPy arrays, and the arrays of PyTorch (also with a gradient, also
-    on a GPU), JAX, CuPy and whoever else has `.numpy()`, `.get()`, `__array__` or `__dlpack__`.
+    on a GPU), JAX, CuPy and whoever else has `.numpy()`, `.get()`, `__array__` or `__dlpack__`. bfloat16 and float8
+    become float32, which holds them exactly.
 
     Raises
     ------
     TypeError
         if the answer is none of these.
     """
+    if isinstance(answer, list | tuple) and any(hasattr(part, "detach") for part in answer):
+        answer = [to_numpy(part) for part in answer]
+    narrow = dtype_of(answer).startswith(NARROW)
+    if narrow and hasattr(answer, "float"):
+        answer = answer.float()
+    array = _on_the_host(answer)
+    return array.astype(np.float32) if narrow else array
+
+
+def _on_the_host(answer: Any) -> Array:
     if isinstance(answer, np.ndarray | np.generic | int | float | list | tuple):
         return np.asarray(answer)
-    for name in ("detach", "cpu", "resolve_conj", "numpy"):  # PyTorch: off the graph, off the GPU
+    for name in (
+        "detach",
+        "cpu",
+        "resolve_conj",
+        "resolve_neg",
+        "numpy",
+    ):  # PyTorch: off the graph and the GPU
         if hasattr(answer, name):
             answer = getattr(answer, name)()
     if isinstance(answer, np.ndarray):
@@ -43,6 +63,47 @@ def to_numpy(answer: Any) -> Array:
         f"the answer is a {type(answer).__module__}.{type(answer).__name__}: an array is needed, with "
         ".numpy(), __array__ or __dlpack__"
     )
+
+
+def dtype_of(answer: Any) -> str:
+    """Its dtype's name in whichever library, "float32", "bfloat16", ...; "" of what has none."""
+    dtype = getattr(answer, "dtype", "")
+    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
+
+
+def too_coarse(answer: Any) -> str:
+    """Why a half-precision answer cannot be judged; empty for any other."""
+    name = dtype_of(answer)
+    if not name.startswith((*NARROW, "float16")):
+        return ""
+    return f"the answer is {name}, too coarse to tell a mistake from rounding: compute in float32 or float64 to be checked"
+
+
+def by_name(answer: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The parts of an answer: one array, or several in order or by name.
+
+    Raises
+    ------
+    CheckError
+        if they are more or fewer, or have other names.
+    """
+    if isinstance(answer, dict):
+        parts = answer
+    elif len(names) == 1 and not (isinstance(answer, tuple) and answer and np.ndim(answer[0])):
+        parts = {names[0]: answer}
+    else:  # several, or the tuple of one that a transpose by JAX or PyTorch gives
+        as_many = isinstance(answer, list | tuple) and len(answer) == len(names)
+        parts = dict(zip(names, answer, strict=True)) if as_many else {}
+    if set(parts) != set(names):
+        order = ", in this order or by name" if len(names) > 1 else ""
+        kind = (
+            f"has {', '.join(map(str, answer))}"
+            if isinstance(answer, dict)
+            else f"is a {type(answer).__name__}"
+        )
+        size = f" of {len(answer)}" if isinstance(answer, list | tuple) else ""
+        raise CheckError(f"the answer must be {', '.join(names)}{order}, but {kind}{size}")
+    return {name: parts[name] for name in names}
 
 
 def words_of(array: Array) -> str:

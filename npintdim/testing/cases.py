@@ -13,11 +13,12 @@ import numpy as np
 
 from npintdim.backend import unknown
 from npintdim.checks import CheckError
-from npintdim.testing.arrays import decode, to_numpy
+from npintdim.testing.arrays import by_name, decode, to_numpy
 from npintdim.typing import Array, Spec
 
 VERSION = 1
 LEVELS = ("given", "seeded")
+DTYPES = ("float32", "float64")
 FAMILIES = (
     "philox", "maps", "wht", "fastfood", "dense", "sparse",
     "subspace_gradient", "mlp_loss_grad", "lenet_loss_grad", "trajectory", "artefact",
@@ -126,13 +127,10 @@ class Case:
 
     def named(self, answer: Any) -> dict[str, Array]:
         """The arrays of an answer by the names of `expected`."""
-        names = list(self.expected)
-        if not isinstance(answer, dict):
-            parts = [answer] if len(names) == 1 else list(answer)
-            answer = dict(zip(names, parts, strict=True)) if len(parts) == len(names) else {}
-        if set(answer) != set(names):
-            raise CheckError(f"{self.title}: the answer must be {', '.join(names)}, in this order or by name")
-        return {name: to_numpy(answer[name]) for name in names}
+        try:
+            return {name: to_numpy(part) for name, part in by_name(answer, list(self.expected)).items()}
+        except (CheckError, TypeError) as error:
+            raise CheckError(f"{self.title}: {error}") from error
 
     @property
     def title(self) -> str:
@@ -160,10 +158,13 @@ class Case:
             allowed = f"{self.bound[name]:.2g}: {self.reason}"
         if not ok:
             place = ", ".join(str(int(i)) for i in np.unravel_index(worst, expected.shape))
+            place = f"{name}[{place}]" if place else name
+            coarse = got.dtype.kind == "f" and got.dtype.itemsize < np.dtype(self.dtype or "f4").itemsize
+            coarse_is = f" ({name} is {got.dtype}, the test in {self.dtype})" if coarse else ""
             left, right = got.reshape(-1)[worst].item(), expected.reshape(-1)[worst].item()
             raise CheckError(
-                f"{self.title}: {name}[{place}] is {left!r}, but {right!r} is expected, error "
-                f"{abs(left - right):.2g}, tolerance {allowed}. {self.formula}"
+                f"{self.title}: {place} is {left!r}, but {right!r} is expected, error "
+                f"{abs(left - right):.2g}{coarse_is}, tolerance {allowed}. {self.formula}"
             )
 
 
@@ -175,7 +176,9 @@ def _same(got: Array, expected: Array) -> Array:
     return same
 
 
-def cases(family: str, level: str | None = None, task: str | None = None) -> list[Case]:
+def cases(
+    family: str, level: str | None = None, task: str | None = None, dtype: str | None = None
+) -> list[Case]:
     """The cases of a family, in the order of its file.
 
     Parameters
@@ -183,6 +186,7 @@ def cases(family: str, level: str | None = None, task: str | None = None) -> lis
     family : one of FAMILIES
     level : "given" (the factors or the matrix are in the file), "seeded" (drawn by docs/random.md); None for both
     task : e.g. "adjoint"; "all" for all. None: P v of an operator, all of any other family
+    dtype : "float32" or "float64", only tests of this precision (and those of integers); None for both
 
     Raises
     ------
@@ -198,9 +202,16 @@ def cases(family: str, level: str | None = None, task: str | None = None) -> lis
     tasks = sorted({case.task for case in every})
     if task != "all" and task not in tasks:
         raise unknown(f"task of {family!r}", task, [*tasks, "all"])
-    found = [case for case in every if level in (None, case.level) and task in ("all", case.task)]
+    if dtype not in (None, *DTYPES):
+        raise unknown("dtype", dtype, DTYPES)
+    found = [
+        case for case in every
+        if level in (None, case.level) and task in ("all", case.task) and (dtype in (None, case.dtype) or not case.dtype)
+    ]  # fmt: skip
     if not found:
-        raise ValueError(f"family {family!r} has no case of task {task!r} at level {level!r}")
+        raise ValueError(
+            f"family {family!r} has no case of task {task!r} at level {level!r}, dtype {dtype!r}"
+        )
     return found
 
 

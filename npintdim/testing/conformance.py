@@ -14,12 +14,13 @@ def conformance(
     level: str | None = None,
     task: str | None = None,
     expected_failures: Mapping[str, str] | None = None,
+    dtype: str | None = None,
 ) -> Callable[[Any], Any]:
     """Decorator: `def test_mine(case)` runs once for every case, as parametrised pytest tests.
 
     Parameters
     ----------
-    family, level, task : as in `cases`
+    family, level, task, dtype : as in `cases`
     expected_failures : flag or id → reason. Such a case must fail, and is reported as xfailed with the
         reason; if it passes, that is a failure, so that the list stays true
 
@@ -35,7 +36,7 @@ def conformance(
     except ImportError as error:
         raise ImportError("conformance needs the pytest package: pip install pytest") from error
     reasons = dict(expected_failures or {})
-    found = cases(family, level, task)
+    found = cases(family, level, task, dtype)
     known = sorted({name for case in found for name in (*case.flags, case.id)})
     for name in reasons:
         if name not in known:

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npintdim.testing.arrays import to_numpy
+from npintdim.checks import CheckError
+from npintdim.testing.arrays import by_name, to_numpy, too_coarse
 from npintdim.testing.mistakes.table import SLACK, Problem
 from npintdim.typing import Array
 
 Answer = tuple[Array, ...]
+HALF = 2.0**-7  # of the largest entry: what half precision or TF32 inside a product may cost
+
+
+def answered(answer: Any, names: Sequence[str]) -> Answer:
+    """What a stranger's function gave, as arrays of real numbers in the order of names.
+
+    Raises
+    ------
+    CheckError
+        if something is missing, is no real number, or is in half precision.
+    TypeError
+        if something is no array.
+    """
+    parts = by_name(answer, names)
+    for name, part in parts.items():
+        if why := too_coarse(part):
+            raise CheckError(why)
+        parts[name] = to_numpy(part)
+        if parts[name].dtype.kind not in "biuf":
+            raise CheckError(f"{name} has dtype {parts[name].dtype}: real numbers are needed")
+    return tuple(parts.values())
 
 
 def arrays(answer: Any) -> Answer:
-    """An answer as NumPy arrays, one or several."""
-    if isinstance(answer, dict):
-        answer = tuple(answer.values())
+    """What a table computes, one array or several."""
     return tuple(to_numpy(part) for part in (answer if isinstance(answer, tuple) else (answer,)))
 
 
@@ -44,30 +64,40 @@ def same_bits(got: Answer, want: Answer) -> bool:
     return all(a.dtype == b.dtype and np.ascontiguousarray(a).tobytes() == b.tobytes() for a, b in pairs)
 
 
-def first_difference(title: str, got: Answer, want: Answer, slack: float = SLACK) -> str:
+def first_difference(
+    title: str, got: Answer, want: Answer, names: Sequence[str], slack: float = SLACK
+) -> str:
     """Where two answers that disagree do so first, with both numbers and their ratio."""
-    if len(got) != len(want):
-        return f"on {title} fn gives {len(got)} arrays, but {len(want)} are needed"
-    part = next(k for k in range(len(want)) if not agree(got[k : k + 1], want[k : k + 1], slack))
+    right = [agree((a,), (b,), slack) for a, b in zip(got, want, strict=True)]
+    part = right.index(False)
     a, b = got[part], want[part]
-    name = f"output {part}, " if len(want) > 1 else ""
+    name = names[part] if len(names) > 1 else ""
+    others = "".join(f"; {other} is right" for other, ok in zip(names, right, strict=True) if ok)
     if a.shape != b.shape:
-        return f"on {title} fn gives {name}shape {a.shape}, but {b.shape} is needed"
+        return (
+            f"on {title} fn gives {name}{' of ' * bool(name)}shape {a.shape}, but {b.shape} is needed{others}"
+        )
+    if a.dtype.kind != b.dtype.kind == "f":
+        return f"on {title} fn gives {a.dtype}, but floating-point numbers are needed"
     a, b = a.astype(np.float64), b.astype(np.float64)
-    error = np.abs(a - b)
+    error = np.asarray(np.abs(a - b))
     error[np.isnan(error)] = np.inf
-    wrong = error > min(1e-5 * float(np.abs(b).max()), float(error.max()) / 2)
+    wrong = np.asarray(error > min(1e-5 * float(np.abs(b).max()), float(error.max()) / 2))
     i = tuple(int(k) for k in np.argwhere(wrong)[0])
     ratio = f", ratio {a[i] / b[i]:.6g}" if b[i] else ""
-    return (
-        f"first difference on {title} at {name}[{', '.join(map(str, i))}]: {a[i]:.9g} against {b[i]:.9g}{ratio}; "
-        f"{wrong.sum()} of {wrong.size} entries differ{_pattern(a, b)}"
-    )
+    place = f"{name}[{', '.join(map(str, i))}]" if i else name
+    how_many = f"; {wrong.sum()} of {wrong.size} entries differ{_pattern(a, b)}" if i else ""
+    return f"first difference on {title} at {place}: {a[i]:.9g} against {b[i]:.9g}{ratio}{how_many}{others}"
 
 
 def _pattern(a: Array, b: Array) -> str:
     """One ratio, one size or one order of all entries says more than the first."""
-    if a.size == 1 or not np.isfinite(a).all() or not b.all():
+    if a.size == 1 or not np.isfinite(a).all():
+        return ""
+    largest = float(np.abs(a - b).max() / np.abs(b).max())
+    if largest < HALF:
+        return f", by at most {largest:.2g} of the largest entry: is there float16, bfloat16 or TF32 inside?"
+    if not b.all():
         return ""
     ratio = (a / b).reshape(-1)
     if np.allclose(ratio, ratio[0], rtol=1e-6, atol=0):
@@ -87,7 +117,7 @@ def facts_of_P(fn: Callable[[Any, Any], Any], problem: Problem) -> str:
         P = np.stack(columns, axis=1).astype(np.float64)
     except Exception:  # what it raises is reported elsewhere
         return ""
-    if P.shape != (p.D, len(v)):
+    if P.shape != (p.D, len(v)) or not np.isfinite(P).all():
         return ""
     norms = np.linalg.norm(P, axis=0)
     facts = ""

@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npintdim.backend import unknown
-from npintdim.testing.differences import Answer, agree, arrays, facts_of_P, first_difference, same_bits
+from npintdim.testing.differences import (
+    Answer,
+    agree,
+    answered,
+    arrays,
+    facts_of_P,
+    first_difference,
+    same_bits,
+)
 from npintdim.testing.mistakes import TABLES, Mistake, Problem, Table
 from npintdim.testing.mistakes.table import SLACK
 
@@ -116,18 +124,18 @@ def _diagnose(
 ) -> Explanation:
     table = TABLES[key]
     if not asked:
-        return Explanation(False, (), f"No answer at all: {refused}.")
+        return Explanation(False, (), _stopped(f"No answer at all: {refused}"))
     but = f" (not compared: {refused})" if refused else ""
     if all(agree(a.got, a.right, table.slack) for a in asked):
         return _rounding(table, asked, but) if bits else Explanation(True, (), f"Correct to rounding{but}.")
     for found in _candidates(table):
         if _gives(table, found, asked):
             says = "; and ".join(m.says for m in found)
-            return Explanation(False, tuple(m.name for m in found), f"{_begun(says)}{but}.")
+            return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     odd = next(a for a in asked if not agree(a.got, a.right, table.slack))
     facts = facts_of_P(fn, odd.problem) if fn and key[0] in OF_P and key[2] == "apply" else ""
-    where = first_difference(odd.problem.title, odd.got, odd.right, table.slack)
-    return Explanation(False, (), f"No known mistake: {where}{facts}{but}.")
+    where = first_difference(odd.problem.title, odd.got, odd.right, table.outputs, table.slack)
+    return Explanation(False, (), _stopped(f"No known mistake: {where}{facts}{but}"))
 
 
 def _key(family: str, level: str | None, task: str | None) -> tuple[str, str, str]:
@@ -146,13 +154,21 @@ def _ask(table: Table, fn: Callable[[Any, Any], Any], dtype: np.dtype[Any]) -> t
     asked, refused = [], ""
     for problem in table.problems(dtype):
         try:
-            got = arrays(fn(*problem.arguments()))
+            answer = fn(*problem.arguments())
         except Exception as error:
-            why = shorten(str(error), 80, placeholder=" ...") or "no reason given"
-            refused = refused or f"fn raises {type(error).__name__} on {problem.title}: {why}"
+            refused = refused or f"fn raises {type(error).__name__} on {problem.title}: {_why(error)}"
+            continue
+        try:
+            got = answered(answer, table.outputs)
+        except Exception as error:  # PyTorch and others have their own words for what NumPy cannot hold
+            refused = refused or f"on {problem.title} {_why(error, 160)}"
             continue
         asked.append(Asked(problem, got, _right(table, problem)))
     return asked, refused
+
+
+def _why(error: Exception, width: int = 80) -> str:
+    return shorten(str(error), width, placeholder=" ...") or "no reason given"
 
 
 def _right(table: Table, problem: Problem) -> Answer:
@@ -165,6 +181,10 @@ def _candidates(table: Table) -> Iterator[tuple[Mistake, ...]]:
     yield from ((m,) for m in (*mistakes, FLOAT32))
     yield from ((m, FLOAT32) for m in mistakes)
     yield from (pair for pair in combinations(mistakes, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
+
+
+def _stopped(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def _begun(says: str) -> str:

@@ -53,4 +53,4 @@ def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
         yield Problem(f"x {n}×{n_in}, W {n_in}×{n_out}", numbers(dtype, n, n_in), rest)
 
 
-TABLE = Table(backward, RIGHT, MISTAKES, problems)
+TABLE = Table(backward, RIGHT, MISTAKES, problems, ("dx", "dW", "db"))

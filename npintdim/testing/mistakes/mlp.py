@@ -151,4 +151,4 @@ def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
         yield Problem("-".join(map(str, sizes)), numbers(dtype, D) * 2, data(dtype, sizes, n), "loss_grad")
 
 
-TABLE = Table(loss_and_grad, RIGHT, MISTAKES, problems)
+TABLE = Table(loss_and_grad, RIGHT, MISTAKES, problems, ("loss", "grad"))

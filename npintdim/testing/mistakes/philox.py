@@ -91,4 +91,4 @@ def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
         yield Problem(f"seed {seed}, purpose {purpose}, lane {lane}, start {start}", seed, rest, "words")
 
 
-TABLE = Table(words, RIGHT, MISTAKES, problems)
+TABLE = Table(words, RIGHT, MISTAKES, problems, ("words",))

@@ -62,6 +62,7 @@ class Table:
     right : all steps
     mistakes : the likeliest first; of several that give the same numbers, the first is named
     problems : problems(dtype)
+    outputs : names of what fn gives
     slack : eps that right answers may differ by, relative to the largest entry; transforms of length 128 take
         about 5, ten steps of Adam some hundred
     """
@@ -70,6 +71,7 @@ class Table:
     right: Steps
     mistakes: tuple[Mistake, ...]
     problems: Callable[[np.dtype[Any]], Iterator[Problem]]
+    outputs: tuple[str, ...] = ("y",)
     slack: float = SLACK
 
 

@@ -62,6 +62,7 @@ SGD = Table(
         *SHARED,
     ),
     lambda dtype: _problems("sgd", ({"lr": 0.5, "momentum": 0.0}, {"lr": 0.1, "momentum": 0.9}, {"lr": 0.2, "momentum": 0.5})),
+    outputs=("path",),
     slack=2**14,
 )  # fmt: skip
 
@@ -107,6 +108,7 @@ ADAM = Table(
         {"lr": 0.0625, "beta1": 0.9, "beta2": 0.99, "eps": 1e-3}, {"lr": 0.01, "beta1": 0.8, "beta2": 0.999, "eps": 1e-8},
         {"lr": 0.02, "beta1": 0.9, "beta2": 0.95, "eps": 1e-4},
     )),
+    outputs=("path",),
     slack=2**14,
 )  # fmt: skip
 
