@@ -131,7 +131,7 @@ def fc_lenet(
 
 
 def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int, int, int], int]:
-    """In_shape and classes, checked."""
+    """in_shape and classes, checked."""
     if len(in_shape) != 3:
         raise ValueError(f"in_shape is {tuple(in_shape)}: (channels, height, width) is needed")
     classes = check_integer("classes", classes, 1)

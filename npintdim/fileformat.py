@@ -63,7 +63,7 @@ class DimensionError(FormatError):
 
 
 class LengthError(FormatError):
-    """Theta_d has not d entries."""
+    """theta_d has not d entries."""
 
 
 class CodeError(FormatError):
@@ -79,7 +79,7 @@ class FingerprintError(FormatError):
 
 
 class ThetaError(FormatError):
-    """Theta_d does not decode to the theta of the file."""
+    """theta_d does not decode to the theta of the file."""
 
 
 def canonical(spec: Any) -> bytes:

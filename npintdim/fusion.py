@@ -50,13 +50,13 @@ class Step(ABC):
 
     @abstractmethod
     def forward(self, backend: Backend, theta: Floats, x: Floats) -> tuple[Floats, Any]:
-        """Y for a batch x (n, *in_shape), and whatever `backward` needs."""
+        """y for a batch x (n, *in_shape), and whatever `backward` needs."""
 
     @abstractmethod
     def backward(
         self, backend: Backend, theta: Floats, cache: Any, dy: Floats, grad: Floats, need_dx: bool
     ) -> Floats | None:
-        """Dx (None if not needed); ∂L/∂theta is written to grad."""
+        """dx (None if not needed); ∂L/∂theta is written to grad."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Model:
         return "\n".join(f"{step.title}: {' '.join(a.name for a in step.layers)}" for step in self.steps)
 
     def init_theta(self, seed: int) -> Floats:
-        """Theta_0: every parameter by its layer's initializer, from its own lane.
+        """theta_0: every parameter by its layer's initializer, from its own lane.
 
         Returns
         -------

@@ -68,7 +68,7 @@ class SGD(Optimizer):
             raise ValueError(f"momentum is {self.momentum}: 0 ≤ momentum < 1 is needed")
 
     def start(self, theta: Floats) -> tuple[Floats, ...]:
-        """U = 0."""
+        """u = 0."""
         return (theta * 0,) if self.momentum else ()
 
     def update(
@@ -108,7 +108,7 @@ class Adam(Optimizer):
             raise ValueError(f"eps is {self.eps}: a positive number is needed")
 
     def start(self, theta: Floats) -> tuple[Floats, ...]:
-        """M = v = 0."""
+        """m = v = 0."""
         return theta * 0, theta * 0
 
     def update(

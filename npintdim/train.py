@@ -20,7 +20,7 @@ from npintdim.typing import Floats
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The paper's procedure; see docs/walkthrough for where it comes from.
+    """The paper's procedure (docs/walkthrough/05-training.md).
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch: mean training loss, performance on training and test data at its end, seconds."""
+    """One epoch: mean training loss, performance on training and test data at its end (0 if it diverged), seconds."""
 
     epoch: int
     loss: float
@@ -117,9 +117,8 @@ def train(
     state = config.optimizer.start(theta)
     reached, t = theta, 0
     status = "finished"
-    quiet = np.errstate(
-        over="ignore", invalid="ignore", divide="ignore"
-    )  # divergence is a status, not a warning
+    # Divergence is a status, not a warning.
+    quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
     try:
         with quiet, Progress(config.epochs, label, progress) as bar:
             for epoch in range(config.epochs):

@@ -92,7 +92,7 @@ def theta_of(model, dtype, seed=1):
 
 
 def through(model, theta, x, dy):
-    """Y, ∂L/∂theta and dx, all of them needed."""
+    """y, ∂L/∂theta and dx, all of them needed."""
     y, caches = model.forward(theta, x)
     grad, d = np.full(model.D, np.nan, dtype=theta.dtype), dy
     parts, places = model._of_steps(theta), model._of_steps(grad)

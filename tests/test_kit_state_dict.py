@@ -1,4 +1,4 @@
-"""Theta as a PyTorch state_dict and back: the same loss and the same gradient, entry by entry."""
+"""theta as a PyTorch state_dict and back: the same loss and the same gradient, entry by entry."""
 
 import numpy as np
 import pytest

@@ -55,9 +55,8 @@ def run(args: argparse.Namespace) -> int:
     check_integer("seed", args.seed, 0, LARGEST_SEED)
     check_integer("draws", args.draws, 1)
     backend = backend_of(args)
-    make_projection(
-        D=ToyProblem().D, d=1, seed=0, backend=backend, **projection
-    )  # refuses before a folder is made
+    # Refuses what is wrong before a folder is made.
+    make_projection(D=ToyProblem().D, d=1, seed=0, backend=backend, **projection)
     folder = writable(
         args.out
         or default_folder(

@@ -166,9 +166,8 @@ def d_int(
     reading = low = high = noise = None
     if curve is not None:
         reading = censored(np.array([curve.crossing(line)]), tried)[0]
-    if unknown := too_few(groups):
-        pass
-    elif curve is not None:
+    unknown = too_few(groups)
+    if curve is not None and not unknown:
         drawn = curve.draws(line, base, fraction if threshold is None else 0.0, draws, seed)
         low, high = (
             float(q) for q in np.quantile(censored(drawn, tried), (0.025, 0.975), method="inverted_cdf")

@@ -18,9 +18,7 @@ KAPPA = 0.5  # sd of c: a factor e in d changes the slope b by e^±KAPPA; .3 on 
 SLOPE_SD = 1.5  # sd of log b about the slope of all runs: hardly anything, but no run away
 LEVEL_SD = 10.0  # sd of a: only so that every matrix has an inverse
 PRECISION = np.array([LEVEL_SD, SLOPE_SD, KAPPA]) ** -2.0  # of the priors of (a, log b, c)
-BOUNDS = np.array([20.0, 5.0, 3.0])[
-    :, None
-]  # of a, log b and c about their priors, while Gauss–Newton finds its way
+BOUNDS = np.array([[20.0], [5.0], [3.0]])  # of a, log b, c about their priors, on Gauss–Newton's way
 SIGMAS = np.geomspace(1e-5, 1.0, 36)  # noise levels tried
 STEPS = 40
 LANE = 1 << 31  # of the bootstrap's normals

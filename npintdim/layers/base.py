@@ -36,13 +36,13 @@ class Layer(ABC):
 
     @abstractmethod
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
-        """Y for a batch x (n, *in_shape), and whatever `backward` needs."""
+        """y for a batch x (n, *in_shape), and whatever `backward` needs."""
 
     @abstractmethod
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """Dx (None if not needed) and the gradient of every parameter."""
+        """dx (None if not needed) and the gradient of every parameter."""
 
 
 @dataclass(frozen=True)

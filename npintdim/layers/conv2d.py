@@ -62,7 +62,7 @@ class Conv2D(Layer):
         return (self.c_out, h, w)
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
-        """Y = x ⋆ W + b."""
+        """y = x ⋆ W + b."""
         y: Floats = backend.kernels.conv2d_forward(x, params["W"], self.stride, self.padding, backend.threads)
         y += params["b"][:, None, None]
         return y, x
@@ -70,7 +70,7 @@ class Conv2D(Layer):
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """Dx, dW by the kernel; db = Σ dy."""
+        """dx, dW by the kernel; db = Σ dy."""
         dx, dW = backend.kernels.conv2d_backward(
             cache, params["W"], dy, self.stride, self.padding, need_dx, backend.threads
         )

@@ -27,7 +27,7 @@ class Flatten(ParameterFree):
     def forward(
         self, backend: Backend, params: dict[str, Floats], x: Floats
     ) -> tuple[Floats, tuple[int, ...]]:
-        """Y = x as rows."""
+        """y = x as rows."""
         return x.reshape(len(x), -1), x.shape
 
     def backward(
@@ -38,5 +38,5 @@ class Flatten(ParameterFree):
         dy: Floats,
         need_dx: bool = True,
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """Dx = dy in the shape of x."""
+        """dx = dy in the shape of x."""
         return dy.reshape(cache), {}

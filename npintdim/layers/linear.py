@@ -49,13 +49,13 @@ class Linear(Layer):
         return (self.n_out,)
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
-        """Y = x W + b."""
+        """y = x W + b."""
         return x @ params["W"] + params["b"], x
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """DW = xᵀ dy, db = Σ_n dy, dx = dy Wᵀ."""
+        """dW = xᵀ dy, db = Σ_n dy, dx = dy Wᵀ."""
         x = cache
         dW = x.T @ dy
         db = dy.sum(axis=0)

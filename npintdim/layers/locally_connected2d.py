@@ -98,7 +98,7 @@ class LocallyConnected2D(Layer):
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """DW[i,j] = dY[i,j]ᵀ X[i,j], db = Σ_n dy; dX[i,j] = dY[i,j] W[i,j], added up where windows overlap."""
+        """dW[i,j] = dY[i,j]ᵀ X[i,j], db = Σ_n dy; dX[i,j] = dY[i,j] W[i,j], added up where windows overlap."""
         X = cache
         dY = backend.xp.ascontiguousarray(dy.transpose(2, 3, 0, 1))
         dW = (dY.transpose(0, 1, 3, 2) @ X).reshape(params["W"].shape)

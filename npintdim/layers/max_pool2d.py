@@ -44,7 +44,7 @@ class MaxPool2D(ParameterFree):
         return (c, (h - self.size) // s + 1, (w - self.size) // s + 1)
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
-        """Y and the place of each maximum."""
+        """y and the place of each maximum."""
         s = self.stride or self.size
         y, winner = backend.kernels.max_pool_forward(x, self.size, s, backend.threads)
         return y, (winner, x.shape)
@@ -52,7 +52,7 @@ class MaxPool2D(ParameterFree):
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """Dx: every dy goes to the place of its maximum."""
+        """dx: every dy goes to the place of its maximum."""
         winner, shape = cache
         s = self.stride or self.size
         return backend.kernels.max_pool_backward(dy, winner, shape, self.size, s, backend.threads), {}

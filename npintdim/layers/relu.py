@@ -24,13 +24,13 @@ class ReLU(ParameterFree):
         return in_shape
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
-        """Y = max(x, 0)."""
+        """y = max(x, 0)."""
         y = backend.xp.maximum(x, 0)
         return y, y
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """Dx = dy · [y > 0]."""
+        """dx = dy · [y > 0]."""
         y = cache
         return dy * (y > 0), {}

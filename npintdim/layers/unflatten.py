@@ -41,11 +41,11 @@ class Unflatten(ParameterFree):
         return (self.c, self.h, self.w)
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, None]:
-        """Y = x as images."""
+        """y = x as images."""
         return x.reshape(len(x), self.c, self.h, self.w), None
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: None, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """Dx = dy as rows."""
+        """dx = dy as rows."""
         return dy.reshape(len(dy), -1), {}

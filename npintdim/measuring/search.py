@@ -177,9 +177,8 @@ def refine(
     """Where one more run narrows the interval most; nowhere, if it is narrow enough."""
     width, crossed = half_width(found), f"crossing between {low} and {high}"
     if len(good) >= FEWEST and found.low is not None and found.high is not None:
-        if (
-            width * (1 + 1 / (len(good) - 3)) <= search.precision
-        ):  # about Student's t: little noise may be luck
+        # The factor is about that of Student's t: little noise may be luck.
+        if width * (1 + 1 / (len(good) - 3)) <= search.precision:
             asked = f"as precise as asked (±{100 * search.precision:g} %)"
             return Plan((), f"d_int = {found.d:.0f} ± {100 * width:.1f} %: {asked}")
         if high - low == 1 and low <= found.low and found.high <= high:

@@ -220,7 +220,7 @@ def check_flag(name: str, value: object) -> None:
 
 
 def _columns(xp: Any, f: Callable[[Array], Floats], x: Array) -> Floats:
-    """F on a vector, or on every column of a matrix."""
+    """f on a vector, or on every column of a matrix."""
     if getattr(x, "ndim", 1) == 2:
         stacked: Floats = xp.stack([f(column) for column in x.T], axis=1)
         return stacked

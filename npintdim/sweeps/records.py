@@ -38,7 +38,7 @@ def try_writing(folder: Path, needed: int = 0) -> None:
 
 
 def write(runs: Path, spec: RunSpec, record: Spec, theta: Floats | None) -> None:
-    """Theta_d first: where a record is, its theta_d is too."""
+    """theta_d first: where a record is, its theta_d is too."""
     if theta is not None:
         buffer = io.BytesIO()
         np.save(buffer, theta, allow_pickle=False)

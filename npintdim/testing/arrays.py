@@ -49,9 +49,8 @@ def _on_the_host(answer: Any) -> Array:
             answer = getattr(answer, name)()
     if isinstance(answer, np.ndarray):
         return answer
-    if hasattr(answer, "__cuda_array_interface__") and hasattr(
-        answer, "get"
-    ):  # CuPy, whose __array__ refuses
+    # CuPy's __array__ refuses.
+    if hasattr(answer, "__cuda_array_interface__") and hasattr(answer, "get"):
         return np.asarray(answer.get())
     if hasattr(answer, "__array__"):
         return np.asarray(answer)

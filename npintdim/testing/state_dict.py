@@ -1,4 +1,4 @@
-"""Theta as a PyTorch `state_dict`, and back; arrays only, PyTorch is not needed."""
+"""theta as a PyTorch `state_dict`, and back; arrays only, PyTorch is not needed."""
 
 from __future__ import annotations
 

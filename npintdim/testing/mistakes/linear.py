@@ -12,7 +12,7 @@ from npintdim.typing import Floats
 
 
 def backward(s: Steps, x: Floats, p: Any) -> tuple[Floats, Floats, Floats]:
-    """Dx, dW, db of y = x W + b."""
+    """dx, dW, db of y = x W + b."""
     dy = s["dy"](p.dy)
     return s["dx"](dy, p.W), s["dW"](x, dy), s["db"](dy)
 

@@ -49,7 +49,7 @@ def split_transposed(theta: Floats, sizes: list[int]) -> Layers:
 
 
 def split_biases_first(theta: Floats, sizes: list[int]) -> Layers:
-    """B, then W."""
+    """b, then W."""
     layers, start = [], 0
     for n_in, n_out in pairwise(sizes):
         middle, stop = start + n_out, start + n_out + n_in * n_out
@@ -64,7 +64,7 @@ def join(grads: Layers) -> Floats:
 
 
 def softmax(z: Floats) -> Floats:
-    """Exp z / Σ exp z, of every row."""
+    """exp z / Σ exp z, of every row."""
     e = np.exp(z - z.max(axis=1, keepdims=True))
     y: Floats = e / e.sum(axis=1, keepdims=True)
     return y
@@ -136,7 +136,7 @@ MISTAKES = (
 
 
 def data(dtype: np.dtype[Any], sizes: list[int], n: int) -> dict[str, Any]:
-    """X, labels, sizes."""
+    """x, labels, sizes."""
     return {
         "x": numbers(dtype, n, sizes[0], lane=1) * 2,
         "labels": np.arange(n) * 2 % sizes[-1],

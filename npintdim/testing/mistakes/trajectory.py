@@ -70,7 +70,7 @@ SGD = Table(
 
 
 def adam(rule: Any, beta1: Any = None, beta2: Any = None, late: int = 0) -> Any:
-    """M and v as they are; rule(m, v, c1, c2, ε) is the step with lr = 1, c = 1 − β^t."""
+    """m and v as they are; rule(m, v, c1, c2, ε) is the step with lr = 1, c = 1 − β^t."""
 
     def step(g: Floats, state: Any, t: int, p: Any) -> Any:
         b1, b2 = (beta1 or (lambda p: p.beta1))(p), (beta2 or (lambda p: p.beta2))(p)
