@@ -74,7 +74,7 @@ def dot_test(P: Operator, seed: int = 0, tolerance: float | None = None) -> Chec
     ----------
     P : anything with shape, apply and adjoint
     seed : of v and g
-    tolerance : relative to ‖P v‖ ‖g‖; None for 1e-12 in float64, 1e-5 in float32
+    tolerance : relative to ‖P v‖ ‖g‖; None for 1e-12 if both are float64, else 1e-5
 
     Raises
     ------
@@ -86,7 +86,7 @@ def dot_test(P: Operator, seed: int = 0, tolerance: float | None = None) -> Chec
     v, g = direction(seed, d), direction(seed, D, lane=1)
     Pv, PTg = P.apply(send(v)), P.adjoint(send(g))
     if tolerance is None:
-        tolerance = 1e-12 if Pv.dtype == np.float64 else 1e-5
+        tolerance = 1e-12 if Pv.dtype == PTg.dtype == np.float64 else 1e-5
     Pv, PTg = host(Pv).astype(np.float64), host(PTg).astype(np.float64)
     scale = float(np.linalg.norm(Pv) * np.linalg.norm(g))
     return compare("⟨P v, g⟩ = ⟨v, Pᵀ g⟩", float(Pv @ g), float(v @ PTg), tolerance, scale)
@@ -107,7 +107,7 @@ def adjoint_matrix_check(P: Operator, tolerance: float | None = None) -> Check:
     by_apply = np.stack([host(P.apply(send(e))) for e in np.eye(d)], axis=1)
     by_adjoint = np.stack([host(P.adjoint(send(e))) for e in np.eye(D)], axis=0)
     if tolerance is None:
-        tolerance = 1e-13 if by_apply.dtype == np.float64 else 1e-6
+        tolerance = 1e-13 if by_apply.dtype == by_adjoint.dtype == np.float64 else 1e-6
     i, j = np.unravel_index(np.abs(by_apply - by_adjoint).argmax(), (D, d))
     scale = float(np.abs(by_apply).max())
     formula = f"(P e_{j})_{i} = (Pᵀ e_{i})_{j}, the worst of {D}×{d} entries"

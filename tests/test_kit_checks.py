@@ -100,7 +100,8 @@ def test_a_wrong_adjoint_is_caught(adjoint, entries):
         (P.apply, lambda g: g, r"adjoint gives shape \(80,\), but P is D×d = 80×5: \(5,\) is needed"),
         (lambda v: np.zeros(88), P.adjoint, r"apply gives shape \(88,\), but P is D×d = 80×5: \(80,\) is needed"),
         (lambda v: np.zeros(80, int), P.adjoint, "apply gives int64: floating-point numbers are needed"),
-        (lambda v: P.apply(v) * np.nan, P.adjoint, "nan against"),
+        (lambda v: P.apply(v) * np.nan, P.adjoint, r"apply gives nan at \[0\], of finite numbers"),
+        (P.apply, lambda g: P.adjoint(g).astype(np.float16), "adjoint: the answer is float16, too coarse .* or give a tolerance"),
     ],
 )  # fmt: skip
 def test_other_answers_are_said(apply, adjoint, message):
@@ -271,3 +272,83 @@ def test_the_subspace_objective_passes():
     objective = nid.SubspaceObjective(model, model.init_theta(0), P)
     batch = nid.Batch(normal(4, 6), np.array([0, 1, 2, 0]))
     check_gradient(lambda theta_d: objective.loss_and_grad(theta_d, batch), normal(7))
+
+
+# ---- what strangers give instead ----
+
+
+def test_a_column_that_is_not_finite_is_no_unit_column():
+    """No comparison with NaN holds, not even that of the worst column."""
+    with pytest.raises(CheckError, match=r"apply gives nan at \[0\], of finite numbers"):
+        check_unit_columns(lambda v: P.apply(v) * (np.nan if v[3] else 1), D, d)
+    with pytest.raises(CheckError, match=r"apply gives inf at \[7\]"):
+        check_isotropy(lambda seed: lambda v: np.where(np.arange(D) == 7, np.inf, P.apply(v)), D, d)
+
+
+def test_half_precision_needs_a_tolerance():
+    half = lambda v: (M @ v).astype(np.float16)  # noqa: E731
+    with pytest.raises(CheckError, match="apply: the answer is float16, too coarse"):
+        check_linear(half, D, d)
+    assert check_linear(half, D, d, tolerance=0.01).tolerance == 0.01
+    check_adjoint(half, lambda g: M.T @ g, D, d, tolerance=0.01)
+    check_unit_columns(half, D, d, tolerance=0.01)
+
+
+def test_a_tolerance_of_zero_is_one():
+    with pytest.raises(CheckError, match=r"tolerance 0$"):
+        check_unit_columns(lambda v: M @ v * (1 + 1e-14), D, d, tolerance=0.0)
+
+
+@pytest.mark.parametrize("entries", [False, True])
+def test_the_coarser_of_both_decides_the_tolerance(entries):
+    single = lambda g: M.T.astype(np.float32) @ g.astype(np.float32)  # noqa: E731
+    assert check_adjoint(P.apply, single, D, d, entries=entries).tolerance == 1e-5
+    with pytest.raises(CheckError, match="tolerance 1e-12"):
+        check_adjoint(P.apply, lambda g: single(g).astype(np.float64), D, d)
+
+
+def test_a_numpy_array_in_the_wrong_place_is_told():
+    for check in (
+        lambda: check_linear(lambda v: v.clone(), D, d),
+        lambda: check_gradient(lambda theta: theta.clone(), normal(d)),
+    ):
+        with pytest.raises(AttributeError) as caught:
+            check()
+        assert "`to` (torch.from_numpy, jnp.asarray)" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("loss_and_grad", "message"),
+    [
+        (lambda theta: theta.sum(), r"loss_and_grad gives a float64: the pair \(L, ∇L\) is needed"),
+        (lambda theta: (theta, theta), r"the loss has shape \(5,\): one number is needed"),
+        (lambda theta: (theta.sum() * np.nan, theta), "the loss has a nan, where θ has its entries between"),
+        (lambda theta: (theta.sum(), theta / 0), "the gradient has a -?inf"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_no_loss_and_no_gradient(loss_and_grad, message):
+    with pytest.raises(CheckError, match=message) as caught:
+        check_gradient(loss_and_grad, normal(d))
+    assert "kink" not in str(caught.value)
+
+
+def test_a_loss_that_changes_from_call_to_call_is_no_kink():
+    calls = iter(range(100))
+    with pytest.raises(
+        CheckError, match=r"the loss of one θ is .*, then .*: fix the batch, and leave out dropout"
+    ) as caught:
+        check_gradient(lambda theta: (quadratic(theta)[0] + next(calls), quadratic(theta)[1]), normal(d))
+    assert "kink" not in str(caught.value)
+
+
+def test_theta_must_be_flat():
+    with pytest.raises(ValueError, match=r"θ has shape \(2, 3\): a flat vector \(D,\) is needed"):
+        check_gradient(quadratic, np.ones((2, 3)))
+
+
+def test_isotropy_of_one_P_is_none():
+    with pytest.raises(CheckError, match="the seeds 0 to 299 all give the same P"):
+        check_isotropy(lambda seed: P.apply, D, d)
+    with pytest.raises(ValueError, match="draws is 1: at least 2 are needed"):
+        check_isotropy(lambda seed: P.apply, D, d, draws=1)

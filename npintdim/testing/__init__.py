@@ -15,9 +15,10 @@ NumPy is all that this package needs. `docs/vectors.md` has the table of what ea
 from npintdim.checks import CheckError
 from npintdim.testing.arrays import to_numpy
 from npintdim.testing.cases import FAMILIES, Case, Inputs, cases
-from npintdim.testing.checks import check_adjoint, check_gradient, check_linear, check_unit_columns
+from npintdim.testing.checks import check_adjoint, check_linear, check_unit_columns
 from npintdim.testing.conformance import conformance
 from npintdim.testing.explain import Explanation, explain
+from npintdim.testing.gradient import check_gradient
 from npintdim.testing.isotropy import check_isotropy
 from npintdim.testing.state_dict import from_state_dict, to_state_dict
 

@@ -39,9 +39,9 @@ def check_isotropy(
     Raises
     ------
     CheckError
-        with the gap, what is allowed, and the mean share beside the law's (s−d)/s.
+        with the gap, what is allowed, and the mean share beside the law's (s−d)/s; if all P are the same.
     ValueError
-        if D is too small for s groups.
+        if D is too small for s groups, or draws below 2.
 
     Notes
     -----
@@ -59,13 +59,17 @@ def check_isotropy(
     """
     a = max(1, (d + 1) // 2)
     s = d + 2 * a
+    if draws < 2:
+        raise ValueError(f"draws is {draws}: at least 2 are needed, 300 see something")
     if s > D:
         raise ValueError(f"D is {D}: at least d + 2⌈d/2⌉ = {s} rows are needed for d = {d}")
     starts = np.arange(s) * D // s
     sizes = np.diff(np.append(starts, D))
     shares = np.sort(
-        [_share(Callables(make_P(seed), same, (D, d), to), starts, sizes) for seed in range(draws)]
+        [_share(Callables(make_P(seed), same, (D, d), to, half=True), starts, sizes) for seed in range(draws)]
     )
+    if shares[0] == shares[-1]:
+        raise CheckError(f"the seeds 0 to {draws - 1} all give the same P")
     F = beta_cdf(shares, a, d / 2)
     steps = np.arange(draws + 1) / draws
     gap = float(np.maximum(F - steps[:-1], steps[1:] - F).max())
