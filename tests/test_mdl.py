@@ -134,8 +134,8 @@ def test_a_bound_holds_as_often_as_it_says():
         ((11, 10, 1), "errors is 11: 0 ≤ errors ≤ n = 10"),
         ((-1, 10, 1), "errors is -1"),
         ((0, 0, 1), "n is 0: n ≥ 1"),
-        ((0, 10, -1), "K is -1 bits"),
-        ((0, 10, math.nan), "K is nan bits"),
+        ((0, 10, -1), "ℓ is -1 bits"),
+        ((0, 10, math.nan), "ℓ is nan bits"),
         ((0, 10, 1, 0.0), "delta is 0.0: 0 < δ < 1 is needed"),
         ((0, 10, 1, 1), "delta is 1"),
     ],
@@ -369,8 +369,8 @@ def test_a_certificate_counts(trained):
     logits, _ = coded.model().forward(coded.theta(), data.train.x)
     assert found.errors == (logits.argmax(axis=1) != data.train.labels).sum()
     assert (found.n, found.test[1]) == (1297, 500)
-    assert sum(describe(coded, 8).values()) == found.K
-    assert found.bounds()["binomial"] == binomial_bound(found.errors, 1297, found.K, 0.1)
+    assert sum(describe(coded, 8).values()) == found.length
+    assert found.bounds()["binomial"] == binomial_bound(found.errors, 1297, found.length, 0.1)
     assert found.test[0] / 500 < found.bounds()["binomial"] < 0.9
 
 

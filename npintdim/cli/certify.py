@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         f"{args.source}: {model_name(compressed.network.spec())}, D = {P.D:,}, {P.kind}, d = {P.d:,}, {levels}"
     )
     paid = " + ".join(f"{name} {bits:,}" for name, bits in found.bits.items())
-    say(f"bits        {found.K:,} = {paid}")
+    say(f"bits        {found.length:,} = {paid}")
     say(
         f"training    error {found.errors / found.n:.4f}, {found.errors:,} of {found.n:,} examples of {args.data}"
     )

@@ -1,9 +1,9 @@
 """From the bits of a description to a bound on the error on unseen data (docs/description-length.md, section 4).
 
-A classifier h with a description of K(h) bits, in a prefix-free language that was fixed before the data were seen,
+A classifier h with a description of ℓ(h) bits, in a prefix-free language that was fixed before the data were seen,
 makes `errors` mistakes on n independent examples, ê = errors/n. With probability 1 − δ over the examples, each
-bound holds for all h at once, so also for the one that training chose: h may fail with probability δ·2^−K(h),
-and Σ_h 2^−K(h) ≤ 1 (Kraft).
+bound holds for all h at once, so also for the one that training chose: h may fail with probability δ·2^−ℓ(h),
+and Σ_h 2^−ℓ(h) ≤ 1 (Kraft).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ STEPS = 60  # halvings of an interval of length 1
 
 
 def binomial_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
-    """The largest e for which at most `errors` mistakes in n are not too unlikely: P(Bin(n, e) ≤ errors) ≥ δ 2^−K.
+    """The largest e for which at most `errors` mistakes in n are not too unlikely: Pr(Bin(n, e) ≤ errors) ≥ δ 2^−ℓ.
 
     Nothing is lost for one deterministic h (Langford 2005, theorem 3.3).
 
     Parameters
     ----------
     errors, n : 0 ≤ errors ≤ n examples
-    bits : K ≥ 0, of the description
+    bits : ℓ ≥ 0, of the description
     delta : δ, in (0, 1)
 
     Raises
@@ -39,7 +39,7 @@ def binomial_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> flo
 
 
 def chernoff_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
-    """The largest e with kl(ê‖e) ≤ (K ln 2 + ln 1/δ)/n, since P(Bin(n, e) ≤ ê n) ≤ exp(−n kl(ê‖e)).
+    """The largest e with kl(ê‖e) ≤ (ℓ ln 2 + ln 1/δ)/n, since Pr(Bin(n, e) ≤ ê n) ≤ exp(−n kl(ê‖e)).
 
     Parameters and errors are those of `binomial_bound`.
     """
@@ -48,7 +48,7 @@ def chernoff_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> flo
 
 
 def seeger_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
-    """The largest e with kl(ê‖e) ≤ (K ln 2 + ln(2√n/δ))/n: PAC-Bayes (Seeger 2002, Maurer 2004) for a point posterior.
+    """The largest e with kl(ê‖e) ≤ (ℓ ln 2 + ln(2√n/δ))/n: PAC-Bayes (Seeger 2002, Maurer 2004) for a point posterior.
 
     Parameters and errors are those of `binomial_bound`.
     """
@@ -57,7 +57,7 @@ def seeger_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float
 
 
 def catoni_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
-    """The least (1 − exp(−β_j ê − (K ln 2 + ln(j(j+1)/δ))/n))/(1 − exp(−β_j)) over β_j = 2^(−j/4)·16, j = 1, 2, ...
+    """The least (1 − exp(−β_j ê − (ℓ ln 2 + ln(j(j+1)/δ))/n))/(1 − exp(−β_j)) over β_j = 2^(−j/4)·16, j = 1, 2, ...
 
     The bound with one temperature β may be used for every β_j, if it is allowed the share δ/(j(j+1)) of δ
     (Catoni 2007, theorem 1.2.6; the grid is ours).
@@ -80,7 +80,7 @@ BOUNDS: dict[str, Callable[..., float]] = {
 
 
 def log_tail(k: int, n: int, e: float) -> float:
-    """ln P(Bin(n, e) ≤ k), also where it is far below what a float can hold."""
+    """ln Pr(Bin(n, e) ≤ k), also where it is far below what a float can hold."""
     from scipy.special import gammaln, xlog1py, xlogy  # slow to import
 
     if e in (0.0, 1.0):
@@ -119,11 +119,11 @@ def largest(holds: Callable[[float], bool], low: float) -> float:
 
 
 def check(errors: int, n: int, bits: float, delta: float) -> float:
-    """ln(δ·2^−K), after the numbers were looked at."""
+    """ln(δ·2^−ℓ), after the numbers were looked at."""
     check_integer("n", n, 1)
     check_integer("errors", errors, 0, n, f"0 ≤ errors ≤ n = {n}")
     if not 0 <= bits < math.inf:
-        raise ValueError(f"K is {bits} bits: a number ≥ 0 is needed")
+        raise ValueError(f"ℓ is {bits} bits: a number ≥ 0 is needed")
     if not 0 < delta < 1:
         raise ValueError(f"delta is {delta}: 0 < δ < 1 is needed")
     return math.log(delta) - bits * math.log(2)

@@ -30,13 +30,13 @@ class Certificate:
     test: tuple[int, int]
 
     @property
-    def K(self) -> int:
-        """Bits of the description."""
+    def length(self) -> int:
+        """ℓ, the bits of the description."""
         return sum(self.bits.values())
 
     def bounds(self) -> dict[str, float]:
         """By name, the sharpest first."""
-        return {name: bound(self.errors, self.n, self.K, self.delta) for name, bound in BOUNDS.items()}
+        return {name: bound(self.errors, self.n, self.length, self.delta) for name, bound in BOUNDS.items()}
 
 
 def certify(
