@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -44,10 +44,6 @@ class Optimizer(ABC):
     def spec(self) -> Spec:
         """JSON-able: kind and hyper-parameters."""
         return {"kind": type(self).__name__.lower(), **asdict(self)}
-
-    def with_lr(self, lr: float) -> Optimizer:
-        """The same rule with another learning rate."""
-        return replace(self, lr=lr)
 
 
 @dataclass(frozen=True)

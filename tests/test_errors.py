@@ -429,7 +429,7 @@ MESSAGES = {
     "lr = 0": (ValueError, "lr is 0: a positive number is needed", lambda: Adam(lr=0)),
     "lr < 0": (ValueError, "lr is -0.1: a positive number is needed", lambda: SGD(lr=-0.1)),
     "lr NaN": (ValueError, "lr is nan: a positive number is needed", lambda: SGD(lr=float("nan"))),
-    "lr infinite": (ValueError, "lr is inf: a positive number is needed", lambda: Adam().with_lr(float("inf"))),
+    "lr infinite": (ValueError, "lr is inf: a positive number is needed", lambda: Adam(float("inf"))),
     "momentum": (ValueError, "momentum is 1.0: 0 ≤ momentum < 1 is needed", lambda: SGD(momentum=1.0)),
     "beta1": (ValueError, "beta1 is 1: 0 ≤ beta1 < 1 is needed", lambda: Adam(beta1=1)),
     "beta2": (ValueError, "beta2 is -0.5: 0 ≤ beta2 < 1 is needed", lambda: Adam(beta2=-0.5)),

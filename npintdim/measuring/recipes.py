@@ -10,6 +10,7 @@ from npintdim.backend import unknown
 from npintdim.landscape import Dataset, Landscape
 from npintdim.measuring.rates import RateSearch, guess
 from npintdim.measuring.search import Search
+from npintdim.optimizers import Adam
 from npintdim.rng import check_integer
 from npintdim.sweeps.custom import NO_DATA, named
 from npintdim.sweeps.runs import RunSpec
@@ -31,6 +32,7 @@ class Recipe:
     epochs, batch_size, l2, limit_train : of every run
     fraction : the threshold is fraction × mean baseline
     threshold : an absolute one instead
+    seed : number of the first repetition, see `RunSpec`
     chance : see `d_int`
     precision, budget, first : of the search, see `Search`; the grid and `seeds` do not count then
     at_once : runs that the search proposes at a time. It decides what is run, `jobs` does not
@@ -172,7 +174,7 @@ def objective_recipe(
 
 def adam(lr: float) -> Spec:
     """Adam with the authors' β2 = 0.99."""
-    return {"kind": "adam", "lr": lr, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8}
+    return Adam(lr).spec()
 
 
 def fully_connected(*sizes: int) -> Spec:

@@ -187,10 +187,7 @@ class Projection(ABC):
         return Transposed(self)
 
     def __reduce__(self) -> tuple[Callable[..., Projection], tuple[Any, ...]]:
-        return _again, (type(self), self._arguments())
-
-    def _arguments(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return _again, (type(self), {field.name: getattr(self, field.name) for field in fields(self)})
 
 
 @dataclass(frozen=True)
