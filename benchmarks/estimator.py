@@ -3,9 +3,9 @@
     python benchmarks/estimator.py [--simulations 400] [--figure docs/img/estimator.png]
 
 One run at each d, as in a sweep without repetitions, and three of direct training; further ones, where our search asks
-for them, count as runs. The curve is the authors' of MNIST FC,
-moved by a random factor between 1/2 and 2, so that no grid is lucky. Ours chooses its d by `npintdim.measuring.search`; the others
-get a grid of 12, 24 or 48 d from 10 to 1500, log-spaced and moved with the curve by the same law.
+for them, count as runs. The curve is the authors' of MNIST FC, moved by a random factor between 1/2 and 2, so that no
+grid is lucky. Ours chooses its d by `npintdim.measuring.search`; the others get a grid of 12, 24 or 48 d from 10 to
+1500, log-spaced and moved with the curve by the same law.
 """
 
 from __future__ import annotations

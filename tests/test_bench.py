@@ -10,7 +10,7 @@ from helpers import needs_numba
 import npintdim as nid
 from npintdim import bench
 from npintdim.bench import limits, work
-from npintdim.bench.work import Work, products
+from npintdim.bench.work import Piece, products
 from npintdim.cli import main
 
 QUICK = 1e-3
@@ -50,10 +50,10 @@ def test_every_piece_of_work_is_measured(small, backend_name):
 
 def test_rates_are_per_second_and_the_nearer_limit_is_named(monkeypatch):
     pieces = [
-        Work("moves", lambda: time.sleep(0.01), bytes=1e9, flops=1.0),
-        Work("counts", lambda: time.sleep(0.01), bytes=1.0, flops=1e9),
+        Piece("moves", lambda: time.sleep(0.01), bytes=1e9, flops=1.0),
+        Piece("counts", lambda: time.sleep(0.01), bytes=1.0, flops=1e9),
     ]
-    monkeypatch.setattr(bench, "works", lambda backend: iter(pieces))
+    monkeypatch.setattr(bench, "pieces", lambda backend: iter(pieces))
     monkeypatch.setattr(bench, "copy_limit", lambda *_: 200.0)
     monkeypatch.setattr(bench, "arithmetic_limit", lambda *_: 400.0)
     copy, arithmetic, moves, counts = bench.bench(nid.get_backend("numpy"), QUICK)
@@ -91,9 +91,9 @@ def test_the_copy_limit_counts_what_is_read_and_written():
 
 def test_the_table():
     lines = [
-        bench.Measured("multiply-adds", math.nan, 0.0, 280.0, 1.0, "multiply-adds"),
-        bench.Measured("WHT", 1.25e-6, 6.0, 7.9, 0.17, "copy"),
-        bench.Measured("step", 0.00125, 2.0, 100.0, 0.4, "multiply-adds"),
+        bench.Line("multiply-adds", math.nan, 0.0, 280.0, 1.0, "multiply-adds"),
+        bench.Line("WHT", 1.25e-6, 6.0, 7.9, 0.17, "copy"),
+        bench.Line("step", 0.00125, 2.0, 100.0, 0.4, "multiply-adds"),
     ]
     header, *text = bench.table(lines)
     assert [" ".join(line.split()) for line in text] == [

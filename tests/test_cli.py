@@ -20,6 +20,7 @@ import npintdim as nid
 from npintdim.cli import COMMANDS, build_parser, main
 from npintdim.compress import CompressedModel
 from npintdim.projections import FastfoodProjection
+from npintdim.sweeps import runs
 
 SMALL = ["--model", "64-16-10", "--backend", "numpy"]
 MEASURE = [
@@ -255,7 +256,6 @@ def test_measure_takes_every_option(cli):
 
 
 def test_measure_tells_a_failed_run_and_ends_with_1(cli, tmp_path, monkeypatch):
-    runs = sys.modules["npintdim.sweeps.runs"]
     plain = runs.objective
 
     def broken(spec, backend, data):
@@ -330,7 +330,6 @@ def test_train_that_diverges_ends_with_1(cli):
 
 
 def test_train_interrupted_shows_and_saves_what_was_reached(cli, tmp_path, monkeypatch):
-    runs = sys.modules["npintdim.sweeps.runs"]
     plain = runs.train
 
     def interrupted(landscape, start, data, config, progress, label):

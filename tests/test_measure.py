@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import sys
 from dataclasses import asdict, fields, replace
 
 import numpy as np
@@ -13,6 +12,7 @@ import npintdim as nid
 from npintdim.compress import CompressedModel
 from npintdim.measuring.measure import COLUMNS, compress_run, crossing_run
 from npintdim.measuring.recipes import LENET_GRIDS, MNIST, RECIPES, adam, fully_connected, model_name
+from npintdim.sweeps import runs
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import Work
 
@@ -160,7 +160,6 @@ def test_some_diverged_runs_are_counted(tmp_path, monkeypatch):
 
 def spoil_train(monkeypatch, which):
     """Runs with such a label end at once with status diverged."""
-    runs = sys.modules["npintdim.sweeps.runs"]
     train = runs.train
 
     def spoiled(landscape, start, data, config, progress, label):
@@ -171,7 +170,6 @@ def spoil_train(monkeypatch, which):
 
 
 def test_if_everything_fails_the_first_failure_is_quoted(tmp_path, monkeypatch):
-    runs = sys.modules["npintdim.sweeps.runs"]
     plain = runs.objective
 
     def broken(spec, backend, data):

@@ -13,10 +13,10 @@ from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.data import fetch, registry
 from npintdim.data.registry import IDX_NAMES, Source
-from npintdim.reproduce import REPRODUCTIONS, Work, markdown, plain, reproduction, write_report
+from npintdim.reproduce import REPRODUCTIONS, Setting, markdown, plain, reproduction, write_report
 from npintdim.reproduce.cases import Cases
 from npintdim.reproduce.toy import TOY
-from npintdim.sweeps import work as work_module
+from npintdim.sweeps import work
 
 CASES = {name: one for name, one in REPRODUCTIONS.items() if isinstance(one, Cases)}
 TINY = {
@@ -61,9 +61,9 @@ def files(tmp_path, monkeypatch):
             (folder / name / file).write_bytes(content)
         source = Source(name, kind, (), tuple(file_of(file, content) for file, content in contents.items()))
         monkeypatch.setitem(registry.REGISTRY, name, source)
-    work_module.load.cache_clear()
+    work.load.cache_clear()
     yield folder
-    work_module.load.cache_clear()
+    work.load.cache_clear()
 
 
 def tiny(cases):
@@ -130,8 +130,8 @@ def test_projections_are_compared_with_nothing_else_different():
 def test_every_recipe_runs(name, files, tmp_path):
     cases = tiny(CASES[name] if len(CASES[name].cases) < 20 else CASES[name].quick())
     told = []
-    work = Work(tmp_path / "out", get_backend(threads=1), 1, str(files), False, told.append)
-    outcome = cases.run(work)
+    setting = Setting(tmp_path / "out", get_backend(threads=1), 1, str(files), False, told.append)
+    outcome = cases.run(setting)
     assert outcome.failed == ()
     baselines = {case.recipe.specs()[0].key for case in cases.cases}  # the same for every P
     assert outcome.runs == 2 * len(cases.cases) + len(baselines)
@@ -142,8 +142,8 @@ def test_every_recipe_runs(name, files, tmp_path):
     text = "\n".join(told)
     for case in cases.cases:
         assert case.label in text
-        assert (work.folder / case.folder / "summary.json").exists()
-    again = cases.run(work)
+        assert (setting.folder / case.folder / "summary.json").exists()
+    again = cases.run(setting)
     assert again.rows == outcome.rows
     assert again.seconds == outcome.seconds  # of the records: nothing was done again
 
@@ -151,10 +151,10 @@ def test_every_recipe_runs(name, files, tmp_path):
 def test_a_baseline_is_trained_once_for_all_projections(files, tmp_path):
     cases = tiny(CASES["mnist-fc-projections"])
     cases = replace(cases, cases=cases.cases[:2])
-    work = Work(tmp_path / "out", get_backend(threads=1), 1, str(files), False)
-    outcome = cases.run(work)
+    setting = Setting(tmp_path / "out", get_backend(threads=1), 1, str(files), False)
+    outcome = cases.run(setting)
     name = f"{cases.cases[0].recipe.specs()[0].key}.json"
-    first, second = (work.folder / case.folder / "runs" / name for case in cases.cases)
+    first, second = (setting.folder / case.folder / "runs" / name for case in cases.cases)
     assert json.loads(first.read_bytes()) == json.loads(second.read_bytes())
     assert outcome.runs == 5
 
@@ -165,7 +165,7 @@ def test_a_case_that_cannot_be_read_does_not_stop_the_others(files, tmp_path):
         cases.cases[0], recipe=replace(cases.cases[0].recipe, projection={"kind": "sparse", "density": 2.0})
     )
     outcome = replace(cases, cases=(wrong, *cases.cases[1:])).run(
-        Work(tmp_path / "out", get_backend(threads=1), 1, str(files), False)
+        Setting(tmp_path / "out", get_backend(threads=1), 1, str(files), False)
     )
     assert {row.what for row in outcome.rows} == {case.label for case in cases.cases[1:]}
     assert re.match("FC, stacked, S: density is 2.0", outcome.failed[0])
@@ -175,7 +175,7 @@ def test_a_case_that_cannot_be_read_does_not_stop_the_others(files, tmp_path):
 
 
 def test_toy(tmp_path):
-    outcome = replace(TOY, draws=40).run(Work(tmp_path, get_backend("numpy", threads=1)))
+    outcome = replace(TOY, draws=40).run(Setting(tmp_path, get_backend("numpy", threads=1)))
     ours = {row.what: row.ours for row in outcome.rows}
     for kind in ("dense", "Fastfood", "released Fastfood"):
         assert ours[f"{kind}: d_int100"] == "10"
@@ -294,8 +294,8 @@ def test_a_report_without_pictures_says_why(tmp_path):
     outcome = Outcome(
         (Row("a", 1, "b", "c", "d", "e"),), 1, 0.5, {"curve": no_matplotlib}, failed=("broken",)
     )
-    work = Work(tmp_path, get_backend("numpy", threads=1))
+    setting = Setting(tmp_path, get_backend("numpy", threads=1))
     assert "none: plots need matplotlib: pip install" in write_report(
-        TOY, outcome, work, "npintdim reproduce toy", 1.0
+        TOY, outcome, setting, "npintdim reproduce toy", 1.0
     )
     assert "**Failed:** broken" in (tmp_path / "report.md").read_text(encoding="utf-8")

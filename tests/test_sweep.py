@@ -513,7 +513,8 @@ def test_a_sweep_that_is_killed_loses_only_the_runs_it_was_at(tmp_path):
     assert again.returncode == 0, again.stderr
     assert all(path.read_bytes() == content for path, content in kept.items())
     assert len(list((tmp_path / "runs").glob("*.json"))) == 16
-    assert not list((tmp_path / "runs").glob("*.claim"))
+    # Of a run that was recorded, but not yet released when the process died, the claim stays: nobody asks for it again.
+    assert {path.stem for path in (tmp_path / "runs").glob("*.claim")} <= {path.stem for path in kept}
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the worker in /proc")

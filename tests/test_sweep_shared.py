@@ -15,7 +15,7 @@ import pytest
 
 import npintdim as nid
 from npintdim.measuring.recipes import adam, fully_connected
-from npintdim.sweeps import claims, forecast, records
+from npintdim.sweeps import claims, forecast, records, sweep
 from npintdim.sweeps.claims import Claims
 from npintdim.sweeps.events import (
     Measured,
@@ -31,7 +31,6 @@ from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.sweep import Interrupted
 from npintdim.sweeps.work import Work
 
-SWEEP = sys.modules["npintdim.sweeps.sweep"]  # nid.sweep is the function
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
 SUBSPACE = RunSpec(
     "digits", MODEL, {"kind": "fastfood"}, 20, optimizer=nid.Adam(lr=0.05).spec(), epochs=2, batch_size=64,
@@ -159,7 +158,7 @@ def test_claims_end_with_the_sweep_however_it_ends(tmp_path, monkeypatch, stop):
     def fail(*arguments):
         raise stop
 
-    monkeypatch.setattr(SWEEP, "write", fail)
+    monkeypatch.setattr(sweep, "write", fail)
     with pytest.raises(stop):
         swept(tmp_path)
     assert list((tmp_path / "runs").iterdir()) == []
@@ -320,7 +319,7 @@ def test_a_disk_without_room_is_told_before_any_run(tmp_path, monkeypatch):
 def test_events_leave_the_estimate_of_the_time_left_falling(tmp_path, monkeypatch):
     """Every run is expected to take as long as every other, and does, on a clock of its own."""
     ticks = iter(range(100))
-    monkeypatch.setattr(SWEEP, "time", SimpleNamespace(monotonic=lambda: next(ticks), sleep=time.sleep))
+    monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: next(ticks), sleep=time.sleep))
     monkeypatch.setattr(Work, "rehearse", lambda work, todo: [1.0] * len(todo))
     left = []
     swept(tmp_path, callbacks=[lambda e: left.append(e.left) if isinstance(e, RunFinished) else None])

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from npintdim.backend import Backend
 from npintdim.bench.limits import arithmetic_limit, copy_limit
 from npintdim.bench.timing import median_seconds
-from npintdim.bench.work import works
+from npintdim.bench.work import pieces
 
 FAR = 1 << 26  # bytes that no cache holds
 
 
 @dataclass(frozen=True)
-class Measured:
+class Line:
     """A line of the table.
 
     Parameters
@@ -35,7 +35,7 @@ class Measured:
     limit: str
 
 
-def bench(backend: Backend, seconds: float = 0.15) -> Iterator[Measured]:
+def bench(backend: Backend, seconds: float = 0.15) -> Iterator[Line]:
     """Measure, a line at a time: the two limits, then transforms, projections and steps.
 
     Parameters
@@ -45,23 +45,23 @@ def bench(backend: Backend, seconds: float = 0.15) -> Iterator[Measured]:
 
     Yields
     ------
-    A `Measured` for each piece of work. Its share of "copy" is that of copying as many bytes, which
+    A `Line` for each piece of work. Its share of "copy" is that of copying as many bytes, which
     therefore lie in the same cache. What is near 1 cannot be made faster by better code.
     """
     top, far = arithmetic_limit(backend, seconds), copy_limit(backend, FAR, seconds)
     arithmetic = "multiply-adds" if backend.name == "numba" else "matrix product"
-    yield Measured(f"copy of {FAR >> 20} MB", FAR / far / 1e9, far, 0.0, 1.0, "copy")
-    yield Measured(arithmetic, math.nan, 0.0, top, 1.0, arithmetic)
-    for work in works(backend):
-        once = median_seconds(backend, work.call, seconds)
-        moved, done = work.bytes / once / 1e9, work.flops / once / 1e9
-        room = min(FAR, 1 << max(14, math.ceil(math.log2(work.bytes))))
+    yield Line(f"copy of {FAR >> 20} MB", FAR / far / 1e9, far, 0.0, 1.0, "copy")
+    yield Line(arithmetic, math.nan, 0.0, top, 1.0, arithmetic)
+    for piece in pieces(backend):
+        once = median_seconds(backend, piece.call, seconds)
+        moved, done = piece.bytes / once / 1e9, piece.flops / once / 1e9
+        room = min(FAR, 1 << max(14, math.ceil(math.log2(piece.bytes))))
         shares = {"copy": moved / copy_limit(backend, room, seconds), arithmetic: done / top}
         limit = max(shares, key=lambda name: shares[name])
-        yield Measured(work.name, once, moved, done, shares[limit], limit)
+        yield Line(piece.name, once, moved, done, shares[limit], limit)
 
 
-def table(lines: Iterable[Measured]) -> Iterator[str]:
+def table(lines: Iterable[Line]) -> Iterator[str]:
     """A line of text each, as they are measured."""
     yield f"{'':30} {'time':>9} {'GB/s':>7} {'GFLOP/s':>8}  share of the limit"
     for m in lines:

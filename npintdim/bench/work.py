@@ -25,7 +25,7 @@ EXPONENTS = (10, 14, 18, 22)  # of the lengths that are transformed
 
 
 @dataclass(frozen=True)
-class Work:
+class Piece:
     """Something to time.
 
     Parameters
@@ -42,22 +42,22 @@ class Work:
     flops: float
 
 
-def works(backend: Backend) -> Iterator[Work]:
+def pieces(backend: Backend) -> Iterator[Piece]:
     """Transforms, projections and steps."""
     yield from transforms(backend)
     yield from projections(backend)
     yield from steps(backend)
 
 
-def transforms(backend: Backend) -> Iterator[Work]:
+def transforms(backend: Backend) -> Iterator[Piece]:
     """H x: n numbers read and written, n log₂ n additions."""
     for k in EXPONENTS:
         x = normal(backend, 1 << k)
         call = partial(backend.kernels.wht, x, backend.threads)
-        yield Work(f"WHT, n = 2^{k}", call, 2 * x.nbytes, len(x) * k)
+        yield Piece(f"WHT, n = 2^{k}", call, 2 * x.nbytes, len(x) * k)
 
 
-def projections(backend: Backend) -> Iterator[Work]:
+def projections(backend: Backend) -> Iterator[Piece]:
     """P v and Pᵀ g of every kind.
 
     Raises
@@ -85,11 +85,11 @@ def projections(backend: Backend) -> Iterator[Work]:
                 moved, flops = D * d * backend.dtype.itemsize, 2 * D * d
             case _:
                 moved, flops = 0, D * d
-        yield Work(f"{name}, P v", partial(P.apply, v), moved + g.nbytes, flops)
-        yield Work(f"{name}, Pᵀ g", partial(P.adjoint, g), moved + g.nbytes, flops)
+        yield Piece(f"{name}, P v", partial(P.apply, v), moved + g.nbytes, flops)
+        yield Piece(f"{name}, Pᵀ g", partial(P.adjoint, g), moved + g.nbytes, flops)
 
 
-def steps(backend: Backend) -> Iterator[Work]:
+def steps(backend: Backend) -> Iterator[Piece]:
     """A step of training as `train` does it: directly, and in a Fastfood subspace."""
     for name, net, own_d in (
         ("MLP", mlp([784, 200, 200, 10], backend), d),
@@ -100,9 +100,9 @@ def steps(backend: Backend) -> Iterator[Work]:
         subspace = SubspaceObjective(net, theta_0, P)
         moved, flops = 3 * theta_0.nbytes, 2 * EXAMPLES * products(net)
         direct = step(net, theta_0, SGD(1e-6, 0.0), backend)
-        yield Work(f"{name}, direct step", direct, moved, flops)
+        yield Piece(f"{name}, direct step", direct, moved, flops)
         projected = step(subspace, subspace.start(), Adam(1e-6), backend)
-        yield Work(f"{name}, Fastfood step, d = {own_d}", projected, moved, flops)
+        yield Piece(f"{name}, Fastfood step, d = {own_d}", projected, moved, flops)
 
 
 def products(net: Model) -> int:

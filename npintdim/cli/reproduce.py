@@ -10,7 +10,7 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, default_folder, note, say
 from npintdim.cli.many import add_many_runs, estimates
-from npintdim.reproduce import REPRODUCTIONS, Work, plain, reproduction, write_report
+from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
 from npintdim.rng import check_integer
 
 PURPOSE = """\
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     for one in chosen:
         began = time.perf_counter()
         folder = args.out or default_folder("reproduce", one.name, *["quick"] * args.quick)
-        work = Work(
+        setting = Setting(
             folder, backend, args.jobs, args.folder, args.progress, say, args.seed, args.cluster,
             callbacks=lambda budget: [estimates(budget)],
         )  # fmt: skip
@@ -56,10 +56,12 @@ def run(args: argparse.Namespace) -> int:
         for line in one.left_out():
             say(f"--quick leaves out: {line}")
         say(f"results in {folder}")
-        outcome = one.run(work)
+        outcome = one.run(setting)
         wall = time.perf_counter() - began
         pictures = (
-            write_report(one, outcome, work, args.typed, wall) if outcome.rows else "none: nothing was read"
+            write_report(one, outcome, setting, args.typed, wall)
+            if outcome.rows
+            else "none: nothing was read"
         )
         if outcome.rows:
             say(f"\n{plain(outcome.rows)}\n")

@@ -38,7 +38,8 @@ class Recipe:
     at_once : runs that the search proposes at a time. It decides what is run, `jobs` does not
     rates : how both learning rates are searched before anything else, from direct_optimizer's on; None takes those
         of the optimizers
-    lr_at : d at which optimizer's rate holds, at others as `npintdim.measuring.rates.guess` says; None for one rate at every d
+    lr_at : d at which optimizer's rate holds, at others as `npintdim.measuring.rates.guess` says; None for
+        one rate at every d
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The paper's table, recipe by recipe: `npintdim reproduce NAME`, one readable file each."""
 
 from npintdim.backend import unknown
-from npintdim.reproduce.base import Outcome, Reproduction, Row, Work, markdown, plain
+from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting, markdown, plain
 from npintdim.reproduce.cifar10 import CIFAR10_FC, CIFAR10_LENET
 from npintdim.reproduce.fc_nets import FC_NETS
 from npintdim.reproduce.lenet_variants import LENET_VARIANTS
@@ -37,5 +37,5 @@ def reproduction(name: str, quick: bool = False) -> Reproduction:
 
 
 __all__ = [
-    "REPRODUCTIONS", "Outcome", "Reproduction", "Row", "Work", "markdown", "plain", "reproduction", "write_report",
+    "REPRODUCTIONS", "Outcome", "Reproduction", "Row", "Setting", "markdown", "plain", "reproduction", "write_report",
 ]  # fmt: skip

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Work:
+class Setting:
     """Where and how a reproduction is run.
 
     Parameters
     ----------
     folder : of everything it writes
-    backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measuring.measure.measure`
+    backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measure`
     seed : of the first repetition
     callbacks : of a measurement, given the budget of its search, 0 for a grid; see `npintdim.sweeps.events`
     """
@@ -113,7 +113,7 @@ class Reproduction(ABC):
         """Every number that decides the outcome, a line each."""
 
     @abstractmethod
-    def run(self, work: Work) -> Outcome:
+    def run(self, setting: Setting) -> Outcome:
         """Do it; what is on disk is not done again."""
 
 

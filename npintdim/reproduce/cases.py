@@ -13,7 +13,7 @@ from npintdim.architectures import model_from_spec
 from npintdim.estimation.estimate import DInt
 from npintdim.measuring.measure import Measurement, measure, read_off
 from npintdim.measuring.recipes import Recipe, model_name
-from npintdim.reproduce.base import Outcome, Reproduction, Row, Work
+from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.sweeps.records import read, write
 
 if TYPE_CHECKING:
@@ -94,30 +94,31 @@ class Cases(Reproduction):
         """The recipes in full, one a line."""
         return [f"{case.label}: {json.dumps(asdict(case.recipe), ensure_ascii=False)}" for case in self.cases]
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, setting: Setting) -> Outcome:
         """Measure every case; one that cannot be read does not stop the others."""
         found: dict[str, Measurement] = {}
         failed: list[str] = []
         for number, case in enumerate(self.cases, start=1):
-            work.tell(
+            setting.tell(
                 f"\n[{number}/{len(self.cases)}] {case.label}: {model_name(case.recipe.model)}, D = {case.D:,}"
             )
-            recipe, folder = replace(case.recipe, seed=work.seed), work.folder / case.folder
-            borrow_baseline(recipe, folder, [work.folder / other.folder for other in self.cases])
+            recipe, folder = replace(case.recipe, seed=setting.seed), setting.folder / case.folder
+            borrow_baseline(recipe, folder, [setting.folder / other.folder for other in self.cases])
             try:
                 found[case.label] = measure(
-                    recipe, folder, backend=work.backend,
-                    jobs=work.jobs, data_folder=work.data_folder, progress=work.progress, tell=work.tell, cluster=work.cluster,
-                    callbacks=work.callbacks(0 if recipe.d else recipe.budget),
+                    recipe, folder, backend=setting.backend,
+                    jobs=setting.jobs, data_folder=setting.data_folder, cluster=setting.cluster,
+                    progress=setting.progress, tell=setting.tell,
+                    callbacks=setting.callbacks(0 if recipe.d else recipe.budget),
                 )  # fmt: skip
             except ValueError as error:
                 if number == len(self.cases) and not found:
                     raise  # nothing worked: it is the input
                 failed.append(f"{case.label}: {error}")
-                work.tell(f"not read: {error}")
+                setting.tell(f"not read: {error}")
                 continue
             failed += [f"{case.label}: {r['error']}" for r in found[case.label].failed]
-            work.tell(found[case.label].d_int.summary())
+            setting.tell(found[case.label].d_int.summary())
         rows = [
             row for case in self.cases if case.label in found for row in self.rows(case, found[case.label])
         ]

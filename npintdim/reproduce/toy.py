@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.phase import least_shares
-from npintdim.reproduce.base import Outcome, Reproduction, Row, Work
+from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.toy import ToyProblem
 from npintdim.typing import Floats, Spec
 
@@ -49,16 +49,16 @@ class Toy(Reproduction):
             str(PROJECTIONS),
         ]
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, setting: Setting) -> Outcome:
         """Draw, and compare with the law."""
-        work.folder.mkdir(parents=True, exist_ok=True)  # noticed before the draws, if it cannot be
+        setting.folder.mkdir(parents=True, exist_ok=True)  # noticed before the draws, if it cannot be
         toy, began = ToyProblem(), perf_counter()
-        double = replace(work.backend, dtype=np.dtype(np.float64))
+        double = replace(setting.backend, dtype=np.dtype(np.float64))
         rows: list[Row] = []
         pictures: dict[str, Any] = {}
         for name, projection in PROJECTIONS.items():
-            work.tell(f"{name}: {self.draws} draws at each of {len(DS)} d")
-            shares = least_shares(projection, DS, self.draws, work.seed, double, toy)
+            setting.tell(f"{name}: {self.draws} draws at each of {len(DS)} d")
+            shares = least_shares(projection, DS, self.draws, setting.seed, double, toy)
             rows += [
                 Row(f"{name}: d_int100", toy.D, "loss 0 in every draw", "10", str(smallest(shares)), ""),
                 Row(f"{name}: law", toy.D, "Beta((10−d)/2, d/2), worst d < 10", "–", law(shares, toy.s),

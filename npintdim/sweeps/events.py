@@ -63,7 +63,7 @@ class SearchStep:
 
 @dataclass(frozen=True)
 class Measured:
-    """A measurement is complete: see `npintdim.measuring.measure.Measurement`."""
+    """A measurement is complete: see `npintdim.Measurement`."""
 
     measurement: Any
 
