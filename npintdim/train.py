@@ -132,7 +132,7 @@ def train(
                     total = total + loss * max(1, len(batch))
                     n += max(1, len(batch))
                 mean = float(total) / n
-                scores = measure(landscape, theta, data, config) if math.isfinite(mean) else None
+                scores = performances(landscape, theta, data, config) if math.isfinite(mean) else None
                 if scores is None:
                     records.append(Record(epoch, mean, 0.0, 0.0, time.perf_counter() - began))
                     status = "diverged"
@@ -161,7 +161,7 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
         yield Batch(x.take(own, axis=0), labels[own], step + i)
 
 
-def measure(
+def performances(
     landscape: Landscape, theta: Floats, data: Dataset | None, config: TrainConfig
 ) -> tuple[float, float] | None:
     """Performance on (the first examples of) the training data, and on all test data.
