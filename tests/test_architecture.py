@@ -1,6 +1,7 @@
 """The floors of the package: what may import what, what may be imported at all, how long a file may be."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -146,6 +147,12 @@ def test_a_broken_rule_is_noticed(file, text, complaint):
 
 def test_the_table_has_every_name_once():
     assert sum(map(len, FLOORS)) == len(FLOOR)
+
+
+def test_the_page_of_the_files_has_the_same_rows():
+    page = (Path(__file__).parents[1] / "docs" / "files.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    assert [re.findall(r"`(\w+)`", row) for row in rows] == FLOORS
 
 
 def test_importing_the_package_is_cheap():
