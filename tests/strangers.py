@@ -86,6 +86,23 @@ def transposed(v, p):
     return np.concatenate(y)[: p.D]
 
 
+def one_for_all(name):
+    """Block 0's B, Π, G or S in every block."""
+
+    def f(v, p):
+        factor = {"B": p.B, "Pi": p.Pi, "G": p.G, "S": p.S}[name]
+        n = p.G.shape[1]
+        for b in range(1, len(p.G)):
+            if name == "S":
+                part = factor[b * n : (b + 1) * n]
+                part[:] = factor[: len(part)]
+            else:
+                factor[b] = factor[0]
+        return explicit(v, p)
+
+    return f
+
+
 def all_positive(v, p):
     return np.abs(fastfood_matrix(*p.arrays, p.D))[:, : len(v)] @ v
 
@@ -312,21 +329,27 @@ def my_philox(swap_key=False, rounds=10, ahead=0):
 # ---- networks and optimizers in PyTorch, with its autograd ----
 
 
-def torch_mlp(reduction="mean", before_loss=None, torchs_order=False):
+def torch_mlp(reduction="mean", before_loss=None, torchs_order=False, loss=None):
     """fn(theta, p) → (loss, gradient); torchs_order: θ is torch.nn.utils.parameters_to_vector of the module."""
 
     def fn(theta, p):
         import torch
 
         t = torch.from_numpy(theta).requires_grad_()
-        loss = torch_mlp_loss(t, p, reduction, before_loss, torchs_order)
-        loss.backward()
-        return loss, t.grad
+        L = torch_mlp_loss(t, p, reduction, before_loss, torchs_order, loss)
+        L.backward()
+        return L, t.grad
 
     return fn
 
 
-def torch_mlp_loss(theta, p, reduction="mean", before_loss=None, torchs_order=False):
+def nll_of_softmax(x, labels, reduction):
+    import torch
+
+    return torch.nn.functional.nll_loss(x.softmax(1), labels, reduction=reduction)
+
+
+def torch_mlp_loss(theta, p, reduction="mean", before_loss=None, torchs_order=False, loss=None):
     import torch
 
     x, start = torch.from_numpy(p.x), 0
@@ -338,7 +361,7 @@ def torch_mlp_loss(theta, p, reduction="mean", before_loss=None, torchs_order=Fa
         if i < len(p.sizes) - 1:
             x = x.relu()
     x = before_loss(x) if before_loss else x
-    return torch.nn.functional.cross_entropy(x, torch.from_numpy(p.labels), reduction=reduction)
+    return (loss or torch.nn.functional.cross_entropy)(x, torch.from_numpy(p.labels), reduction=reduction)
 
 
 def torch_path(optimizer, before_loss=None):

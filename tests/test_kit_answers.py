@@ -156,3 +156,9 @@ def test_what_is_no_array_is_told_with_the_case():
         CheckError, match=r"fastfood-given-apply-.* the answer is None: .* is there a return\?"
     ):
         case_of("fastfood").check(lambda v, p: None)
+
+
+def test_an_input_that_is_not_there_is_told():
+    assert "p has no 'Q': it has arrays, task, B, Pi, G, S, D, d, blocks" in str(
+        explain("fastfood", lambda v, p: p.Q)
+    )

@@ -233,6 +233,8 @@ def test_a_kink_is_called_one():
 def test_float32_is_refused():
     with pytest.raises(TypeError, match="theta has dtype float32"):
         check_gradient(quadratic, normal(d, dtype=np.float32))
+    with pytest.raises(TypeError, match="theta has dtype int64"):
+        check_gradient(lambda theta: theta.clone(), np.arange(5))
     with pytest.raises(TypeError, match="the loss is float32: a gradient check needs float64"):
         check_gradient(lambda theta: (np.float32(1), theta), normal(d))
 

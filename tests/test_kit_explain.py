@@ -12,7 +12,7 @@ from scipy.linalg import hadamard
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.testing import cases, explain
+from npintdim.testing import FAMILIES, cases, explain
 from npintdim.testing.explain_answers import explained
 from npintdim.testing.mistakes import TABLES
 
@@ -74,12 +74,123 @@ def unnormalised(z, D):
     return z
 
 
+def gram_schmidt(P):
+    columns = []
+    for x in P.astype(np.float64).T:
+        x = x - sum((x @ c) * c for c in columns)
+        columns.append(x / np.linalg.norm(x))
+    return np.array(columns).T
+
+
+def by_rows(P):
+    return P / np.linalg.norm(P, axis=1, keepdims=True)
+
+
+def drawn(p):
+    """Normals of docs/random.md, without their norm."""
+    return (
+        np.stack([nid.Stream(p.seed, nid.Purpose.DENSE, j).normals(p.D) for j in range(p.d)], axis=1) / 2**20
+    )
+
+
 def adjoint(f):
     def fn():
         torch = pytest.importorskip("torch", reason="PyTorch is not installed: strangers may write in it")
         return lambda g, p: f(torch.from_numpy(g), *map(torch.from_numpy, p.arrays), p.d)
 
     return fn
+
+
+def transpose(fn):
+    """Pᵀ g by the columns P e_j of a stranger's P."""
+    return lambda g, p: np.stack([fn(e, p) for e in np.eye(p.d, dtype=g.dtype)], axis=1).T @ g
+
+
+def sparse_adjoint(value=lambda values, nnz: values, assign=False):
+    """Pᵀ g, an entry after the other; value(±1/√nnz_j, nnz_j) is what stands in P."""
+
+    def fn(g, p):
+        y = np.zeros(p.d, g.dtype)
+        for j in range(p.d):
+            first, last = p.indptr[j], p.indptr[j + 1]
+            for k in range(first, last):
+                term = value(p.values[k], last - first) * g[p.rows[k]]
+                y[j] = term if assign else y[j] + term
+        return y
+
+    return fn
+
+
+def chain_rule(change=lambda z, p, jax: p, gradient=None):
+    """JAX's own, of ½ Σ λ (θ_0 + P z − t)²."""
+
+    def make():
+        jax = pytest.importorskip("jax", reason="JAX is not installed: strangers may write in it")
+
+        def fn(theta_d, p):
+            with jax.enable_x64(True):
+                a = SimpleNamespace(
+                    **{name: jax.numpy.asarray(x) for name, x in vars(p).items() if isinstance(x, np.ndarray)}
+                )
+
+                def loss(z):
+                    q = change(z, a, jax)
+                    return 0.5 * jax.numpy.sum(q.curvature * (q.theta_0 + q.P @ z - q.target) ** 2)
+
+                L, grad = jax.value_and_grad(loss)(jax.numpy.asarray(theta_d))
+                return L, np.asarray(gradient(grad, a) if gradient else grad)
+
+        return fn
+
+    return make
+
+
+def at_theta_0(grad, a):
+    return a.P.T @ (a.curvature * (a.theta_0 - a.target))
+
+
+def by_pinv(grad, a):
+    return np.linalg.pinv(np.asarray(a.P)) @ np.linalg.pinv(np.asarray(a.P).T) @ np.asarray(grad)
+
+
+def changed(**of):
+    return lambda z, a, jax: SimpleNamespace(**vars(a) | {name: f(a) for name, f in of.items()})
+
+
+def torch_steps(*wrong, adam=True):
+    """Ten steps as PyTorch's users write them, with mistakes."""
+
+    def make():
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed: strangers may write in it")
+
+        def fn(theta_0, p):
+            start, P = torch.from_numpy(theta_0), torch.from_numpy(p.P)
+            if "weights only" in wrong:
+                P[[*range(12, 16), *range(24, 26)]] = 0  # the biases of 3-4-2
+            z = torch.zeros(P.shape[1], dtype=start.dtype, requires_grad=True)
+            if adam:
+                betas = (0.9, 0.999) if "default betas" in wrong else (p.beta1, p.beta2)
+                kind = torch.optim.AdamW if "AdamW" in wrong else torch.optim.Adam
+                optimizer = kind([z], lr=p.lr, betas=betas, eps=1e-8 if "default eps" in wrong else p.eps)
+            else:
+                optimizer = torch.optim.SGD([z], lr=p.lr, momentum=p.momentum)
+            rows = []
+            for _ in range(10):
+                if "no zero_grad" not in wrong:
+                    optimizer.zero_grad()
+                theta = start + P @ z
+                h = (torch.from_numpy(p.x) @ theta[:12].view(3, 4) + theta[12:16]).relu()
+                logits = h @ theta[16:24].view(4, 2) + theta[24:]
+                torch.nn.functional.cross_entropy(logits, torch.from_numpy(p.labels)).backward()
+                optimizer.step()
+                rows.append(z.detach() if "kept as they are" in wrong else z.detach().clone())
+                if "start moves" in wrong:
+                    start = (start + P @ z).detach()
+            return torch.stack(rows)
+
+        return fn
+
+    return make
 
 
 def softmax(x):
@@ -127,6 +238,41 @@ WRONG = {  # family, level, task; fn, made when asked for; the names of the mist
     "port, per layer": ("projection", None, None, just(projection(per_layer)), ("normalised per tensor",), "over all D rows"),
     "port, rows": ("projection", None, None, just(projection(lambda g, p: (g.T / np.linalg.norm(g, axis=1)).T)), ("rows normalised",), "axis 0"),
     "port, Fortran": ("dense", "given", None, just(lambda v, p: np.reshape(p.P.ravel(), p.P.shape, order="F") @ v), ("column-major",), "C order"),
+    "adjoint, one B": ("fastfood", "given", "adjoint", just(transpose(s.one_for_all("B"))), ("one B for all",), "each has its own"),
+    "numpy, one S": ("fastfood", None, None, just(s.one_for_all("S")), ("one S for all",), "block 0's S"),
+    "numpy, √d": ("fastfood", None, None, just(lambda v, p: s.explicit(v, p) * math.sqrt(p.d)), ("scale √d",), "√d times too large"),
+    "seeded adjoint, no norm": ("fastfood", "seeded", "adjoint", just(transpose(s.seeded(unnormalised))), ("missing column norm",), "divide the normals"),
+    "seeded adjoint, S always": ("fastfood", "seeded", "adjoint", just(transpose(
+        s.seeded(lambda z, D: z / s.column_norm(z, D), S="always"))), ("S extra",), "signs=False"),
+    "seeded adjoint, mean": ("fastfood", "seeded", "adjoint", just(lambda g, p: transpose(
+        s.seeded(lambda z, D: z / s.column_norm(z, D)))(g, p) / p.D), ("scale 1/D",), "the chain rule sums"),
+    "dense adjoint, pinv": ("dense", "given", "adjoint", just(lambda g, p: np.linalg.pinv(p.P) @ g), ("pseudo-inverse",), "the chain rule has Pᵀ g alone"),
+    "dense adjoint, QR": ("dense", "given", "adjoint", just(lambda g, p: gram_schmidt(p.P).T @ g), ("orthonormalised",), "only scales"),
+    "dense adjoint, mean": ("dense", "given", "adjoint", just(lambda g, p: (p.P * g[:, None]).mean(0)), ("scale 1/D",), "the chain rule sums"),
+    "dense adjoint, Fortran and √D": ("dense", "given", "adjoint", just(
+        lambda g, p: math.sqrt(len(g)) * np.reshape(p.P.ravel(), p.P.shape, order="F").T @ g), ("column-major", "scale √D"), "; and "),
+    "dense seeded adjoint, rows": ("dense", "seeded", "adjoint", just(lambda g, p: by_rows(drawn(p)).T @ g), ("rows normalised",), "axis 0"),
+    "dense seeded adjoint, no norm": ("dense", "seeded", "adjoint", just(lambda g, p: drawn(p).T @ g), ("missing column norm",), "divide column j"),
+    "sparse adjoint, =": ("sparse", "given", "adjoint", just(sparse_adjoint(assign=True)), ("one entry a column",), "index_add_"),
+    "sparse adjoint, ±1": ("sparse", "given", "adjoint", just(sparse_adjoint(lambda v, nnz: np.sign(v))), ("missing column norm",), "1/√nnz_j"),
+    "sparse adjoint, mean": ("sparse", "given", "adjoint", just(sparse_adjoint(lambda v, nnz: v / nnz)), ("mean over a column",), "their sum"),
+    "jax, θ_0": ("subspace_gradient", None, None, chain_rule(changed(theta_0=lambda a: 0 * a.theta_0)), ("θ_0 forgotten",), "θ = θ_0 + P θ_d"),
+    "jax, stop_gradient": ("subspace_gradient", None, None, chain_rule(
+        lambda z, a, jax: SimpleNamespace(**vars(a) | {"P": 0 * a.P, "theta_0": jax.lax.stop_gradient(a.theta_0 + a.P @ z)})),
+        ("gradient cut off",), "stop_gradient"),
+    "jax, linearised": ("subspace_gradient", None, None, chain_rule(gradient=at_theta_0), ("gradient at θ_0",), "at θ = θ_0 + P θ_d"),
+    "jax, no ½": ("subspace_gradient", None, None, chain_rule(changed(curvature=lambda a: 2 * a.curvature)), ("no ½",), "½"),
+    "jax, mean": ("subspace_gradient", None, None, chain_rule(changed(curvature=lambda a: a.curvature / len(a.P))), ("mean for sum",), "they are sums"),
+    "jax, least squares": ("subspace_gradient", None, None, chain_rule(gradient=by_pinv), ("pseudo-inverse",), "least squares"),
+    "torch, no zero_grad": ("trajectory", "given", "sgd", torch_steps("no zero_grad", adam=False), ("gradients add up",), "zero_grad"),
+    "torch, not cloned": ("trajectory", "given", "sgd", torch_steps("kept as they are", adam=False), ("rows are one array",), "copy it"),
+    "torch, start moves": ("trajectory", "given", "sgd", torch_steps("start moves", adam=False), ("θ_0 moves",), "frozen"),
+    "torch, weights only": ("trajectory", "given", "sgd", torch_steps("weights only", adam=False), ("biases left out",), "all D parameters"),
+    "torch.optim.AdamW": ("trajectory", "given", "adam", torch_steps("AdamW"), ("PyTorch's ε", "weight decay"), "; and "),
+    "torch, β of PyTorch": ("trajectory", "given", "adam", torch_steps("default betas"), ("PyTorch's ε", "PyTorch's β"), "0.999"),
+    "torch, ε of PyTorch": ("trajectory", "given", "adam", torch_steps("default eps"), ("PyTorch's ε", "ε = 1e-8"), "1e-8 whatever is given"),
+    "torch, no zero_grad, Adam": ("trajectory", "given", "adam", torch_steps("no zero_grad"), ("PyTorch's ε", "gradients add up"), "zero_grad"),
+    "torch, nll_loss of softmax": ("mlp_loss_grad", None, None, with_torch(s.torch_mlp(loss=s.nll_of_softmax)), ("log missing",), "log_softmax"),
     "sparse, fancy +=": ("sparse", None, None, just(sparse_loses), ("repeated rows lost",), "index_add_"),
     "torch, weight.grad": ("linear", None, None, linear_in_torch, ("dW transposed",), "its transpose"),
     "signs, unpackbits": ("maps", "given", "signs", just(
@@ -190,6 +336,11 @@ RIGHT = {
     "explicit matrix": ("fastfood", None, None, just(s.explicit)),
     "loops": ("fastfood", None, None, just(s.loops)),
     "torch adjoint": ("fastfood", "given", "adjoint", adjoint(s.torch_adjoint)),
+    "seeded adjoint": ("fastfood", "seeded", "adjoint", just(transpose(s.seeded(lambda z, D: z / s.column_norm(z, D))))),
+    "dense adjoint": ("dense", "given", "adjoint", just(lambda g, p: np.einsum("ij,i->j", p.P, g))),
+    "dense seeded adjoint": ("dense", "seeded", "adjoint", just(lambda g, p: (drawn(p) / np.linalg.norm(drawn(p), axis=0)).T @ g)),
+    "sparse adjoint": ("sparse", "given", "adjoint", just(sparse_adjoint())),
+    "jax chain rule": ("subspace_gradient", None, None, chain_rule()),
     "explicit adjoint": ("fastfood", "given", "adjoint", just(s.explicit_adjoint)),
     "seeded": ("fastfood", "seeded", None, just(s.seeded(lambda z, D: z / s.column_norm(z, D)))),
     "scipy's hadamard": ("wht", None, None, just(lambda x, p: hadamard(len(x)) @ x)),
@@ -319,6 +470,13 @@ def answer_of(x):
     return np.asarray(x).tolist()
 
 
+def package_dense(v, p):
+    """Normals and signs: the vectors have both."""
+    return nid.make_projection(
+        "dense", p.D, p.d, p.seed, nid.get_backend("numpy", v.dtype), entries=p.entries
+    ).apply(v)
+
+
 def half_gradient(theta, p):
     model = nid.mlp(p.sizes, nid.get_backend("numpy", theta.dtype))
     loss, grad = model.loss_and_grad(theta, nid.Batch(p.x, p.labels))
@@ -347,7 +505,10 @@ def nesterov(theta_0, p):
         (("trajectory", "given", "sgd"), nesterov, "The step looks ahead (Nesterov)"),
         (("mlp_loss_grad", "given", "loss_grad"), half_gradient, "No known mistake: first difference on mlp_loss_grad-given-"),
         (("dense", "given", "apply"), lambda v, p: np.abs(p.P) @ v, "P's entries are made positive"),
-        (("sparse", "given", "adjoint"), lambda g, p: np.zeros(p.d), None),  # no table
+        (("sparse", "given", "adjoint"), sparse_adjoint(lambda v, nnz: np.sign(v)), "Entries are ±1"),
+        (("dense", "seeded", "apply"), lambda v, p: package_dense(v, p) * math.sqrt(p.D), "Columns have norm √D"),
+        (("dense", "seeded", "adjoint"), lambda g, p: transpose(package_dense)(g, p) / p.D, "a mean over the D rows"),
+        (("lenet_loss_grad", "given", "loss_grad"), lambda theta, p: {"loss": 0, "grad": theta}, None),  # no table
     ],
     ids=lambda x: "-".join(x) if isinstance(x, tuple) else "",
 )  # fmt: skip
@@ -358,6 +519,20 @@ def test_answers_to_the_vectors_are_explained(which, fn, sentence):
     else:
         assert [name for name, _ in found] == [" ".join(which)]
         assert sentence in found[0][1]
+
+
+@pytest.mark.parametrize("key", [key for key in TABLES if key[0] in FAMILIES], ids="-".join)
+def test_a_table_is_right_about_all_vectors_of_its_group(key):
+    """One answer is wrong in a way that no table knows: it is pointed at, and none of the right ones."""
+    found = [case for case in cases(*key) if case.valid]
+    given = {case.id: answer_of(case.expected) for case in found}
+    odd = max(found, key=lambda case: sum(x.size for x in case.expected.values()))
+    given[odd.id] = answer_of(
+        {name: x + np.arange(x.size).reshape(x.shape) % 3 + 1 for name, x in odd.expected.items()}
+    )
+    ((group, sentence),) = explained(found, given)
+    assert group == " ".join(key)
+    assert sentence.startswith("No known mistake: first difference on ") and f"{odd.id} at" in sentence
 
 
 def test_a_refusal_does_not_hide_the_others():

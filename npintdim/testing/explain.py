@@ -176,11 +176,11 @@ def _right(table: Table, problem: Problem) -> Answer:
 
 
 def _candidates(table: Table) -> Iterator[tuple[Mistake, ...]]:
-    """Every mistake alone; each with float32 inside; every two that replace different steps."""
+    """Every mistake alone; every two that replace different steps; last, with its wide tolerance, float32 inside."""
     mistakes = [m for m in table.mistakes if not m.rounding]
-    yield from ((m,) for m in (*mistakes, FLOAT32))
-    yield from ((m, FLOAT32) for m in mistakes)
+    yield from ((m,) for m in mistakes)
     yield from (pair for pair in combinations(mistakes, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
+    yield from ((FLOAT32,), *((m, FLOAT32) for m in mistakes))
 
 
 def _stopped(sentence: str) -> str:
@@ -202,7 +202,7 @@ def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool
         try:
             with np.errstate(all="ignore"):  # a mistake may divide by zero
                 variant = arrays(table.compute(steps, *a.problem.arguments()))
-        except (ValueError, IndexError):  # a mistake that these shapes cannot have
+        except (ValueError, IndexError, AttributeError):  # a mistake that these inputs cannot have
             continue
         if not agree(a.got, variant, *limits):
             return False

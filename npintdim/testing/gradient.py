@@ -47,6 +47,8 @@ def check_gradient(
         if θ is not flat.
     """
     theta = to_numpy(theta)
+    if theta.dtype != np.float64:
+        raise TypeError(f"theta has dtype {theta.dtype}: a gradient check needs float64")
     if theta.ndim != 1:
         raise ValueError(f"θ has shape {theta.shape}: a flat vector (D,) is needed")
 

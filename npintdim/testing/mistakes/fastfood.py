@@ -42,7 +42,7 @@ def pad(v: Array, m: int) -> Array:
 
 
 RIGHT: Steps = {
-    "P v": product,
+    "product": product,
     "factors": lambda B, Pi, G, S: (B, Pi, G, S),
     "pad": pad,
     "B": lambda x, B: B * x,
@@ -68,9 +68,15 @@ def column_major(B: Array, Pi: Array, G: Array, S: Array) -> tuple[Array, ...]:
     return (*(a.reshape(a.shape[::-1]).T for a in (B, Pi, G)), S)
 
 
-def one_block(B: Array, Pi: Array, G: Array, S: Array) -> tuple[Array, ...]:
+def one_block(*names: str) -> Any:
     """Block 0's factors in every block."""
-    return (*(np.repeat(a[:1], len(a), axis=0) for a in (B, Pi, G)), S)
+
+    def factors(B: Array, Pi: Array, G: Array, S: Array) -> tuple[Array, ...]:
+        first = {"B": B[:1], "Π": Pi[:1], "G": G[:1], "S": S[: G.shape[1]]}
+        all_ = {"B": B, "Π": Pi, "G": G, "S": S}
+        return tuple(np.resize(first[name], a.shape) if name in names else a for name, a in all_.items())
+
+    return factors
 
 
 def each_block_alone(B: Array, Pi: Array, G: Array, S: Array) -> tuple[Array, ...]:
@@ -125,7 +131,9 @@ SHARED = (
     Mistake("column-major factors", "B, Π and G are read column-major (Fortran order); they are (blocks, n) in C order, entry k of "
             "block b at b·n + k", {"factors": column_major}),
     Mistake("one block for all", "every block uses the factors of block 0; block b has row b of B, Π and G",
-            {"factors": one_block}),
+            {"factors": one_block("B", "Π", "G")}),
+    *(Mistake(f"one {name} for all", f"every block uses block 0's {name}; each has its own", {"factors": one_block(name)})
+      for name in ("B", "Π", "G", "S")),
     Mistake("each block normalised alone", "each block's columns have norm 1, so P's have √blocks: one norm over all D rows is "
             "needed (global, not per block or per layer), and G holds it already", {"factors": each_block_alone}),
 )  # fmt: skip
@@ -164,7 +172,7 @@ MISTAKES = (
     Mistake("all-positive G", "G's signs are lost; normals of both signs are needed",
             {"factors": lambda B, Pi, G, S: (B, Pi, np.abs(G), S)}),
     Mistake("all-positive P", "all entries of P are positive, so its columns are nearly parallel; normals and signs of both signs "
-            "are needed", {"P v": all_positive}),
+            "are needed", {"product": all_positive}),
     LARGEST_FIRST,
     BY_MATRIX,
 )  # fmt: skip
@@ -188,4 +196,4 @@ def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
         yield Problem(f"D×d = {D}×{d}, {blocks}", numbers(dtype, d), given(dtype, D, d, blocks))
 
 
-TABLE = Table(lambda s, v, p: s["P v"](s, v, p), RIGHT, MISTAKES, problems)
+TABLE = Table(lambda s, v, p: s["product"](s, v, p), RIGHT, MISTAKES, problems)

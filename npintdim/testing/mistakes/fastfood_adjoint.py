@@ -9,12 +9,13 @@ import numpy as np
 
 from npintdim.kernels.reference.wht import wht
 from npintdim.testing.mistakes.fastfood import SHAPES, SHARED, gather, given, pad
-from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, factor, numbers
+from npintdim.testing.mistakes.projection import OF_ADJOINTS
+from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, numbers
 from npintdim.testing.mistakes.wht import BY_MATRIX, LARGEST_FIRST
 from npintdim.typing import Array, Floats, Ints
 
 
-def product(s: Steps, g: Floats, p: Any) -> Floats:
+def adjoint(s: Steps, g: Floats, p: Any) -> Floats:
     """Pᵀ g, a step a line."""
     p.n, p.m = p.G.shape[1], p.B.shape[1]
     B, Pi, G, S = s["factors"](p.B, p.Pi, p.G, p.S)
@@ -40,6 +41,7 @@ def overwrite(x: Array, Pi: Ints, m: int) -> Array:
 
 
 RIGHT: Steps = {
+    "product": adjoint,
     "factors": lambda B, Pi, G, S: (B, Pi, G, S),
     "S": lambda g, S: S * g,
     "H": wht,
@@ -53,7 +55,8 @@ RIGHT: Steps = {
 }
 
 MISTAKES = (
-    Mistake("Π for Πᵀ", "the adjoint gathers with Π again; Πᵀ is needed: add entry k to place Π_k (scatter)",
+    Mistake("Π for Πᵀ", "the adjoint gathers with Π again; Πᵀ is needed: add entry k to place Π_k (scatter); or, "
+            "by autograd, P itself has Π the wrong way round",
             {"Πᵀ": lambda x, Pi, m: gather(x, Pi)}),
     Mistake("overwritten, not added", "Πᵀ overwrites where Π reads a place several times (blocks=\"single\"); add instead "
             "(np.add.at, index_add_, scatter_add)", {"Πᵀ": overwrite}),
@@ -67,8 +70,7 @@ MISTAKES = (
     Mistake("no Πᵀ", "Πᵀ is missing: add entry k to place Π_k", {"Πᵀ": lambda x, Pi, m: x.reshape(len(x), -1, m).sum(axis=1)}),
     Mistake("first H missing", "the H on g's side is missing", {"first H": lambda x, H: x}),
     Mistake("second H missing", "the H on θ_d's side is missing", {"second H": lambda x, H: x}),
-    factor("scale d/D", "there is a factor d/D, as if PᵀP had to be undone; Pᵀ has the scale of P", lambda p: p.d / p.D),
-    factor("scale D/d", "there is a factor D/d, as in a pseudo-inverse; Pᵀ has the scale of P", lambda p: p.D / p.d),
+    *(m for m in OF_ADJOINTS if "product" not in m.steps),  # there is no matrix
     *SHARED,
     LARGEST_FIRST,
     BY_MATRIX,
@@ -81,4 +83,4 @@ def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
         yield Problem(f"D×d = {D}×{d}, {blocks}", numbers(dtype, D), given(dtype, D, d, blocks), "adjoint")
 
 
-TABLE = Table(product, RIGHT, MISTAKES, problems)
+TABLE = Table(lambda s, g, p: s["product"](s, g, p), RIGHT, MISTAKES, problems)

@@ -1,4 +1,4 @@
-"""Fastfood drawn by docs/random.md: from a seed to B, Π, G, S, with the column norm inside G."""
+"""Fastfood's P v and Pᵀ g drawn by docs/random.md: from a seed to B, Π, G, S, with the column norm inside G."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from npintdim.rng import Purpose, Stream
-from npintdim.testing.mistakes import fastfood
+from npintdim.testing.mistakes import fastfood, fastfood_adjoint
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, numbers
 from npintdim.typing import Floats, Ints
 
 UNIT = 2.0**-20  # of the integers that are normals
 
 
-def product(s: Steps, v: Floats, p: Any) -> Floats:
-    """Draw B, Π, g and S, scale g to G, then P v."""
+def drawn(s: Steps, v: Floats, p: Any) -> Floats:
+    """Draw B, Π, g and S, scale g to G, then P v (or Pᵀ v)."""
     m = 1 << (p.d - 1).bit_length()
     n = m if p.blocks == "stacked" else 1 << (p.D - 1).bit_length()
     count = -(-p.D // n)
@@ -26,11 +26,11 @@ def product(s: Steps, v: Floats, p: Any) -> Floats:
     Pi = s["draw Π"](Stream(p.seed, Purpose.FF_PI), count, n) % m
     g = s["draw g"](Stream(p.seed, Purpose.FF_G), count * n).reshape(count, n)
     S = s["draw signs"](Stream(p.seed, Purpose.FF_S), p.D) if s["with S"](p.signs) else np.ones(p.D)
-    drawn = SimpleNamespace(
-        B=B.astype(v.dtype), Pi=Pi.astype(np.int64), G=s["G"](g, p.D).astype(v.dtype), S=S.astype(v.dtype),
+    factors = SimpleNamespace(
+        B=B.astype(v.dtype), Pi=Pi.astype(np.int64), G=s["norm"](g, p.D).astype(v.dtype), S=S.astype(v.dtype),
         g=g, D=p.D, d=p.d,
     )  # fmt: skip
-    y: Floats = s["P v"](s, v, drawn)
+    y: Floats = s["product"](s, v, factors)
     return y
 
 
@@ -57,28 +57,28 @@ def by_value(stream: Stream, count: int, n: int) -> Ints:
     return np.argsort(stream.permutations(count, n), axis=1)
 
 
-RIGHT: Steps = fastfood.RIGHT | {
+DRAW: Steps = {
     "draw signs": lambda stream, count: stream.signs(count),
     "draw Π": lambda stream, count, n: stream.permutations(count, n),
     "draw g": lambda stream, count: stream.normals(count).astype(np.int64),
     "with S": lambda signs: signs,
-    "G": lambda g, D: g / norm(g, D),
+    "norm": lambda g, D: g / norm(g, D),
 }
 
-MISTAKES = (
+OF_DRAWING = (
     Mistake("missing column norm", "the column norm is missing, columns have norm about √(n D): divide the normals by "
-            "√(Σ_b m_b Σ_k g_bk²)", {"G": lambda g, D: g * UNIT}),
+            "√(Σ_b m_b Σ_k g_bk²)", {"norm": lambda g, D: g * UNIT}),
     Mistake("missing column norm, integers", "the column norm is missing, and G holds the integers g = 2²⁰ z: divide them by "
-            "√(Σ_b m_b Σ_k g_bk²)", {"G": lambda g, D: g}),
+            "√(Σ_b m_b Σ_k g_bk²)", {"norm": lambda g, D: g}),
     Mistake("double column norm", "the column norm is divided out twice; once is needed",
-            {"G": lambda g, D: g / norm(g, D) ** 2 / UNIT}),
+            {"norm": lambda g, D: g / norm(g, D) ** 2 / UNIT}),
     Mistake("expected column norm", "the expected norm √(n D) is divided out instead of this draw's √(Σ_b m_b Σ_k g_bk²), so columns "
-            "have norm 1 only about", {"G": lambda g, D: g * UNIT / sqrt(g.shape[1] * D)}),
+            "have norm 1 only about", {"norm": lambda g, D: g * UNIT / sqrt(g.shape[1] * D)}),
     Mistake("norm before the cut", "the column norm is taken over all blocks·n rows; take it over the D that are kept",
-            {"G": lambda g, D: g / norm(g, g.size)}),
+            {"norm": lambda g, D: g / norm(g, g.size)}),
     Mistake("each block normalised alone", "each block's columns have norm 1, so P's have √blocks: one norm over all D rows is "
             "needed (global, not per block or per layer)",
-            {"G": lambda g, D: g / np.sqrt(g.shape[1] * (g * g).sum(axis=1, keepdims=True))}),
+            {"norm": lambda g, D: g / np.sqrt(g.shape[1] * (g * g).sum(axis=1, keepdims=True))}),
     Mistake("no output signs", "the output signs S are missing: multiply row i by S_i at the end. Without them P has preferred "
             "directions (signs=False is the authors' form)", {"with S": lambda signs: False}),
     Mistake("S extra", "output signs are drawn although signs=False asks for the authors' form without them",
@@ -89,21 +89,45 @@ MISTAKES = (
             {"draw signs": highest_bit_first}),
     Mistake("a word for each sign", "each sign takes a word of its own; a word holds 32 signs, lowest bit first",
             {"draw signs": one_word_each}),
-    *(m for m in fastfood.MISTAKES if m.name not in {"no output signs", "inverse permutation", "each block normalised alone",
-                                                     "missing column norm", "double column norm"}),
+)  # fmt: skip
+
+
+def besides(mistakes: tuple[Mistake, ...]) -> Iterator[Mistake]:
+    """Those of given factors, without what drawing has in its own words."""
+    names = {m.name for m in OF_DRAWING}
+    return (m for m in mistakes if m.name not in names)
+
+
+MISTAKES = (
+    *OF_DRAWING,
+    *besides(fastfood.MISTAKES),
     Mistake("scale after the second H", "the column norm is divided out at the end; G = dtype(g / norm), and nothing is scaled "
-            "after it", {"G": lambda g, D: g, "scale": lambda y, p: y / y.dtype.type(norm(p.g, p.D))}, rounding=True),
+            "after it", {"norm": lambda g, D: g, "scale": lambda y, p: y / y.dtype.type(norm(p.g, p.D))}, rounding=True),
     Mistake("scale in B", "the column norm is divided out of v or B; G = dtype(g / norm), and nothing else is scaled",
-            {"G": lambda g, D: g, "P v": lambda s, v, p: fastfood.product(s, v / v.dtype.type(norm(p.g, p.D)), p)},
+            {"norm": lambda g, D: g, "product": lambda s, v, p: fastfood.product(s, v / v.dtype.type(norm(p.g, p.D)), p)},
             rounding=True),
 )  # fmt: skip
 
 
-def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
-    """P v for each of the SHAPES, with output signs and once without."""
+def problems(dtype: np.dtype[Any], task: str = "apply") -> Iterator[Problem]:
+    """P v or Pᵀ g for each of the SHAPES, with output signs and once without."""
     for D, d, blocks in fastfood.SHAPES:
         rest = {"D": D, "d": d, "seed": D + 2**40, "blocks": blocks, "signs": d != 6}
-        yield Problem(f"D×d = {D}×{d}, {blocks}, signs={rest['signs']}", numbers(dtype, d), rest)
+        yield Problem(
+            f"D×d = {D}×{d}, {blocks}, signs={rest['signs']}",
+            numbers(dtype, d if task == "apply" else D),
+            rest,
+            task,
+        )
 
 
-TABLE = Table(product, RIGHT, MISTAKES, problems)
+TABLE = Table(drawn, fastfood.RIGHT | DRAW, MISTAKES, problems)
+ADJOINT = Table(
+    drawn,
+    fastfood_adjoint.RIGHT | DRAW,
+    (
+        *(m for m in OF_DRAWING if m.name != "inverse permutation"),
+        *besides(fastfood_adjoint.MISTAKES),
+    ),  # Π for Πᵀ says it
+    lambda dtype: problems(dtype, "adjoint"),
+)

@@ -88,6 +88,12 @@ def scaled(loss: Any, gradient: Any) -> Any:
     return step
 
 
+def without_log(z: Floats, labels: Any) -> tuple[Any, Floats]:
+    """L = −(1/n) Σ softmax(z)[label]."""
+    y, hit = softmax(z), labels[:, None] == np.arange(z.shape[1])
+    return -(y * hit).sum() / len(z), through_softmax(z, -hit.astype(z.dtype) / z.dtype.type(len(z)))
+
+
 def through_softmax(z: Floats, dy: Floats) -> Floats:
     """∂L/∂z where y = softmax(z)."""
     y = softmax(z)
@@ -131,6 +137,10 @@ MISTAKES = (
     Mistake("ReLU's derivative", "the gradient passes where ReLU is 0: multiply by (z > 0)", {"drelu": np.ones_like}),
     Mistake("db averaged", "db is averaged over the examples; dlogits holds the 1/n already, so sum", {"db": lambda dz: dz.mean(axis=0)}),
     Mistake("no biases", "the biases are not added", {"affine": lambda x, W, b: x @ W}),
+    Mistake("no biases at all", "the biases are not added, and db is 0", {"affine": lambda x, W, b: x @ W, "db": lambda dz: 0 * dz[0]}),
+    Mistake("db is 0", "db is 0: the biases are left out of the gradient", {"db": lambda dz: 0 * dz[0]}),
+    Mistake("log missing", "the loss is −softmax(logits)[label], as of nll_loss without log_softmax; the logarithm is needed",
+            {"loss": without_log}),
     Mistake("gradient's sign", "the gradient has the wrong sign", {"loss": scaled(lambda n, c: 1, lambda n, c: -1)}),
 )  # fmt: skip
 

@@ -40,47 +40,57 @@ SCALES = (
     factor("scale √D", "columns have norm √D; they must have norm 1 over all D rows", lambda p: sqrt(p.D)),
     factor("scale 1/√D", "there is a factor 1/√D too many: columns must have norm 1", lambda p: 1 / sqrt(p.D)),
     factor("scale 1/√d", "there is a factor 1/√d, which makes rows unit; columns must be", lambda p: 1 / sqrt(p.d)),
+    factor("scale √d", "the answer is √d times too large: columns must have norm 1", lambda p: sqrt(p.d)),
     factor("scale √(D/d)", "there is a factor √(D/d), which keeps the length of a projected gradient; here columns have norm 1",
            lambda p: sqrt(p.D / p.d)),
+)  # fmt: skip
+
+OF_ADJOINTS = (  # and of nothing else
+    factor("scale d/D", "there is a factor d/D, as if PᵀP had to be undone; Pᵀ has the scale of P", lambda p: p.d / p.D),
+    factor("scale D/d", "there is a factor D/d, as in a pseudo-inverse; Pᵀ has the scale of P", lambda p: p.D / p.d),
+    factor("scale 1/D", "the answer is a mean over the D rows; the chain rule sums, (Pᵀ g)_j = Σ_i P_ij g_i", lambda p: 1 / p.D),
+    Mistake("pseudo-inverse", "g is projected by least squares, (PᵀP)⁻¹Pᵀ g; the chain rule has Pᵀ g alone",
+            {"product": lambda P, g: np.linalg.lstsq(P, g)[0]}),
 )  # fmt: skip
 
 
 def product(s: Steps, v: Floats, p: Any) -> Floats:
     """P v with P_j = g_j / ‖g_j‖."""
     g = s["g"](p)
-    P = s["norm"](g, p.sizes).astype(v.dtype)
-    y: Floats = s["scale"](P @ v, p)
+    P = s["norm"](g, p).astype(v.dtype)
+    y: Floats = s["scale"](s["product"](P, v), p)
     return y
 
 
 RIGHT: Steps = {
     "g": lambda p: p.g,
-    "norm": lambda g, sizes: g / column_norms(g),
+    "norm": lambda g, p: g / column_norms(g),
+    "product": lambda P, v: P @ v,
     "scale": lambda y, p: y,
 }
 
 MISTAKES = (
-    Mistake("missing column norm", "columns are not normalised: divide column j by ‖g_j‖", {"norm": lambda g, sizes: g}),
+    Mistake("missing column norm", "columns are not normalised: divide column j by ‖g_j‖", {"norm": lambda g, p: g}),
     Mistake("double column norm", "columns are divided by ‖g_j‖²; by ‖g_j‖ is needed",
-            {"norm": lambda g, sizes: g / column_norms(g) ** 2}),
+            {"norm": lambda g, p: g / column_norms(g) ** 2}),
     Mistake("normalised per tensor", "each tensor's (layer's) columns have norm 1, so P's have √tensors: take one norm over all D "
-            "rows, biases included", {"norm": per_tensor}),
+            "rows, biases included", {"norm": lambda g, p: per_tensor(g, p.sizes)}),
     Mistake("expected column norm", "columns are divided by √D, their expected norm, instead of ‖g_j‖: unit only about",
-            {"norm": lambda g, sizes: g / sqrt(len(g))}),
+            {"norm": lambda g, p: g / sqrt(len(g))}),
     Mistake("divided by √d", "columns are divided by √d; divide column j by ‖g_j‖",
-            {"norm": lambda g, sizes: g / sqrt(g.shape[1])}),
+            {"norm": lambda g, p: g / sqrt(g.shape[1])}),
     Mistake("rows normalised", "rows have norm 1; columns must: sum the squares over axis 0 of (D, d)",
-            {"norm": lambda g, sizes: g / np.linalg.norm(g, axis=1, keepdims=True)}),
+            {"norm": lambda g, p: g / np.linalg.norm(g, axis=1, keepdims=True)}),
     Mistake("Frobenius norm", "the whole matrix is divided by its one (Frobenius) norm; each column has its own",
-            {"norm": lambda g, sizes: g / np.linalg.norm(g)}),
+            {"norm": lambda g, p: g / np.linalg.norm(g)}),
     Mistake("signed sum", "columns are divided by the sum of their entries; by the root of the sum of their squares is needed",
-            {"norm": lambda g, sizes: g / g.sum(axis=0)}),
+            {"norm": lambda g, p: g / g.sum(axis=0)}),
     Mistake("sum of sizes", "columns are divided by Σ|g_ij| (1-norm); the 2-norm is needed",
-            {"norm": lambda g, sizes: g / np.abs(g).sum(axis=0)}),
+            {"norm": lambda g, p: g / np.abs(g).sum(axis=0)}),
     Mistake("standardised", "columns are divided by their standard deviation, so they have norm about √D; by ‖g_j‖ is needed",
-            {"norm": lambda g, sizes: g / g.std(axis=0)}),
+            {"norm": lambda g, p: g / g.std(axis=0)}),
     Mistake("orthonormalised", "columns are made orthonormal (QR); the paper only scales them",
-            {"norm": lambda g, sizes: orthonormal(g)}),
+            {"norm": lambda g, p: orthonormal(g)}),
     Mistake("all-positive P", "all entries are positive, so columns are nearly parallel; normals of both signs are needed",
             {"g": lambda p: np.abs(p.g)}),
     Mistake("column-major", "the matrix is read column-major (Fortran order); g is (D, d) in C order",

@@ -36,6 +36,13 @@ class Mistake:
     rounding: bool = False
 
 
+class Given(SimpleNamespace):
+    """What a problem gives beside its first input, as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"p has no {name!r}: it has {', '.join(vars(self))}")
+
+
 @dataclass(frozen=True)
 class Problem:
     """One input: the first argument, and the others by name, as `npintdim.testing.Inputs` has them."""
@@ -45,11 +52,11 @@ class Problem:
     rest: dict[str, Any] = field(repr=False)
     task: str = "apply"
 
-    def arguments(self) -> tuple[Any, SimpleNamespace]:
+    def arguments(self) -> tuple[Any, Given]:
         """Fresh copies: fn may write to them."""
         first, rest = deepcopy(self.first), deepcopy(self.rest)
         arrays = tuple(value for value in rest.values() if isinstance(value, np.ndarray))
-        return first, SimpleNamespace(arrays=arrays, task=self.task, **rest)
+        return first, Given(arrays=arrays, task=self.task, **rest)
 
 
 @dataclass(frozen=True)
