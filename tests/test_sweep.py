@@ -446,6 +446,16 @@ def test_workers_start_deaf_to_ctrl_c_and_the_parent_hears_it_afterwards(tmp_pat
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
+def test_a_pool_that_is_stopped_right_after_it_was_given_work_stops_quietly():
+    """Loky's thread would end with a KeyError, and its traceback, for work that it had not taken up yet."""
+    pytest.importorskip("joblib")
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt), executors.Processes(2).pool(Work("numpy")) as submit:
+            submit(time.sleep, 0).result()  # now a worker is awake
+            submit(time.sleep, 60)
+            raise KeyboardInterrupt
+
+
 def test_a_sweep_outside_of_the_main_thread_leaves_signals_alone(tmp_path):
     pytest.importorskip("joblib")
     with ThreadPoolExecutor(1) as thread:

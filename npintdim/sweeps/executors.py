@@ -6,6 +6,8 @@ import os
 import queue
 import signal
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ Results: TypeAlias = Iterator[tuple[RunSpec, Result]]
 
 
 PATIENCE = 5.0  # seconds of silence
+SETTLING = 1.0  # seconds; it takes a millisecond
 IDLE = 300  # seconds for which a process waits for more; the next round of a search finds it warm
 
 
@@ -96,9 +99,12 @@ class Processes:
             self.width, timeout=IDLE, env={name: os.environ.get(name, str(work.threads)) for name in names}
         )
 
+        latest: deque[Any] = deque(maxlen=self.width)
+
         def submit(*call: Any) -> Any:
             with deaf_to_interrupts():  # the workers inherit it: Ctrl-C is for the parent, which stops them
-                return workers.submit(*call)
+                latest.append(workers.submit(*call))
+            return latest[-1]
 
         try:
             yield submit
@@ -108,8 +114,16 @@ class Processes:
                 "command does the rest; jobs=1 needs the least memory"
             ) from error
         except BaseException:  # Ctrl-C, or whoever reads the results stops to do so
+            settle(latest)
             workers.shutdown(kill_workers=True)
             raise
+
+
+def settle(futures: Iterable[Any]) -> None:
+    """Wait a moment until a pool has taken up what it was given: loky's thread fails where it is stopped before."""
+    give_up = time.monotonic() + SETTLING
+    while not all(future.running() or future.done() for future in futures) and time.monotonic() < give_up:
+        time.sleep(0.001)
 
 
 @dataclass(frozen=True)
