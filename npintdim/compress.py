@@ -161,6 +161,11 @@ class CompressedModel:
 
         Options are those of the projection that do not change P: stored=True for a dense P, which
         `load` leaves matrix-free.
+
+        Raises
+        ------
+        ValueError
+            if they would make another P.
         """
         model = self.model(backend)
         P = replace(self.P, backend=model.backend, **options)

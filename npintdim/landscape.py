@@ -75,6 +75,11 @@ class Dataset:
     name : for records and titles
     train, test : batches with x (n, channels, height, width) and labels (n,)
     classes : labels are 0, ..., classes − 1
+
+    Raises
+    ------
+    TypeError, ValueError
+        for examples that `check_examples` refuses, or of two shapes.
     """
 
     name: str
@@ -120,7 +125,7 @@ def check_examples(name: str, batch: Batch, classes: int) -> None:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         which says what was given and what is needed.
     """
     if batch.x is None or batch.labels is None or len(batch.x) == 0:

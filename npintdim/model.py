@@ -147,7 +147,13 @@ class Model:
         return loss, self.backward(theta, caches, dlogits, out)
 
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
-        """Mean loss and accuracy over data, in chunks; one transfer at the end."""
+        """Mean loss and accuracy over data, in chunks; one transfer at the end.
+
+        Raises
+        ------
+        TypeError, ValueError
+            as `loss_and_grad`.
+        """
         theta = self.backend.floats(theta, "theta")
         n = len(data)
         if data.x is None or n == 0:

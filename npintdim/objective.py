@@ -91,6 +91,11 @@ class L2:
     landscape : a landscape over θ
     layout : says which entries of θ are kernels
     weight : ≥ 0; 1e-4 in most of the authors' runs, 0 in the dense ones
+
+    Raises
+    ------
+    ValueError
+        for a negative weight, or a layout of another D than the landscape's.
     """
 
     landscape: Landscape

@@ -21,6 +21,11 @@ class Optimizer(ABC):
     Parameters
     ----------
     lr : constant learning rate, > 0
+
+    Raises
+    ------
+    TypeError, ValueError
+        for hyper-parameters that are no numbers, or out of range.
     """
 
     lr: float

@@ -18,6 +18,11 @@ class ParamLayout:
     entries : (("fc1.W", (784, 200)), ("fc1.b", (200,)), ...)
         The order is that of theta: layers in order, inside a layer W then b, C order in each.
 
+    Raises
+    ------
+    ValueError
+        for a name that occurs twice.
+
     Examples
     --------
     >>> ParamLayout((("fc1.W", (2, 3)), ("fc1.b", (3,)))).D

@@ -22,6 +22,11 @@ class ToyProblem:
     D : multiple of s
     s : number of groups
 
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers out of range, or s that does not divide D.
+
     Notes
     -----
     L(θ) = Σ_k (Σ_{i in group k} θ_i − k)²,  performance = exp(−L)                        Section 2
@@ -46,7 +51,13 @@ class ToyProblem:
         return self.D
 
     def residual(self, theta: Floats) -> Floats:
-        """Σ_{group k} θ − k for k = 1, ..., s; columns are treated alone if theta is (D, columns)."""
+        """Σ_{group k} θ − k for k = 1, ..., s; columns are treated alone if theta is (D, columns).
+
+        Raises
+        ------
+        ValueError
+            if theta has not D rows.
+        """
         if len(theta) != self.D:
             raise ValueError(f"theta has shape {theta.shape}, but D = {self.D}: ({self.D},) is needed")
         sums = theta.reshape(self.s, self.D // self.s, *theta.shape[1:]).sum(axis=1)

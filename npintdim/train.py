@@ -30,6 +30,11 @@ class TrainConfig:
     seed : of the order of the examples, drawn anew each epoch
     steps_per_epoch : length of an epoch for a landscape without data
     train_examples : the training performance is measured on so many of the first training examples
+
+    Raises
+    ------
+    TypeError, ValueError
+        for another optimizer, or numbers out of range.
     """
 
     optimizer: Optimizer = field(default_factory=Adam)

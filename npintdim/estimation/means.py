@@ -47,7 +47,13 @@ def crossing(d: Sequence[int], p: Floats, threshold: float) -> float:
 
 
 def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floats], int]:
-    """The finished runs' performances of each d, d ascending; how many diverged."""
+    """The finished runs' performances of each d, d ascending; how many diverged.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for lengths that differ, d < 1, performances outside [0, 1], or no finished run.
+    """
     if len(d) != len(performance):
         raise ValueError(
             f"d has {len(d)} entries and performance {len(performance)}: one each per run is needed"

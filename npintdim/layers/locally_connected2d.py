@@ -23,6 +23,11 @@ class LocallyConnected2D(Layer):
     k : side of the square kernels
     stride : the same in both directions
 
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers below 1, or a kernel larger than the image.
+
     Notes
     -----
     Forward   y[n,o,i,j] = b[o,i,j] + Σ_{c,a,b} W[i,j,o,c,a,b] x[n, c, i·s+a, j·s+b]

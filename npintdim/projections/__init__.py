@@ -48,6 +48,8 @@ def make_projection(
     ------
     ValueError, TypeError
         for an unknown kind or option (the near miss is named), or d, D, seed out of range.
+    MemoryError
+        if a stored dense P is larger than the memory that is free.
     """
     if kind not in KINDS:
         raise unknown("projection", kind, KINDS)

@@ -161,6 +161,11 @@ def run(
     record : JSON-able: the spec, D, seeds, status, performance (test, at the last epoch), one entry an epoch,
         seconds, backend, threads, versions
     theta : (d,) or (D,) on the host, where the run ended
+
+    Raises
+    ------
+    TypeError, ValueError
+        if the backend computes in another dtype, or network, P and data do not fit together.
     """
     if backend.dtype.name != spec.dtype:
         raise ValueError(
