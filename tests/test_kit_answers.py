@@ -54,7 +54,7 @@ def test_other_parts_are_said(form, words):
         (lambda loss, grad: (loss * 1.5, grad), r"5-4-4-3 at loss: 1.64577738 against 1.09718492, ratio 1.5; grad is right."),
         (lambda loss, grad: (np.nan, grad), "5-4-4-3 at loss: nan against 1.09718492"),
         (lambda loss, grad: (loss, grad * 1.5), "5-4-4-3 at grad[0]"),
-        (lambda loss, grad: (loss, grad[:-1]), "fn gives grad of shape (58,), but (59,) is needed; loss is right."),
+        (lambda loss, grad: (loss, grad[:-1]), "grad has shape (58,), but (59,) is needed; loss is right."),
     ],
 )  # fmt: skip
 def test_a_part_that_is_wrong_is_named(wrong, words):
@@ -84,7 +84,7 @@ def test_a_tuple_of_one_is_its_array():
         (lambda y: y + 1j * y, "y has dtype complex128: real numbers are needed"),
         (lambda y: [str(x) for x in y], "real numbers are needed"),
         (lambda y: y.astype(object), "y has dtype object: real numbers are needed"),
-        (lambda y: y.astype(int), "fn gives int64, but floating-point numbers are needed"),
+        (lambda y: y.astype(int), "the answer has dtype int64, but floating-point numbers are needed"),
         (lambda y: y.astype(np.float16), "the answer is float16, too coarse to tell a mistake from rounding"),
     ],
 )

@@ -535,6 +535,13 @@ def test_a_table_is_right_about_all_vectors_of_its_group(key):
     assert sentence.startswith("No known mistake: first difference on ") and f"{odd.id} at" in sentence
 
 
+def test_integers_in_json_stand_for_numbers():
+    found = cases("wht", "given")
+    known = next(case for case in found if "Known" in case.flags)
+    ((_, sentence),) = explained(found, {known.id: [4, 2, 0, -2, 0, 2, 0, 3]})
+    assert "at [7]: 3 against 2, ratio 1.5" in sentence
+
+
 def test_a_refusal_does_not_hide_the_others():
     found, given = answers(lambda x, p: hadamard(len(x)) @ x / len(x), "wht", "given")
     given[next(c.id for c in found if c.valid)] = "refused"
@@ -587,7 +594,7 @@ def test_what_can_be_seen_in_an_unknown_P_is_said():
         (lambda v, p: 1.7 * s.explicit(v, p), "ratio 1.7; 64 of 64 entries differ, all in this ratio"),
         (lambda v, p: s.explicit(v, p)[::-1], "only in order and sign"),
         (lambda v, p: s.explicit(v, p) * (-1) ** np.arange(p.D), "only in sign"),
-        (lambda v, p: s.explicit(v, p)[:-1], "fn gives shape (63,), but (64,) is needed"),
+        (lambda v, p: s.explicit(v, p)[:-1], "the answer has shape (63,), but (64,) is needed"),
         (lambda v, p: (v, v), "the answer must be y, but is a tuple of 2"),
         (lambda v, p: s.explicit(v, p) * np.nan, "nan against"),
         (
@@ -602,7 +609,10 @@ def test_other_answers(fn, words):
 
 def test_columns_of_another_shape_have_no_norms():
     answer = str(explain("fastfood", lambda v, p: s.explicit(v, p)[None]))
-    assert answer == "No known mistake: on D×d = 64×16, stacked fn gives shape (1, 64), but (64,) is needed."
+    assert (
+        answer
+        == "No known mistake: on D×d = 64×16, stacked the answer has shape (1, 64), but (64,) is needed."
+    )
 
 
 def test_a_refusal_is_said_and_the_rest_compared():

@@ -164,6 +164,45 @@ def test_the_header_of_everything_is_c(cli):
     subprocess.run(["cc", *flags, "all.c"], check=True, timeout=120)
 
 
+ADJOINT_IN_C = """
+#include <math.h>
+#include "dense.h"
+int main(void) {
+    for (int k = 0; k < npintdim_dense_given_adjoint_count; k++) {
+        struct npintdim_dense_given_adjoint_test t = npintdim_dense_given_adjoint[k];
+        size_t D = t.P_shape[0], d = t.P_shape[1];
+        if (t.P_size != D * d) return 2;
+        if ((D == t.g_size) != t.valid) return 3;
+        for (size_t j = 0; t.valid && j < d; j++) {
+            double y = 0;
+            for (size_t i = 0; i < D; i++) y += t.P[i * d + j] * t.g[i];
+            if (!(fabs(y - t.y[j]) <= t.y_bound)) return 1;
+        }
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler cc")
+@pytest.mark.parametrize(("text", "status"), [("i * d + j", 0), ("j * D + i", 1)])
+def test_c_knows_rows_and_columns(cli, text, status):
+    """Without them a g of the wrong length cannot be refused: 2 entries, and P has 3×2."""
+    assert cli("export", "--format", "c-header", "--family", "dense", "--out", "dense.h")[0] == 0
+    Path("dense.c").write_text(ADJOINT_IN_C.replace("i * d + j", text), encoding="utf-8")
+    flags = [
+        "-std=c99",
+        "-pedantic",
+        "-Wall",
+        "-Wextra",
+        "-Wno-unused-variable",
+        "-Wno-unused-const-variable",
+        "-Werror",
+    ]
+    subprocess.run(["cc", *flags, "dense.c", "-o", "dense", "-lm"], check=True, timeout=120)
+    assert subprocess.run(["./dense"], timeout=60).returncode == status
+
+
 # ---- errors ----
 @pytest.mark.parametrize(
     ("argv", "message"),

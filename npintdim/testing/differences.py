@@ -74,11 +74,9 @@ def first_difference(
     name = names[part] if len(names) > 1 else ""
     others = "".join(f"; {other} is right" for other, ok in zip(names, right, strict=True) if ok)
     if a.shape != b.shape:
-        return (
-            f"on {title} fn gives {name}{' of ' * bool(name)}shape {a.shape}, but {b.shape} is needed{others}"
-        )
+        return f"on {title} {name or 'the answer'} has shape {a.shape}, but {b.shape} is needed{others}"
     if a.dtype.kind != b.dtype.kind == "f":
-        return f"on {title} fn gives {a.dtype}, but floating-point numbers are needed"
+        return f"on {title} {name or 'the answer'} has dtype {a.dtype}, but floating-point numbers are needed{others}"
     a, b = a.astype(np.float64), b.astype(np.float64)
     error = np.asarray(np.abs(a - b))
     error[np.isnan(error)] = np.inf

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from npintdim.testing.answers import REFUSED, judge, parsed
 from npintdim.testing.cases import Case
 from npintdim.testing.explain import explain_given
@@ -42,4 +44,6 @@ def _problem(case: Case) -> Problem:
 
 
 def _in_order(case: Case, answer: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(answer[name] for name in case.expected)
+    """In the dtype's kind that is expected: a 2 in JSON may stand for 2.0."""
+    parts = ((answer[name], x.dtype.kind) for name, x in case.expected.items())
+    return tuple(x.astype(np.float64) if kind == "f" and x.dtype.kind in "iu" else x for x, kind in parts)

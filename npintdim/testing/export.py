@@ -21,7 +21,7 @@ C_START = """\
 /* Test vectors of npintdim, version 1, in the public domain (CC0 1.0). C99 or C++17.
  *
  * A struct holds a test: its id, its flags, valid (0: the inputs must be refused), its precision (dtype), and then the
- * inputs and the expected arrays, each with its number of entries. Floats are exact hexadecimal literals; those of
+ * inputs and the expected arrays, each with its number of entries, and its shape where it has rows and columns. Floats are exact hexadecimal literals; those of
  * float32 tests are float32 numbers. X_bound is the largest absolute error allowed in X, negative where the bits are
  * promised. Tests whose seed no uint64_t can hold are left out: the type has refused them. */
 #include <stddef.h>
@@ -108,7 +108,10 @@ def _c_group(name: str, cases: list[Case]) -> Iterator[str]:
         return
     model = next(case for case in cases if case.valid)
     fields = ["const char *id, *flags; int valid; const char *dtype;"]
-    fields += [_c_field(key, value) for key, value in [*model.inputs.items(), *model.expected.items()]]
+    dims = {key: _dims(key, cases) for key in (*model.inputs, *model.expected)}
+    fields += [
+        _c_field(key, value, dims[key]) for key, value in [*model.inputs.items(), *model.expected.items()]
+    ]
     fields += [f"double {key}_bound;" for key in model.expected]
     yield f"/* {model.formula} */"
     rows = []
@@ -124,12 +127,21 @@ def _c_group(name: str, cases: list[Case]) -> Iterator[str]:
                 row.append(f"{len(array[1])}, {name}_{k}_{key}")
             else:
                 row.append("0, NULL")
+            if dims[key] > 1:
+                shape = (*np.shape(value), *[0] * dims[key])[: dims[key]]
+                row.append(f"{{{', '.join(map(str, shape))}}}")
         row += [repr((case.bound or {}).get(key, -1.0)) for key in model.expected]
         rows.append(f"  {{{', '.join(row)}}}")
     body = "\n  ".join(fields)
     yield f"struct {name}_test {{\n  {body}\n}};"
     yield f"static const struct {name}_test {name}[] = {{\n" + ",\n".join(rows) + "\n};"
     yield f"enum {{ {name}_count = {len(cases)} }};\n"
+
+
+def _dims(key: str, cases: list[Case]) -> int:
+    """How many dimensions arrays of this name have."""
+    values = [{**case.inputs, **case.expected}.get(key) for case in cases]
+    return max((x.ndim for x in values if isinstance(x, np.ndarray)), default=0)
 
 
 def _c_array(value: Any, given: bool) -> tuple[str, list[str]] | None:
@@ -151,10 +163,11 @@ def _c_numbers(array: Array) -> list[str]:
     return [f"{x}{suffix}" for x in flat]
 
 
-def _c_field(name: str, value: Any) -> str:
+def _c_field(name: str, value: Any, dims: int) -> str:
     array = _c_array(value, given=True)
     if array is not None:
-        return f"size_t {name}_size; const {array[0]} *{name};"
+        shape = f" size_t {name}_shape[{dims}];" if dims > 1 else ""
+        return f"size_t {name}_size; const {array[0]} *{name};{shape}"
     if isinstance(value, bool):
         return f"int {name};"
     if isinstance(value, int):
