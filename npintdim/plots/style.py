@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours: told apart by the colour-blind, and in grey by the marker and the dashes that go with each.
 BLUE, ORANGE, GREEN, PINK, SKY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000"
 GREY = "#666666"
-LOOKS = (
+LOOKS: tuple[tuple[str, Any, str], ...] = (
     (BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"),
     (PINK, ":", "v"), (BLACK, (0, (6, 1, 1, 1, 1, 1)), "P"), (SKY, (0, (1, 1)), "X"),
 )  # fmt: skip
