@@ -264,8 +264,8 @@ def butterflies(x):
     return x
 
 
-def seeded(normalise, S=True, fold=False):
-    """Fold: the column norm is divided out at the end, not in G."""
+def seeded(normalise, S=True, fold=False, lanes=False):
+    """Fold: the column norm is divided out at the end, not in G. Lanes: B, Π and G of block b come from lane b."""
     from npintdim import Stream
 
     def fn(v, p):
@@ -273,8 +273,8 @@ def seeded(normalise, S=True, fold=False):
         n = m if p.blocks == "stacked" else 2 ** math.ceil(math.log2(p.D))
         blocks = math.ceil(p.D / n)
 
-        def signs(purpose, count):
-            words = Stream(p.seed, purpose).words(count // 32 + 1)
+        def signs(purpose, count, lane=0):
+            words = Stream(p.seed, purpose, lane).words(count // 32 + 1)
             return np.array([-1.0 if words[i // 32] >> (i % 32) & 1 else 1.0 for i in range(count)], v.dtype)
 
         B = signs(5, blocks * m).reshape(blocks, m)
@@ -282,7 +282,17 @@ def seeded(normalise, S=True, fold=False):
         Pi = np.argsort(keys, axis=1, kind="stable") % m
         z = Stream(p.seed, 7).normals(blocks * n).reshape(blocks, n) / 2.0**20
         G = (z if fold else normalise(z, p.D)).astype(v.dtype)
-        out = signs(8, p.D) if S == "always" or (S and p.signs) else np.ones(p.D, v.dtype)
+        if lanes:
+            B = np.stack([signs(5, m, b) for b in range(blocks)])
+            Pi = (
+                np.stack([np.argsort(Stream(p.seed, 6, b).words(n), kind="stable") for b in range(blocks)])
+                % m
+            )
+            z = np.stack([Stream(p.seed, 7, b).normals(n) for b in range(blocks)]) / 2.0**20
+            G = normalise(z, p.D).astype(v.dtype)
+        out = (
+            signs(5 if S == "of B" else 8, p.D) if S == "always" or (S and p.signs) else np.ones(p.D, v.dtype)
+        )
         x = np.zeros((blocks, m), v.dtype)
         x[:, : p.d] = v
         x = np.take_along_axis(butterflies(B * x), Pi, axis=1)

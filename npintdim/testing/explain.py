@@ -216,7 +216,11 @@ def _rounding(table: Table, asked: list[Asked], but: str) -> Explanation:
         return Explanation(True, (), f"Correct, bit for bit{but}.")
     odd = next(a for a in asked if not same_bits(a.got, a.right))
     got, needed = odd.got[0].dtype, odd.right[0].dtype
-    why = f"the dtype is {got}, {needed} is needed" if got != needed else "the order of operations is another"
+    why = (
+        f"the dtype is {got}, {needed} is needed"
+        if got != needed
+        else "another order of operations, or a step in another precision"
+    )
     for m in (m for m in table.mistakes if m.rounding):
         steps = table.right | m.steps
         if all(same_bits(a.got, arrays(table.compute(steps, *a.problem.arguments()))) for a in asked):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import sqrt
 from types import SimpleNamespace
 from typing import Any
@@ -22,10 +23,10 @@ def drawn(s: Steps, v: Floats, p: Any) -> Floats:
     m = 1 << (p.d - 1).bit_length()
     n = m if p.blocks == "stacked" else 1 << (p.D - 1).bit_length()
     count = -(-p.D // n)
-    B = s["draw signs"](Stream(p.seed, Purpose.FF_B), count * m).reshape(count, m)
-    Pi = s["draw Π"](Stream(p.seed, Purpose.FF_PI), count, n) % m
-    g = s["draw g"](Stream(p.seed, Purpose.FF_G), count * n).reshape(count, n)
-    S = s["draw signs"](Stream(p.seed, Purpose.FF_S), p.D) if s["with S"](p.signs) else np.ones(p.D)
+    B = s["blocks of B"](s["draw signs"], Stream(p.seed, Purpose.FF_B), count, m)
+    Pi = s["blocks of Π"](s["draw Π"], Stream(p.seed, Purpose.FF_PI), count, n) % m
+    g = s["blocks of G"](s["draw g"], Stream(p.seed, Purpose.FF_G), count, n)
+    S = s["draw signs"](Stream(p.seed, s["purpose of S"]()), p.D) if s["with S"](p.signs) else np.ones(p.D)
     factors = SimpleNamespace(
         B=B.astype(v.dtype), Pi=Pi.astype(np.int64), G=s["norm"](g, p.D).astype(v.dtype), S=S.astype(v.dtype),
         g=g, D=p.D, d=p.d,
@@ -61,11 +62,30 @@ DRAW: Steps = {
     "draw signs": lambda stream, count: stream.signs(count),
     "draw Π": lambda stream, count, n: stream.permutations(count, n),
     "draw g": lambda stream, count: stream.normals(count).astype(np.int64),
+    "blocks of B": lambda draw, stream, count, m: draw(stream, count * m).reshape(count, m),
+    "blocks of Π": lambda draw, stream, count, n: draw(stream, count, n),
+    "blocks of G": lambda draw, stream, count, n: draw(stream, count * n).reshape(count, n),
+    "purpose of S": lambda: Purpose.FF_S,
     "with S": lambda signs: signs,
     "norm": lambda g, D: g / norm(g, D),
 }
 
+LANES: Steps = {  # block b from lane b
+    "blocks of B": lambda draw, stream, count, m: np.stack(
+        [draw(replace(stream, lane=b), m) for b in range(count)]
+    ),
+    "blocks of Π": lambda draw, stream, count, n: np.concatenate(
+        [draw(replace(stream, lane=b), 1, n) for b in range(count)]
+    ),
+}
+LANES["blocks of G"] = LANES["blocks of B"]
+
 OF_DRAWING = (
+    Mistake("a lane for each block", "block b is drawn from lane b; all blocks share lane 0, entry k of block b at index b·n + k", LANES),
+    *(Mistake(f"a lane for each {X}", f"{X}_b is drawn from lane b; all blocks share lane 0, entry k of block b at index b·n + k",
+              {f"blocks of {X}": LANES[f"blocks of {X}"]}) for X in ("B", "Π", "G")),
+    Mistake("B's purpose for S", "S is drawn from the stream of B, FF_B; it has a purpose of its own, FF_S",
+            {"purpose of S": lambda: Purpose.FF_B}),
     Mistake("missing column norm", "the column norm is missing, columns have norm about √(n D): divide the normals by "
             "√(Σ_b m_b Σ_k g_bk²)", {"norm": lambda g, D: g * UNIT}),
     Mistake("missing column norm, integers", "the column norm is missing, and G holds the integers g = 2²⁰ z: divide them by "
