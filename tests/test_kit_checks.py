@@ -296,6 +296,18 @@ def test_half_precision_needs_a_tolerance():
     check_unit_columns(half, D, d, tolerance=0.01)
 
 
+def test_norms_that_were_summed_in_float32_are_unit():
+    """PyTorch's randn / norm in float32: 3e-5 at D = 199,210, where a norm that is right only about is off by 1e-3."""
+
+    def column(rows, norm):
+        return lambda v: np.full(rows, norm / np.sqrt(rows), np.float32) * v[0].astype(np.float32)
+
+    check_unit_columns(column(199210, 1 + 3e-5), 199210, 1)
+    for rows, norm in ((80, 1 + 3e-5), (199210, 1 + 1e-4)):
+        with pytest.raises(CheckError, match=r"‖P e_0‖ = 1"):
+            check_unit_columns(column(rows, norm), rows, 1)
+
+
 def test_a_tolerance_of_zero_is_one():
     with pytest.raises(CheckError, match=r"tolerance 0$"):
         check_unit_columns(lambda v: M @ v * (1 + 1e-14), D, d, tolerance=0.0)

@@ -153,6 +153,27 @@ def by_pinv(grad, a):
     return np.linalg.pinv(np.asarray(a.P)) @ np.linalg.pinv(np.asarray(a.P).T) @ np.asarray(grad)
 
 
+def seeded_sparse(first=-1, one_lane=False, norm=math.sqrt, dense=lambda p: p.density):
+    """A row after the other, from words and docs/random.md."""
+
+    def fn(v, p):
+        y, used = np.zeros(p.D), 0
+        for j in range(p.d):
+            gaps, k, row, rows = nid.Stream(p.seed, 3, j).words(5 * p.D), 0, first, []
+            while (
+                row := row + 1 + math.floor(math.log((int(gaps[k]) + 0.5) / 2**32) / math.log(1 - dense(p)))
+            ) < p.D:
+                rows.append(row)
+                k += 1
+            sign = nid.Stream(p.seed, 4, 0 if one_lane else j).signs(used + k)[used if one_lane else 0 :]
+            used += k
+            for row, one in zip(rows, sign, strict=False):
+                y[row] += int(one) / norm(len(rows)) * float(v[j])
+        return y.astype(v.dtype)
+
+    return fn
+
+
 def changed(**of):
     return lambda z, a, jax: SimpleNamespace(**vars(a) | {name: f(a) for name, f in of.items()})
 
@@ -259,6 +280,11 @@ WRONG = {  # family, level, task; fn, made when asked for; the names of the mist
     "sparse adjoint, =": ("sparse", "given", "adjoint", just(sparse_adjoint(assign=True)), ("one entry a column",), "index_add_"),
     "sparse adjoint, ±1": ("sparse", "given", "adjoint", just(sparse_adjoint(lambda v, nnz: np.sign(v))), ("missing column norm",), "1/√nnz_j"),
     "sparse adjoint, mean": ("sparse", "given", "adjoint", just(sparse_adjoint(lambda v, nnz: v / nnz)), ("mean over a column",), "their sum"),
+    "sparse seeded, geometric from row 0": ("sparse", "seeded", None, just(seeded_sparse(first=0)), ("row 0 skipped",), "stays empty"),
+    "sparse seeded, signs in a row": ("sparse", "seeded", None, just(seeded_sparse(one_lane=True)), ("signs of one lane",), "lane j"),
+    "sparse seeded adjoint, ±1": ("sparse", "seeded", "adjoint", just(transpose(seeded_sparse(norm=lambda nnz: 1))), ("missing column norm",), "1/√nnz_j"),
+    "sparse seeded adjoint, 1/√D": ("sparse", "seeded", "adjoint", just(transpose(seeded_sparse(dense=lambda p: p.D ** -0.5))),
+                                    ("density ignored",), "whatever is given"),
     "jax, θ_0": ("subspace_gradient", None, None, chain_rule(changed(theta_0=lambda a: 0 * a.theta_0)), ("θ_0 forgotten",), "θ = θ_0 + P θ_d"),
     "jax, stop_gradient": ("subspace_gradient", None, None, chain_rule(
         lambda z, a, jax: SimpleNamespace(**vars(a) | {"P": 0 * a.P, "theta_0": jax.lax.stop_gradient(a.theta_0 + a.P @ z)})),
@@ -343,6 +369,8 @@ RIGHT = {
     "dense adjoint": ("dense", "given", "adjoint", just(lambda g, p: np.einsum("ij,i->j", p.P, g))),
     "dense seeded adjoint": ("dense", "seeded", "adjoint", just(lambda g, p: (drawn(p) / np.linalg.norm(drawn(p), axis=0)).T @ g)),
     "sparse adjoint": ("sparse", "given", "adjoint", just(sparse_adjoint())),
+    "sparse seeded": ("sparse", "seeded", None, just(seeded_sparse())),
+    "sparse seeded adjoint": ("sparse", "seeded", "adjoint", just(transpose(seeded_sparse()))),
     "jax chain rule": ("subspace_gradient", None, None, chain_rule()),
     "explicit adjoint": ("fastfood", "given", "adjoint", just(s.explicit_adjoint)),
     "seeded": ("fastfood", "seeded", None, just(s.seeded(lambda z, D: z / s.column_norm(z, D)))),
@@ -648,6 +676,7 @@ def test_a_mistake_that_hardly_any_problem_can_show_is_not_named():
     ("arguments", "message"),
     [
         (("fastfod",), "fastfood"),
+        (("fastfood", None, None, np.float16), "unknown dtype 'float16': choose one of float32, float64"),
         (("fastfood", "given", "adjont"), r"no table for level='given', task='adjont', but for level='given', task='apply'"),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npintdim.backend import unknown
+from npintdim.testing.cases import DTYPES
 from npintdim.testing.differences import (
     Answer,
     agree,
@@ -77,8 +78,8 @@ def explain(
 
     Parameters
     ----------
-    family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection", "linear",
-        "mlp_loss_grad" or "trajectory"
+    family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection",
+        "subspace_gradient", "linear", "mlp_loss_grad" or "trajectory"
     fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D, p.G,
         ... have their names. It may give arrays of any library
     level : "given" (the factors or the matrix are in p) or "seeded" (fn draws them from p.seed by
@@ -96,9 +97,11 @@ def explain(
     Raises
     ------
     ValueError
-        for a family, level or task without a table.
+        for a family, level or task without a table, or another dtype.
     """
     key = _key(family, level, task)
+    if np.dtype(dtype).name not in DTYPES:
+        raise unknown("dtype", np.dtype(dtype).name, DTYPES)
     asked, refused = _ask(TABLES[key], fn, np.dtype(dtype))
     return _diagnose(key, asked, refused, fn, bits)
 
