@@ -456,6 +456,21 @@ def test_a_pool_that_is_stopped_right_after_it_was_given_work_stops_quietly():
             raise KeyboardInterrupt
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="masks POSIX signals")
+def test_workers_are_deaf_though_python_starts_its_resource_tracker_before_the_first_of_them():
+    """In a process of its own: here the tracker may run already."""
+    text = """
+import signal
+from multiprocessing import resource_tracker
+from npintdim.sweeps.executors import deaf_to_interrupts
+with deaf_to_interrupts():
+    resource_tracker.ensure_running()
+    assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+    subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
+
+
 def test_a_sweep_outside_of_the_main_thread_leaves_signals_alone(tmp_path):
     pytest.importorskip("joblib")
     with ThreadPoolExecutor(1) as thread:
