@@ -100,26 +100,30 @@ def simulate(curve, sd: float, counted: bool, n: int, seed: int) -> dict[str, np
     return {name: np.array(values) for name, values in found.items()}
 
 
-def until(curve, sd: float, base_sd: float, precision: float, n: int, seed: int) -> tuple[np.ndarray, float]:
-    """A search that stops by itself: columns error, low, high; and how many runs it took on average."""
+def until(
+    curve, sd: float, base_sd: float, precision: float, n: int, seed: int, width: int = 1
+) -> tuple[np.ndarray, float, float]:
+    """A search that stops by itself, `width` runs at a time: columns error, low, high; its mean runs and rounds."""
     rng = np.random.default_rng(seed)
     truth = brentq(lambda x: curve(np.array(x)) - LINE, math.log(2), math.log(1e5))
-    values, runs = [], 0.0
+    values, runs, rounds = [], 0, 0
     for _ in range(n):
         shift = rng.uniform(-math.log(2), math.log(2))
         base = noisy(np.full(3, BASELINE), base_sd, False, rng)
         d, p = [], []
-        while (step := plan(Search(199_210, precision=precision), d, p, base)).runs:
-            if step.runs[0].d is None:
-                base = np.append(base, noisy(np.array(BASELINE), base_sd, False, rng))
-                continue
-            d.append(step.runs[0].d)
-            p.append(float(noisy(curve(np.array(math.log(d[-1]) - shift)), sd, False, rng)))
+        while (step := plan(Search(199_210, precision=precision), d, p, base, width)).runs:
+            rounds += 1
+            for run in step.runs:
+                if run.d is None:
+                    base = np.append(base, noisy(np.array(BASELINE), base_sd, False, rng))
+                    continue
+                d.append(run.d)
+                p.append(float(noisy(curve(np.array(math.log(run.d) - shift)), sd, False, rng)))
         r = d_int(d, p, base)
         with np.errstate(divide="ignore"):
             values.append(np.log(np.clip([r.d, r.low, r.high], 0, None)) - truth - shift)
         runs += len(d) + len(base) - 3
-    return np.array(values), runs / n
+    return np.array(values), runs / n, rounds / n
 
 
 def row(name: str, values: np.ndarray) -> str:
@@ -196,17 +200,18 @@ def main() -> None:
     for name, curve, counted in (("noise ∝ 1 − p", reference(), True), ("1 − p ∝ 1/d", straight, False),
                                  ("saturating at .94", saturating, False)):  # fmt: skip
         table(f"sd 0.006, {name}", simulate(curve, 0.006, counted, n // 2, seed=2), only="ours")
-    stopped = {}
-    for sd, base_sd, precision in (
-        (0.006, 0.002, 0.05),
-        (0.006, 0.002, 0.08),
-        (0.006, 0.006, 0.08),
-        (0.025, 0.008, 0.25),
-    ):
-        values, runs = until(reference(), sd, base_sd, precision, n, seed=3)
-        name = f"sd {sd:g}, baseline {base_sd:g}: until ±{100 * precision:g} %, {runs:.1f} runs on average"
-        stopped[name] = values
-    table("A search that stops by itself, 24 runs at most", stopped)
+    for width in (1, 2, 8, 16):
+        stopped = {}
+        for sd, base_sd, precision in (
+            (0.006, 0.002, 0.05),
+            (0.006, 0.002, 0.08),
+            (0.006, 0.006, 0.08),
+            (0.025, 0.008, 0.25),
+        ):
+            values, runs, rounds = until(reference(), sd, base_sd, precision, n, 3, width)
+            name = f"sd {sd:g}, baseline {base_sd:g}: until ±{100 * precision:g} %, {runs:.1f} runs"
+            stopped[f"{name} in {rounds:.1f} rounds"] = values
+        table(f"A search that stops by itself, 24 runs at most, {width} at a time", stopped)
 
 
 if __name__ == "__main__":

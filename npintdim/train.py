@@ -51,6 +51,13 @@ class TrainConfig:
             check_integer(name, getattr(self, name), 1)
         check_seed(self.seed)
 
+    def check(self, data: Dataset) -> None:
+        """Refuse data with fewer training examples than a batch."""
+        if self.batch_size > len(data.train):
+            raise ValueError(
+                f"batch_size is {self.batch_size}, but the training set has {len(data.train)} examples"
+            )
+
 
 @dataclass(frozen=True)
 class Record:
@@ -114,10 +121,8 @@ def train(
         raise ValueError(f"theta has shape {theta.shape}: ({landscape.dim},) is needed")
     if data is not None and not (hasattr(data, "train") and hasattr(data, "test")):
         raise TypeError(f"data is a {type(data).__name__}: a Dataset with train and test, or None, is needed")
-    if data is not None and config.batch_size > len(data.train):
-        raise ValueError(
-            f"batch_size is {config.batch_size}, but the training set has {len(data.train)} examples"
-        )
+    if data is not None:
+        config.check(data)
     records: list[Record] = []
     state = config.optimizer.start(theta)
     reached, t = theta, 0

@@ -91,14 +91,21 @@ def test_help_lists_every_command_and_has_an_example(cli):
     [
         ([], "the following arguments are required: COMMAND"),
         (["mesure"], "unknown command 'mesure': .* Did you mean 'measure'"),
-        (["measure", "--sedes", "3"], "unrecognized arguments: --sedes 3"),
+        (["measure", "--sedes", "3"], r"unrecognized arguments: --sedes 3 \(see npintdim measure --help\)"),
+        (["measure", "--d", "search:3"], "'search:3' asks for ±300 %: search:0.03 is ±3 %"),
+        (["measure", "--cluster", "here"], "cluster is 'here': an address such as tcp://10.0.0.1:8786"),
         (["measure", "--seeds", "x"], "argument --seeds: invalid int value: 'x'"),
         (["measure", "--d", "10,x"], "argument --d: '10,x' is not a list of integers such as 10,20,50"),
         (["measure", "--seeds", "0"], "seeds is 0: seeds ≥ 1 is needed"),
         (["measure", "--data", "mnits"], "unknown dataset 'mnits': .* Did you mean 'mnist'"),
+        (["measure", "--data", "shuffled"], "cifar10, NAME.shuffled-pixels, NAME.shuffled-labels=0.5"),
         (["measure", "--model", "lent"], "unknown network 'lent': .* Did you mean 'lenet'"),
         (["measure", "--model", "lenet"], r"in_shape is \(1, 8, 8\): LeNet needs images"),
-        (["measure", "--model", "63-10"], "the model takes"),
+        (
+            ["measure", "--model", "63-10"],
+            r"the model takes examples of shape \(63,\), but digits has \(1, 8, 8\)",
+        ),
+        (["measure", "--model", "64-5"], "the model has 5 outputs, but digits has 10 classes"),
         (["measure", "--projection", "spars"], "unknown projection 'spars': .* Did you mean 'sparse'"),
         (["measure", "--option", "blocks"], "--option is 'blocks': NAME=X is needed, e.g. blocks=single"),
         (
@@ -128,25 +135,42 @@ def test_help_lists_every_command_and_has_an_example(cli):
         (["train", "--save", "x.npid"], "--save needs --d: only a run in a subspace can be compressed"),
         (["train", "--d", "10", "--save", "nowhere/x.npid"], "there is no folder .*nowhere"),
         (["train", "--d", "10", "--save", "."], "--save is .: that is a folder"),
+        (["train", "--d", "10", "--save", os.devnull], "--save is .*: that is a device or a pipe"),
+        (["train", "--projection", "dense"], "--projection and --option need --d: without it all of theta"),
+        (["train", "--option", "signs=False"], "--projection and --option need --d"),
         (["train", "--optimizer", "adm"], "unknown optimizer 'adm': .* Did you mean 'adam'"),
         (["train", "--model", "64-20-5"], "the model has 5 outputs, but digits has 10 classes"),
         (["toy", "--draws", "0"], "draws is 0"),
         (["toy", "--projection", "sparse", "--no-signs"], "--no-signs and --blocks are options of Fastfood"),
         (["check", "--dtype", "float32"], "finite differences need float64"),
         (["check", "--d", "0"], "d is 0"),
+        (["check", "--projection", "spars"], "unknown projection 'spars'"),
+        (["check", "--model", "63-10"], "the model takes examples of shape"),
+        (["check", "--model", "64-5"], "the model has 5 outputs"),
+        (["vectors", "list", "file"], "vectors list takes no file, but file is given"),
+        (["vectors", "check"], "vectors check needs a file of answers"),
+        (["vectors", "export", "--out", "nowhere/x"], "--out is nowhere/x: there is no folder .*nowhere"),
+        (["vectors", "export", "--format", "npy", "--out", "file"], "the results cannot be written to file"),
+        (["reproduce", "toy", "--out", "file"], "the results cannot be written to file"),
         (["compress", "nowhere"], "nowhere is neither a record nor a folder that npintdim measure made"),
         (["compress", "file"], "file is not the record of a run"),
+        (["compress", "text"], "text is not the record of a run"),
         (["evaluate", "nowhere.npid"], "nowhere.npid"),
         (["evaluate", "file"], "file: not a compressed model"),
         (["evaluate"], "the following arguments are required: FILE"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, argv, message):
+    """Said before anything else is, and nothing is left behind."""
     (tmp_path / "file").write_text("{}")
-    code, _, err = cli(*argv, *([] if not argv or "--backend" in argv or argv[0] == "mesure" else SMALL[2:]))
-    assert code == 2
+    (tmp_path / "text").write_text("root:x:0")
+    code, out, err = cli(
+        *argv, *([] if not argv or "--backend" in argv or argv[0] == "mesure" else SMALL[2:])
+    )
+    assert (code, out) == (2, [])
     assert len(err.splitlines()) == 1
     assert re.match(f"npintdim: error: .*{message}", err), err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "text"]
 
 
 def test_a_missing_backend_is_told_with_the_pip_line(cli, monkeypatch):
@@ -321,6 +345,12 @@ def test_train_with_sgd_differs_from_adam(cli):
         for name in ("sgd", "adam")
     ]
     assert tables[0] != tables[1]
+
+
+def test_a_huge_loss_does_not_break_the_table(cli):
+    _, out, _ = cli("train", *SMALL, "--epochs", "1", "--lr", "1e6", "--quiet")
+    (row,) = [line for line in out if line.startswith("    1 ")]
+    assert re.fullmatch(r" {4}1 \d\.\d{3}e\+\d\d  ?0\.\d{4}  0\.\d{4} +\d\.\d\d", row)
 
 
 def test_train_that_diverges_ends_with_1(cli):
@@ -525,7 +555,10 @@ def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
     source, out = ([measurement], "file/a.npid") if command == "compress" else ([], "file")
     code, _, err = cli(command, *source, "--out", out)
     assert (code, len(err.splitlines())) == (2, 1)
-    assert "npintdim: error: the results cannot be written to file: " in err
+    needed = (
+        "--out is file/a.npid: there is no folder " if source else "the results cannot be written to file: "
+    )
+    assert f"npintdim: error: {needed}" in err
 
 
 def test_compress_into_a_folder_or_without_its_data_writes_nothing(cli, measurement, tmp_path, monkeypatch):
@@ -535,7 +568,11 @@ def test_compress_into_a_folder_or_without_its_data_writes_nothing(cli, measurem
         raise ValueError("the data are gone")
 
     monkeypatch.setattr(COMMANDS["compress"], "load", no_data)
-    assert "the data are gone" in cli("compress", measurement, "--out", "below/a.npid")[2]
+    assert "the data are gone" in cli("compress", measurement, "--out", "a.npid")[2]
+    assert (
+        "--out is below/a.npid: there is no folder "
+        in cli("compress", measurement, "--out", "below/a.npid")[2]
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -579,6 +616,20 @@ def test_evaluate_of_no_file_says_what_is_needed(cli, name):
     )  # fmt: skip
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is a device of Linux")
+def test_a_full_or_closed_stdout_is_one_line(tmp_path, cli, monkeypatch):
+    call = [sys.executable, "-m", "npintdim", "info"]
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, timeout=60)
+    said = "npintdim: error: the output cannot be written: No space left on device\n"
+    assert (found.returncode, found.stderr) == (2, said)
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdout", None)
+        assert main(["info"]) == 2
+        closed.setattr(sys, "stderr", None)
+        assert main(["info"]) == 2
+
+
 def test_an_error_of_the_system_names_the_file_first(cli, monkeypatch):
     def run(args):
         raise FileNotFoundError(2, "No such file or directory", "theta.npy")
@@ -600,6 +651,7 @@ def test_info_says_what_is_there(cli, monkeypatch):
     assert "backend    numpy: yes" in text
     assert re.search(r"^threads    \d+ cores", text, re.MULTILINE)
     assert "data       NPINTDIM_DATA = /some/folder" in text
+    assert "data       digits, mnist, fashion-mnist, kmnist, cifar10; NAME+shuffled-pixels or " in text
     assert re.search(r"^optional   joblib: ", text, re.MULTILINE)
 
 
@@ -608,7 +660,8 @@ def test_info_says_how_many_threads_are_used_where(cli):
     for threads in (1, 2):
         lines = [line for line in cli("info", "--threads", str(threads))[1] if line.startswith("threads")]
         assert f"here {threads}:" in lines[0]
-        assert f"backend numba: {threads}, but 1 where" in lines[1]
+        assert lines[1] == f"threads    backend numba: {threads}" or threads == 2
+        assert (f"backend numba: {threads}, but 1 where" in lines[1]) == (threads == 2)
         assert all(line.endswith(f": {threads}") for line in lines if "BLAS" in line)
 
 

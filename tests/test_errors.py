@@ -108,6 +108,12 @@ MESSAGES = {
         TypeError, "recipe is 'digits': a Recipe is needed, e.g. recipe_for('mnist')",
         lambda: measure("digits", "results"),
     ),
+    "a function for a recipe": (
+        TypeError,
+        "recipe is a function: a Recipe is needed, e.g. objective_recipe(make_objective, data, ...), where "
+        "make_objective is your function",
+        lambda: measure(lambda d, seed: None, "digits"),
+    ),
     "grid of one": (
         TypeError, "d is 10: a grid such as (100, 300, 750), or None for a search, is needed",
         lambda: Recipe("digits", {"architecture": "mlp", "sizes": [64, 10]}, d=10),

@@ -122,13 +122,15 @@ def test_labels_say_what_differs(measured):
         (["MEASURED", "--kind", "net"], "unknown kind 'net': .* Did you mean 'nets'"),
         (["MEASURED", "--label", "a", "--label", "b"], "labels are a, b: 1 different ones are needed"),
         (["MEASURED", "MEASURED", "--label", "a", "--label", "a"], "labels are a, a: 2 different ones are needed"),
-        (["MEASURED", "--out", "file/x.png"], "the results cannot be written to file: "),
+        (["MEASURED", "--out", "file/x.png"], "--out is file/x.png: there is no folder "),
+        (["MEASURED", "--out", "nowhere/at/all/x.png"], "--out is nowhere/at/all/x.png: there is no folder "),
+        (["MEASURED", "--out", "."], "--out is .: that is a folder, the name of a file is needed"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(cli, measured, tmp_path, argv, message):
     (tmp_path / "file").write_text("")
-    code, _, err = cli("plot", *(measured[0].folder if a == "MEASURED" else a for a in argv))
-    assert code == 2
+    code, out, err = cli("plot", *(measured[0].folder if a == "MEASURED" else a for a in argv))
+    assert (code, out, [path.name for path in tmp_path.iterdir()]) == (2, [], ["file"])
     (line,) = err.splitlines()
     assert re.search(message, line)
 
@@ -155,4 +157,4 @@ def test_the_summary_of_an_older_version_is_read(measured, tmp_path):
         del summary["recipe"][name]
     del summary["rates"]
     (tmp_path / "summary.json").write_text(json.dumps(summary))
-    assert read_measurement(tmp_path).recipe == m.recipe
+    assert read_measurement(tmp_path).recipe == replace(m.recipe, at_once=None)

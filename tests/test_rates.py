@@ -286,7 +286,7 @@ def test_measured_with_searched_rates(tmp_path, monkeypatch):
     )
     assert all("holdout" not in r["spec"] for r in m.records)
     assert lines[-1] == inside.summary()
-    assert m.recipe == RECIPE
+    assert m.recipe == replace(RECIPE, at_once=2)
     kept = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert [r["chosen"] for r in kept["rates"]] == [direct.chosen, inside.chosen]
     assert kept["rates"][1]["tried"] == list(inside.tried)

@@ -9,8 +9,10 @@ import pytest
 import npintdim as nid
 from npintdim.cli import main
 from npintdim.measuring.adaptive import pursue
+from npintdim.measuring.measure import at_once
 from npintdim.measuring.recipes import adam, fully_connected
 from npintdim.measuring.search import Proposal, Search, plan
+from npintdim.sweeps.cluster import Dask
 from npintdim.sweeps.work import Work
 
 BASELINE = (0.98, 0.981, 0.979)
@@ -79,6 +81,53 @@ def test_without_noise_it_finds_the_crossing_and_stops(d_90, count):
     assert why[-1].endswith(" %: as precise as asked (±5 %)")
 
 
+def test_a_wide_search_begins_on_both_sides_and_takes_a_quarter_of_the_budget():
+    first = plan(Search(199_210), [], [], BASELINE, 16)
+    assert [run.d for run in first.runs] == [256, 1024, 64, 4096, 16, 16384]
+    assert first.why == "nothing is known; next d = 256, 1024, 64, 4096, 16 and 16384"
+    assert [run.d for run in plan(Search(1000, budget=40), [], [], BASELINE, 16).runs] == [
+        16,
+        64,
+        4,
+        256,
+        1,
+        1000,
+    ]
+    assert len(plan(Search(199_210, budget=5), [], [], BASELINE, 16).runs) == 2
+    inside = plan(Search(10**6), [256, 1024], [0.7, 0.95], BASELINE, 16)
+    assert [run.d for run in inside.runs] == [round(256 * 4 ** (k / 7)) for k in range(1, 7)]
+
+
+def test_a_wide_search_does_no_more_at_a_time_than_it_expects_to_need():
+    """Two always, the whole of what the budget has left at most."""
+    counts = [
+        len(plan(Search(199_210, precision=precision), NEAR, RUNS, BASELINE, 12).runs)
+        for precision in (0.035, 0.03, 0.025, 0.01)
+    ]
+    assert counts[0] == 2 < counts[1] < counts[2] < counts[3] == 12
+    assert len(plan(Search(199_210, precision=0.01, budget=13), NEAR, RUNS, BASELINE, 12).runs) == 5
+
+
+def test_two_at_a_time_it_takes_the_steps_that_the_records_on_disk_took():
+    d, _, _ = searched(noisy(0.006), Search(199_210, budget=14), count=2)
+    assert d == STEPS
+
+
+def test_wide_rounds_take_more_runs_and_a_third_of_the_time():
+    """30 simulated searches, 8 runs at a time, until ±8 %."""
+    covered, runs, rounds = 0, 0, 0
+    for k in range(30):
+        d_90 = 600 * math.exp(np.random.default_rng(k).uniform(-0.7, 0.7))
+        d, p, why = searched(noisy(0.006, k, d_90=d_90), Search(199_210, precision=0.08), count=8)
+        found = nid.d_int(d, p, BASELINE, draws=500)
+        covered += found.low <= d_90 <= found.high
+        assert len(d) <= 24
+        runs, rounds = runs + len(d), rounds + len(why) - 1
+    assert covered >= 26
+    assert runs / 30 < 18  # 12 with two at a time
+    assert rounds / 30 < 3.5  # 6
+
+
 def test_with_noise_it_stops_at_the_precision_that_is_asked():
     runs = {}
     for precision in (0.2, 0.06):
@@ -119,6 +168,7 @@ def test_refinement_stays_near_the_crossing():
     assert why[-1] == "budget of 20 runs spent"
 
 
+STEPS = [256, 1024, 406, 645, 535, 551, 561, 579, 546, 563, 616, 616, 619, 619]
 NEAR = [256, 1024, 512, 560, 640, 600, 480, 720]
 WIGGLE = (0.003, -0.002, -0.003, 0.002, 0.001, 0.002, -0.001, -0.002)
 RUNS = [curve(d) + w for d, w in zip(NEAR, WIGGLE, strict=True)]
@@ -236,6 +286,43 @@ def measured(recipe, folder, **options):
     return nid.measure(recipe, folder, backend=nid.get_backend("numpy", threads=1), jobs=1, **options)
 
 
+@pytest.mark.parametrize(
+    ("changes", "jobs", "cluster", "expected"),
+    [
+        ({}, 8, None, 8),
+        ({}, 1, None, 2),
+        ({"at_once": 3}, 8, None, 3),
+        ({}, None, "tcp://10.0.0.1:8786", 12),
+        ({"d": (10, 20)}, 8, None, 2),
+        ({"d": (10, 20), "rates": nid.RateSearch()}, 8, None, 8),
+    ],
+)
+def test_a_search_proposes_as_many_runs_as_there_is_room_for(changes, jobs, cluster, expected, monkeypatch):
+    """A grid has none to propose: there the number of processes must not make another recipe of it."""
+    monkeypatch.setattr(Dask, "width", 12)
+    assert at_once(replace(RECIPE, **changes), "numpy", jobs, cluster) == expected
+
+
+def test_what_only_this_process_knows_is_searched_two_runs_at_a_time():
+    recipe = replace(RECIPE, data="here:data")
+    assert at_once(recipe, "numpy", None, None) == 2
+    with pytest.raises(ValueError, match="jobs is 8, but other processes do not know 'here:data'"):
+        at_once(recipe, "numpy", 8, None)
+
+
+def test_the_processes_decide_and_the_measurement_remembers(tmp_path):
+    """The search of eight processes is repeated by one from its recipe, without a run."""
+    recipe = replace(RECIPE, epochs=1, budget=12)
+    lines = []
+    first = nid.measure(
+        recipe, tmp_path, backend=nid.get_backend("numpy", threads=1), jobs=3, tell=lines.append
+    )
+    assert first.recipe == replace(recipe, at_once=3)
+    assert "next d = 16, 64 and 4 (" in lines[1]
+    assert measured(first.recipe, tmp_path).records == first.records
+    assert "3 runs were proposed at a time" in (tmp_path / "report.md").read_text()
+
+
 def test_measured_by_search_on_the_digits(tmp_path, monkeypatch):
     lines = []
     m = measured(RECIPE, tmp_path, tell=lines.append)
@@ -307,7 +394,7 @@ def test_a_finer_search_in_the_same_folder_uses_what_is_there(tmp_path):
 
 def test_the_command_searches_and_says_what_it_does(tmp_path, capsys):
     command = ["measure", "--model", "64-16-10", "--epochs", "2", "--seeds", "1", "--jobs", "1", "--quiet"]
-    command += ["--backend", "numpy", "--d", "search:3.0", "--out", str(tmp_path)]
+    command += ["--backend", "numpy", "--d", "search:0.9", "--out", str(tmp_path)]
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "1 direct runs and up to 24 of 2 epochs" in said
@@ -315,7 +402,7 @@ def test_the_command_searches_and_says_what_it_does(tmp_path, capsys):
         "1 runs to do", "at most 24 runs to do"
     ]  # fmt: skip
     assert "nothing is known; next d = 64 and 256 (so far 1 runs, " in said
-    assert "(±300 %)" in said or "budget of 24 runs spent" in said
+    assert "(±90 %)" in said or "budget of 24 runs spent" in said
     with pytest.raises(SystemExit):
         main(["measure", "--d", "search:fast"])
     assert "'search:fast' is not a list of integers such as 10,20,50, nor search" in capsys.readouterr().err

@@ -208,8 +208,8 @@ def test_c_knows_rows_and_columns(cli, text, status):
     ("argv", "message"),
     [
         (["show"], "unknown action 'show': choose one of list, export, check"),
-        (["check"], "vectors check takes a file of answers"),
-        (["list", "answers.json"], "vectors list takes none"),
+        (["check"], "vectors check needs a file of answers: npintdim vectors check answers.json"),
+        (["list", "answers.json"], "vectors list takes no file, but answers.json is given"),
         (["check", "missing.json"], "missing.json"),
         (["check", "list.json"], "list.json holds a JSON list: an object {id: answer} is needed"),
         (["check", "broken.json"], "broken.json is not JSON"),

@@ -79,7 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
                 raise unknown("command", argv[0], COMMANDS)
-            args = build_parser().parse_args(argv)
+            args, left = build_parser().parse_known_args(argv)
+            if left:
+                Parser(prog=f"npintdim {argv[0]}").error(f"unrecognized arguments: {' '.join(left)}")
             args.typed = shlex.join(["npintdim", *argv])
             status: int = args.run(args)
             sys.stdout.flush()

@@ -13,10 +13,11 @@ from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend
 from npintdim.checks import Check, CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.cli.common import add_command, add_network, backend_of, data_of, model_of, projection_of, say
-from npintdim.landscape import Batch, first
+from npintdim.landscape import Dataset, first
 from npintdim.measuring.recipes import model_name
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import FastfoodProjection, Projection, make_projection
+from npintdim.sweeps.runs import RunSpec, check_fit
 from npintdim.sweeps.work import blas_threads
 from npintdim.testing import check_unit_columns
 from npintdim.typing import Spec
@@ -47,16 +48,17 @@ def run(args: argparse.Namespace) -> int:
         )
     data = first(data_of(args, backend), EXAMPLES)
     spec = model_of(args.model, data)
+    found = list(checks(spec, projection_of(args), args.d, args.seed, backend, data))
     say(
         f"{model_name(spec)} on {args.data}, {args.projection}, d = {args.d}, {backend.name} in {backend.dtype}\n"
     )
     say(f"{'check':<44}{'left':>14}{'right':>14}{'error':>9}{'allowed':>9}")
     failed = 0
     with blas_threads(args.threads):
-        for name, check in checks(spec, projection_of(args), args.d, args.seed, backend, data.train):
+        for name, check in found:
             try:
-                found = check()
-                for c in found if isinstance(found, list) else [found]:
+                passed = check()
+                for c in passed if isinstance(passed, list) else [passed]:
                     say(f"{name:<44}{c.left:>14.6g}{c.right:>14.6g}{c.error:>9.1e}{c.tolerance:>9.1e}  ok")
             except CheckError as error:
                 failed += 1
@@ -66,10 +68,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def checks(
-    model_spec: Spec, projection: Spec, d: int, seed: int, backend: Backend, batch: Batch
+    model_spec: Spec, projection: Spec, d: int, seed: int, backend: Backend, data: Dataset
 ) -> Iterator[tuple[str, Callable[[], Check | list[Check]]]]:
     """Names and checks, in an order that finds the culprit: P alone, the network alone, both."""
-    model = model_from_spec(model_spec, backend)
+    model, batch = model_from_spec(model_spec, backend), data.train
+    check_fit(RunSpec(data.name, model_spec, batch_size=1), model, data)
     P = make_projection(D=model.D, d=d, seed=seed, backend=backend, **projection)
     small = make_projection(
         D=min(SMALL[0], P.D), d=min(SMALL[1], d), seed=seed, backend=backend, **projection

@@ -158,6 +158,8 @@ def check_writable(option: str, path: Path) -> None:
     """
     if path.is_dir():
         raise ValueError(f"{option} is {path}: that is a folder, the name of a file is needed")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{option} is {path}: that is a device or a pipe, the name of a file is needed")
     folder = path.resolve().parent
     if not folder.is_dir():
         raise ValueError(f"{option} is {path}: there is no folder {folder}")
@@ -189,13 +191,23 @@ def writable(folder: Path) -> Path:
 
 
 def say(text: str) -> None:
-    """A line on stdout; the end of the program, where nobody reads any more."""
+    """A line on stdout; the end of the program, where nobody reads any more.
+
+    Raises
+    ------
+    OSError
+        if the disk is full, or there is no stdout.
+    """
+    if sys.stdout is None:
+        raise OSError("the output cannot be written: stdout is closed")
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         nobody_reads()
         raise SystemExit(READER_GONE) from None
+    except OSError as error:
+        raise OSError(f"the output cannot be written: {error.strerror}") from error
 
 
 def nobody_reads() -> None:
@@ -204,5 +216,7 @@ def nobody_reads() -> None:
 
 
 def note(text: str) -> None:
-    """A line on stderr."""
+    """A line on stderr, if there is one."""
+    if sys.stderr is None:
+        return
     sys.stderr.write(f"npintdim: {text}\n")

@@ -8,12 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, say, writable
+from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.compress import CompressedModel
 from npintdim.measuring.measure import compress_run
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import load
-from npintdim.typing import Spec
 
 PURPOSE = """\
 Compress a network of a measurement, without training.
@@ -39,10 +38,8 @@ def run(args: argparse.Namespace) -> int:
     args.dtype = spec.dtype
     backend = backend_of(args)
     path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
+    check_writable("--out", path)
     data = load(spec.data, args.folder, spec.limit_train, backend)
-    if path.is_dir():
-        raise ValueError(f"--out is {path}: that is a folder, the name of a file is needed")
-    writable(path.parent)
     compressed = compress_run(folder, spec, backend)
     size = compressed.save(path)
     performance = CompressedModel.load(path, backend=backend).evaluate(data.test).performance
@@ -63,8 +60,7 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
         if the source does not exist.
     """
     if source.is_file():
-        record = json.loads(source.read_bytes())
-        return source.parent.parent, spec_of(record, source)
+        return source.parent.parent, spec_of(source)
     if not (source / "runs").is_dir():
         raise FileNotFoundError(f"{source} is neither a record nor a folder that npintdim measure made")
     if d is None:
@@ -73,7 +69,7 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
     for path in sorted((source / "runs").glob("*.json")):
         record = json.loads(path.read_bytes())
         if record["status"] == "finished" and "d" in record["spec"] and "holdout" not in record["spec"]:
-            runs.append(spec_of(record, path))
+            runs.append(spec_of(path))
     keys = of_recipe(source)
     runs = [s for s in runs if not keys or s.key in keys]
     found = [s for s in runs if s.d == d and repetition in (None, s.seed)]
@@ -105,7 +101,7 @@ def crossing(source: Path, repetition: int | None) -> tuple[int, int]:
     return kept["d"], kept["seed"] if repetition is None else repetition
 
 
-def spec_of(record: Spec, path: Path) -> RunSpec:
+def spec_of(path: Path) -> RunSpec:
     """The spec in a record.
 
     Raises
@@ -114,6 +110,6 @@ def spec_of(record: Spec, path: Path) -> RunSpec:
         if the file is no record.
     """
     try:
-        return RunSpec(**record["spec"])
-    except (KeyError, TypeError) as error:
+        return RunSpec(**json.loads(path.read_bytes())["spec"])
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not the record of a run") from error

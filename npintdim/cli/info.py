@@ -12,7 +12,9 @@ from typing import Any
 from npintdim._version import __version__
 from npintdim.backend import NAMES, cores, get_backend, missing
 from npintdim.cli.common import add_command, say
+from npintdim.data import NAMES as DATA
 from npintdim.data.download import VARIABLE
+from npintdim.data.shuffled import FORMS
 from npintdim.rng import SCHEME
 from npintdim.sweeps.runs import versions
 from npintdim.sweeps.work import blas_threads
@@ -44,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     say(
         f"data       {f'{VARIABLE} = {folder}' if folder else f'{VARIABLE} is not set: the cache, then a download'}"
     )
+    say(f"data       {', '.join(DATA)}; {' or '.join(FORMS)}")
     for package, extra in EXTRAS.items():
         found = versions(package)[package]
         say(
@@ -56,7 +59,7 @@ def threads(given: int) -> list[str]:
     """Where how many are used, if --threads says so many."""
     lines = [
         f"{cores()} cores for this process; --threads N (default 1) holds each of these to N, here {given}:",
-        f"backend numba: {given}, but 1 where the work is too short to share (docs/performance.md)",
+        f"backend numba: {given}{', but 1 where the work is too short to share (docs/performance.md)' * (given > 1)}",
     ]
     with blas_threads(given):
         lines += [f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}" for pool in blas()]

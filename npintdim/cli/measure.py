@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from npintdim.architectures import model_from_spec
+from npintdim.backend import Backend
 from npintdim.cli.common import (
     add_command,
     add_network,
@@ -19,12 +21,17 @@ from npintdim.cli.common import (
     say,
 )
 from npintdim.cli.many import add_many_runs, estimates
+from npintdim.landscape import Dataset
 from npintdim.measuring.measure import Measurement, measure
 from npintdim.measuring.rates import RateSearch
 from npintdim.measuring.recipes import Recipe, model_name, recipe_for
 from npintdim.measuring.report import write_report
+from npintdim.projections import make_projection
 from npintdim.rng import check_integer
+from npintdim.sweeps.cluster import Dask
 from npintdim.sweeps.executors import default_jobs
+from npintdim.sweeps.records import try_writing
+from npintdim.sweeps.runs import check_fit
 
 PURPOSE = """\
 Measure d_int90 of a network.
@@ -61,6 +68,10 @@ def grid(text: str) -> dict[str, Any]:
     """10,20,50 as a grid; search, or search:0.03, as an adaptive search and its precision."""
     word, _, precision = text.partition(":")
     try:
+        if word == "search" and precision and float(precision) >= 1:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} asks for ±{100 * float(precision):g} %: search:0.03 is ±3 %"
+            )
         if word == "search":
             return {"d": None} | ({"precision": float(precision)} if precision else {})
         return {"d": tuple(int(d) for d in text.split(","))}
@@ -93,9 +104,17 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out or default_folder(args.data, model, args.projection, *names)
     count = len(recipe.specs())
     jobs = default_jobs(backend.name) if args.jobs is None else check_integer("jobs", args.jobs, 1)
+    check_first(recipe, backend, data)
+    if args.cluster is not None:
+        Dask(args.cluster)
+    try_writing(folder)
     many = f"{count} runs" if recipe.d else f"{count} direct runs and up to {recipe.budget}"
     many += f" of {recipe.epochs} epochs" + (", learning rates before" if recipe.rates else "")
-    where = f"{min(jobs, count)} at a time" if args.cluster is None else f"on {args.cluster}"
+    where = (
+        f"{min(jobs, count) if recipe.d else jobs} at a time"
+        if args.cluster is None
+        else f"on {args.cluster}"
+    )
     say(f"{args.data}, {model}, {args.projection}: {many}, {where}, results in {folder}")
     m = measure(
         recipe,
@@ -125,6 +144,23 @@ def run(args: argparse.Namespace) -> int:
         note(f"a run failed and is tried again next time: {record['error']}")
     say(m.d_int.summary())
     return 1 if m.failed else 0
+
+
+def check_first(recipe: Recipe, backend: Backend, data: Dataset) -> None:
+    """What does not fit together is an error before anything is said; the rehearsal of the runs would find it too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        see `check_fit` and `make_projection`.
+    """
+    model = model_from_spec(recipe.model, backend)
+    check_fit(recipe.direct(0, backend.dtype.name), model, data)
+    smallest = min(recipe.d or [recipe.search(model.D).start])
+    for d in (smallest, max(recipe.d or [smallest])):
+        check_integer("d", d, 1, model.D, f"1 ≤ d ≤ D = {model.D}")
+    seed = recipe.subspace(smallest, 0).seeds.P
+    make_projection(D=model.D, d=smallest, seed=seed, backend=backend, **recipe.projection)
 
 
 def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:

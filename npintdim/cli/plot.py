@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.backend import unknown
-from npintdim.cli.common import add_command, backend_of, say, writable
+from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.measuring.measure import Measurement
 from npintdim.measuring.recipes import model_name
 from npintdim.measuring.reload import read_measurement
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if len(labels) != len(found) or len(set(labels)) < len(labels):
         raise ValueError(f"labels are {', '.join(labels)}: {len(found)} different ones are needed")
     path = args.out or (args.folders[0] if len(found) == 1 else Path()) / f"{args.kind}.png"
-    writable(path.parent)
+    check_writable("--out", path)
     if args.kind == "nets":
         figure = nets_figure([(m.D, m.d_int, label) for m, label in zip(found, labels, strict=True)])
     elif args.kind == "compression":

@@ -12,6 +12,7 @@ from npintdim.cli.common import add_command, backend_of, default_folder, note, s
 from npintdim.cli.many import add_many_runs, estimates
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
 from npintdim.rng import check_integer
+from npintdim.sweeps.records import try_writing
 
 PURPOSE = """\
 Reproduce the paper's table, one line at a time.
@@ -42,10 +43,12 @@ def run(args: argparse.Namespace) -> int:
     if args.jobs is not None:
         check_integer("jobs", args.jobs, 1)
     backend = backend_of(args)
+    folders = [args.out or default_folder("reproduce", one.name, *["quick"] * args.quick) for one in chosen]
+    for folder in folders:
+        try_writing(folder)
     failed = False
-    for one in chosen:
+    for one, folder in zip(chosen, folders, strict=True):
         began = time.perf_counter()
-        folder = args.out or default_folder("reproduce", one.name, *["quick"] * args.quick)
         setting = Setting(
             folder, backend, args.jobs, args.folder, args.progress, say, args.seed, args.cluster,
             callbacks=lambda budget: [estimates(budget)],

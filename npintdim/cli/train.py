@@ -52,6 +52,10 @@ def run(args: argparse.Namespace) -> int:
     """Train, and print an epoch a line."""
     if args.save and args.d is None:
         raise ValueError("--save needs --d: only a run in a subspace can be compressed")
+    if args.d is None and (args.option or args.projection != "fastfood"):
+        raise ValueError(
+            "--projection and --option need --d: without it all of theta is trained, and there is no P"
+        )
     if args.save:
         check_writable("--save", args.save)
     recipe = recipe_for(args.data)
@@ -108,7 +112,13 @@ def table(record: Spec) -> str:
     """One line per epoch."""
     lines = [f"{'epoch':>5} {'loss':>9} {'train':>7} {'test':>7} {'seconds':>8}"]
     for e in record["epochs"]:
-        loss = "not finite" if e["loss"] is None else f"{e['loss']:.4f}"
+        loss = (
+            "not finite"
+            if e["loss"] is None
+            else f"{e['loss']:.4f}"
+            if e["loss"] < 1e4
+            else f"{e['loss']:.3e}"
+        )
         lines.append(
             f"{e['epoch'] + 1:>5} {loss:>9} {e['train']:>7.4f} {e['test']:>7.4f} {e['seconds']:>8.2f}"
         )

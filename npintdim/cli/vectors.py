@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.backend import unknown
-from npintdim.cli.common import add_command, say
+from npintdim.cli.common import add_command, check_writable, say
 from npintdim.fileformat import write_atomically
+from npintdim.sweeps.records import try_writing
 from npintdim.testing.answers import judge, read_answers, unknown_ids
 from npintdim.testing.cases import FAMILIES, Case, cases
 from npintdim.testing.explain_answers import explained
@@ -45,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
     if args.action not in ACTIONS:
         raise unknown("action", args.action, ACTIONS)
     if (args.answers is None) == (args.action == "check"):
-        raise ValueError(
-            f"vectors {args.action} takes {'a file of answers' if args.answers is None else 'none'}"
-        )
+        if args.answers is None:
+            raise ValueError("vectors check needs a file of answers: npintdim vectors check answers.json")
+        raise ValueError(f"vectors {args.action} takes no file, but {args.answers} is given")
     return ACTIONS[args.action](args)
 
 
@@ -81,10 +82,13 @@ def export(args: argparse.Namespace) -> int:
     """Write the vectors in the format that is asked for."""
     if args.format not in FORMATS:
         raise unknown("format", args.format, FORMATS)
+    if args.out is not None and args.format != "npy":
+        check_writable("--out", args.out)
     found = chosen(args)
     if args.format == "npy":
         if args.out is None:
             raise ValueError("--format npy writes a folder: --out FOLDER is needed")
+        try_writing(args.out)
         say(f"{args.out}: {write_npy(found, args.out, args.questions)} files, {len(found)} tests")
         return 0
     if args.format == "c-header" and args.questions:

@@ -12,7 +12,7 @@ from npintdim.data import cifar, digits, idx
 from npintdim.data.fetch import locate
 from npintdim.data.idx import Split
 from npintdim.data.registry import REGISTRY, Source
-from npintdim.data.shuffled import parse
+from npintdim.data.shuffled import FORMS, parse
 from npintdim.landscape import Batch, Dataset
 from npintdim.rng import check_integer
 
@@ -62,7 +62,7 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
     """
     original, shuffle = parse(name)
     if original not in NAMES:
-        raise unknown("dataset", original, NAMES)
+        raise unknown("dataset", original, (*NAMES, *FORMS))
     if original == "digits":
         data = _dataset(original, digits.read(), digits.TOP, limit_train)
     else:

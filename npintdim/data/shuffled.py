@@ -11,6 +11,7 @@ import numpy as np
 from npintdim.landscape import Batch, Dataset
 from npintdim.rng import Purpose, Stream, check_seed
 
+FORMS = ("NAME+shuffled-pixels", "NAME+shuffled-labels=0.5")  # of every data set
 NEEDED = "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without,"
 
 

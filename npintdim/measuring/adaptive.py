@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from npintdim.measuring.recipes import Recipe
-from npintdim.measuring.search import plan
+from npintdim.measuring.search import PAIR, plan
 from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Spec
 
@@ -42,7 +42,7 @@ def pursue(
     d: list[int] = []
     reached: list[float] = []
     while True:
-        following = plan(search, d, reached, baseline, recipe.at_once)
+        following = plan(search, d, reached, baseline, recipe.at_once or PAIR)
         seconds = sum(r["seconds"] for r in records)
         tell(f"{following.why} (so far {len(records)} runs, {seconds:.0f} s of computing)")
         if not following.runs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from npintdim.backend import Backend, check_kind, get_backend
@@ -15,11 +16,12 @@ from npintdim.measuring.adaptive import performance, pursue
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe
 from npintdim.measuring.report import COLUMNS, another, as_csv, clear, summary, write_report
+from npintdim.measuring.search import PAIR
 from npintdim.measuring.tuning import choose_rates
 from npintdim.sweeps.events import Callback, Measured, SearchStep, announce
 from npintdim.sweeps.records import read_theta
 from npintdim.sweeps.runs import RunSpec, parts
-from npintdim.sweeps.sweep import sweep
+from npintdim.sweeps.sweep import sweep, width
 from npintdim.sweeps.work import load
 from npintdim.typing import Spec
 
@@ -40,8 +42,8 @@ def measure(
 ) -> Measurement:
     """Measure d_int: train what has no record yet, read d_int off, keep the network at the crossing.
 
-    With recipe.d = None the d are chosen one after the other, until d_int is as precise as the recipe asks; with
-    recipe.rates both learning rates are searched before.
+    With recipe.d = None the d are chosen step by step, until d_int is as precise as the recipe asks; with recipe.rates
+    both learning rates are searched before.
 
     Parameters
     ----------
@@ -59,7 +61,8 @@ def measure(
     Interrupted, OSError, ...
         see `sweep`.
     """
-    check_kind("recipe", recipe, Recipe, "recipe_for('mnist')")
+    own = "objective_recipe(make_objective, data, ...), where make_objective is your function"
+    check_kind("recipe", recipe, Recipe, own if callable(recipe) else "recipe_for('mnist')")
     folder = Path(folder)
     backend = backend or get_backend(threads=1)
     dtype, heading = backend.dtype.name, "runs"
@@ -76,7 +79,7 @@ def measure(
         if tell is not None:
             tell(line)
 
-    asked = recipe
+    asked = recipe = replace(recipe, at_once=at_once(recipe, backend.name, jobs, cluster))
     if differs := another(folder, recipe):
         told(f"{folder} has results of another recipe ({differs}): they are replaced, its runs are kept")
     recipe, rates = choose_rates(asked, dtype, trained, told)
@@ -119,6 +122,14 @@ def measure(
     write_report(measurement)
     announce(callbacks, Measured(measurement))
     return measurement
+
+
+def at_once(recipe: Recipe, backend: str, jobs: int | None, cluster: str | None) -> int:
+    """Runs that a search proposes at a time: as many as can be done at a time, if the recipe does not say."""
+    if recipe.at_once is not None:
+        return recipe.at_once
+    searches = recipe.d is None or recipe.rates is not None
+    return max(PAIR, width(recipe.direct(0), backend, jobs, cluster)) if searches else PAIR
 
 
 def read_off(recipe: Recipe, records: Iterable[Spec]) -> DInt:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npintdim.backend import unknown
+from npintdim.data.shuffled import FORMS
 from npintdim.landscape import Dataset, Landscape
 from npintdim.measuring.rates import RateSearch, guess
 from npintdim.measuring.search import Search
@@ -35,7 +36,8 @@ class Recipe:
     seed : number of the first repetition, see `RunSpec`
     chance : see `d_int`
     precision, budget, first : of the search, see `Search`; the grid and `seeds` do not count then
-    at_once : runs that the search proposes at a time. It decides what is run, `jobs` does not
+    at_once : runs that the search proposes at a time: it decides what is run. None for as many as can be done at a
+        time where it is done, but no fewer than 2
     rates : how both learning rates are searched before anything else, from direct_optimizer's on; None takes those
         of the optimizers
     lr_at : d at which optimizer's rate holds, at others as `npintdim.measuring.rates.guess` says; None for
@@ -66,7 +68,7 @@ class Recipe:
     precision: float = 0.05
     budget: int = 24
     first: int | None = None
-    at_once: int = 2
+    at_once: int | None = None
     rates: RateSearch | None = None
     lr_at: int | None = None
 
@@ -79,7 +81,8 @@ class Recipe:
             raise ValueError("the grid of d is empty: at least one d is needed")
         check_integer("seeds", self.seeds, 1)
         check_integer("direct_seeds", self.direct_seeds, 1)
-        check_integer("at_once", self.at_once, 1)
+        if self.at_once is not None:
+            check_integer("at_once", self.at_once, 1)
         if self.lr_at is not None:
             check_integer("lr_at", self.lr_at, 1)
         self.search(1)
@@ -233,7 +236,7 @@ def recipe_for(data: str, model: Spec | None = None) -> Recipe:
     """
     original = data.partition("+")[0]
     if original not in RECIPES:
-        raise unknown("dataset", original, RECIPES)
+        raise unknown("dataset", original, (*RECIPES, *FORMS))
     recipe = replace(RECIPES[original], data=data)
     if model is None:
         return recipe

@@ -188,9 +188,14 @@ def cost(m: Measurement) -> str:
     tried = sum(r.runs for r in m.rates)
     also = f" and {tried} for the learning rates" if tried else ""
     on = ", ".join(f"{name} {v}" for name, v in (ran.get("versions") or versions()).items())
+    wide = (
+        f" The search: {m.recipe.at_once} runs were proposed at a time (`at_once`)."
+        if m.recipe.d is None
+        else ""
+    )
     return (
         f"{len(m.records)} runs{also}, {m.seconds:.0f} s of computing in all (wall time is less where several run at "
-        f"once); backend {ran.get('backend')}, {ran.get('threads')} thread(s) a run, {ran.get('machine')}; {on}."
+        f"once); backend {ran.get('backend')}, {ran.get('threads')} thread(s) a run, {ran.get('machine')}; {on}.{wide}"
     )
 
 

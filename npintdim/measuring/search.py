@@ -11,14 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from npintdim.estimation.estimate import DInt, around_crossing, d_int
-from npintdim.estimation.localfit import SIGMAS, LocalFit, baseline_sd, misfit, slopes
 from npintdim.estimation.means import by_d, check_rule, finite, isotonic
+from npintdim.measuring.informative import informative
 from npintdim.rng import check_integer
-from npintdim.typing import Floats
 
 STRIDE = 4  # of the bracket
 CLOSE = 2.0  # a bracket this narrow is refined by information
-REACH = math.log(2.5)  # refinement stays within this of the crossing
+PAIR = 2  # runs that are always done together where there is room; more of them must be needed
 FEWEST = 7  # no precision is believed before so many runs, nor is the noise set against the baseline's
 
 
@@ -97,18 +96,19 @@ def plan(
     -------
     Plan
         at most `count` runs; none when the precision is reached, the budget spent, or nothing is left to try.
-        The same results give the same plan.
+        More than two at a time are a quarter of the budget at most until the crossing is bracketed, and then no more
+        than are expected to reach the precision. The same results give the same plan.
     """
     left = search.budget - len(d) - max(len(baseline) - search.direct_seeds, 0)
     if left <= 0:
         return Plan((), f"budget of {search.budget} runs spent")
-    count = min(count, left)
+    room = min(count, left)
+    count = min(room, max(PAIR, search.budget // 4))
     good = [(i, p) for i, p in zip(d, performance, strict=True) if not math.isnan(p)]
     if not good:
         if len(d) > len(set(d)):
             return Plan((), f"{len(d)} runs and none finished")
-        wanted = dict.fromkeys(min(search.start * STRIDE**k, search.D) for k in range(count))
-        return numbered(d, list(wanted), "nothing is known")
+        return numbered(d, around(search.start, search.D, count), "nothing is known")
     tried, performances = zip(*good, strict=True)
     found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
     low, high = bracket(found)
@@ -121,7 +121,13 @@ def plan(
         between = [round(low * (high / low) ** (k / (count + 1))) for k in steps]
         inside = [i for i in dict.fromkeys(between) if low < i < high] or [low + 1]
         return numbered(d, inside, f"bracketed between {low} and {high}: halved in log d")
-    return refine(search, good, d, baseline, count, found, low, high)
+    return refine(search, good, d, baseline, room, found, low, high)
+
+
+def around(start: int, D: int, count: int) -> list[int]:
+    """From the start by factors of 4, up and down by turns: start, 4 start, start/4, 16 start, ..."""
+    powers = [(k + 1) // 2 * (-1) ** (k + 1) for k in range(count)]  # 0, 1, −1, 2, −2, ...
+    return list(dict.fromkeys(min(max(int(start * STRIDE**k), 1), D) for k in powers))
 
 
 def bracket(found: DInt) -> tuple[int | None, int | None]:
@@ -141,9 +147,10 @@ def numbered(done: Sequence[int | None], wanted: Sequence[int | None], why: str)
     for d in wanted:
         runs.append(Proposal(d, seen[d]))
         seen[d] += 1
-    inside = [str(d) for d in wanted if d is not None]
-    direct = len(wanted) - len(inside)
-    named = [f"d = {' and '.join(inside)}"] * bool(inside) + [f"{direct} direct"] * bool(direct)
+    *most, last = [str(d) for d in wanted if d is not None] or [""]
+    inside = f"{', '.join(most)} and {last}" if most else last
+    direct = list(wanted).count(None)
+    named = [f"d = {inside}"] * bool(inside) + [f"{direct} direct"] * bool(direct)
     return Plan(tuple(runs), f"{why}; next {' and '.join(named)}")
 
 
@@ -175,10 +182,9 @@ def refine(
     high: int,
 ) -> Plan:
     """Where one more run narrows the interval most; nowhere, if it is narrow enough."""
-    width, crossed = half_width(found), f"crossing between {low} and {high}"
-    if len(good) >= FEWEST and found.low is not None and found.high is not None:
-        # The factor is about that of Student's t: little noise may be luck.
-        if width * (1 + 1 / (len(good) - 3)) <= search.precision:
+    width, crossed, n = half_width(found), f"crossing between {low} and {high}", len(good)
+    if n >= FEWEST and found.low is not None and found.high is not None:
+        if width * luck(n) <= search.precision:
             asked = f"as precise as asked (±{100 * search.precision:g} %)"
             return Plan((), f"d_int = {found.d:.0f} ± {100 * width:.1f} %: {asked}")
         if high - low == 1 and low <= found.low and found.high <= high:
@@ -187,9 +193,14 @@ def refine(
     curve = around_crossing(groups, found.threshold)
     if curve is None:
         return numbered(done, [low, high][:count], f"{crossed}: once more")
-    counts = found.fraction is not None and len(good) >= FEWEST
+    counts = found.fraction is not None and n >= FEWEST
     direct = finite("baseline", baseline if counts else ())
-    wanted, sd = informative(curve, found.threshold, search.D, count, found.fraction or 0.0, direct)
+    wanted, sds = informative(curve, found.threshold, search.D, count, found.fraction or 0.0, direct)
+    reach = (
+        k for k, sd in enumerate(sds, 1) if n + k >= FEWEST and 1.96 * sd * luck(n + k) <= search.precision
+    )
+    enough = max(PAIR, next(reach, count))
+    wanted, sd = wanted[:enough], sds[:enough][-1]
     now = f"±{100 * width:.1f} %" if math.isfinite(width) else "still open"
     most = "there and from the baseline" if None in wanted else "there"
     most = most if any(wanted) else f"from the baseline, known from {len(direct)} runs"
@@ -197,51 +208,13 @@ def refine(
     return numbered([*done, *[None] * len(baseline)], wanted, why)
 
 
+def luck(n: int) -> float:
+    """By which n runs must be more precise than asked, about Student's t: their noise may look small by chance."""
+    return 1 + 1 / (n - 3)
+
+
 def half_width(found: DInt) -> float:
     """Half the interval of log d, inf where it is open or unknown."""
     if found.low is None or found.high is None or not 0 < found.low <= found.high < math.inf:
         return math.inf
     return math.log(found.high / found.low) / 2
-
-
-def informative(
-    curve: LocalFit, line: float, D: int, count: int, fraction: float, baseline: Floats
-) -> tuple[list[int | None], float]:
-    """The d's, one after the other, that reduce the variance of the crossing most; and its sd after them.
-
-    A run at t adds w J Jᵀ to the inverse of cov. The crossing itself is uncertain, so that variance is averaged over
-    where it may be: there the slope counts too. None is one more direct run: the line is fraction × a mean of k, and
-    (fraction · s · ∂log d/∂p)²/k of the variance becomes the same over k + 1.
-    """
-    beta, cov, k = curve.beta[curve.best], curve.cov[curve.best], len(baseline)
-    at = curve.crossing(line) - curve.log_d0
-    sd = math.sqrt(float(variance(cov[None], beta, np.array([at]))[0]))
-    where = at + min(sd, REACH) * np.array([-1.0, 0.0, 1.0])
-    d = np.unique(np.clip(np.exp(curve.log_d0 + np.linspace(at - REACH, at + REACH, 61)).round(), 1, D))
-    t = np.log(d) - curve.log_d0
-    J, m = slopes(beta, t)
-    w = 1 / (SIGMAS[curve.best] ** 2 / m + misfit(beta, t) ** 2)
-    steep = (1 - line) * math.exp(beta[1] + beta[2] * at)  # ∂p/∂log d
-    one = k * float(fraction * baseline_sd(baseline, SIGMAS[curve.best]) / steep) ** 2 if k else 0.0
-    wanted: list[int | None] = []
-    for _ in range(count):
-        CJ = np.einsum("ij,jn->in", cov, J)
-        gain = w / (1 + w * np.einsum("in,in->n", J, CJ))
-        after = cov - gain[:, None, None] * np.einsum("in,jn->nij", CJ, CJ)
-        left = variance(after, beta, where)
-        best = int(left.argmin())
-        if k and one / k - one / (k + 1) > float(variance(cov[None], beta, where)[0] - left[best]):
-            k += 1
-            wanted.append(None)
-        else:
-            cov = after[best]
-            wanted.append(int(d[best]))
-    inside = float(variance(cov[None], beta, np.array([at]))[0])
-    return wanted, math.sqrt(inside + (one / k if k else 0.0))
-
-
-def variance(cov: Floats, beta: Floats, t: Floats) -> Floats:
-    """Mean over t of the variance of a crossing there: (J/y')ᵀ cov (J/y')."""
-    J, _ = slopes(beta, t)
-    G = J / np.exp(beta[1] + beta[2] * t)
-    return np.einsum("in,kij,jn->k", G, cov, G) / len(t)

@@ -12,7 +12,7 @@ from npintdim.estimation.estimate import d_int
 from npintdim.measuring.adaptive import Train, performance
 from npintdim.measuring.rates import Rates, RateSearch, best, guess, rounded
 from npintdim.measuring.recipes import Recipe
-from npintdim.measuring.search import plan
+from npintdim.measuring.search import PAIR, plan
 from npintdim.rng import check_integer
 from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Floats, Spec
@@ -95,7 +95,7 @@ def near_crossing(trials: Trials, direct: Rates, D: int, tell: Callable[[str], N
     d: list[int] = []
     reached: list[float] = []
     while True:
-        following = plan(search, d, reached, baseline, recipe.at_once)
+        following = plan(search, d, reached, baseline, recipe.at_once or PAIR)
         wanted = [run.d for run in following.runs if run.d is not None]
         if not wanted or set(wanted) & set(d):
             return d[-1]

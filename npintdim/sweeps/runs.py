@@ -122,21 +122,37 @@ def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, Projection | 
     return model, model.init_theta(spec.seeds.theta_0), P
 
 
+def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
+    """Refuse a network whose outputs are not the data's classes, or that takes other examples, and too large a batch.
+
+    Raises
+    ------
+    ValueError
+        with both numbers.
+    """
+    assert data.train.x is not None
+    if model.classes != data.classes:
+        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {data.classes} classes")
+    takes, given = model.in_shape, tuple(data.train.x.shape[1:])
+    if math.prod(takes) != math.prod(given):
+        raise ValueError(f"the model takes examples of shape {takes}, but {data.name} has {given}")
+    spec.config().check(data)
+
+
 def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[Landscape, Floats]:
     """The landscape that a run trains on, and where it starts.
 
     Raises
     ------
     ValueError
-        if the network's outputs are not the data's classes.
+        if they do not fit together, see `check_fit`.
     """
     if "objective" in spec.model:
         return own_objective(spec.model, spec.d, spec.seeds.P, backend)
     model, theta_0, P = parts(spec, backend)
     if data is None:
         raise ValueError("data is none: a network needs a data set")
-    if model.classes != data.classes:
-        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {data.classes} classes")
+    check_fit(spec, model, data)
     landscape: Landscape = L2(model, model.layout, spec.l2) if spec.l2 else model
     if P is None:
         return landscape, theta_0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
@@ -124,8 +125,17 @@ def sweep(
     return [record for record in map(records.get, (spec.key for spec in specs)) if record is not None]
 
 
-def executor(todo: Sequence[RunSpec], backend: str, jobs: int | None, cluster: str | None) -> Executor:
-    """What the options of a sweep ask for.
+def width(spec: RunSpec, backend: str, jobs: int | None, cluster: str | None) -> int:
+    """How many such runs a sweep with these options does at a time, where there are enough of them."""
+    if jobs is not None:
+        check_integer("jobs", jobs, 1)
+    return executor([spec], backend, jobs, cluster, most=sys.maxsize).width
+
+
+def executor(
+    todo: Sequence[RunSpec], backend: str, jobs: int | None, cluster: str | None, most: int = 0
+) -> Executor:
+    """What the options of a sweep ask for; no more processes than there are runs, or than `most`.
 
     Raises
     ------
@@ -139,7 +149,7 @@ def executor(todo: Sequence[RunSpec], backend: str, jobs: int | None, cluster: s
     other, its_jobs = active_backend()
     if other is not None and jobs != 1:
         return Joblib(jobs or its_jobs or 1)
-    jobs = min(default_jobs(backend) if jobs is None else jobs, len(todo))
+    jobs = min(default_jobs(backend) if jobs is None else jobs, most or len(todo))
     return Serial() if jobs == 1 else Processes(jobs)
 
 
