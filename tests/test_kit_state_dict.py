@@ -124,6 +124,7 @@ def test_pytorch_has_the_same_loss_and_gradient(net):
         (lambda s: s.pop("fc2.bias"), "the state has no fc2.bias"),
         (lambda s: s.update(scale=np.ones(1)), "it has, unused: scale"),
         (lambda s: s.update({"fc1.weight": s["fc1.weight"].T}), r"fc1.weight has shape \(7, 5\): \(5, 7\) is needed: fc1.W is \(7, 5\), and"),
+        (lambda s: s.update({"fc1.bias": 1j * s["fc1.bias"]}), "fc1.bias has dtype complex128: real numbers are needed"),
         (lambda s: s.update({"fc1.bias": np.ones(1)}), r"fc1.bias has shape \(1,\): \(5,\) is needed$"),
     ],
 )  # fmt: skip
@@ -153,3 +154,11 @@ def test_names_that_do_not_fit_are_refused(names, message):
 def test_theta_of_another_length_is_refused():
     with pytest.raises(ValueError, match="theta has shape"):
         to_state_dict(mlp(), np.zeros(3))
+
+
+def test_a_checkpoint_in_bfloat16_is_read():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is only a guest")
+    model = mlp()
+    theta = np.round(model.init_theta(3) * 64) / 64  # few enough bits for bfloat16
+    state = {key: torch.from_numpy(x).bfloat16() for key, x in to_state_dict(model, theta).items()}
+    np.testing.assert_array_equal(from_state_dict(model, state), theta)

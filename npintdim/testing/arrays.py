@@ -38,13 +38,7 @@ def to_numpy(answer: Any) -> Array:
 def _on_the_host(answer: Any) -> Array:
     if isinstance(answer, np.ndarray | np.generic | int | float | list | tuple):
         return np.asarray(answer)
-    for name in (
-        "detach",
-        "cpu",
-        "resolve_conj",
-        "resolve_neg",
-        "numpy",
-    ):  # PyTorch: off the graph and the GPU
+    for name in ("detach", "cpu", "resolve_conj", "resolve_neg", "numpy"):  # PyTorch: off graph and GPU
         if hasattr(answer, name):
             answer = getattr(answer, name)()
     if isinstance(answer, np.ndarray):

@@ -70,7 +70,7 @@ def from_state_dict(model: Model, state: Mapping[str, Any], names: Names = None)
     Raises
     ------
     ValueError
-        if a name is missing or left over, or has another shape.
+        if a name is missing or left over, or has another shape, or numbers that are not real.
     """
     places = list(_places(model, names))
     missing = [key for _, key, _ in places if key not in state]
@@ -88,6 +88,8 @@ def from_state_dict(model: Model, state: Mapping[str, Any], names: Names = None)
         if value.shape != own.shape:
             hint = f": {name} is {view.shape}, and PyTorch's weight its transpose" if transposed else ""
             raise ValueError(f"{key} has shape {value.shape}: {own.shape} is needed{hint}")
+        if value.dtype.kind not in "biuf":
+            raise ValueError(f"{key} has dtype {value.dtype}: real numbers are needed")
         own[...] = value
     return model.backend.send(theta)
 
