@@ -90,7 +90,7 @@ def test_never_reached():
     assert found.d == math.inf
     assert found.first_above is None
     assert found.summary() == (
-        "d_int > 1000: never reached by d = 1000 (mean 0.5000); first tried d above the line: none up to 1000; "
+        "d_int > 1,000: never reached by d = 1,000 (mean 0.5000); first tried d above the line: none up to 1,000; "
         "threshold 0.9000"
     )
 

@@ -471,6 +471,15 @@ assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
 
 
+def test_a_pool_of_another_width_waits_in_silence_for_what_the_last_one_left():
+    """What a process does to prepare itself is not waited for."""
+    pytest.importorskip("joblib")
+    with executors.Processes(2).pool(Work("numpy")) as submit:
+        submit(time.sleep, 0.5)
+    with executors.Processes(3).pool(Work("numpy")) as submit:
+        assert submit(abs, -3).result() == 3
+
+
 def test_a_sweep_outside_of_the_main_thread_leaves_signals_alone(tmp_path):
     pytest.importorskip("joblib")
     with ThreadPoolExecutor(1) as thread:

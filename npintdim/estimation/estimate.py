@@ -66,12 +66,12 @@ class DInt:
         """One line with both readings, the interval and the threshold."""
         first, last = self.tried[0], self.tried[-1]
         if self.d == math.inf:
-            ours = f"{self.name} > {last}: never reached by d = {last} ({self.at(-1)})"
+            ours = f"{self.name} > {last:,}: never reached by d = {last:,} ({self.at(-1)})"
         elif self.d == -math.inf:
-            ours = f"{self.name} ≤ {first}: already reached at d = {first} ({self.at(0)})"
+            ours = f"{self.name} ≤ {first:,}: already reached at d = {first:,} ({self.at(0)})"
         else:
-            ours = f"{self.name} = {self.d:.0f} ({self.interval()})"
-        above = f"none up to {last}" if self.first_above is None else str(self.first_above)
+            ours = f"{self.name} = {self.d:,.0f} ({self.interval()})"
+        above = f"none up to {last:,}" if self.first_above is None else f"{self.first_above:,}"
         line = f"threshold {self.threshold:.4f}"
         if self.fraction is not None:
             line += f" = {self.fraction:g} × {self.baseline:.4f}"
@@ -80,7 +80,7 @@ class DInt:
         left_out = (
             f"; runs left out because they diverged or failed: {self.excluded}" if self.excluded else ""
         )
-        alone = f"; means alone cross at {self.isotonic:.0f}, outside it" if self.at_odds else ""
+        alone = f"; means alone cross at {self.isotonic:,.0f}, outside it" if self.at_odds else ""
         return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
 
     @property
@@ -98,8 +98,8 @@ class DInt:
         """The 95 % interval in words."""
         if self.low is None or self.high is None:
             return f"95 % interval unknown: {self.unknown}"
-        low = f"{self.low:.0f}" if self.low > -math.inf else f"below {self.tried[0]}"
-        high = f"{self.high:.0f}" if self.high < math.inf else f"beyond {self.tried[-1]}"
+        low = f"{self.low:,.0f}" if self.low > -math.inf else f"below {self.tried[0]:,}"
+        high = f"{self.high:,.0f}" if self.high < math.inf else f"beyond {self.tried[-1]:,}"
         return f"95 % interval {low} to {high}"
 
 

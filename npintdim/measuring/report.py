@@ -138,7 +138,7 @@ def readings(m: Measurement) -> str:
 
 def reading(d: float) -> str:
     """A number, or which side of the tried d it lies on."""
-    return f"{d:.0f}" if math.isfinite(d) else "beyond the tried d" if d > 0 else "below the tried d"
+    return f"{d:,.0f}" if math.isfinite(d) else "beyond the tried d" if d > 0 else "below the tried d"
 
 
 def rule(m: Measurement) -> str:

@@ -186,7 +186,7 @@ def refine(
     if n >= FEWEST and found.low is not None and found.high is not None:
         if width * luck(n) <= search.precision:
             asked = f"as precise as asked (±{100 * search.precision:g} %)"
-            return Plan((), f"d_int = {found.d:.0f} ± {100 * width:.1f} %: {asked}")
+            return Plan((), f"d_int = {found.d:,.0f} ± {100 * width:.1f} %: {asked}")
         if high - low == 1 and low <= found.low and found.high <= high:
             return Plan((), f"d_int lies between the neighbours {low} and {high}")
     groups, _ = by_d(*zip(*good, strict=True))

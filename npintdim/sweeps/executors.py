@@ -7,6 +7,7 @@ import queue
 import signal
 import sys
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -96,10 +97,10 @@ class Processes:
         """
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        workers = loky.get_reusable_executor(
-            self.width, timeout=IDLE, env={name: os.environ.get(name, str(work.threads)) for name in names}
-        )
-
+        env = {name: os.environ.get(name, str(work.threads)) for name in names}
+        with warnings.catch_warnings():  # of a pool of another width, where some `prepare` still goes on
+            warnings.filterwarnings("ignore", "Trying to resize an executor with running jobs")
+            workers = loky.get_reusable_executor(self.width, timeout=IDLE, env=env)
         latest: deque[Any] = deque(maxlen=self.width)
 
         def submit(*call: Any) -> Any:
