@@ -1,6 +1,7 @@
 """What the pictures show, read from their axes; and that it can be read."""
 
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -209,6 +210,16 @@ def test_overlapping_intervals_are_not_taken_for_no_difference():
     a = replace(a, d_int=replace(a.d_int, d=238.0, low=215.0, high=267.0))
     b = replace(b, d_int=replace(b.d_int, d=283.0, low=264.0, high=304.0))
     assert "d_int90 of b is 1.2 times that of a: 283 against 238" in title(several_figure({"a": a, "b": b}))
+
+
+@pytest.mark.parametrize("later", [LATER, {d + 1: p for d, p in GRID.items()}], ids=["differ", "agree"])
+def test_a_title_does_not_end_a_line_inside_a_name(later):
+    for length in range(20):  # wherever the line ends
+        a, b = "x" * length + " LeNet as released, no S", "y" * length + " Untied-LeNet, single block"
+        lines = title(several_figure({a: measurement(GRID), b: measurement(later)})).splitlines()
+        for name in (a, b):
+            assert sum(name in line for line in lines) == 1
+        assert later is not LATER or any(re.search(r"\d against \d", line) for line in lines)
 
 
 def test_several_takes_as_many_as_can_be_told_apart():

@@ -10,7 +10,7 @@ from npintdim.estimation.estimate import DInt
 from npintdim.measuring.measure import Measurement
 from npintdim.measuring.search import half_width
 from npintdim.plots.curve import fitted, score
-from npintdim.plots.style import GREY, LOOKS, WIDTH, headline, log_x, new_figure, styled
+from npintdim.plots.style import GREY, LOOKS, WIDTH, headline, log_x, new_figure, styled, unbroken
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,6 +115,7 @@ def interval(
 
 def comparison(found: Mapping[str, DInt]) -> str:
     """The two that are farthest apart, and whether that is more than their noise."""
+    found = {unbroken(label): f for label, f in found.items()}
     read = {label: f for label, f in found.items() if math.isfinite(f.d)}
     names = " and ".join(dict.fromkeys(f.name for f in found.values()))
     if len(read) < 2:
@@ -123,7 +124,7 @@ def comparison(found: Mapping[str, DInt]) -> str:
     ratio = math.log(read[most].d / read[least].d)
     noise = math.hypot(half_width(read[least]), half_width(read[most]))
     if ratio > noise:
-        against = f"{read[most].d:,.0f} against {read[least].d:,.0f}"
+        against = unbroken(f"{read[most].d:,.0f} against {read[least].d:,.0f}")
         return f"{names} of {most} is {math.exp(ratio):.2g} times that of {least}: {against}"
     numbers = f"{names} = {read[least].d:,.0f} ({least}) to {read[most].d:,.0f} ({most})"
     return f"No difference beyond the noise: {numbers}" if math.isfinite(noise) else numbers

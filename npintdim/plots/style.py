@@ -28,6 +28,7 @@ LOOKS: tuple[tuple[str, Any, str], ...] = (
 )  # fmt: skip
 WIDTH = 5.5  # inches, the text of a one-column article: printed at that width, letters have the size below
 LETTERS = 80  # of a title, on one line
+NO_BREAK = "\N{NO-BREAK SPACE}"
 ROOM = 70  # letters under an axis, with the blanks between numbers
 STYLE: dict[Any, Any] = {
     "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8.5, "figure.titlesize": 9.5, "legend.fontsize": 8.0,
@@ -99,9 +100,14 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def headline(figure: Figure, finding: str, context: str = "") -> None:
-    """The title: what was found, and below it of what."""
-    lines = [textwrap.fill(text, LETTERS) for text in (finding, context) if text]
-    figure.suptitle("\n".join(lines), x=0.01, ha="left")
+    """The title: what was found, and below it of what; no line ends inside of what is `unbroken`."""
+    lines = [textwrap.fill(text, LETTERS, break_on_hyphens=False) for text in (finding, context) if text]
+    figure.suptitle("\n".join(lines).replace(NO_BREAK, " "), x=0.01, ha="left")
+
+
+def unbroken(text: str) -> str:
+    """A name or numbers that stay on one line of a title."""
+    return text.replace(" ", NO_BREAK)
 
 
 def nice_ticks(low: float, high: float) -> list[int]:
