@@ -296,14 +296,17 @@ def test_half_precision_needs_a_tolerance():
     check_unit_columns(half, D, d, tolerance=0.01)
 
 
-def test_norms_that_were_summed_in_float32_are_unit():
+def test_norms_that_were_summed_in_float32_need_a_tolerance_that_says_so():
     """PyTorch's randn / norm in float32: 3e-5 at D = 199,210, where a norm that is right only about is off by 1e-3."""
 
     def column(rows, norm):
         return lambda v: np.full(rows, norm / np.sqrt(rows), np.float32) * v[0].astype(np.float32)
 
-    check_unit_columns(column(199210, 1 + 3e-5), 199210, 1)
-    for rows, norm in ((80, 1 + 3e-5), (199210, 1 + 1e-4)):
+    summed = 199210**0.5 * 2.0**-23
+    check_unit_columns(column(199210, 1 + 3e-5), 199210, 1, tolerance=summed)
+    with pytest.raises(CheckError, match=r"‖P e_0‖ = 1"):
+        check_unit_columns(column(199210, 1 + 1e-4), 199210, 1, tolerance=summed)
+    for rows, norm in ((80, 1 + 3e-5), (199210, 1 + 3e-5)):
         with pytest.raises(CheckError, match=r"‖P e_0‖ = 1"):
             check_unit_columns(column(rows, norm), rows, 1)
 

@@ -86,7 +86,14 @@ class Claims:
                 with suppress(OSError):
                     os.utime(path)
 
+    def tidy(self) -> None:
+        """Remove what processes left that died between a record and the release of its run."""
+        for path in self.runs.glob("*.claim"):
+            if path.with_suffix(".json").exists() and self.abandoned(path):
+                path.unlink(missing_ok=True)
+
     def __enter__(self) -> Claims:
+        self.tidy()
         threading.Thread(target=self.live, name="npintdim claims", daemon=True).start()
         return self
 

@@ -158,8 +158,8 @@ def check_unit_columns(
     Parameters
     ----------
     apply, D, d, to, dtype : as in `check_adjoint`
-    tolerance : None for 1e-12 where P v is float64, else the larger of 1e-5 and √D·2⁻²³, which a norm that was
-        summed up in float32 may be off by. Fastfood whose n does not divide D has unit columns
+    tolerance : None for 1e-12 where P v is float64, else 1e-5. Columns that were divided by a norm summed up in
+        float32 may be off by √D·2⁻²³: give it where D is large. Fastfood whose n does not divide D has unit columns
         only about: sd √(n/8)/D stacked, √((1 − D/n)/(2D)) single; give six of them
 
     Raises
@@ -174,6 +174,4 @@ def check_unit_columns(
         norms[int(j)] = float(np.linalg.norm(column.astype(np.float64)))
     worst = max(norms, key=lambda j: abs(norms[j] - 1))
     formula = f"‖P e_{worst}‖ = 1, the worst of {len(norms)} columns over all D = {D} rows"
-    if tolerance is None and column.dtype != np.float64:
-        tolerance = max(1e-5, D**0.5 * 2.0**-23)
     return compare(formula, norms[worst], 1.0, _tolerance(tolerance, column), 1.0)
