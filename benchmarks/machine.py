@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 import npintdim as nid
-from npintdim.backend import cores
 from npintdim.bench import FAR
 from npintdim.bench.limits import arithmetic_limit, copy_limit
+from npintdim.machine import cores
 
 PACKAGES = ("numpy", "scipy", "numba", "torch")
 

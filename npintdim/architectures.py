@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from npintdim.backend import Backend, unknown
+from npintdim.backend import Backend
+from npintdim.inputs import check_integer, unknown
 from npintdim.layers import Conv2D, Flatten, Layer, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.model import Model
-from npintdim.rng import check_integer
 from npintdim.typing import Spec
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
-import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,30 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.inputs import check_kind, unknown
+from npintdim.machine import cores
 from npintdim.typing import Array
 
 NAMES = ("numpy", "numba", "cupy")
-
-
-def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
-    """The error for a name that does not exist, with the nearest one that does."""
-    names = list(known)
-    near = difflib.get_close_matches(str(given), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ValueError(f"unknown {what} {given!r}: choose one of {', '.join(names)}.{hint}")
-
-
-def check_kind(name: str, value: object, kind: type, example: str) -> None:
-    """Refuse what is of another kind.
-
-    Raises
-    ------
-    TypeError
-        which says what was given and what is needed.
-    """
-    if not isinstance(value, kind):
-        given = repr(value) if isinstance(value, str | int) else f"a {type(value).__name__}"
-        raise TypeError(f"{name} is {given}: a {kind.__name__} is needed, e.g. {example}")
 
 
 def namespace(array: object) -> ModuleType:
@@ -114,13 +93,6 @@ class Backend:
         """The array as a NumPy array."""
         on_host: Array = array.get() if hasattr(array, "get") else np.asarray(array)
         return on_host
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def missing(name: str) -> str | None:

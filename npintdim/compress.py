@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from npintdim import fileformat
 from npintdim.backend import Backend
 from npintdim.coding import Codebook, pack, unpack
+from npintdim.files import write_atomically
+from npintdim.inputs import check_integer
 from npintdim.landscape import Batch, Evaluation
+from npintdim.machine import free_memory
 from npintdim.model import Model
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import KINDS, Projection
-from npintdim.projections.dense import free_memory
 from npintdim.rebuild import check_named, draw, network_of, on
-from npintdim.rng import SCHEME, check_integer
+from npintdim.rng import SCHEME
 from npintdim.typing import Array, Ints, Spec
 
 
@@ -200,7 +202,7 @@ class CompressedModel:
         its size in bytes
         """
         data = self.to_bytes()
-        fileformat.write_atomically(Path(path), data)
+        write_atomically(Path(path), data)
         return len(data)
 
     @classmethod

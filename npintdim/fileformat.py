@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import struct
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.rng import SCHEME, check_seed
+from npintdim.files import canonical
+from npintdim.inputs import check_seed
+from npintdim.rng import SCHEME
 from npintdim.typing import Spec
 
 MAGIC = b"\x89npid\r\n\x1a"
@@ -80,11 +79,6 @@ class FingerprintError(FormatError):
 
 class ThetaError(FormatError):
     """theta_d does not decode to the theta of the file."""
-
-
-def canonical(spec: Any) -> bytes:
-    """JSON in one way only: keys sorted, no blanks, ASCII, no NaN."""
-    return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.float32] | bytes) -> bytes:
@@ -186,25 +180,3 @@ def parse(text: bytes) -> Spec:
     except (ValueError, TypeError, RecursionError) as error:
         raise HeaderError(f"its header is wrong: {error}") from error
     return header
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """All of data under the name, or whatever was there before; another process never sees a part.
-
-    Raises
-    ------
-    OSError
-        which names `path`, if the folder does not exist or cannot be written to.
-    """
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -13,11 +13,12 @@ import numpy as np
 
 from npintdim.backend import Backend, given
 from npintdim.fusion import plan
+from npintdim.inputs import check_seed
 from npintdim.landscape import Batch, Evaluation
 from npintdim.layers import Layer
 from npintdim.losses import correct, softmax_cross_entropy
 from npintdim.params import ParamLayout
-from npintdim.rng import Purpose, Stream, check_seed
+from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Spec
 
 CHUNK = 2048  # examples evaluated at once

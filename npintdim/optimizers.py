@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import unknown
-from npintdim.rng import check_real
+from npintdim.inputs import check_real, unknown
 from npintdim.typing import Floats, Spec
 
 

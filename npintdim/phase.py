@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from npintdim.backend import Backend
+from npintdim.inputs import check_integer
 from npintdim.objective import SubspaceObjective
 from npintdim.optimizers import SGD
 from npintdim.projections import make_projection
 from npintdim.projections.base import Projection
-from npintdim.rng import check_integer
 from npintdim.toy import ToyProblem, expected_share
 from npintdim.train import TrainConfig, train
 from npintdim.typing import Floats, Spec

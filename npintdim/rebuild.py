@@ -7,11 +7,11 @@ import json
 from npintdim import fileformat
 from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend, get_backend
-from npintdim.fileformat import canonical
+from npintdim.files import canonical
+from npintdim.inputs import check_integer
+from npintdim.machine import free_memory
 from npintdim.model import Model
 from npintdim.projections import Projection, projection_from_spec
-from npintdim.projections.dense import free_memory
-from npintdim.rng import check_integer
 from npintdim.typing import Spec
 
 LARGEST_D = 1 << 40

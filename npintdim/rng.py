@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from numbers import Real
-from operator import index
 from types import ModuleType
 
 import numpy as np
 
 from npintdim.backend import namespace
+from npintdim.inputs import check_seed
 from npintdim.kernels import reference
 from npintdim.typing import Floats, Ints, Words
 
@@ -41,48 +40,6 @@ class Purpose(IntEnum):
     BOOTSTRAP = 12
     CHECK = 13
     NOISE = 14  # lane = step
-
-
-def check_integer(name: str, value: object, low: int, high: int | None = None, needed: str = "") -> int:
-    """The value as an int with low ≤ value ≤ high.
-
-    Raises
-    ------
-    TypeError, ValueError
-        which name the value and say what is needed.
-    """
-    needed = needed or (f"{name} ≥ {low}" if high is None else f"{low} ≤ {name} ≤ {high}")
-    try:
-        number = index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}: an integer with {needed} is needed")
-    if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} is {number}: {needed} is needed")
-    return number
-
-
-def check_real(name: str, value: object) -> None:
-    """Refuse what is no real number, with its name; the range is the caller's affair.
-
-    Raises
-    ------
-    TypeError
-    """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}: a number is needed")
-
-
-def check_seed(seed: object) -> int:
-    """The seed as an int.
-
-    Raises
-    ------
-    TypeError, ValueError
-        unless it is an integer with 0 ≤ seed < 2⁶⁴.
-    """
-    return check_integer("seed", seed, 0, (1 << 64) - 1, "0 ≤ seed < 2**64")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import namespace
+from npintdim.inputs import check_integer
 from npintdim.landscape import Batch, Evaluation
-from npintdim.rng import check_integer
 from npintdim.typing import Floats, Spec
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import namespace
+from npintdim.inputs import check_integer, check_seed
 from npintdim.landscape import Batch, Dataset, Landscape
 from npintdim.optimizers import Adam, Optimizer
 from npintdim.progress import Progress
-from npintdim.rng import Purpose, Stream, check_integer, check_seed
+from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats
 
 

@@ -11,6 +11,7 @@ from npintdim import backend as backend_module
 from npintdim.architectures import fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import get_backend, missing
 from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
+from npintdim.inputs import check_integer
 from npintdim.landscape import Batch, Dataset
 from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.mdl import certify, quantise
@@ -21,7 +22,7 @@ from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import SGD, Adam, optimizer_from_spec
 from npintdim.params import ParamLayout
 from npintdim.projections import make_projection, projection_from_spec
-from npintdim.rng import Purpose, Stream, check_integer
+from npintdim.rng import Purpose, Stream
 from npintdim.toy import ToyProblem
 from npintdim.train import TrainConfig, train
 

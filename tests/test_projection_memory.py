@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import BACKENDS, project
 
-from npintdim import rng
+from npintdim import machine, rng
 from npintdim.backend import get_backend
 from npintdim.projections import dense, make_projection
 
@@ -56,7 +56,7 @@ def test_stored_P_that_does_not_fit(monkeypatch):
 
 
 def test_free_memory_is_what_the_system_says():
-    assert 1e6 < dense.free_memory() < 1e15
+    assert 1e6 < machine.free_memory() < 1e15
 
 
 @pytest.mark.parametrize(("exists", "expected"), [(True, 3 * 1024.0), (False, 12.0)])
@@ -71,12 +71,12 @@ def test_free_memory_by_system(monkeypatch, exists, expected):
         def read_text(self):
             return "MemTotal: 9 kB\nMemAvailable:       3 kB\n"
 
-    monkeypatch.setattr(dense, "Path", Meminfo)
-    monkeypatch.setattr(dense.os, "sysconf_names", {"SC_PHYS_PAGES": 1}, raising=False)
-    monkeypatch.setattr(dense.os, "sysconf", {"SC_PHYS_PAGES": 4, "SC_PAGE_SIZE": 3}.get, raising=False)
-    assert dense.free_memory() == expected
-    monkeypatch.setattr(dense.os, "sysconf_names", {}, raising=False)
-    assert dense.free_memory() == (expected if exists else np.inf)  # a system that says nothing
+    monkeypatch.setattr(machine, "Path", Meminfo)
+    monkeypatch.setattr(machine.os, "sysconf_names", {"SC_PHYS_PAGES": 1}, raising=False)
+    monkeypatch.setattr(machine.os, "sysconf", {"SC_PHYS_PAGES": 4, "SC_PAGE_SIZE": 3}.get, raising=False)
+    assert machine.free_memory() == expected
+    monkeypatch.setattr(machine.os, "sysconf_names", {}, raising=False)
+    assert machine.free_memory() == (expected if exists else np.inf)  # a system that says nothing
 
 
 def test_of_a_P_that_is_only_described_nothing_is_drawn():

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim import fileformat
-from npintdim.sweeps import executors, runs, work
+from npintdim import machine
+from npintdim.sweeps import executors, runs
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.sweep import Interrupted, executor
 from npintdim.sweeps.work import Work
@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_no_part_of_a_record(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         real, calls = os.fsync, []
         patch.setattr(
-            fileformat.os, "fsync", lambda fd: (calls.append(fd), full(fd) if len(calls) > 1 else real(fd))
+            os, "fsync", lambda fd: (calls.append(fd), full(fd) if len(calls) > 1 else real(fd))
         )
         with pytest.raises(OSError, match="No space left"):
             swept(tmp_path)
@@ -385,13 +385,13 @@ def test_without_joblib_the_default_is_one_job(monkeypatch):
 
 
 def test_without_threadpoolctl_a_sweep_works(tmp_path, monkeypatch):
-    monkeypatch.setattr(work, "find_spec", lambda name: None)
+    monkeypatch.setattr(machine, "find_spec", lambda name: None)
     assert len(swept(tmp_path, SPECS[:1], jobs=None)) == 1
 
 
 def test_blas_is_limited_while_a_run_lasts():
     info = pytest.importorskip("threadpoolctl").threadpool_info
-    with work.blas_threads(1):
+    with machine.blas_threads(1):
         assert {pool["num_threads"] for pool in info() if pool["user_api"] == "blas"} == {1}
 
 

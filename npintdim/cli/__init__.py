@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from npintdim._version import __version__
-from npintdim.backend import unknown
 from npintdim.cli import (
     bench,
     certify,
@@ -27,6 +26,7 @@ from npintdim.cli import (
     vectors,
 )
 from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
+from npintdim.inputs import unknown
 
 COMMANDS = {
     "measure": measure, "reproduce": reproduce, "plot": plot, "train": train, "toy": toy, "check": check,

@@ -7,7 +7,7 @@ from typing import Any
 
 from npintdim.bench import bench, table
 from npintdim.cli.common import add_command, backend_of, say
-from npintdim.sweeps.work import blas_threads
+from npintdim.machine import blas_threads
 
 PURPOSE = """\
 Time projections and training steps on this machine.

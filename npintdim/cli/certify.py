@@ -10,12 +10,12 @@ from typing import Any
 from npintdim.cli.common import add_command, backend_of, say
 from npintdim.cli.compress import choose
 from npintdim.cli.compressed import compressed_of, data_for
+from npintdim.inputs import check_integer
+from npintdim.machine import blas_threads
 from npintdim.mdl import certify
 from npintdim.mdl.bounds import check
 from npintdim.measuring.measure import compress_run
 from npintdim.measuring.recipes import model_name
-from npintdim.rng import check_integer
-from npintdim.sweeps.work import blas_threads
 
 PURPOSE = """\
 Bound a network's error on unseen data by the bits that describe it.

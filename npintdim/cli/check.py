@@ -14,11 +14,11 @@ from npintdim.backend import Backend
 from npintdim.checks import Check, CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.cli.common import add_command, add_network, backend_of, data_of, model_of, projection_of, say
 from npintdim.landscape import Dataset, first
+from npintdim.machine import blas_threads
 from npintdim.measuring.recipes import model_name
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import FastfoodProjection, Projection, make_projection
 from npintdim.sweeps.runs import RunSpec, check_fit
-from npintdim.sweeps.work import blas_threads
 from npintdim.testing import check_unit_columns
 from npintdim.typing import Spec
 

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from npintdim.backend import Backend, asked, get_backend, unknown
-from npintdim.fileformat import write_atomically
+from npintdim.backend import Backend, asked, get_backend
+from npintdim.files import write_atomically
+from npintdim.inputs import unknown
 from npintdim.landscape import Dataset
 from npintdim.measuring.recipes import fully_connected, recipe_for
 from npintdim.sweeps.work import load

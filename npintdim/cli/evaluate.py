@@ -8,7 +8,7 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, say
 from npintdim.cli.compressed import compressed_of, data_for
-from npintdim.sweeps.work import blas_threads
+from npintdim.machine import blas_threads
 
 PURPOSE = """\
 Decode a compressed network and test it."""

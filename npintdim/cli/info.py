@@ -10,14 +10,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from npintdim._version import __version__
-from npintdim.backend import NAMES, cores, get_backend, missing
+from npintdim.backend import NAMES, get_backend, missing
 from npintdim.cli.common import add_command, say
 from npintdim.data import NAMES as DATA
 from npintdim.data.download import VARIABLE
 from npintdim.data.shuffled import FORMS
+from npintdim.machine import blas_threads, cores
 from npintdim.rng import SCHEME
 from npintdim.sweeps.runs import versions
-from npintdim.sweeps.work import blas_threads
 
 PURPOSE = "Versions, backends and why not, threads, data, extras."
 EXTRAS = {

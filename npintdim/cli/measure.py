@@ -21,13 +21,13 @@ from npintdim.cli.common import (
     say,
 )
 from npintdim.cli.many import add_many_runs, estimates
+from npintdim.inputs import check_integer
 from npintdim.landscape import Dataset
 from npintdim.measuring.measure import Measurement, measure
 from npintdim.measuring.rates import RateSearch
 from npintdim.measuring.recipes import Recipe, model_name, recipe_for
 from npintdim.measuring.report import write_report
 from npintdim.projections import make_projection
-from npintdim.rng import check_integer
 from npintdim.sweeps.cluster import Dask
 from npintdim.sweeps.executors import default_jobs
 from npintdim.sweeps.records import try_writing

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from npintdim.backend import unknown
 from npintdim.cli.common import add_command, backend_of, check_writable, say
+from npintdim.inputs import unknown
 from npintdim.measuring.measure import Measurement
 from npintdim.measuring.recipes import model_name
 from npintdim.measuring.reload import read_measurement

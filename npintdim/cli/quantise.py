@@ -9,8 +9,8 @@ from typing import Any
 from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.coding.codebook import KINDS
+from npintdim.machine import blas_threads
 from npintdim.mdl import finetune, quantise, smallest
-from npintdim.sweeps.work import blas_threads
 
 PURPOSE = """\
 Store theta_d of a compressed network in a few bits a number.

@@ -10,8 +10,8 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, default_folder, note, say
 from npintdim.cli.many import add_many_runs, estimates
+from npintdim.inputs import check_integer
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
-from npintdim.rng import check_integer
 from npintdim.sweeps.records import try_writing
 
 PURPOSE = """\

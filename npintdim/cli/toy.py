@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, default_folder, say, writable
+from npintdim.inputs import check_integer
 from npintdim.phase import LARGEST_SEED, ToyResult, explore, farthest
 from npintdim.projections import make_projection
-from npintdim.rng import check_integer
 from npintdim.toy import ToyProblem, expected_share
 from npintdim.typing import Spec
 

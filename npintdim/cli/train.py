@@ -21,11 +21,11 @@ from npintdim.cli.common import (
 from npintdim.compress import CompressedModel
 from npintdim.data import load_dataset
 from npintdim.landscape import Dataset
+from npintdim.machine import blas_threads
 from npintdim.measuring.recipes import model_name, recipe_for
 from npintdim.optimizers import optimizer_from_spec
 from npintdim.sweeps.runs import RunSpec, parts
 from npintdim.sweeps.runs import run as train_run
-from npintdim.sweeps.work import blas_threads
 from npintdim.typing import Spec
 
 PURPOSE = """\

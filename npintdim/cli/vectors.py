@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from npintdim.backend import unknown
 from npintdim.cli.common import add_command, check_writable, say
-from npintdim.fileformat import write_atomically
+from npintdim.files import write_atomically
+from npintdim.inputs import unknown
 from npintdim.sweeps.records import try_writing
 from npintdim.testing.answers import judge, read_answers, unknown_ids
 from npintdim.testing.cases import FAMILIES, Case, cases

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.backend import unknown
-from npintdim.rng import check_integer
+from npintdim.inputs import check_integer, unknown
 from npintdim.typing import Floats, Ints
 
 KINDS = ("uniform", "free")

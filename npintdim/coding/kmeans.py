@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.rng import check_integer
+from npintdim.inputs import check_integer
 from npintdim.typing import Floats
 
 

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from npintdim.backend import unknown
 from npintdim.data import cifar, digits, idx
 from npintdim.data.fetch import locate
 from npintdim.data.idx import Split
 from npintdim.data.registry import REGISTRY, Source
 from npintdim.data.shuffled import FORMS, parse
+from npintdim.inputs import check_integer, unknown
 from npintdim.landscape import Batch, Dataset
-from npintdim.rng import check_integer
 
 NAMES = ("digits", *REGISTRY)
 CLASSES = 10

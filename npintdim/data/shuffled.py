@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from npintdim.inputs import check_seed
 from npintdim.landscape import Batch, Dataset
-from npintdim.rng import Purpose, Stream, check_seed
+from npintdim.rng import Purpose, Stream
 
 FORMS = ("NAME+shuffled-pixels", "NAME+shuffled-labels=0.5")  # of every data set
 NEEDED = "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without,"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from npintdim.estimation.localfit import LOST
-from npintdim.rng import check_integer
+from npintdim.inputs import check_integer
 from npintdim.typing import Floats
 
 

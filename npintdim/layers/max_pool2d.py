@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from npintdim.backend import Backend
+from npintdim.inputs import check_integer
 from npintdim.layers.base import ParameterFree
-from npintdim.rng import check_integer
 from npintdim.typing import Floats
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npintdim.rng import check_integer
+from npintdim.inputs import check_integer
 
 STEPS = 60  # halvings of an interval of length 1
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from npintdim.backend import Backend, check_kind
+from npintdim.backend import Backend
 from npintdim.compress import CompressedModel
+from npintdim.inputs import check_kind
 from npintdim.landscape import Dataset, Evaluation
 from npintdim.mdl.bounds import BOUNDS
 from npintdim.mdl.description import describe

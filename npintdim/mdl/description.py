@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from npintdim.compress import CompressedModel
-from npintdim.fileformat import canonical
-from npintdim.rng import check_integer
+from npintdim.files import canonical
+from npintdim.inputs import check_integer
 from npintdim.typing import Spec
 
 SEED_BITS = 64

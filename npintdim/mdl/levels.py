@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.backend import Backend, check_kind
+from npintdim.backend import Backend
 from npintdim.coding import Codebook, kmeans
 from npintdim.coding.codebook import KINDS, matrix
 from npintdim.compress import CompressedModel
+from npintdim.inputs import check_kind
 from npintdim.landscape import Batch, Dataset
 from npintdim.mdl.finetune import Cooling, QuantisedLandscape
 from npintdim.progress import Progress

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from npintdim.backend import Backend, check_kind, get_backend
+from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimation.estimate import DInt, d_int
-from npintdim.fileformat import write_atomically
+from npintdim.files import write_atomically
+from npintdim.inputs import check_kind
 from npintdim.measuring.adaptive import performance, pursue
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe

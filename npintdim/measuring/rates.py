@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from npintdim.rng import check_integer
+from npintdim.inputs import check_integer
 from npintdim.typing import Spec
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from npintdim.backend import unknown
 from npintdim.data.shuffled import FORMS
+from npintdim.inputs import check_integer, unknown
 from npintdim.landscape import Dataset, Landscape
 from npintdim.measuring.rates import RateSearch, guess
 from npintdim.measuring.search import Search
 from npintdim.optimizers import Adam
-from npintdim.rng import check_integer
 from npintdim.sweeps.custom import NO_DATA, named
 from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Spec

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npintdim.fileformat import write_atomically
+from npintdim.files import write_atomically
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe, model_name
 from npintdim.sweeps.runs import RunSpec, number, versions

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from npintdim.estimation.estimate import d_int
+from npintdim.inputs import check_integer
 from npintdim.measuring.adaptive import Train, performance
 from npintdim.measuring.rates import Rates, RateSearch, best, guess, rounded
 from npintdim.measuring.recipes import Recipe
 from npintdim.measuring.search import PAIR, plan
-from npintdim.rng import check_integer
 from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Floats, Spec
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from npintdim.estimation.means import isotonic
-from npintdim.fileformat import write_atomically
+from npintdim.files import write_atomically
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:

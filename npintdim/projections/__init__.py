@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from npintdim.backend import Backend, given, unknown
+from npintdim.backend import Backend, given
+from npintdim.inputs import unknown
 from npintdim.projections.base import Projection, Transposed
 from npintdim.projections.dense import DenseProjection
 from npintdim.projections.fastfood import FastfoodProjection

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.backend import Backend
-from npintdim.rng import SCHEME, check_integer, check_seed
+from npintdim.inputs import check_integer, check_seed
+from npintdim.rng import SCHEME
 from npintdim.typing import Array, Floats, Ints, Spec
 
 if TYPE_CHECKING:
@@ -208,12 +209,6 @@ class Transposed:
 
     def __matmul__(self, g: Array) -> Floats:
         return _columns(self.P.backend.xp, self.P.adjoint, g)
-
-
-def check_flag(name: str, value: object) -> None:
-    """Refuse what is neither True nor False: an option's value is part of the spec."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}: True or False is needed")
 
 
 def _columns(xp: Any, f: Callable[[Array], Floats], x: Array) -> Floats:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.backend import unknown
-from npintdim.projections.base import Projection, check_flag
+from npintdim.inputs import check_flag, unknown
+from npintdim.machine import free_memory
+from npintdim.projections.base import Projection
 from npintdim.typing import Floats, Ints, Spec
 
 ENTRIES = ("gaussian", "rademacher")
@@ -116,15 +115,3 @@ class DenseProjection(Projection):
         draw = kernels.rademacher_column if self.entries == "rademacher" else kernels.gaussian_column
         for j in range(self.d):
             yield "entries", j * self.D, draw(self.seed, j, self.D)
-
-
-def free_memory() -> float:
-    """Bytes that can still be allocated; infinity where the system does not say."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable"):
-                return float(line.split()[1]) * 1024
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return math.inf

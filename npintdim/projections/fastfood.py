@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.backend import unknown
-from npintdim.projections.base import Projection, check_flag
+from npintdim.inputs import check_flag, unknown
+from npintdim.projections.base import Projection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats, Ints, Spec, Words
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from npintdim.inputs import check_integer
 from npintdim.projections.base import Projection
-from npintdim.rng import check_integer
 from npintdim.typing import Floats, Ints, Spec
 
 LEAST = 2.0**-53  # below it 1 − density is 1

@@ -1,6 +1,6 @@
 """The paper's table, recipe by recipe: `npintdim reproduce NAME`, one readable file each."""
 
-from npintdim.backend import unknown
+from npintdim.inputs import unknown
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting, markdown, plain
 from npintdim.reproduce.cifar10 import CIFAR10_FC, CIFAR10_LENET
 from npintdim.reproduce.fc_nets import FC_NETS

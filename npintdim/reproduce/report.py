@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npintdim.fileformat import write_atomically
+from npintdim.files import write_atomically
 from npintdim.reproduce.base import Outcome, Reproduction, Setting, markdown
 
 

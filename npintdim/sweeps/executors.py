@@ -17,7 +17,7 @@ from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
-from npintdim.backend import cores
+from npintdim.machine import cores
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import Result, Work
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npintdim.fileformat import write_atomically
+from npintdim.files import write_atomically
 from npintdim.sweeps.runs import RunSpec
 from npintdim.typing import Floats, Spec
 

@@ -13,13 +13,13 @@ from typing import NamedTuple
 from npintdim._version import __version__
 from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend
-from npintdim.fileformat import canonical
+from npintdim.files import canonical
+from npintdim.inputs import check_integer
 from npintdim.landscape import Dataset, Landscape
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import Adam, optimizer_from_spec
 from npintdim.projections import Projection, make_projection
-from npintdim.rng import check_integer
 from npintdim.sweeps.custom import own_objective
 from npintdim.train import TrainConfig, train
 from npintdim.typing import Floats, Spec

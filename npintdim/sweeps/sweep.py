@@ -9,8 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 
 from npintdim.backend import get_backend
+from npintdim.inputs import check_integer
 from npintdim.progress import Progress
-from npintdim.rng import check_integer
 from npintdim.sweeps.claims import Claims
 from npintdim.sweeps.cluster import Dask
 from npintdim.sweeps.custom import processes

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from npintdim.backend import Backend, get_backend
 from npintdim.data import load_dataset
 from npintdim.data.holdout import hold_out
 from npintdim.landscape import Dataset, first
+from npintdim.machine import blas_threads
 from npintdim.sweeps.custom import is_own, own_data
 from npintdim.sweeps.forecast import Pace, pace, predict
 from npintdim.sweeps.runs import RunSpec, run
@@ -134,13 +134,3 @@ def dataset(
     else:
         data = load(name, folder, limit_train, backend)
     return data if data is None or holdout is None else hold_out(data, holdout)
-
-
-def blas_threads(threads: int) -> AbstractContextManager[Any]:
-    """Limit BLAS to so many threads, where threadpoolctl is installed."""
-    if find_spec("threadpoolctl") is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(threads, user_api="blas")
-    return limits

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import unknown
 from npintdim.checks import CheckError
+from npintdim.inputs import unknown
 from npintdim.testing.arrays import by_name, decode, to_numpy
 from npintdim.typing import Array, Spec
 

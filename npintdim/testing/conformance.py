@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from npintdim.backend import unknown
+from npintdim.inputs import unknown
 from npintdim.testing.cases import Case, cases
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npintdim.backend import unknown
+from npintdim.inputs import unknown
 from npintdim.testing.cases import DTYPES
 from npintdim.testing.differences import (
     Answer,

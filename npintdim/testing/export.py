@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.fileformat import write_atomically
+from npintdim.files import write_atomically
 from npintdim.testing.cases import Case, read
 from npintdim.typing import Array, Spec
 
