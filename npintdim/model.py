@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import Backend, given
-from npintdim.fusion import plan
+from npintdim.fuse import fuse as fused
+from npintdim.fuse import plan
 from npintdim.inputs import check_seed
 from npintdim.landscape import Batch, Evaluation
 from npintdim.layers import Layer
+from npintdim.layers.base import layout_of
 from npintdim.losses import correct, softmax_cross_entropy
-from npintdim.params import ParamLayout
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Spec
 
@@ -33,7 +34,7 @@ class Model:
     in_shape : shape of one example, e.g. (784,) or (1, 28, 28)
     backend : where and how it computes; None for `get_backend()`
     recipe : the spec of the architecture that built it, if one did
-    fuse : let runs of layers be computed as one step where the backend can; `plan` says which
+    fuse : let runs of layers be computed by one fused layer where that is faster; `plan` says which
 
     Raises
     ------
@@ -58,9 +59,7 @@ class Model:
         self.layers = tuple(named)
         self.in_shape = tuple(in_shape)
         self.backend = given(backend)
-        self.layout = ParamLayout(
-            tuple((f"{a.name}.{key}", shape) for a in self.layers for key, shape in a.param_shapes().items())
-        )
+        self.layout = layout_of(self.layers)
         self.fuse = fuse
         self._recipe = recipe
         shape = self.in_shape
@@ -69,9 +68,10 @@ class Model:
         if len(shape) != 1:
             raise ValueError(f"the last layer gives {shape} per example: (classes,) is needed; add Flatten?")
         self.classes = shape[0]
-        self.steps = plan(self.layers, self.in_shape, self.backend, fuse)
-        self._parts = ParamLayout(tuple((str(i), (step.layout.D,)) for i, step in enumerate(self.steps)))
-        self._first = next((i for i, step in enumerate(self.steps) if step.layout.D), 0)
+        self.computed = fused(self.layers, self.in_shape, self.backend) if fuse else self.layers
+        self._keys = [tuple(layer.param_shapes()) for layer in self.computed]
+        self._views = layout_of(self.computed).views
+        self._first = next((i for i, keys in enumerate(self._keys) if keys), 0)
 
     @property
     def D(self) -> int:
@@ -91,8 +91,8 @@ class Model:
         return {"in_shape": list(self.in_shape), "layers": layers}
 
     def plan(self) -> str:
-        """Which layers are computed together, a line for each step."""
-        return "\n".join(f"{step.title}: {' '.join(a.name for a in step.layers)}" for step in self.steps)
+        """Which layers are computed together, a line each, and which are not because it would not pay."""
+        return plan(self.computed, self.backend)
 
     def init_theta(self, seed: int) -> Floats:
         """theta_0: every parameter by its layer's initializer, from its own lane.
@@ -110,24 +110,26 @@ class Model:
         return theta_0
 
     def forward(self, theta: Floats, x: Array) -> tuple[Floats, list[Any]]:
-        """Logits (n, classes) and the steps' caches; x is (n, *in_shape) or any shape of that size."""
+        """Logits (n, classes) and the layers' caches; x is (n, *in_shape) or any shape of that size."""
         y = self._examples(x)
         caches = []
-        for step, part in zip(self.steps, self._of_steps(theta), strict=True):
-            y, cache = step.forward(self.backend, part, y)
+        for layer, params in zip(self.computed, self._params(theta), strict=True):
+            y, cache = layer.forward(self.backend, params, y)
             caches.append(cache)
         return y, caches
 
     def backward(
         self, theta: Floats, caches: list[Any], dlogits: Floats, out: Floats | None = None
     ) -> Floats:
-        """∇_θ L (D,) from ∂L/∂logits; the chain rule, from the last step to the first with parameters."""
+        """∇_θ L (D,) from ∂L/∂logits; the chain rule, from the last layer to the first with parameters."""
         grad: Floats = self.backend.buffer(out, (self.D,))
-        parts, places = self._of_steps(theta), self._of_steps(grad)
+        params, places = self._params(theta), self._params(grad)
         dy: Floats | None = self.backend.floats(dlogits, "dlogits")
-        for i in reversed(range(self._first, len(self.steps))):
+        for i in reversed(range(self._first, len(self.computed))):
             assert dy is not None
-            dy = self.steps[i].backward(self.backend, parts[i], caches[i], dy, places[i], i > self._first)
+            dy, dparams = self.computed[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
+            for key, place in places[i].items():
+                place[...] = dparams[key]
         return grad
 
     def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
@@ -170,9 +172,10 @@ class Model:
             hits = hits + correct(logits, labels[part])
         return Evaluation(loss=float(loss) / n, performance=int(hits) / n, n=n)
 
-    def _of_steps(self, theta: Floats) -> list[Floats]:
-        """The part of each step, as a view."""
-        return list(self._parts.views(self.backend.floats(theta, "theta")).values())
+    def _params(self, theta: Floats) -> list[dict[str, Floats]]:
+        """The parameters of each layer that is computed, as views of theta."""
+        views = iter(self._views(self.backend.floats(theta, "theta")).values())
+        return [{key: next(views) for key in keys} for keys in self._keys]
 
     def _examples(self, x: Array | None) -> Floats:
         if x is None:

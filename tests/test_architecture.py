@@ -22,7 +22,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["estimation"],
     ["initializers", "losses"],
     ["layers"],
-    ["fusion"],
+    ["fuse"],
     ["model", "projections"],
     ["architectures", "objective", "toy", "checks"],
     ["optimizers", "data", "progress"],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from npintdim.backend import Backend
 from npintdim.initializers import Initializer
+from npintdim.params import ParamLayout
 from npintdim.typing import Floats
 
 
@@ -56,3 +58,10 @@ class ParameterFree(Layer):
     def initializers(self) -> dict[str, Initializer]:
         """None."""
         return {}
+
+
+def layout_of(layers: Iterable[Layer]) -> ParamLayout:
+    """The parameters of layers as they lie in theta."""
+    return ParamLayout(
+        tuple((f"{a.name}.{key}", shape) for a in layers for key, shape in a.param_shapes().items())
+    )

@@ -137,14 +137,13 @@ def linear_backward(
     relu: Array,
     y: Floats,
     dy: Floats,
-    grad: Floats,
     need_dx: bool,
     threads: int,
-) -> Floats | None:
-    """dx (None unless needed) from dy = ∂L/∂y_M; the gradient of the parameters is written to grad."""
-    dz, turned = np.empty_like(y), np.empty_like(theta)
+) -> tuple[Floats | None, Floats]:
+    """dx (None unless needed) and the gradient of the parameters, from dy = ∂L/∂y_M."""
+    dz, turned, dtheta = np.empty_like(y), np.empty_like(theta), np.empty_like(theta)
     dz[len(dz) - dy.size :] = dy.reshape(-1)
     threads = worth(threads, 2 * len(x) * len(theta) / RATE)
     lowest = 1 if need_dx else 2
-    backward(frozen(x).reshape(-1), frozen(theta), sizes, relu, y, dz, turned, grad, lowest, threads)
-    return dz[: x.size].reshape(x.shape) if need_dx else None
+    backward(frozen(x).reshape(-1), frozen(theta), sizes, relu, y, dz, turned, dtheta, lowest, threads)
+    return dz[: x.size].reshape(x.shape) if need_dx else None, dtheta

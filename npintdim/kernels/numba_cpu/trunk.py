@@ -147,9 +147,9 @@ def conv_pool_forward(x: Floats, theta: Floats, rows: Rows, threads: int) -> tup
 
 
 def conv_pool_backward(
-    theta: Floats, rows: Rows, cache: Any, dy: Floats, grad: Floats, need_dx: bool, threads: int
-) -> Floats | None:
-    """dx (None unless needed); the gradient of the parameters is written to grad."""
+    theta: Floats, rows: Rows, cache: Any, dy: Floats, need_dx: bool, threads: int
+) -> tuple[Floats | None, Floats]:
+    """dx (None unless needed) and the gradient of the parameters."""
     run = geometry(rows)
     threads = worth(threads, 2 * len(dy) * run.work)
     scratch = lines((threads, run.image + run.framed), theta.dtype)
@@ -157,5 +157,6 @@ def conv_pool_backward(
     dx = np.empty((len(dy) if need_dx else 0, *run.x_shape), dtype=theta.dtype)
     flat = frozen(dy).reshape(-1), frozen(theta)
     backward(*flat, run.rows, *cache, scratch, sums, dx.reshape(-1), need_dx, threads)
-    join(sums, grad)
-    return dx if need_dx else None
+    dtheta = np.empty_like(theta)
+    join(sums, dtheta)
+    return dx if need_dx else None, dtheta

@@ -13,7 +13,7 @@ from helpers import frozen, needs_numba, normal, same_bits
 
 from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
 from npintdim.backend import get_backend
-from npintdim.fusion import Alone
+from npintdim.fuse import Fused
 from npintdim.landscape import Batch
 from npintdim.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
 from npintdim.model import Model
@@ -25,7 +25,7 @@ FLOATS = (np.float32, np.float64)
 
 @dataclass(frozen=True)
 class OwnReLU(ReLU):
-    """A layer of somebody's own, which no fused step may swallow."""
+    """A layer of somebody's own, which no fused layer may swallow."""
 
 
 def conv_run(shape, *layers):
@@ -94,11 +94,11 @@ def theta_of(model, dtype, seed=1):
 def through(model, theta, x, dy):
     """y, ∂L/∂theta and dx, all of them needed."""
     y, caches = model.forward(theta, x)
-    grad, d = np.full(model.D, np.nan, dtype=theta.dtype), dy
-    parts, places = model._of_steps(theta), model._of_steps(grad)
-    for i in reversed(range(len(model.steps))):
-        d = model.steps[i].backward(model.backend, parts[i], caches[i], d, places[i], True)
-    return y, grad, d.reshape(x.shape)
+    grads, d, params = [], dy, model._params(theta)
+    for i in reversed(range(len(model.computed))):
+        d, dparams = model.computed[i].backward(model.backend, params[i], caches[i], d)
+        grads = [*(dparams[key].reshape(-1) for key in params[i]), *grads]
+    return y, np.concatenate(grads), d.reshape(x.shape)
 
 
 def as_good(fast, plain, exact, what):
@@ -120,7 +120,7 @@ def as_good(fast, plain, exact, what):
 def test_a_fused_step_does_what_its_layers_do(name, dtype):
     layers, in_shape, n = RUNS[name]
     fused, plain = models(layers, in_shape, dtype)
-    assert len(fused.steps) < len(plain.steps) or len(layers) == 1
+    assert len(fused.computed) < len(plain.computed) or len(layers) == 1
     x, theta = normal(n, *in_shape, dtype=dtype), theta_of(fused, dtype)
     dy = normal(n, fused.classes, seed=2, dtype=dtype)
     _, exact = models(layers, in_shape, np.float64)
@@ -328,6 +328,17 @@ def test_plan_of_the_relatives_of_lenet():
     ]  # fmt: skip
 
 
+def test_without_avx_512_linear_layers_are_taken_one_by_one_and_the_plan_says_why(monkeypatch):
+    from npintdim.kernels.numba_cpu import tile
+
+    monkeypatch.setattr(tile, "WIDE", False)
+    assert lenet(backend=get_backend("numba")).plan().splitlines() == [
+        "convolution and pooling run: conv1 relu1 maxpool2d1 conv2 relu2 maxpool2d2",
+        "alone: flatten1", "alone: fc1", "alone: relu3", "alone: fc2", "alone: relu4", "alone: fc3",
+        "linear runs are not fused: Where a register holds 16 float32 (AVX-512); elsewhere NumPy's own products are as fast.",
+    ]  # fmt: skip
+
+
 def test_what_has_no_fused_step_is_taken_layer_by_layer():
     assert NETS["strange"](get_backend("numba")).plan().splitlines() == [
         "alone: relu1",
@@ -358,12 +369,12 @@ def test_what_has_no_fused_step_is_taken_layer_by_layer():
 )
 def test_other_convolutions_are_not_fused(layers):
     model = Model([*layers, Flatten()], (1, 12, 12), get_backend("numba"))
-    assert {type(step) for step in model.steps} == {Alone}
+    assert not any(isinstance(layer, Fused) for layer in model.computed)
 
 
 def test_a_pool_of_stride_two_by_name_is_fused():
     model = Model([Conv2D(1, 2, 3), MaxPool2D(2, stride=2), Flatten()], (1, 8, 8), get_backend("numba"))
-    assert len(model.steps) == 2
+    assert len(model.computed) == 2
 
 
 def test_numpy_never_fuses_and_others_need_not():
