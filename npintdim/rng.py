@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from types import ModuleType
 
 import numpy as np
@@ -17,29 +16,13 @@ import numpy as np
 from npintdim.backend import namespace
 from npintdim.inputs import check_seed
 from npintdim.kernels import reference
+from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Floats, Ints, Words
+
+__all__ = ["SCHEME", "Purpose", "Stream"]
 
 SCHEME = "philox4x32-10/normal-grid-20/1"
 CHUNK = 1 << 20
-
-
-class Purpose(IntEnum):
-    """What a stream is for. Append only: a number is part of every file. From 2³¹ on they are yours."""
-
-    THETA_0 = 1  # lane = parameter, in the order of theta
-    DENSE = 2  # lane = column
-    SPARSE_GAP = 3  # lane = column
-    SPARSE_SIGN = 4  # lane = column
-    FF_B = 5
-    FF_PI = 6
-    FF_G = 7
-    FF_S = 8
-    BATCHES = 9  # lane = epoch
-    SPLIT = 10
-    SHUFFLE = 11
-    BOOTSTRAP = 12
-    CHECK = 13
-    NOISE = 14  # lane = step
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from npintdim import kernels
+from npintdim.kernels.purpose import Purpose
 from npintdim.kernels.reference.normals import LN2, SQRT_HALF, TWO_SD, A, B, C, D
 
 NVCC = shutil.which("nvcc")
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
 
 def ptx(folder, file, real, *options):
     out = folder / "kernels.ptx"
-    macros = f"-DREAL={real}", "-DTHREADS=128", "-DTILE=2048"
+    macros = f"-DREAL={real}", "-DTHREADS=128", "-DTILE=2048", *(f"-D{p.name}={p.value}" for p in Purpose)
     strict = "--std=c++17", "-Werror", "all-warnings"
     command = [NVCC, "-ptx", "-arch=compute_80", *strict, *macros, *options, FOLDER / file, "-o", out]
     subprocess.run(command, check=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 import npintdim as nid
 from npintdim.initializers import HeNormal
-from npintdim.kernels import reference
+from npintdim.kernels.reference.sparse import rows_of
 from npintdim.kernels.reference.words import philox4x32
 
 
@@ -51,12 +51,8 @@ class GivenWords(nid.Stream):
 
 
 def sparse_rows_of(words, D, density):
-    """`reference.sparse_column` on given words."""
-    replaced = dict(reference.sparse_column.__globals__) | {
-        "words": lambda seed, purpose, lane, start, count: np.resize(words, start + count)[start:]
-    }
-    function = type(reference.sparse_column)(reference.sparse_column.__code__, replaced)
-    return function(0, 0, D, density)
+    """The rows of a column on given words."""
+    return rows_of(lambda start, count: np.resize(words, start + count)[start:], D, density)
 
 
 def maps_seeded(name, seed, p):

@@ -1,6 +1,7 @@
 // Kernels whose bits are promised. They are compiled with --fmad=false, so that each product and each
 // sum is rounded by itself, in the order of the NumPy text in kernels/reference, which says what every
-// kernel computes. The compiler is told REAL (float or double) and THREADS (of every block).
+// kernel computes. The compiler is told REAL (float or double), THREADS (of every block),
+// and the purposes of streams.
 //
 // No kernel adds floating-point numbers atomically: an order that changes from run to run would change
 // bits. Sums over a block are trees of fixed shape, kept in double.
@@ -10,8 +11,6 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef long long i64;
-
-enum Purpose { DENSE = 2, SPARSE_GAP = 3, SPARSE_SIGN = 4 };
 
 __device__ i64 thread() { return (i64)blockIdx.x * THREADS + threadIdx.x; }
 

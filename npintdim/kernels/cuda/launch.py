@@ -14,8 +14,11 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
+from npintdim.kernels.purpose import Purpose
+
 THREADS = 128  # of every block
 TILE = 2048  # numbers of a Walsh–Hadamard transform that a block holds in shared memory
+PURPOSES = Purpose.DENSE, Purpose.SPARSE_GAP, Purpose.SPARSE_SIGN  # of the streams that kernels draw from
 REAL = {"float32": "float", "float64": "double"}
 OPTIONS = {
     "exact.cu": ("--fmad=false",),
@@ -26,7 +29,8 @@ OPTIONS = {
 def options(file: str, dtype: str) -> tuple[str, ...]:
     """What the compiler is told."""
     sizes = f"-DREAL={REAL[dtype]}", f"-DTHREADS={THREADS}", f"-DTILE={TILE}"
-    return ("--std=c++17", *OPTIONS[file], *sizes)
+    purposes = (f"-D{purpose.name}={purpose.value}" for purpose in PURPOSES)
+    return ("--std=c++17", *OPTIONS[file], *sizes, *purposes)
 
 
 @cache

@@ -18,13 +18,13 @@ from npintdim.kernels.numba_cpu.normals import CHUNK, draw, normals, square_sums
 from npintdim.kernels.numba_cpu.simd import LANES, convert, load, store, zeros
 from npintdim.kernels.numba_cpu.tile import seen
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox, signs, words
-from npintdim.kernels.reference.dense import DENSE
+from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Array, Floats
 
 ROWS = 32 * BATCH  # rows whose signs are one batch of words
 COLUMNS = 4  # that pass over a chunk together
 GAUSSIAN, RADEMACHER = 2e-3, 2e-5  # microseconds for an entry
-PURPOSE = np.uint64(DENSE)
+PURPOSE = np.uint64(Purpose.DENSE)
 
 
 def whole(count: int, step: int) -> int:
@@ -39,12 +39,12 @@ def padded(x: Array, step: int) -> Array:
 
 def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
     """Grid normals g_0j, ..., g_(D−1)j."""
-    return normals(words(seed, DENSE, j, 0, D)).astype(np.int32, copy=False)
+    return normals(words(seed, Purpose.DENSE, j, 0, D)).astype(np.int32, copy=False)
 
 
 def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
     """Signs of column j."""
-    return signs(words(seed, DENSE, j, 0, -(-D // 32)), D).astype(np.int8, copy=False)
+    return signs(words(seed, Purpose.DENSE, j, 0, -(-D // 32)), D).astype(np.int8, copy=False)
 
 
 @jit

@@ -12,11 +12,11 @@ from npintdim.kernels.numba_cpu.normals import log
 from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.simd import LANES, convert, floor, load, store
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, unpack
+from npintdim.kernels.purpose import Purpose
 from npintdim.kernels.reference.normals import log as plain_log
-from npintdim.kernels.reference.sparse import GAP, SIGN
 from npintdim.typing import Floats, Ints
 
-GAPS, SIGNS = np.uint64(GAP), np.uint64(SIGN)
+GAPS, SIGNS = np.uint64(Purpose.SPARSE_GAP), np.uint64(Purpose.SPARSE_SIGN)
 COLUMNS = 16  # that a thread takes at a time
 
 

@@ -13,11 +13,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from npintdim.kernels.purpose import Purpose
 from npintdim.kernels.reference.normals import normals, square_sum
 from npintdim.kernels.reference.words import signs, words
 from npintdim.typing import Floats
-
-DENSE = 2  # the purpose of these streams
 
 
 def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
@@ -27,7 +26,7 @@ def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
     -------
     (D,) int32
     """
-    return normals(words(seed, DENSE, j, 0, D)).astype(np.int32)
+    return normals(words(seed, Purpose.DENSE, j, 0, D)).astype(np.int32)
 
 
 def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
@@ -37,7 +36,7 @@ def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
     -------
     (D,) int8
     """
-    return signs(words(seed, DENSE, j, 0, -(-D // 32)), D).astype(np.int8)
+    return signs(words(seed, Purpose.DENSE, j, 0, -(-D // 32)), D).astype(np.int8)
 
 
 def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:

@@ -7,26 +7,32 @@ The cost is O(non-zeros).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from npintdim.kernels.purpose import Purpose
 from npintdim.kernels.reference.normals import log
 from npintdim.kernels.reference.words import signs, words
-from npintdim.typing import Floats, Ints
-
-GAP, SIGN = 3, 4  # the purposes of these streams
+from npintdim.typing import Floats, Ints, Words
 
 
 def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
     """Rows of the non-zeros of column j, ascending.
 
-    row_k = row_(k−1) + 1 + ⌊log((w_k + ½)/2³²) / log(1 − density)⌋, row_(−1) = −1, up to D − 1.
-
     Returns
     -------
     (nnz_j,) int64
+    """
+    return rows_of(lambda start, count: words(seed, Purpose.SPARSE_GAP, j, start, count), D, density)
+
+
+def rows_of(draw: Callable[[int, int], Words], D: int, density: float) -> Ints:
+    """Rows from words w_k = draw(k, 1).
+
+    row_k = row_(k−1) + 1 + ⌊log((w_k + ½)/2³²) / log(1 − density)⌋, row_(−1) = −1, up to D − 1.
     """
     if density == 1.0:
         return np.arange(D, dtype=np.int64)
@@ -34,7 +40,7 @@ def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
     count = 16 + int(1.25 * density * D)
     rows = np.array([-1], dtype=np.int64)
     while rows[-1] < D:  # draw on until the column is passed; each word has its own index
-        w = words(seed, GAP, j, len(rows) - 1, count)
+        w = draw(len(rows) - 1, count)
         gaps = np.floor(log((w + 0.5) * 2.0**-32) / log_miss).astype(np.int64)
         rows = np.concatenate([rows, rows[-1] + np.cumsum(1 + gaps)])
     return rows[1 : np.searchsorted(rows, D)]
@@ -54,7 +60,7 @@ def sparse_columns(
     columns = [sparse_column(seed, j, D, density) for j in range(d)]
     nnz = [len(rows) for rows in columns]
     indptr = np.concatenate([[0], np.cumsum(nnz)]).astype(np.int64)
-    drawn = [signs(words(seed, SIGN, j, 0, -(-k // 32)), k) for j, k in enumerate(nnz)]
+    drawn = [signs(words(seed, Purpose.SPARSE_SIGN, j, 0, -(-k // 32)), k) for j, k in enumerate(nnz)]
     return indptr, np.concatenate(columns).astype(np.int32), np.concatenate(drawn).astype(np.int8)
 
 
