@@ -5,7 +5,6 @@ import hashlib
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
@@ -26,7 +25,6 @@ SEED = 2**64 - 1
 @pytest.fixture(autouse=True)
 def wake_threads_for_any_work(monkeypatch):
     """Small cases would run serial however many threads are asked for."""
-    monkeypatch.setattr(jit, "WAKING", 0.0)
     monkeypatch.setattr(share, "LEAST", 0.0)
 
 
@@ -374,33 +372,9 @@ def test_two_python_threads_at_once_get_the_same_bits():
 
 
 def test_a_short_piece_of_work_wakes_no_thread(monkeypatch):
-    monkeypatch.setattr(jit, "WAKING", 200.0)
-    assert (jit.worth(2, 199.0), jit.worth(2, 201.0)) == (1, 2)
-
-
-def mark(used, part, parts):
-    used[part] += 1 + 10 * parts
-
-
-def test_every_part_is_done_once_though_no_helper_is_free(monkeypatch):
-    with ThreadPoolExecutor(1) as busy:
-        release = Event()
-        busy.submit(release.wait)
-        monkeypatch.setattr(jit, "helpers", lambda: busy)
-        used = np.zeros(3)
-        jit.spread(mark)(used, 3)
-        release.set()
-    assert used.tolist() == [31.0, 31.0, 31.0]
-
-
-def test_an_error_in_a_part_reaches_the_caller():
-    with pytest.raises(ZeroDivisionError):
-        jit.spread(fail_after_the_first)(np.zeros(1), 2)
-
-
-def fail_after_the_first(used, part, parts):
-    if part > 0:
-        raise ZeroDivisionError("part")
+    monkeypatch.setattr(share, "LEAST", 20.0)
+    count = share.LEAST * share.PER_MICROSECOND["sparse"]
+    assert (share.worth(2, "sparse", count), share.worth(2, "sparse", count + 1)) == (1, 2)
 
 
 # The cache of compiled code.

@@ -15,7 +15,6 @@ from npintdim.kernels.numba_cpu.tile import seen
 from npintdim.typing import Array, Floats, Ints
 
 EXAMPLES, INPUTS = 32, 64  # rows of y, rows of dW that one thread makes at a time
-RATE = 1e5  # products that one thread makes in a microsecond
 NEXT = np.int64(1)  # a step of 1; a plain 1 would have `multiply` compiled for it alone
 
 
@@ -125,7 +124,7 @@ def backward(x, theta, sizes, relu, y, dz, turned, grad, lowest, work):
 def linear_forward(x: Floats, theta: Floats, sizes: Ints, relu: Array, threads: int) -> Floats:
     """All y_m of examples x (n, n_0), the last one at the end."""
     y = np.empty(len(x) * int(sizes.sum()), dtype=theta.dtype)
-    threads = worth(threads, len(x) * len(theta) / RATE)
+    threads = worth(threads, "tile", len(x) * len(theta))
     forward(frozen(x).reshape(-1), frozen(theta), sizes, relu, y, threads)
     return y
 
@@ -143,7 +142,7 @@ def linear_backward(
     """dx (None unless needed) and the gradient of the parameters, from dy = ∂L/∂y_M."""
     dz, turned, dtheta = np.empty_like(y), np.empty_like(theta), np.empty_like(theta)
     dz[len(dz) - dy.size :] = dy.reshape(-1)
-    threads = worth(threads, 2 * len(x) * len(theta) / RATE)
+    threads = worth(threads, "tile", 2 * len(x) * len(theta))
     lowest = 1 if need_dx else 2
     backward(frozen(x).reshape(-1), frozen(theta), sizes, relu, y, dz, turned, dtheta, lowest, threads)
     return dz[: x.size].reshape(x.shape) if need_dx else None, dtheta

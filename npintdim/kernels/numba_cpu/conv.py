@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.jit import frozen, jit
 from npintdim.kernels.numba_cpu.lanes import total
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store, zeros
 from npintdim.typing import Floats, Ints
 
@@ -93,33 +94,33 @@ def pick(flat, step, width, run, image):
                 image[c, i, j] = line[j * step]
 
 
-@spread
-def correlate_images(x, first, spacing, frame, offsets, W, stride, y, part, parts):
+@shared
+def correlate_images(x, first, spacing, frame, offsets, W, stride, y, work):
     """y of images x laid into a frame."""
     height, width = frame
     run = reach(y.shape[2], y.shape[3], stride, width)
     flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
     out = np.empty(W.shape[1] * run, x.dtype)
-    low, high = own(len(x), part, parts)
-    for i in range(low, high):
+    for i in each(work, 0, len(x)):
         lay(x[i], first, spacing, height, width, height * width, flat)
         correlate(flat, offsets, W, run, out)
         pick(out, stride, width, run, y[i])
+    linger(work)
 
 
-@spread
-def weigh_images(x, padding, frame, offsets, dy, stride, sums, part, parts):
+@shared
+def weigh_images(x, padding, frame, offsets, dy, stride, sums, work):
     """sums[q] of part q of the images."""
     height, width = frame
     run = reach(dy.shape[2], dy.shape[3], stride, width)
     flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
     flat_dy = np.zeros(sums.shape[1] * run, x.dtype)
-    low, high = own(PARTS, part, parts)
-    for q in range(low, high):
+    for q in each(work, 0, PARTS):
         for i in range(len(x) * q // PARTS, len(x) * (q + 1) // PARTS):
             lay(x[i], padding, 1, height, width, height * width, flat)
             lay(dy[i], 0, stride, height, width, run, flat_dy)
             weigh(flat, offsets, flat_dy, run, sums[q])
+    linger(work)
 
 
 @jit
@@ -159,7 +160,7 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
     k = W.shape[-1]
     frame = h + 2 * padding, w + 2 * padding
     y = np.empty((n, len(W), (frame[0] - k) // stride + 1, (frame[1] - k) // stride + 1), dtype=x.dtype)
-    threads = worth(threads, y.size * W[0].size / 4e4)
+    threads = worth(threads, "convolution", y.size * W[0].size)
     correlate_images(frozen(x), padding, 1, frame, shifts(c, k, frame), columns(W), stride, y, threads)
     return y
 
@@ -171,7 +172,7 @@ def conv2d_backward(
     c, h, w = x.shape[1:]
     k = W.shape[-1]
     x, dy = frozen(x), frozen(dy)
-    threads = worth(threads, dy.size * W[0].size / 4e4)
+    threads = worth(threads, "convolution", dy.size * W[0].size)
     frame = h + 2 * padding, w + 2 * padding
     offsets = shifts(c, k, frame)
     offsets = np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")

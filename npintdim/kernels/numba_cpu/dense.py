@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.kernels.numba_cpu.gemm import transpose
-from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own
 from npintdim.kernels.numba_cpu.lanes import counted, flip_highest, total
 from npintdim.kernels.numba_cpu.normals import CHUNK, draw, normals, square_sums, workspace
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.simd import LANES, convert, load, store, zeros
 from npintdim.kernels.numba_cpu.tile import seen
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox, signs, words
@@ -23,7 +24,6 @@ from npintdim.typing import Array, Floats
 
 ROWS = 32 * BATCH  # rows whose signs are one batch of words
 COLUMNS = 4  # that pass over a chunk together
-GAUSSIAN, RADEMACHER = 2e-3, 2e-5  # microseconds for an entry
 PURPOSE = np.uint64(Purpose.DENSE)
 
 
@@ -54,70 +54,68 @@ def draw_normals(drawn, seed, j, start, space):
     return draw(drawn, 0.0, 1.0, space)
 
 
-@spread
-def norm_sums(seed, D, d, sums, part, parts):
+@shared
+def norm_sums(seed, D, d, sums, work):
     """The two sums of every column."""
     space, drawn, g = workspace(), np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.int32)
-    low, high = own(d, part, parts)
-    for j in range(low, high):
+    for j in each(work, 0, d):
         for start in range(0, D, CHUNK):
             m = min(CHUNK, D - start)
             g[:] = draw_normals(drawn, seed, j, start, space)
             high, low = square_sums(g[:m])
             sums[j, 0] += high
             sums[j, 1] += low
+    linger(work)
 
 
 def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:
     """Column norms sqrt(Σ_i g_ij²) on the grid; the sum is exact, then rounded once."""
     sums = np.zeros((d, 2), dtype=np.int64)
-    norm_sums(*address(seed), D, d, sums, worth(threads, D * d * GAUSSIAN))
+    norm_sums(*address(seed), D, d, sums, worth(threads, "gaussian", D * d))
     return np.array([math.sqrt((int(high) << 32) + int(low)) for high, low in sums])
 
 
-@spread
-def gaussian_rows(v, seed, norms, y, part, parts):
+@shared
+def gaussian_rows(v, seed, norms, y, work):
     """y_i += dtype(g_ij / norm_j) v_j."""
-    chunks = (len(y) + CHUNK - 1) // CHUNK
     space, drawn = workspace(), np.empty(CHUNK, np.uint32)
-    low, high = own(chunks, part, parts)
-    for start in range(low * CHUNK, high * CHUNK, CHUNK):
+    for chunk in each(work, 0, (len(y) + CHUNK - 1) // CHUNK):
+        start = chunk * CHUNK
         kept = y[start : start + CHUNK]
         for j in range(len(v)):
             g = draw_normals(drawn[: len(kept)], seed, j, start, space)
             for i in range(0, len(kept), LANES):
                 store(kept, i, load(kept, i) + convert(load(g, i) / norms[j], y.dtype) * v[j])
+    linger(work)
 
 
 def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, threads: int = 1) -> Floats:
     """P v = Σ_j P_j v_j with P_j = dtype(g_j / norm_j)."""
     y = np.zeros(whole(D, BATCH), dtype=v.dtype)
-    gaussian_rows(frozen(v), *address(seed), frozen(norms), y, worth(threads, D * len(v) * GAUSSIAN))
+    gaussian_rows(frozen(v), *address(seed), frozen(norms), y, worth(threads, "gaussian", D * len(v)))
     return y[:D]
 
 
-@spread
-def gaussian_columns(g, seed, norms, Pt_g, part, parts):
+@shared
+def gaussian_columns(g, seed, norms, Pt_g, work):
     """(Pᵀ g)_j += Σ_i dtype(g_ij / norm_j) g_i, chunk after chunk."""
-    d = len(Pt_g)
     space, drawn = workspace(), np.empty(CHUNK, np.uint32)
-    for start in range(0, len(g), CHUNK):
-        near = g[start : start + CHUNK]
-        low, high = own(d, part, parts)
-        for j in range(low, high):
+    for j in each(work, 0, len(Pt_g)):
+        for start in range(0, len(g), CHUNK):
+            near = g[start : start + CHUNK]
             entries = draw_normals(drawn[: len(near)], seed, j, start, space)
             sums = zeros(g)
             for i in range(0, len(near), LANES):
                 sums = sums + convert(load(entries, i) / norms[j], g.dtype) * load(near, i)
             Pt_g[j] += total(sums)
+    linger(work)
 
 
 def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: int = 1) -> Floats:
     """(Pᵀ g)_j = ⟨P_j, g⟩."""
     Pt_g = np.zeros(len(norms))
-    gaussian_columns(
-        padded(g, BATCH), *address(seed), frozen(norms), Pt_g, worth(threads, len(g) * len(norms) * GAUSSIAN)
-    )
+    threads = worth(threads, "gaussian", len(g) * len(norms))
+    gaussian_columns(padded(g, BATCH), *address(seed), frozen(norms), Pt_g, threads)
     return Pt_g.astype(g.dtype)
 
 
@@ -151,25 +149,26 @@ def add_columns(kept, at, v, j, signs):
         a, b, c, d = a + a, b + b, c + c, d + d
 
 
-@spread
-def rademacher_rows(v, seed, y, part, parts):
+@shared
+def rademacher_rows(v, seed, y, work):
     """y_i += ± v_j, for a chunk of rows that lie as their signs do: 16 × 128 of them turned to 128 × 16."""
     kept = np.empty(ROWS, y.dtype)
-    low, high = own(len(y) // ROWS, part, parts)
-    for start in range(low * ROWS, high * ROWS, ROWS):
+    for chunk in each(work, 0, len(y) // ROWS):
+        start = chunk * ROWS
         kept[:] = 0
         for j in range(0, len(v), COLUMNS):
             a, b, c, d = draw_columns(seed, j, start)
             for k in range(4):
                 add_columns(kept, 32 * k * LANES, v, j, (a[k], b[k], c[k], d[k]))
         transpose(seen(kept), 0, LANES, 128, LANES, y, start, 128)
+    linger(work)
 
 
 def rademacher_apply(v: Floats, seed: int, D: int, threads: int = 1) -> Floats:
     """P v = Σ_j ± (v_j/√D)."""
     y = np.empty(whole(D, ROWS), dtype=v.dtype)
     scaled = padded(v * v.dtype.type(1.0 / math.sqrt(D)), COLUMNS)
-    rademacher_rows(scaled, *address(seed), y, worth(threads, D * len(v) * RADEMACHER))
+    rademacher_rows(scaled, *address(seed), y, worth(threads, "rademacher", D * len(v)))
     return y[:D]
 
 
@@ -186,24 +185,27 @@ def add_rows(turned, at, signs, sums):
     return s0, s1, s2, s3
 
 
-@spread
-def rademacher_columns(g, seed, sums, part, parts):
+@shared
+def rademacher_columns(g, seed, sums, parts, work):
     """sums_j += Σ_i ± g_i, chunk after chunk, each turned as in `rademacher_rows`."""
     turned = np.empty(ROWS, g.dtype)
-    low, high = own(len(sums) // COLUMNS, part, parts)
-    for start in range(0, len(g), ROWS):
-        transpose(g, start, 128, LANES, 128, turned, 0, LANES)
-        for j in range(low * COLUMNS, high * COLUMNS, COLUMNS):
-            a, b, c, d = draw_columns(seed, j, start)
-            s = zeros(g), zeros(g), zeros(g), zeros(g)
-            for k in range(4):
-                s = add_rows(turned, 32 * k * LANES, (a[k], b[k], c[k], d[k]), s)
-            for i in range(COLUMNS):
-                sums[j + i] += total(s[i])
+    for part in each(work, 0, parts):
+        low, high = own(len(sums) // COLUMNS, part, parts)
+        for start in range(0, len(g), ROWS):
+            transpose(g, start, 128, LANES, 128, turned, 0, LANES)
+            for j in range(low * COLUMNS, high * COLUMNS, COLUMNS):
+                a, b, c, d = draw_columns(seed, j, start)
+                s = zeros(g), zeros(g), zeros(g), zeros(g)
+                for k in range(4):
+                    s = add_rows(turned, 32 * k * LANES, (a[k], b[k], c[k], d[k]), s)
+                for i in range(COLUMNS):
+                    sums[j + i] += total(s[i])
+    linger(work)
 
 
 def rademacher_adjoint(g: Floats, seed: int, d: int, threads: int = 1) -> Floats:
     """(Pᵀ g)_j = Σ_i ± g_i / √D."""
     sums = np.zeros(whole(d, COLUMNS))
-    rademacher_columns(padded(g, ROWS), *address(seed), sums, worth(threads, len(g) * d * RADEMACHER))
+    threads = worth(threads, "rademacher", len(g) * d)
+    rademacher_columns(padded(g, ROWS), *address(seed), sums, threads, threads)
     return (sums[:d] / math.sqrt(len(g))).astype(g.dtype)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import spread
+from npintdim.kernels.numba_cpu.share import each, linger, shared
 from npintdim.kernels.numba_cpu.simd import LANES, muladd, store, zeros
 
 # Two units with a result after four or five cycles need eight to ten vectors in flight; where a register
@@ -17,29 +17,33 @@ from npintdim.kernels.numba_cpu.simd import LANES, muladd, store, zeros
 SEVEN, TEN = 7, 10
 
 
-@spread
-def seven(x, rounds, y, part, parts):
+@shared
+def seven(x, rounds, y, work):
     """y_part = the end of c ← c·a + b, seven times side by side."""
     a, b = x[0], zeros(x) + x[1]
-    c0 = c1 = c2 = c3 = c4 = c5 = c6 = zeros(x)
-    for _ in range(rounds):
-        c0, c1, c2 = muladd(c0, a, b), muladd(c1, a, b), muladd(c2, a, b)
-        c3, c4, c5 = muladd(c3, a, b), muladd(c4, a, b), muladd(c5, a, b)
-        c6 = muladd(c6, a, b)
-    store(y, part * LANES, c0 + c1 + c2 + c3 + c4 + c5 + c6)
+    for part in each(work, 0, len(y) // LANES):
+        c0 = c1 = c2 = c3 = c4 = c5 = c6 = zeros(x)
+        for _ in range(rounds):
+            c0, c1, c2 = muladd(c0, a, b), muladd(c1, a, b), muladd(c2, a, b)
+            c3, c4, c5 = muladd(c3, a, b), muladd(c4, a, b), muladd(c5, a, b)
+            c6 = muladd(c6, a, b)
+        store(y, part * LANES, c0 + c1 + c2 + c3 + c4 + c5 + c6)
+    linger(work)
 
 
-@spread
-def ten(x, rounds, y, part, parts):
+@shared
+def ten(x, rounds, y, work):
     """The same with ten."""
     a, b = x[0], zeros(x) + x[1]
-    c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = c8 = c9 = zeros(x)
-    for _ in range(rounds):
-        c0, c1, c2 = muladd(c0, a, b), muladd(c1, a, b), muladd(c2, a, b)
-        c3, c4, c5 = muladd(c3, a, b), muladd(c4, a, b), muladd(c5, a, b)
-        c6, c7, c8 = muladd(c6, a, b), muladd(c7, a, b), muladd(c8, a, b)
-        c9 = muladd(c9, a, b)
-    store(y, part * LANES, c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9)
+    for part in each(work, 0, len(y) // LANES):
+        c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = c8 = c9 = zeros(x)
+        for _ in range(rounds):
+            c0, c1, c2 = muladd(c0, a, b), muladd(c1, a, b), muladd(c2, a, b)
+            c3, c4, c5 = muladd(c3, a, b), muladd(c4, a, b), muladd(c5, a, b)
+            c6, c7, c8 = muladd(c6, a, b), muladd(c7, a, b), muladd(c8, a, b)
+            c9 = muladd(c9, a, b)
+        store(y, part * LANES, c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9)
+    linger(work)
 
 
 def multiply_adds(rounds: int, chains: int, dtype: np.dtype[Any], threads: int = 1) -> int:

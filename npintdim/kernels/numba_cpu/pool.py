@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.jit import frozen, jit
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.typing import Floats, Ints
 
 
@@ -23,12 +24,12 @@ def pool_plane(x, size, stride, y, winner):
             y[i, j], winner[i, j] = best, place
 
 
-@spread
-def pool_planes(x, size, stride, y, winner, part, parts):
+@shared
+def pool_planes(x, size, stride, y, winner, work):
     """All planes."""
-    low, high = own(len(x), part, parts)
-    for p in range(low, high):
+    for p in each(work, 0, len(x)):
         pool_plane(x[p], size, stride, y[p], winner[p])
+    linger(work)
 
 
 def max_pool_forward(x: Floats, size: int, stride: int, threads: int = 1) -> tuple[Floats, Ints]:
@@ -37,19 +38,19 @@ def max_pool_forward(x: Floats, size: int, stride: int, threads: int = 1) -> tup
     shape = n, c, (h - size) // stride + 1, (w - size) // stride + 1
     y, winner = np.empty(shape, dtype=x.dtype), np.empty(shape, dtype=np.int32)
     outputs = (array.reshape(n * c, *shape[2:]) for array in (y, winner))
-    pool_planes(frozen(x).reshape(n * c, h, w), size, stride, *outputs, worth(threads, x.size / 500))
+    pool_planes(frozen(x).reshape(n * c, h, w), size, stride, *outputs, worth(threads, "pool", x.size))
     return y, winner
 
 
-@spread
-def unpool_planes(dy, winner, size, stride, dx, part, parts):
+@shared
+def unpool_planes(dy, winner, size, stride, dx, work):
     """Windows in descending order: those that share a winner then add to it in the order of the definition."""
-    low, high = own(len(dx), part, parts)
-    for p in range(low, high):
+    for p in each(work, 0, len(dx)):
         for i in range(dy.shape[1] - 1, -1, -1):
             for j in range(dy.shape[2] - 1, -1, -1):
                 a, b = divmod(winner[p, i, j], size)
                 dx[p, i * stride + a, j * stride + b] += dy[p, i, j]
+    linger(work)
 
 
 def max_pool_backward(
@@ -59,5 +60,5 @@ def max_pool_backward(
     n, c, h, w = shape
     dx = np.zeros((n * c, h, w), dtype=dy.dtype)
     dy, winner = (frozen(array).reshape(n * c, *array.shape[2:]) for array in (dy, winner))
-    unpool_planes(dy, winner, size, stride, dx, worth(threads, dy.size / 300))
+    unpool_planes(dy, winner, size, stride, dx, worth(threads, "unpool", dy.size))
     return dx.reshape(shape)

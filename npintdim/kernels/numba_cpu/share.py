@@ -31,6 +31,15 @@ from npintdim.kernels.numba_cpu.simd import intrinsic, place
 
 LOOPS = 4  # at most, in a kernel
 LEAST = 20.0  # microseconds of work that are worth a helper, who may be awake
+PER_MICROSECOND = {  # what one thread does; from one run of `python -m benchmarks` with AVX-512 (docs/performance.md), rounded
+    "tile": 1e5,  # products of the register tile: fused layers
+    "convolution": 4e4,  # products of a layer that is not fused
+    "pool": 500, "unpool": 300,  # numbers
+    "transform": 4000,  # numbers of a vector
+    "fastfood": 1500,  # rows of P
+    "sparse": 2000,  # non-zeros
+    "stored": 1e4, "rademacher": 5e4, "gaussian": 500,  # entries of a dense P
+}  # fmt: skip
 PATIENCE = 1_300_000  # looks of a helper at the bell
 LOOK = 0.3e-9  # seconds, about
 HELD = 1.5e-3  # seconds: a helper that takes so much longer than the caller is kept from its core
@@ -92,9 +101,9 @@ def linger(work):
         looks += 1
 
 
-def worth(threads: int, microseconds: float) -> int:
-    """The threads where the work is worth helpers, else 1."""
-    return threads if microseconds > LEAST else 1
+def worth(threads: int, kind: str, count: float) -> int:
+    """The threads where so much work of a kind is worth helpers, else 1."""
+    return threads if count > LEAST * PER_MICROSECOND[kind] else 1
 
 
 class Team:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit, own, spread, worth
+from npintdim.kernels.numba_cpu.jit import frozen, jit, own
 from npintdim.kernels.numba_cpu.lanes import total
+from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store
 from npintdim.kernels.numba_cpu.tile import WIDE, vectors_by_vectors
 from npintdim.typing import Floats
 
 FOUR, MANY = 4, 8 if WIDE else 4  # columns side by side, of P v and of Pᵀ g, whose sums fill registers
 PIECE = 1 << 13  # rows at a time
-ENTRY = 1e-4  # microseconds
 SHIFTS = np.zeros(1, dtype=np.int64)
 
 
@@ -41,12 +41,12 @@ def add_columns(columns, j, start, v, y):
         store(y, i, muladd(v3, load(columns, s + i), x))
 
 
-@spread
-def rows(v, columns, y, part, parts):
-    """A part of the rows of P v."""
+@shared
+def rows(v, columns, y, work):
+    """P v, a piece of its rows at a time."""
     d, D = columns.shape
-    low, high = own((D + PIECE - 1) // PIECE, part, parts)
-    for start in range(low * PIECE, high * PIECE, PIECE):
+    for piece in each(work, 0, (D + PIECE - 1) // PIECE):
+        start = piece * PIECE
         kept = y[start : start + PIECE]
         kept[:] = 0
         whole = len(kept) - len(kept) % LANES
@@ -56,12 +56,13 @@ def rows(v, columns, y, part, parts):
                 add_column(columns, k, start + whole, v, kept[whole:])
         for j in range(d - d % FOUR, d):
             add_column(columns, j, start, v, kept)
+    linger(work)
 
 
 def stored_apply(v: Floats, columns: Floats, threads: int = 1) -> Floats:
     """P v = Σ_j P_j v_j."""
     y = np.empty(columns.shape[1], dtype=columns.dtype)
-    rows(frozen(v), frozen(columns), y, worth(threads, columns.size * ENTRY))
+    rows(frozen(v), frozen(columns), y, worth(threads, "stored", columns.size))
     return y
 
 
@@ -74,28 +75,31 @@ def tail(columns, j, start, g):
     return s
 
 
-@spread
-def dots(g, columns, sums, part, parts):
-    """Entries of Pᵀ g, piece after piece of the rows."""
+@shared
+def dots(g, columns, sums, parts, work):
+    """Entries of Pᵀ g, a part of them at a time, piece after piece of the rows."""
     d, D = columns.shape
     whole = D - D % LANES
-    low, high = own((d + MANY - 1) // MANY, part, parts)
-    low, high = low * MANY, min(d, high * MANY)
-    for start in range(0, whole, PIECE):
-        nest = (min(PIECE, whole - start) // LANES,), (LANES,), (LANES,)
-        for j in range(low, high - MANY + 1, MANY):
-            t = vectors_by_vectors(MANY, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
-            for k in range(MANY):
-                sums[j + k] += total(t[k][0])
-        for j in range(high - high % MANY, high):
-            u = vectors_by_vectors(1, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
-            sums[j] += total(u[0][0])
-    for j in range(low, high):
-        sums[j] += tail(columns, j, whole, g)
+    for part in each(work, 0, parts):
+        low, high = own((d + MANY - 1) // MANY, part, parts)
+        low, high = low * MANY, min(d, high * MANY)
+        for start in range(0, whole, PIECE):
+            nest = (min(PIECE, whole - start) // LANES,), (LANES,), (LANES,)
+            for j in range(low, high - MANY + 1, MANY):
+                t = vectors_by_vectors(MANY, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
+                for k in range(MANY):
+                    sums[j + k] += total(t[k][0])
+            for j in range(high - high % MANY, high):
+                u = vectors_by_vectors(1, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
+                sums[j] += total(u[0][0])
+        for j in range(low, high):
+            sums[j] += tail(columns, j, whole, g)
+    linger(work)
 
 
 def stored_adjoint(g: Floats, columns: Floats, threads: int = 1) -> Floats:
     """(Pᵀ g)_j = ⟨P_j, g⟩."""
     sums = np.zeros(len(columns))
-    dots(frozen(g), frozen(columns), sums, worth(threads, columns.size * ENTRY))
+    threads = worth(threads, "stored", columns.size)
+    dots(frozen(g), frozen(columns), sums, threads, threads)
     return sums.astype(columns.dtype)

@@ -21,7 +21,6 @@ from npintdim.kernels.numba_cpu.tile import seen
 from npintdim.typing import Array, Floats
 
 PARTS = 8  # partial sums of the gradient, whatever the number of threads
-RATE = 1e5  # products that one thread makes in a microsecond
 LINE = 64  # bytes of a cache line
 Rows: TypeAlias = tuple[tuple[int, ...], ...]
 
@@ -128,7 +127,7 @@ class Geometry:
         self.image = (int((c_in * h * w).sum()) + math.prod(self.y_shape)) * LANES  # numbers in a block
         self.winners = int((c_out * p * q).sum()) * LANES
         self.framed = int((c_out * (2 * p + 2) * (2 * q + 2)).sum()) * LANES
-        self.work = float((c_in * k * k * c_out * 4 * p * q).sum()) / RATE  # microseconds for an example
+        self.work = float((c_in * k * k * c_out * 4 * p * q).sum())  # products for an example
 
 
 geometry = functools.cache(Geometry)
@@ -142,7 +141,7 @@ def conv_pool_forward(x: Floats, theta: Floats, rows: Rows, threads: int) -> tup
     winners = lines((blocks, run.winners), np.dtype(np.int8))
     y = np.empty((len(x), *run.y_shape), dtype=theta.dtype)
     flat = frozen(x).reshape(-1), frozen(theta)
-    forward(*flat, run.rows, images, winners, y.reshape(-1), worth(threads, len(x) * run.work))
+    forward(*flat, run.rows, images, winners, y.reshape(-1), worth(threads, "tile", len(x) * run.work))
     return y, (images, winners)
 
 
@@ -151,7 +150,7 @@ def conv_pool_backward(
 ) -> tuple[Floats | None, Floats]:
     """dx (None unless needed) and the gradient of the parameters."""
     run = geometry(rows)
-    threads = worth(threads, 2 * len(dy) * run.work)
+    threads = worth(threads, "tile", 2 * len(dy) * run.work)
     scratch = lines((threads, run.image + run.framed), theta.dtype)
     sums = np.zeros((PARTS, len(theta)), dtype=theta.dtype)
     dx = np.empty((len(dy) if need_dx else 0, *run.x_shape), dtype=theta.dtype)

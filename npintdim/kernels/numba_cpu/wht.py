@@ -127,5 +127,5 @@ def wht(x: Floats, threads: int = 1) -> Floats:
     if y.ndim == 1:
         hadamard_eighths(y, threads)
     else:
-        hadamard_rows(y.reshape(-1, n), worth(threads, y.size / 4000))
+        hadamard_rows(y.reshape(-1, n), worth(threads, "transform", y.size))
     return y
