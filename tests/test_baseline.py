@@ -183,6 +183,7 @@ def test_a_search_does_not_begin_without_a_line_but_with_an_absolute_one(capsys,
     assert code == 2
     assert "the direct runs learnt nothing: " in error
     assert error.endswith(": there is no line to search d_int at\n")
+    assert out.splitlines()[-1].startswith("baseline: the direct runs learnt nothing: ")
     assert len(list((tmp_path / "runs").glob("*.json"))) == 2
     options = (
         "--direct-lr",

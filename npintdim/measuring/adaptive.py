@@ -38,6 +38,8 @@ def pursue(
     tell(f"baseline: {len(specs)} direct runs")
     records = train(specs)
     baseline = [performance(r) for r in records]
+    for doubt in Baseline(tuple(baseline), guessing).doubts({}):
+        tell(f"baseline: {doubt}")
     D = next((r["D"] for r in records if "D" in r), None)
     if D is None or (recipe.threshold is None and Baseline(tuple(baseline), guessing).nothing):
         return specs, records

@@ -38,7 +38,8 @@ class Baseline:
             return "every direct run diverged or failed"
         if np.median(finished) > self.guessing:
             return ""
-        return f"the direct runs learnt nothing: {listed(finished)}, and guessing reaches {self.guessing:.4f}"
+        who = "the direct runs" if finished.max() <= self.guessing else "most direct runs"
+        return f"{who} learnt nothing: {listed(finished)}, and guessing reaches {self.guessing:.4f}"
 
     @property
     def line(self) -> tuple[float, ...]:
