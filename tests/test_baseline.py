@@ -63,6 +63,9 @@ def test_dead_runs_among_others_are_not_of_the_line(direct, line):
 @pytest.mark.parametrize("direct", [[0.1], [0.14], [0.1, 0.11, 0.95], [NAN, 0.1], [NAN, NAN]])
 def test_where_the_median_run_guesses_there_is_no_line(direct):
     assert Baseline(tuple(direct), CHANCE).nothing
+    assert Baseline((0.1, 0.1, 0.9), CHANCE).nothing.startswith(
+        "most direct runs learnt nothing: 0.1000, 0.1000, 0.9"
+    )
     assert (
         Baseline((0.0, 0.0)).nothing
         == "the direct runs learnt nothing: 0.0000, 0.0000, and guessing reaches 0.0000"
