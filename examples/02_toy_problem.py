@@ -4,7 +4,7 @@
 subspace of dimension d the least reachable share of the starting loss follows the Beta((10 − d)/2, d/2) law
 for d < 10, with mean 1 − d/10, and is 0 from d = 10 on: the intrinsic dimension is 10. The law holds for every
 P whose columns point in all directions alike. Fastfood as the authors ran it, one block and no output signs, is
-not such a P: at d = 5 it leaves about .57 of the loss on average, not .50.
+not such a P: at d = 5 it leaves .57 of the loss on average (.554 in these 400 draws), not .50.
 
 Run `python examples/02_toy_problem.py` (a few seconds with numba).
 """

@@ -90,6 +90,19 @@ def test_the_same_network_gives_the_same_records_by_either_way(tmp_path):
     assert "first tried d above the line" in own.d_int.summary()
 
 
+@pytest.mark.parametrize("data", ["test_custom:digits", digits])
+def test_a_network_of_the_package_on_data_of_ones_own(data, tmp_path):
+    recipe = replace(
+        nid.recipe_for("digits"), data=named(data), model=fully_connected(64, 16, 10), d=(20, 600),
+        **NUMBERS | {"optimizer": adam(0.03), "epochs": 12},
+    )  # fmt: skip
+    own = measured(recipe, tmp_path / "own")
+    package = measured(replace(recipe, data="digits"), tmp_path / "package")
+    assert own.compressed == package.compressed
+    assert own.compressed["performance"] > own.d_int.threshold
+    assert own.guessing == package.guessing > 0.1
+
+
 def test_measured_by_search_and_nothing_is_done_twice(tmp_path, monkeypatch):
     recipe = nid.objective_recipe(network, digits, options={"width": 8}, budget=4, first=16, **NUMBERS)
     assert recipe.d is None

@@ -6,6 +6,10 @@ import logging
 import os
 import re
 import sys
+import tarfile
+import tracemalloc
+import zlib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from threading import Thread
@@ -185,6 +189,24 @@ def test_a_labels_file_of_another_length_is_refused(tmp_path):
         _load(made_up.source(), tmp_path, None, None)
 
 
+def test_no_more_is_unpacked_than_the_header_says(tmp_path):
+    """A gigabyte of zeros in a megabyte: only 12 bytes and one are looked at."""
+    packer = zlib.compressobj(9, wbits=31)
+    zeros = bytes(1 << 20)
+    bomb = packer.compress(GOOD) + b"".join(packer.compress(zeros) for _ in range(1024)) + packer.flush()
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(bomb)
+    tracemalloc.start()
+    with pytest.raises(
+        ValueError, match="at least 13 bytes follow the header, but its dimensions 2×2×3 need 12"
+    ):
+        idx.read_idx(path, 3)
+    assert fetch.raw_sha256(path, 100)[0] == 101
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5 << 20
+
+
 # --- the CIFAR-10 archive
 
 
@@ -234,6 +256,43 @@ def test_cifar_refuses_half_a_record(tmp_path):
         ValueError, match=r"tiny\.tar\.gz, data_batch_4\.bin: 6145 bytes .* records of 3073 bytes"
     ):
         _load(source, tmp_path, None, None)
+
+
+def test_cifar_reads_plain_files_of_the_right_size_alone(tmp_path):
+    """A link leads nowhere, in a circle or out of the archive; a sparse file of 10 GB is 1 kB here."""
+    batches = {name: table.tobytes() for name, table in cifar_batches().items()}
+    path = tmp_path / "cifar-10-binary.tar.gz"
+
+    def refused(special, message):
+        with tarfile.open(path, "w:gz") as archive:
+            archive.addfile(special, io.BytesIO(b"1\n0\n0\n".ljust(special.size, b"\0")))
+            for name, content in batches.items():
+                if name != special.name:
+                    member = tarfile.TarInfo(name)
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+        with pytest.raises(ValueError, match=rf"{re.escape(str(path))}.*{message}"):
+            cifar.read([path])
+
+    for kind, target in ((tarfile.LNKTYPE, "gone"), (tarfile.SYMTYPE, "test_batch.bin"), (tarfile.LNKTYPE, "/etc/passwd"),
+                         (tarfile.FIFOTYPE, ""), (tarfile.DIRTYPE, ""), (tarfile.GNUTYPE_SPARSE, "")):  # fmt: skip
+        link = tarfile.TarInfo("test_batch.bin")
+        link.type, link.linkname = kind, target
+        refused(link, "the archive lacks test_batch.bin")
+    sparse = tarfile.TarInfo("test_batch.bin")
+    sparse.size = 512
+    sparse.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.realsize": str(10**10),
+    }
+    refused(sparse, "the archive lacks test_batch.bin")
+    sparse.pax_headers["GNU.sparse.minor"] = "x"
+    sparse.pax_headers["GNU.sparse.map"] = "0,10,y"
+    refused(sparse, "the archive is truncated or damaged")
+    large = tarfile.TarInfo("test_batch.bin")
+    large.size = 10_001 * 3073
+    refused(large, "test_batch.bin has 30,733,073 bytes, and a batch 30,730,000")
 
 
 @pytest.mark.parametrize("kept", [0, 8, 1000, 0.5, 0.9])
@@ -326,6 +385,87 @@ def test_another_data_sets_file_of_the_same_name_is_passed_over(tmp_path):
         fetch.in_folder(ours.source(), file, tmp_path, known)
     own = ours.write(tmp_path / "ours")
     assert fetch.in_folder(ours.source(), file, tmp_path, known) == own / file.name
+
+
+def unpackable(made_up):
+    """Its source with what the files unpack to, and a place of torchvision's."""
+    raw = [gzip.decompress(content) for content in made_up.contents.values()]
+    told = [(len(content), hashlib.sha256(content).hexdigest()) for content in raw]
+    files = [
+        replace(file, raw_size=n, raw_sha256=h)
+        for file, (n, h) in zip(made_up.source().files, told, strict=True)
+    ]
+    return replace(made_up.source(), files=tuple(files), torchvision="MadeUp/raw")
+
+
+AS = {
+    "unpacked": (lambda name: name.removesuffix(".gz"), gzip.decompress),
+    "with dots": (lambda name: name.removesuffix(".gz").replace("-idx", ".idx"), gzip.decompress),
+    "packed again": (lambda name: name, lambda content: gzip.compress(gzip.decompress(content), 1, mtime=7)),
+    "in parts": (
+        lambda name: name.replace("-idx", ".idx"),
+        lambda content: b"".join(
+            gzip.compress(part) for part in re.findall(rb"(?s).{1,9}", gzip.decompress(content))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("how", AS)
+@pytest.mark.parametrize("under", ["", "made-up", "made-up/MadeUp/raw", "MadeUp/raw"])
+def test_the_unpacked_bytes_decide(tmp_path, how, under):
+    made_up, (name_as, content_as) = MadeUp(), AS[how]
+    (tmp_path / under).mkdir(parents=True, exist_ok=True)
+    for name, content in made_up.contents.items():
+        (tmp_path / under / name_as(name)).write_bytes(content_as(content))
+    check_made_up(_load(unpackable(made_up), tmp_path, None, None), made_up)
+    last = tmp_path / under / name_as(IDX_NAMES[3])
+    damaged = bytearray(gzip.decompress(made_up.contents[IDX_NAMES[3]]))
+    damaged[-1] ^= 1
+    last.write_bytes(content_as(gzip.compress(damaged)))
+    found = hashlib.sha256(last.read_bytes()).hexdigest()
+    needed = (
+        re.escape(f"is {found} ({last.stat().st_size} bytes), but ")
+        + r".* or [0-9a-f]{64} \(11 bytes\) unpacked is needed"
+    )
+    with pytest.raises(ValueError, match=f"{re.escape(str(last))}: .*{needed}"):
+        _load(unpackable(made_up), tmp_path, None, None)
+
+
+def test_unpacked_bytes_that_nobody_told_are_taken_in_a_folder_of_their_own_with_a_warning(tmp_path):
+    made_up = MadeUp()
+    source = unpackable(made_up)
+    source = replace(source, files=tuple(replace(file, raw_sha256="") for file in source.files))
+    for under in ("", "made-up"):
+        (tmp_path / under).mkdir(exist_ok=True)
+        for name, content in made_up.contents.items():
+            (tmp_path / under / name.removesuffix(".gz")).write_bytes(gzip.decompress(content))
+    with pytest.warns(UserWarning, match="ubyte: only its form was checked"):
+        check_made_up(_load(source, tmp_path, None, None), made_up)
+    with pytest.raises(ValueError, match="sha256"):  # where another data set's may lie
+        fetch.in_folder(replace(source, name="another"), source.files[0], tmp_path)
+    path = tmp_path / "made-up" / "train-images-idx3-ubyte"
+    known = {hashlib.sha256(path.read_bytes()).hexdigest()}
+    with pytest.raises(ValueError, match="sha256"):  # another's, and known as such
+        fetch.in_folder(source, source.files[0], tmp_path, known)
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match="sha256"):
+        fetch.in_folder(source, source.files[0], tmp_path)
+
+
+def test_where_it_was_looked_for_is_said(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError) as caught:
+        load_dataset("mnist", folder=tmp_path)
+    for part in ("mnist", "mnist/MNIST/raw", "MNIST/raw", ""):
+        assert str(tmp_path / part) in str(caught.value)
+    for name in ("train-images-idx3-ubyte.gz", "train-images.idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        assert name in str(caught.value)
+    monkeypatch.setenv("NPINTDIM_DATA", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(
+        ImportError, match=rf"NPINTDIM_DATA has no such file, neither in {re.escape(str(tmp_path))}"
+    ):
+        load_dataset("mnist")
 
 
 # --- downloads
@@ -496,3 +636,4 @@ def test_mnist_itself():
     np.testing.assert_array_equal(paper.train.x[-1], data.train.x[49_999])
     for file, path in zip(REGISTRY["mnist"].files, fetch.locate(REGISTRY["mnist"], DATA), strict=True):
         assert path.stat().st_size == file.size
+        assert fetch.raw_sha256(path, file.raw_size) == (file.raw_size, file.raw_sha256)

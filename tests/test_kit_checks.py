@@ -1,5 +1,6 @@
 """The checks of `npintdim.testing` take plain callables of any library, and fail on what is wrong."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -191,6 +192,37 @@ def test_preferred_directions_are_caught(make):
         match=r"mean 0\.\d+ against 0\.5000; largest gap .* allowed 0\.14.* prefers some directions",
     ):
         check_isotropy(make, 500, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "directions", "spread"),
+    [
+        ("gaussian", "block", 0), ("rademacher", "block", 0), ("gaussian", "pair", 0), ("rademacher", "pair", 0),
+        ("stacked", "block", 0.69), ("stacked", "pair", 0.71), ("sparse", "pair", 1.39), ("sparse", "block", 1.27),
+    ],
+)  # fmt: skip
+def test_special_directions_are_fair_to_dense_P_alone(name, directions, spread):
+    """D = 1000, d = 8, law √(2/8) = .5: Fastfood along a block of 8 rows, sparse P along two parameters."""
+
+    def check():
+        return check_isotropy(lambda seed: project(name, 1000, 8, seed).apply, 1000, 8, directions=directions)
+
+    if not spread:
+        found = check()
+        assert found.left <= found.right == pytest.approx(0.5 * np.sqrt(1 + 6 * np.sqrt(3.5 / 300)))
+        return
+    with pytest.raises(
+        CheckError, match=rf"\({directions}\), 300 draws: mean .* P prefers some directions"
+    ) as refused:
+        check()
+    assert float(re.search(r"spread (\d\.\d+)", str(refused.value))[1]) == pytest.approx(spread, abs=0.01)
+
+
+def test_directions_have_names():
+    with pytest.raises(ValueError, match=r"unknown directions 'blocks'.* Did you mean 'block'"):
+        check_isotropy(no_output_signs, 500, 4, directions="blocks")
+    with pytest.raises(CheckError, match="the seeds 0 to 299 all give the same P"):
+        check_isotropy(lambda seed: project("stacked", 500, 4, 0).apply, 500, 4, directions="pair")
 
 
 def test_isotropy_needs_room():

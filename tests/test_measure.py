@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from dataclasses import asdict, fields, replace
 
 import numpy as np
@@ -134,6 +135,17 @@ def test_never_reached_is_said_and_nothing_is_compressed(tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text())["d_int"]["d"] is None
     assert not list(tmp_path.glob("*.npid"))
     assert "first above" not in m.table()
+
+
+def test_a_network_that_cannot_be_kept_does_not_take_the_result_with_it(m, tmp_path):
+    shutil.copytree(m.folder / "runs", tmp_path / "runs")
+    (tmp_path / "d_int90.npid").mkdir()
+    found = measured(RECIPE, tmp_path)
+    assert found.d_int == m.d_int
+    assert found.compressed is None
+    assert found.uncompressed.startswith("IsADirectoryError: ")
+    assert f"None: {found.uncompressed}." in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert m.uncompressed == ""
 
 
 def test_diverged_runs_are_reported_not_averaged(tmp_path):

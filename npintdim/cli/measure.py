@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
     say(f"csv         {folder / 'results.csv'}")
     say(f"plot        {told}")
     if m.compressed is None:
-        say("compressed  none: no d is above the line")
+        say(f"compressed  none: {m.uncompressed}")
     else:
         c = m.compressed
         say(
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
         )
     for record in m.failed:
         note(f"a run failed and is tried again next time: {record['error']}")
-    say(m.d_int.summary())
+    say(m.summary)
     return 1 if m.failed else 0
 
 

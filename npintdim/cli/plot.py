@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         figure = several_figure(dict(zip(labels, found, strict=True)))
     for m, label in zip(found, labels, strict=True):
-        say(f"{label}: {m.d_int.summary()}")
+        say(f"{label}: {m.summary}")
     path = save(figure, path)
     say(f"plot  {path}{' and .svg' if path.suffix == '.png' else ''}")
     return 0

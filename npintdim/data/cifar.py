@@ -13,34 +13,48 @@ from npintdim.data.idx import Bytes, Split
 
 IMAGE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32
+MOST = 10_000 * RECORD  # bytes of a batch
 TRAIN = tuple(f"data_batch_{k}.bin" for k in range(1, 6))
 TEST = "test_batch.bin"
+PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 
 
 def read(paths: list[Path]) -> tuple[Split, Split]:
     """Training part (the five batches in order) and test part of the one archive.
 
+    Only plain files that may be batches are unpacked: no links, nothing sparse, nothing larger than the published ones.
+
     Raises
     ------
     ValueError
-        which names the file: a truncated or damaged archive, a batch that is missing, or one that is
-        not a whole number of records.
+        which names the file: a truncated or damaged archive, a batch that is missing or too large, or one that
+        is not a whole number of records.
     """
     (path,) = paths
-    batches: dict[str, Bytes] = {}
+    batches: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:  # one pass in the archive's order: a step back would unpack it all again
                 name = PurePosixPath(member.name).name
-                content = archive.extractfile(member)
-                if name in (*TRAIN, TEST) and content is not None:
-                    batches[name] = records(f"{path}, {name}", content.read())
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+                if name in (*TRAIN, TEST) and member.type in PLAIN and not member.issparse():
+                    batches[name] = content(archive, member)
+                if len(batches) == 1 + len(TRAIN):
+                    break
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, OverflowError) as error:
         raise ValueError(f"{path}: the archive is truncated or damaged ({error})") from error
     missing = [name for name in (*TRAIN, TEST) if name not in batches]
     if missing:
         raise ValueError(f"{path}: the archive lacks {', '.join(missing)}")
-    return split(np.concatenate([batches[name] for name in TRAIN])), split(batches[TEST])
+    tables = {name: records(f"{path}, {name}", found) for name, found in batches.items()}
+    return split(np.concatenate([tables[name] for name in TRAIN])), split(tables[TEST])
+
+
+def content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """Of a plain file, unless it is larger than a batch."""
+    if member.size > MOST:
+        raise ValueError(f"{member.name} has {member.size:,} bytes, and a batch {MOST:,}")
+    file = archive.extractfile(member)
+    return b"" if file is None else file.read()
 
 
 def records(where: str, content: bytes) -> Bytes:

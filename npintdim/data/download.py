@@ -16,10 +16,16 @@ from npintdim.data.registry import File, Source
 VARIABLE = "NPINTDIM_DATA"
 
 
-def download(source: Source, file: File, cache: Path | None = None) -> Path:
+def download(source: Source, file: File, cache: Path | None = None, looked: str = "") -> Path:
     """The file from the cache, or from the first mirror that has it with the right sha256.
 
     Pooch writes to a temporary file and renames it at the end, so nothing half-written bears the name.
+
+    Parameters
+    ----------
+    source, file : what is needed
+    cache : where it is kept
+    looked : where it was looked for before, for the errors
 
     Raises
     ------
@@ -32,8 +38,8 @@ def download(source: Source, file: File, cache: Path | None = None) -> Path:
         import pooch
     except ImportError as error:
         raise ImportError(
-            f"{source.name}: {file.name} has to be downloaded, and that needs the pooch package: "
-            f"pip install 'npintdim[data]', or {remedy(source)}"
+            f"{source.name}: {file.name} has to be downloaded, and that needs the pooch package"
+            f"{looked and f' ({looked})'}: pip install 'npintdim[data]', or {remedy(source)}"
         ) from error
     http = pooch.HTTPDownloader(
         progressbar=file.size > 1_000_000 and find_spec("tqdm") is not None and sys.stderr.isatty(),
@@ -58,7 +64,7 @@ def download(source: Source, file: File, cache: Path | None = None) -> Path:
         except (OSError, ValueError) as error:
             tried.append(f"  {url}: {reason(error)}")
     heading = f"{source.name}: {file.name} could not be downloaded to {where}. Tried:"
-    raise OSError("\n".join((heading, *tried, f"Instead, {remedy(source)}")))
+    raise OSError("\n".join((heading, *tried, *[looked] * bool(looked), f"Instead, {remedy(source)}")))
 
 
 def reason(error: Exception) -> object:
@@ -92,9 +98,10 @@ def sha256(path: Path) -> str:
 
 def mismatch(what: str, path: Path, found: str, file: File) -> ValueError:
     """The error for a file with another sha256."""
+    raw = f", or {file.raw_sha256} ({file.raw_size:,} bytes) unpacked" if file.raw_sha256 else ""
     return ValueError(
         f"{what}: the sha256 of {file.name} is {found} ({path.stat().st_size:,} bytes), "
-        f"but {file.sha256} ({file.size:,} bytes) is needed"
+        f"but {file.sha256} ({file.size:,} bytes){raw} is needed"
     )
 
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
+import warnings
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 
 from npintdim.data.download import VARIABLE, download, mismatch, remedy, sha256
+from npintdim.data.idx import CHUNK, opened
 from npintdim.data.registry import REGISTRY, File, Source
 
-KNOWN = frozenset(file.sha256 for source in REGISTRY.values() for file in source.files)
+KNOWN = frozenset(
+    digest
+    for source in REGISTRY.values()
+    for file in source.files
+    for digest in (file.sha256, file.raw_sha256)
+    if digest
+)
 
 
 def locate(source: Source, folder: str | Path | None = None, cache: Path | None = None) -> list[Path]:
-    """Paths of the source's files, each with the right sha256.
+    """Paths of the source's files, each with the right sha256, its own or that of what it unpacks to.
+
+    Of Fashion-MNIST and KMNIST the latter is not known here: a file of theirs that is packed otherwise, or unpacked, is
+    taken in a folder of its own if it is as long as it should be, and a warning says so; the reader checks its form.
 
     Parameters
     ----------
@@ -34,28 +48,74 @@ def locate(source: Source, folder: str | Path | None = None, cache: Path | None 
         which = VARIABLE if folder is None else "folder"
         raise FileNotFoundError(f"{which} is {str(root)!r}, and there is no such folder: {remedy(source)}")
     paths = [in_folder(source, file, here) for file in source.files]
-    lacking = [file.name for file, path in zip(source.files, paths, strict=True) if path is None]
+    lacking = [file for file, path in zip(source.files, paths, strict=True) if path is None]
+    own = ", ".join(map(str, folders(source, here)[:-1]))
+    looked = f"neither in {own} nor, with the sha256 of {source.name}, in {here}"
     if lacking and folder is not None:
+        also = [name for file in lacking for name in names(file)[1:]]
         raise FileNotFoundError(
-            f"{source.name}: {', '.join(lacking)} not found, neither in {here / source.name} nor, with the "
-            f"sha256 of {source.name}, in {here}"
+            f"{source.name}: {', '.join(file.name for file in lacking)} not found, {looked}"
+            + (f"; other names that would do: {', '.join(also)}" if also else "")
         )
-    return [path or download(source, file, cache) for file, path in zip(source.files, paths, strict=True)]
+    looked = f"{VARIABLE} has no such file, {looked}"
+    return [
+        path or download(source, file, cache, looked) for file, path in zip(source.files, paths, strict=True)
+    ]
+
+
+def folders(source: Source, root: Path) -> list[Path]:
+    """Where the files may lie; in the last one, root itself, those of other data sets do too."""
+    kept = [root / source.name / source.torchvision, root / source.torchvision] if source.torchvision else []
+    return [root / source.name, *kept, root]
+
+
+def names(file: File) -> list[str]:
+    """As published, and unpacked as others call it: train-images-idx3-ubyte, train-images.idx3-ubyte."""
+    forms = (file.name, file.name.replace("-idx", ".idx"))
+    return (
+        list(dict.fromkeys((*forms, *(form.removesuffix(".gz") for form in forms))))
+        if file.raw_size
+        else [file.name]
+    )
 
 
 def in_folder(source: Source, file: File, root: Path, known: Collection[str] = KNOWN) -> Path | None:
-    """The file in root/name/, or in root, where a file of this name may be another data set's: it is passed over.
+    """The file in one of `folders`: as published, packed again, or unpacked, so that the unpacked bytes are right.
+
+    In root a file of this name may be another data set's: it is passed over.
 
     Raises
     ------
     ValueError
         for a file with another sha256 that is nobody's.
     """
-    for path in (root / source.name / file.name, root / file.name):
-        if path.is_file():
-            found = sha256(path)
-            if found == file.sha256:
-                return path
-            if path.parent != root or found not in known:
-                raise mismatch(str(path), path, found, file)
+    for path in (folder / name for folder in folders(source, root) for name in names(file)):
+        if not path.is_file():
+            continue
+        found = sha256(path)
+        size, unpacked = raw_sha256(path, file.raw_size) if found != file.sha256 else (0, "")
+        if found == file.sha256 or (file.raw_sha256 and unpacked == file.raw_sha256):
+            return path
+        foreign = bool({found, unpacked} & set(known))
+        if path.parent != root and size and size == file.raw_size and not file.raw_sha256 and not foreign:
+            warnings.warn(
+                f"{path}: only its form was checked, the sha256 of what it unpacks to is not known",
+                stacklevel=2,
+            )
+            return path
+        if path.parent != root or not foreign:
+            raise mismatch(str(path), path, found, file)
     return None
+
+
+def raw_sha256(path: Path, most: int) -> tuple[int, str]:
+    """Bytes and sha256 of what a file unpacks to, at most so many and one; (0, "") for one that is damaged."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with opened(path) as file:
+            while size <= most and (chunk := file.read(min(most + 1 - size, CHUNK))):
+                digest.update(chunk)
+                size += len(chunk)
+    except (zlib.error, EOFError, gzip.BadGzipFile):
+        return 0, ""
+    return size, digest.hexdigest()

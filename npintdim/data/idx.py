@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+CHUNK = 1 << 20  # bytes that are read at a time
 
 Bytes: TypeAlias = NDArray[np.uint8]
 
@@ -24,21 +27,15 @@ def read(paths: list[Path]) -> tuple[Split, Split]:
     return (x[:, None], labels), (x_test[:, None], labels_test)
 
 
-def unpacked(packed: bytes) -> bytes:
-    """A gzip file, which ends with its length: memory is taken once, and copied never.
-
-    Raises
-    ------
-    zlib.error
-        if it is truncated or damaged.
-    """
-    length = int.from_bytes(packed[-4:], "little")
-    most = 1032 * len(packed)  # what deflate reaches at best; a damaged length may say 4 GB
-    return zlib.decompress(packed, wbits=31, bufsize=max(1, min(length, most)))
+def opened(path: Path) -> BinaryIO:
+    """A file of unsigned bytes, packed if it is named so."""
+    return cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
 
 
 def read_idx(path: Path, ndim: int) -> Bytes:
-    """One gzipped IDX file of unsigned bytes in ndim dimensions.
+    """One IDX file of unsigned bytes in ndim dimensions, gzipped or not.
+
+    No more is unpacked than the header says there is, and one byte.
 
     Raises
     ------
@@ -47,22 +44,40 @@ def read_idx(path: Path, ndim: int) -> Bytes:
         not the product of the dimensions.
     """
     try:
-        content = unpacked(path.read_bytes())
-    except zlib.error as error:
+        with opened(path) as file:
+            shape = header(path, file.read(4 + 4 * ndim), ndim)
+            needed, content = math.prod(shape), bytearray()
+            while chunk := file.read(min(needed + 1 - len(content), CHUNK)):
+                content += chunk
+    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: the gzip file is truncated or damaged ({error})") from error
-    head = 4 + 4 * ndim
-    magic = bytes((0, 0, 8, ndim))
-    if content[:4] != magic:
+    if len(content) != needed:
         raise ValueError(
-            f"{path}: the magic number is 0x{content[:4].hex()}, but unsigned bytes in {ndim} dimensions "
+            f"{path}: {'at least ' if len(content) > needed else ''}{len(content)} bytes follow the header, but its "
+            f"dimensions {'×'.join(map(str, shape))} need {needed}"
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def header(path: Path, head: bytes, ndim: int) -> list[int]:
+    """The dimensions.
+
+    Raises
+    ------
+    ValueError, EOFError
+        if it is another magic number, or too short.
+    """
+    if not head and not path.stat().st_size:
+        raise EOFError("it is empty")
+    magic = bytes((0, 0, 8, ndim))
+    if head[:4] != magic:
+        raise ValueError(
+            f"{path}: the magic number is 0x{head[:4].hex()}, but unsigned bytes in {ndim} dimensions "
             f"need 0x{magic.hex()}"
         )
-    if len(content) < head:
-        raise ValueError(f"{path}: the file ends inside its header, after {len(content)} of {head} bytes")
-    shape = np.frombuffer(content, ">u4", ndim, offset=4).tolist()
-    if len(content) - head != math.prod(shape):
+    if len(head) < 4 + 4 * ndim:
         raise ValueError(
-            f"{path}: {len(content) - head} bytes follow the header, but its dimensions "
-            f"{'×'.join(map(str, shape))} need {math.prod(shape)}"
+            f"{path}: the file ends inside its header, after {len(head)} of {4 + 4 * ndim} bytes"
         )
-    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
+    sizes: list[int] = np.frombuffer(head, ">u4", ndim, offset=4).tolist()
+    return sizes

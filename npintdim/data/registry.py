@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class File:
-    """One file: its name, length in bytes and sha256."""
+    """One file: its name, length in bytes and sha256; and those of what it unpacks to, 0 and "" where nobody told us."""
 
     name: str
     size: int
     sha256: str
+    raw_size: int = 0
+    raw_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Source:
     format : "idx" or "cifar"
     mirrors : addresses, each ending in "/", to be tried in this order
     files : "idx": training images, training labels, test images, test labels; "cifar": the archive
+    torchvision : the folder in which torchvision keeps them, if any
     """
 
     name: str
     format: str
     mirrors: tuple[str, ...]
     files: tuple[File, ...]
+    torchvision: str = ""
 
 
 IDX_NAMES = (
@@ -40,9 +44,15 @@ IDX_NAMES = (
 )
 
 
-def idx_files(*sizes_and_hashes: tuple[int, str]) -> tuple[File, ...]:
-    """The four files of MNIST or of a look-alike; all use the same names."""
-    return tuple(File(name, *row) for name, row in zip(IDX_NAMES, sizes_and_hashes, strict=True))
+IDX_SIZES = (16 + 60_000 * 784, 8 + 60_000, 16 + 10_000 * 784, 8 + 10_000)  # unpacked
+
+
+def idx_files(*rows: tuple[int, str] | tuple[int, str, str]) -> tuple[File, ...]:
+    """The four files of MNIST or of a look-alike; all use the same names and have the same sizes unpacked."""
+    return tuple(
+        File(name, size, sha256, raw_size, *raw)
+        for name, raw_size, (size, sha256, *raw) in zip(IDX_NAMES, IDX_SIZES, rows, strict=True)
+    )
 
 
 MNIST = Source(
@@ -53,11 +63,28 @@ MNIST = Source(
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ),
     idx_files(
-        (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-        (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-        (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-        (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+        (
+            9_912_422,
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        (
+            28_881,
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+        (
+            1_648_877,
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        (
+            4_542,
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
     ),
+    "MNIST/raw",
 )
 
 FASHION_MNIST = Source(
@@ -73,6 +100,7 @@ FASHION_MNIST = Source(
         (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
         (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
+    "FashionMNIST/raw",
 )
 
 KMNIST = Source(
@@ -88,6 +116,7 @@ KMNIST = Source(
         (3_041_136, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
         (5_120, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
     ),
+    "KMNIST/raw",
 )
 
 CIFAR10 = Source(

@@ -58,10 +58,19 @@ def shuffled_labels(data: Dataset, share: float, seed: int = 0) -> Dataset:
 
     What such a network can be asked is how much it has learnt by heart, so the test part of the result is its
     training part: performance is training accuracy.
+
+    Raises
+    ------
+    ValueError
+        if that are fewer than two labels, and there is nothing to exchange.
     """
     labels = data.train.labels
     assert labels is not None
     n = round(share * len(labels))
+    if n < 2:
+        raise ValueError(
+            f"{data.name}: a share of {share:g} of {len(labels):,} labels is {n}: at least two are needed to exchange them"
+        )
     chosen = Stream(seed, Purpose.SHUFFLE, lane=1).permutation(len(labels))[:n]
     exchanged = labels.copy()
     exchanged[chosen] = labels[chosen[Stream(seed, Purpose.SHUFFLE, lane=2).permutation(n)]]

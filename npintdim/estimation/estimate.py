@@ -22,7 +22,8 @@ class DInt:
 
     Parameters
     ----------
-    d : ours; real, between two tried d. −inf: already reached at the smallest; inf: never reached
+    d : ours; real, between two tried d. −inf: already reached at the smallest; inf: never reached; NaN: not read,
+        since the baseline learnt nothing
     low, high : 95 % interval of d, ±inf where it leaves the tried range; None where it is unknown
     first_above : the paper's reading, the first tried d whose mean is strictly above; None if there is none
     threshold : of the mean performance
@@ -65,6 +66,8 @@ class DInt:
     def summary(self) -> str:
         """One line with both readings, the interval and the threshold."""
         first, last = self.tried[0], self.tried[-1]
+        if math.isnan(self.d):
+            return f"{self.name} not read: {self.unknown}"
         if self.d == math.inf:
             ours = f"{self.name} > {last:,}: never reached by d = {last:,} ({self.at(-1)})"
         elif self.d == -math.inf:

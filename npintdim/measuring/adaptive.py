@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from npintdim.measuring.baseline import Baseline
 from npintdim.measuring.recipes import Recipe
 from npintdim.measuring.search import PAIR, plan
 from npintdim.sweeps.runs import RunSpec
@@ -16,7 +17,7 @@ Train: TypeAlias = Callable[[Sequence[RunSpec]], list[Spec]]
 
 
 def pursue(
-    recipe: Recipe, dtype: str, train: Train, tell: Callable[[str], None]
+    recipe: Recipe, dtype: str, train: Train, tell: Callable[[str], None], guessing: float = 0.0
 ) -> tuple[list[RunSpec], list[Spec]]:
     """Every run of an adaptive measurement.
 
@@ -27,22 +28,27 @@ def pursue(
     train : gives the records of specs, those on disk without running them: so a search that was interrupted is
         repeated up to where it stopped, and goes on
     tell : gets a line before each step: what is known, what is run next and why, and the cost so far
+    guessing : performance that needs no learning
 
     Returns
     -------
-    specs, records : the baseline's first, then in the order of the search; the baseline's alone if none of it finished
+    specs, records : the baseline's first, then in the order of the search; the baseline's alone if there is no line
     """
     specs = recipe.specs(dtype)
     tell(f"baseline: {len(specs)} direct runs")
     records = train(specs)
     baseline = [performance(r) for r in records]
-    if all(map(math.isnan, baseline)):
+    for doubt in Baseline(tuple(baseline), guessing).doubts({}):
+        tell(f"baseline: {doubt}")
+    D = next((r["D"] for r in records if "D" in r), None)
+    if D is None or (recipe.threshold is None and Baseline(tuple(baseline), guessing).nothing):
         return specs, records
-    search = recipe.search(next(r["D"] for r in records if "D" in r))
+    search = recipe.search(D)
     d: list[int] = []
     reached: list[float] = []
     while True:
-        following = plan(search, d, reached, baseline, recipe.at_once or PAIR)
+        line = Baseline(tuple(baseline), guessing).line
+        following = plan(search, d, reached, line, recipe.at_once or PAIR)
         seconds = sum(r["seconds"] for r in records)
         tell(f"{following.why} (so far {len(records)} runs, {seconds:.0f} s of computing)")
         if not following.runs:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from npintdim.estimation.estimate import DInt, d_int
 from npintdim.files import write_atomically
 from npintdim.inputs import check_kind
 from npintdim.measuring.adaptive import performance, pursue
+from npintdim.measuring.baseline import Baseline, guessing, unread
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe
 from npintdim.measuring.report import COLUMNS, another, as_csv, clear, summary, write_report
@@ -23,7 +26,7 @@ from npintdim.sweeps.events import Callback, Measured, SearchStep, announce
 from npintdim.sweeps.records import read_theta
 from npintdim.sweeps.runs import RunSpec, parts
 from npintdim.sweeps.sweep import sweep, width
-from npintdim.sweeps.work import load
+from npintdim.sweeps.work import Work
 from npintdim.typing import Spec
 
 __all__ = ["COLUMNS", "Measurement", "compress_run", "crossing_run", "measure", "read_off"]
@@ -80,12 +83,17 @@ def measure(
         if tell is not None:
             tell(line)
 
+    work = Work(backend.name, backend.threads, data_folder)
+    guess = recipe.chance
+    if "objective" not in recipe.model:
+        with suppress(Exception):  # what is wrong with the data is told by the rehearsal
+            guess = guessing(recipe.chance, work.data(recipe.direct(0, dtype)), backend)
     asked = recipe = replace(recipe, at_once=at_once(recipe, backend.name, jobs, cluster))
     if differs := another(folder, recipe):
         told(f"{folder} has results of another recipe ({differs}): they are replaced, its runs are kept")
-    recipe, rates = choose_rates(asked, dtype, trained, told)
+    recipe, rates = choose_rates(asked, dtype, trained, told, guess)
     if recipe.d is None:
-        specs, found_records = pursue(recipe, dtype, trained, told)
+        specs, found_records = pursue(recipe, dtype, trained, told, guess)
     else:
         specs = recipe.specs(dtype)
         found_records = trained(specs)
@@ -94,7 +102,7 @@ def measure(
         clear(folder)
     write_atomically(folder / "results.csv", as_csv(specs, records).encode())
     try:
-        found = read_off(recipe, records)
+        found = read_off(recipe, records, guess)
     except ValueError as error:
         failures = [r["error"] for r in records if r["status"] == "failed"]
         diverged = sum(r["status"] == "diverged" for r in records)
@@ -103,22 +111,16 @@ def measure(
             + (f"; diverged: {diverged}, see {folder / 'results.csv'}; try a smaller lr" if diverged else "")
             + (f"; first failure: {failures[0]}" if failures else "")
         ) from error
-    compressed = None
     at = crossing_run(specs, records, found, 0.0 if recipe.d else found.d)
-    if at is not None and "objective" not in at.model:
-        data = load(at.data, data_folder, at.limit_train, backend)
-        path = folder / f"{found.name}.npid"
-        size = compress_run(folder, at, backend).save(path)
-        decoded = CompressedModel.load(path, backend=backend)
-        performance = decoded.evaluate(data.test).performance
-        compressed = {
-            "file": path.name,
-            "bytes": size,
-            "performance": performance,
-            "d": at.d,
-            "seed": at.seed,
-        }
-    measurement = Measurement(asked, folder, records, found, compressed, rates)
+    compressed, why = None, "d_int was not read" if math.isnan(found.d) else "no d is above the line"
+    if at is not None and "objective" in at.model:
+        why = "the landscape is your own"
+    elif at is not None:
+        try:
+            compressed, why = keep_network(folder, at, found.name, work, backend), ""
+        except Exception as error:  # all runs are done and d_int is read: that is not lost with a file
+            why = f"{type(error).__name__}: {error}"
+    measurement = Measurement(asked, folder, records, found, compressed, rates, guess, why)
     write_atomically(folder / "summary.json", json.dumps(summary(measurement), indent=1).encode())
     write_report(measurement)
     announce(callbacks, Measured(measurement))
@@ -133,8 +135,20 @@ def at_once(recipe: Recipe, backend: str, jobs: int | None, cluster: str | None)
     return max(PAIR, width(recipe.direct(0), backend, jobs, cluster)) if searches else PAIR
 
 
-def read_off(recipe: Recipe, records: Iterable[Spec]) -> DInt:
-    """`d_int` of the records; a run without performance counts as left out."""
+def read_off(recipe: Recipe, records: Iterable[Spec], guessing: float = 0.0) -> DInt:
+    """`d_int` of the records; a run without performance counts as left out, and so does a dead direct run.
+
+    Parameters
+    ----------
+    recipe : with fraction, threshold and chance
+    records : of all runs
+    guessing : performance that needs no learning; where direct training reached no more, nothing is read against it
+
+    Raises
+    ------
+    ValueError
+        if too few runs finished.
+    """
     direct, d, reached = [], [], []
     for record in records:
         if "d" in record["spec"]:
@@ -142,7 +156,21 @@ def read_off(recipe: Recipe, records: Iterable[Spec]) -> DInt:
             reached.append(performance(record))
         else:
             direct.append(performance(record))
-    return d_int(d, reached, direct, recipe.fraction, recipe.threshold, chance=recipe.chance)
+    baseline = Baseline(tuple(direct), guessing)
+    lacking = baseline.nothing if recipe.threshold is None else ""
+    if lacking and not d:
+        raise ValueError(f"{lacking}: there is no line to search d_int at")
+    found = d_int(d, reached, baseline.line, recipe.fraction, recipe.threshold, chance=recipe.chance)
+    return unread(found, lacking) if lacking else found
+
+
+def keep_network(folder: Path, at: RunSpec, name: str, work: Work, backend: Backend) -> Spec:
+    """Write a run's compressed network, and say what it is worth when it is read again."""
+    data, path = work.data(at), folder / f"{name}.npid"
+    assert data is not None  # of a network: `objective` refuses a run without
+    size = compress_run(folder, at, backend).save(path)
+    performance = CompressedModel.load(path, backend=backend).evaluate(data.test).performance
+    return {"file": path.name, "bytes": size, "performance": performance, "d": at.d, "seed": at.seed}
 
 
 def crossing_run(
@@ -152,6 +180,8 @@ def crossing_run(
 
     A search tries many d near the line, once each, and the first above is lucky too; so there beyond is d_int.
     """
+    if found.first_above is None:
+        return None
     above = [
         d for d, mean in zip(found.tried, found.means, strict=True) if mean > found.threshold and d >= beyond
     ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from npintdim.estimation.estimate import DInt
+from npintdim.measuring.baseline import Baseline
 from npintdim.measuring.rates import Rates
 from npintdim.measuring.recipes import Recipe
 from npintdim.typing import Floats, Spec
@@ -26,6 +28,8 @@ class Measurement:
     compressed : {"file", "bytes", "performance", "d", "seed"} of the network kept at the first d above the line,
         its performance measured after decoding the file; None if no d is above the line, or the landscape is your own
     rates : how the learning rates were searched, directly and in a subspace; empty if they were given
+    guessing : performance that needs no learning, see `npintdim.measuring.baseline.guessing`
+    uncompressed : why no network was kept, if none was
     """
 
     recipe: Recipe
@@ -34,6 +38,8 @@ class Measurement:
     d_int: DInt
     compressed: Spec | None
     rates: tuple[Rates, ...] = ()
+    guessing: float = 0.0
+    uncompressed: str = ""
 
     @property
     def D(self) -> int:
@@ -50,6 +56,24 @@ class Measurement:
         """Records of runs that ended with an exception."""
         return [r for r in self.records if r["status"] == "failed"]
 
+    @property
+    def baseline(self) -> Baseline:
+        """The direct runs, judged."""
+        direct = (r["performance"] for r in self.records if "d" not in r["spec"])
+        return Baseline(tuple(math.nan if p is None else p for p in direct), self.guessing)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What is wrong with the baseline, a sentence each; most often nothing."""
+        inside = {d: p for d, p in self.performances().items() if d is not None}
+        return self.baseline.doubts(inside) if self.baseline.direct else []
+
+    @property
+    def summary(self) -> str:
+        """The line that is quoted: the reading, and what is doubtful about it."""
+        doubts = [] if math.isnan(self.d_int.d) else self.doubts
+        return "; ".join([self.d_int.summary(), *doubts])
+
     def performances(self) -> dict[int | None, Floats]:
         """Of the finished runs at each d, ascending; None is the baseline."""
         groups: dict[int | None, list[float]] = {}
@@ -64,7 +88,7 @@ class Measurement:
         rows: list[tuple[str, ...]] = [("d", "runs", "performance", "sd", "of baseline", "seconds", "")]
         for d, p in self.performances().items():
             seconds = np.mean([r["seconds"] for r in self.records if r["spec"].get("d") == d])
-            base = self.d_int.baseline
+            base = None if self.baseline.nothing else self.d_int.baseline
             share = f"{100 * p.mean() / base:.1f} %" if len(p) and d and base else ""
             above = d is not None and d == self.d_int.first_above
             rows.append(

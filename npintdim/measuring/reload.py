@@ -31,7 +31,10 @@ def read_measurement(folder: str | Path) -> Measurement:
         with (folder / "results.csv").open(encoding="utf-8", newline="") as lines:
             keys = [row["key"] for row in csv.DictReader(lines)]
         records = tuple(json.loads((folder / "runs" / f"{key}.json").read_bytes()) for key in keys)
-        return Measurement(recipe, folder, records, read_off(recipe, records), summary["compressed"], rates)
+        guessing = summary.get("baseline", {}).get("guessing", recipe.chance)
+        found = read_off(recipe, records, guessing)
+        compressed, why = summary["compressed"], summary.get("uncompressed", "")
+        return Measurement(recipe, folder, records, found, compressed, rates, guessing, why)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(
             f"{folder} holds no finished measurement, {Path(error.filename).name} is missing: "

@@ -69,11 +69,13 @@ def summary(m: Measurement) -> Spec:
     """For summary.json."""
     found = {k: number(v) if isinstance(v, float) else v for k, v in asdict(m.d_int).items()}
     return {
-        "summary": m.d_int.summary(),
+        "summary": m.summary,
         "recipe": asdict(m.recipe),
         "D": m.D,
         "d_int": found,
+        "baseline": {"guessing": m.guessing, "line": list(map(number, m.baseline.line)), "doubts": m.doubts},
         "compressed": m.compressed,
+        "uncompressed": m.uncompressed,
         "rates": [
             asdict(r)
             | {"performance": [number(p) for p in r.performance], "chosen": r.chosen, "on_edge": r.on_edge}
@@ -96,7 +98,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
     title = f"{found.name} of {model_name(recipe.model)} on {recipe.data}, {recipe.projection['kind']}"
     parts = [
         f"# {title}",
-        f"**{found.summary()}**",
+        f"**{m.summary}**",
         "" if plot is None else f"![performance against d]({plot.name})",
         readings(m),
         "## Runs",
@@ -119,16 +121,19 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
 def readings(m: Measurement) -> str:
     """Both readings, the rule and the baseline, one a line."""
     found = m.d_int
+    if math.isnan(found.d):
+        return f"- {found.unknown}\n- so there is no threshold, {rule(m)}, and nothing is read"
     lines = [
         f"ours, a monotone curve through {found.runs} runs: {reading(found.d)}, {found.interval()}",
         f"the paper's, first tried d strictly above the threshold: {found.first_above or 'none'}",
         f"a check without a curve, isotonic means: {reading(found.isotonic)}",
         f"threshold {found.threshold:.4f}, {rule(m)}",
     ]
-    direct = m.performances().get(None, np.array([]))
+    direct = np.array([p for p in m.baseline.line if not math.isnan(p)])
     if found.baseline is not None and len(direct):
         sd = f", sd {direct.std(ddof=1):.4f}" if len(direct) > 1 else ""
         lines.append(f"baseline {found.baseline:.4f}, mean of {len(direct)} direct runs{sd}")
+    lines += [f"**doubtful:** {line}" for line in m.doubts]
     if found.noise is not None:
         lines.append(f"noise of one run at the threshold: sd {found.noise:.4f}")
     if found.excluded:
@@ -175,7 +180,7 @@ def compressed(m: Measurement) -> str:
     """The file, or why there is none."""
     c = m.compressed
     if c is None:
-        return "None: no d is above the line, or the landscape is your own."
+        return f"None: {m.uncompressed}."
     return (
         f"[{c['file']}]({c['file']}): {c['bytes']:,} bytes instead of {4 * m.D:,}; performance {c['performance']:.4f} "
         f"after decoding (d = {c['d']}, seed {c['seed']})."

@@ -25,12 +25,13 @@ class Trials:
     Parameters
     ----------
     recipe : with `rates`
-    dtype, train : see `npintdim.measuring.adaptive.pursue`
+    dtype, train, guessing : see `npintdim.measuring.adaptive.pursue`
     """
 
     recipe: Recipe
     dtype: str
     train: Train
+    guessing: float = 0.0
     records: list[Spec] = field(default_factory=list)
 
     @property
@@ -52,28 +53,29 @@ class Trials:
 
 
 def choose_rates(
-    recipe: Recipe, dtype: str, train: Train, tell: Callable[[str], None]
+    recipe: Recipe, dtype: str, train: Train, tell: Callable[[str], None], guessing: float = 0.0
 ) -> tuple[Recipe, tuple[Rates, ...]]:
     """The recipe with both learning rates chosen on held-out training data, and how: direct, then in a subspace.
 
     Parameters
     ----------
     recipe : its `rates` says how; with None nothing is done
-    dtype, train, tell : as in `pursue`
+    dtype, train, tell, guessing : as in `pursue`
 
     Raises
     ------
     ValueError
-        if training diverged or failed at every rate, or for d > D.
+        if training diverged, failed or learnt nothing at every rate, or for d > D; where the threshold is absolute,
+        or in a subspace, that nothing is learnt is told and no more.
     """
     if recipe.rates is None:
         return recipe, ()
-    trials = Trials(recipe, dtype, train)
+    trials = Trials(recipe, dtype, train, guessing)
     direct = try_rates(trials, None, recipe.direct(0).config().optimizer.lr, tell)
     D = next((int(r["D"]) for r in trials.records if "D" in r), 0)
     for d in (*(recipe.d or ()), recipe.rates.d or 1):
         check_integer("d", d, 1, D, f"1 ≤ d ≤ D = {D}")
-    trials = Trials(recipe, dtype, train)
+    trials = Trials(recipe, dtype, train, guessing)
     d = recipe.rates.d or near_crossing(trials, direct, D, tell)
     inside = try_rates(trials, d, guess(direct.chosen, recipe.optimizer, D, d), tell)
     chosen = replace(
@@ -114,16 +116,24 @@ def try_rates(trials: Trials, d: int | None, centre: float, tell: Callable[[str]
     """Learning rates around a first guess, directly or in a subspace."""
     where = "direct" if d is None else f"d = {d}"
     found: dict[float, float] = {}
-    while rates := trials.how.following(centre, found):
+    learnt: dict[float, float] = {}  # NaN where nothing was: no rate is better than another by luck
+    while rates := trials.how.following(centre, learnt):
         at = f"{best(found):g} is the best and on the edge" if found else f"the guess is {centre:.2g}"
+        at = "no rate learnt anything" if found and all(map(math.isnan, learnt.values())) else at
         at = "every rate diverged" if found and all(map(math.isnan, found.values())) else at
         tell(f"learning rate, {where}: {at}; next {', '.join(f'{lr:g}' for lr in rates)}")
         found |= zip(rates, trials([(d, lr) for lr in rates]).tolist(), strict=True)
+        learnt = {lr: p if p > trials.guessing else math.nan for lr, p in found.items()}
     tried = tuple(sorted(found))
-    if all(map(math.isnan, found.values())):
-        raise ValueError(
-            f"no learning rate from {tried[0]:g} to {tried[-1]:g} trains, {where}: {why(trials.records)}"
+    if all(map(math.isnan, learnt.values())):
+        diverged = all(map(math.isnan, found.values()))
+        reason = (
+            why(trials.records) if diverged else f"{best(found):g} reached {found[best(found)]:.4f} at most"
         )
+        lacking = f"no learning rate from {tried[0]:g} to {tried[-1]:g} trains, {where}: {reason}"
+        if diverged or (d is None and trials.recipe.threshold is None):
+            raise ValueError(lacking)
+        tell(lacking)
     seconds = round(sum(r["seconds"] for r in trials.records), 3)
     rates_found = Rates(d, tried, tuple(found[lr] for lr in tried), len(trials.records), seconds)
     tell(rates_found.summary())

@@ -95,6 +95,8 @@ def finding(found: DInt, D: int) -> str:
     goal = f"performance {found.threshold:.3f}"
     if found.fraction is not None:
         goal = f"{100 * found.fraction:g} % of direct training"
+    if math.isnan(found.d):
+        return f"Direct training learnt nothing, so {found.name} cannot be read"
     if found.d == math.inf:
         return f"No subspace up to d = {found.tried[-1]:,} reaches {goal}"
     if found.d == -math.inf:

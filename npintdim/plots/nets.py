@@ -39,16 +39,16 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]]) -> Figure:
     low, high = D[0] / 1.25, D[-1] * 1.25
     log_x(axes, low, high, "D, all parameters (logarithmic)")
     ends = [end for _, found, _ in nets for end in limits(found)]
-    axes.set_ylim(0, 1.1 * max(ends))
+    axes.set_ylim(0, 1.1 * max(ends) or 1)
     axes.yaxis.set_major_formatter("{x:,.0f}")
     place = np.exp(apart(np.log(D), WIDTH_OF_LABEL * math.log(high / low) / (WIDTH - 1.2)))
     for (size, found, label), x in zip(nets, place, strict=True):
         down, up = limits(found)
         read = math.isfinite(found.d)
         at = found.d if read else up if found.d == -math.inf else down
-        marker = "o" if read else "^" if found.d == math.inf else "v"
+        marker = "o" if read else "^" if found.d == math.inf else "v" if found.d == -math.inf else "x"
         axes.plot([size, size], [down, up], color=BLUE, lw=1.2)
-        axes.plot(size, at, marker, color=BLUE, ms=5, mfc=BLUE if read else "white")
+        axes.plot(size, at, marker, color=BLUE, ms=5, mfc=BLUE if read else "white", clip_on=False)
         axes.annotate(
             label, (size, up), xytext=(x, 1.03), textcoords=("data", "axes fraction"), rotation=90, ha="center",
             va="bottom", color=GREY, arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.4, "shrinkB": 2},
@@ -69,6 +69,8 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]]) -> Figure:
 def limits(found: DInt) -> tuple[float, float]:
     """The interval inside the tried d; where d_int was not reached, the d's between which nothing is known."""
     first, last = found.tried[0], found.tried[-1]
+    if math.isnan(found.d):  # not read: a cross at the bottom
+        return 0.0, 0.0
     if found.d == math.inf:
         return last, last
     if found.d == -math.inf:

@@ -93,7 +93,10 @@ def interval(
     color, _, marker = look
     low, high = span
     at, left, right = f.d, f.d, f.d
-    if f.d == math.inf:
+    if math.isnan(f.d):
+        at = left = right = f.tried[0]
+        text = f"{label}: not read"
+    elif f.d == math.inf:
         at, left, right, text = f.tried[-1], f.tried[-1], high, f"{label}: above {f.tried[-1]:,}"
     elif f.d == -math.inf:
         at, left, right, text = f.tried[0], low, f.tried[0], f"{label}: {f.tried[0]:,} or less"

@@ -43,7 +43,7 @@ class FastfoodProjection(Projection):
 
     Scale: every column of H diag(G) Π H B has n·Σ_k G_k² = ‖·‖² over n rows, so
     G_bk = g_bk / sqrt(Σ_b m_b Σ_k g_bk²), m_b = rows kept of block b, gives columns of unit norm: exactly
-    if n divides D, else within sd ≈ sqrt(n/8)/D (stacked) or sqrt((1 − D/n)/(2D)) (single).
+    if n divides D, else within an sd of at most sqrt(n/8)/D (stacked) or sqrt((1 − D/n)/(2D)) (single).
 
     Without S the operator is not isotropic: a direction that is constant along a block meets few
     entries of G (docs/decisions.md).

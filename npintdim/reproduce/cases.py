@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -118,7 +119,7 @@ class Cases(Reproduction):
                 setting.tell(f"not read: {error}")
                 continue
             failed += [f"{case.label}: {r['error']}" for r in found[case.label].failed]
-            setting.tell(found[case.label].d_int.summary())
+            setting.tell(found[case.label].summary)
         rows = [
             row for case in self.cases if case.label in found for row in self.rows(case, found[case.label])
         ]
@@ -131,7 +132,11 @@ class Cases(Reproduction):
             seconds=sum(r["seconds"] for r in records)
             + sum(t.seconds for m in found.values() for t in m.rates),
             pictures=self.pictures(found),
-            details=tuple(f"### {label}\n\n```text\n{m.table()}\n```" for label, m in found.items()),
+            details=tuple(
+                f"### {label}\n\n```text\n{m.table()}\n```"
+                + "".join(f"\n\nDoubtful: {line}." for line in m.doubts)
+                for label, m in found.items()
+            ),
             failed=tuple(failed),
         )
 
@@ -142,7 +147,7 @@ class Cases(Reproduction):
         for threshold, paper in case.paper.items():
             reading = m.d_int
             if threshold != case.recipe.threshold:
-                reading = read_off(replace(case.recipe, threshold=threshold), m.records)
+                reading = read_off(replace(case.recipe, threshold=threshold), m.records, m.guessing)
             read = f"{case.recipe.fraction:g} × baseline" if threshold is None else f"accuracy {threshold:g}"
             rows.append(Row(case.label, m.D, read, paper, ours(reading), short + case.differs))
         return rows
@@ -182,6 +187,8 @@ def trials(m: Measurement) -> int:
 
 def ours(found: DInt) -> str:
     """A number with its interval, as short as it can be said."""
+    if math.isnan(found.d):
+        return "not read"
     if found.d == float("inf"):
         return f"> {found.tried[-1]:,}"
     if found.d == float("-inf"):

@@ -160,7 +160,7 @@ def check_unit_columns(
     apply, D, d, to, dtype : as in `check_adjoint`
     tolerance : None for 1e-12 where P v is float64, else 1e-5. Columns that were divided by a norm summed up in
         float32 may be off by √D·2⁻²³: give it where D is large. Fastfood whose n does not divide D has unit columns
-        only about: sd √(n/8)/D stacked, √((1 − D/n)/(2D)) single; give six of them
+        only about: sd ≤ √(n/8)/D stacked, √((1 − D/n)/(2D)) single; give six of them
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Does P prefer directions? The toy problem's law, over many draws of P."""
+"""Does P prefer directions? The toy problem's law, and the spread along a single direction, over many draws of P."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.checks import Check, CheckError
+from npintdim.checks import Check, CheckError, direction
+from npintdim.inputs import unknown
 from npintdim.testing.checks import Callables, same
+from npintdim.typing import Floats
 
 LEAST_P = 1e-5  # of the Kolmogorov–Smirnov test: a right P is refused for one in 100,000 sets of seeds
+SIGMAS = 6.0  # of the spread: its law has a long tail, and a right P is refused for about one in 10,000 sets of seeds
+DIRECTIONS = ("groups", "block", "pair")
 
 
 def check_isotropy(
@@ -21,8 +25,11 @@ def check_isotropy(
     d: int,
     draws: int = 300,
     to: Callable[[Any], Any] = same,
+    directions: str = "groups",
 ) -> Check:
     """The least share of a loss that d random directions leave is Beta((s−d)/2, d/2) distributed.
+
+    Or, along one special direction: ‖Pᵀu‖² varies no more than that of dense P.
 
     Parameters
     ----------
@@ -30,22 +37,30 @@ def check_isotropy(
     D, d : shape of P; small ones will do, d·draws products are made
     draws : how many P; with 300 a mean that is off by a tenth is noticed
     to : from NumPy to your library
+    directions : "groups", directions that many parameters share, all at once; or a single one that a structured P
+        may treat unlike others: "block", a fixed vector in the first 2^⌈log₂ d⌉ rows, a block of Fastfood; "pair",
+        the first two parameters alone, which a sparse P seldom meets
 
     Returns
     -------
     Check
-        left: the largest gap between observed and expected distribution, right: what would be allowed
+        left: the largest gap between observed and expected distribution, right: what would be allowed; of a single
+        direction the spread and what would be allowed
 
     Raises
     ------
     CheckError
         with the gap, what is allowed, and the mean share beside the law's (s−d)/s; if all P are the same.
     ValueError
-        if D is too small for s groups, or draws below 2.
+        if D is too small for s groups, draws below 2, or for other directions.
 
     Notes
     -----
-    θ is cut into s groups, u_k is group k's unit vector, and L(θ) = Σ_k (⟨u_k, θ⟩ − k)², as in the toy problem. With
+    A single direction u: q = ‖Pᵀu‖² D/(d‖u‖²) is 1 on average, and for dense P of normal entries d q is χ² distributed
+    with d degrees of freedom, so that q has the sd √(2/d). The spread √⟨(q−1)²⟩ over N draws may be larger by
+    chance: its square, by 6 standard deviations √((2 + 12/d)/N) of what it should be. Less spread is no mistake.
+
+    Groups: θ is cut into s groups, u_k is group k's unit vector, and L(θ) = Σ_k (⟨u_k, θ⟩ − k)², as in the toy problem. With
     A = UᵀP (s, d) the best θ_d leaves the share ‖(I − A A⁺) r‖² / ‖r‖², r = (1, ..., s). If P's column space has no
     preferred direction, this is the squared length of a fixed unit vector in s − d of s random dimensions: Beta.
 
@@ -57,10 +72,14 @@ def check_isotropy(
     Kolmogorov and Smirnov's distance K = max |F_observed − F| is compared with λ/(√N + 0.12 + 0.11/√N) (Stephens
     1970), where 2 exp(−2λ²) = 10⁻⁵.
     """
-    a = max(1, (d + 1) // 2)
-    s = d + 2 * a
+    if directions not in DIRECTIONS:
+        raise unknown("directions", directions, DIRECTIONS)
     if draws < 2:
         raise ValueError(f"draws is {draws}: at least 2 are needed, 300 see something")
+    if directions != "groups":
+        return _spread(make_P, D, d, draws, to, directions)
+    a = max(1, (d + 1) // 2)
+    s = d + 2 * a
     if s > D:
         raise ValueError(f"D is {D}: at least d + 2⌈d/2⌉ = {s} rows are needed for d = {d}")
     starts = np.arange(s) * D // s
@@ -84,6 +103,40 @@ def check_isotropy(
             "some directions"
         )
     return Check(formula, gap, allowed, gap, allowed)
+
+
+def _spread(
+    make_P: Callable[[int], Callable[[Any], Any]],
+    D: int,
+    d: int,
+    draws: int,
+    to: Callable[[Any], Any],
+    directions: str,
+) -> Check:
+    """‖Pᵀu‖² along one direction, over many P."""
+    rows = min(D, 2 if directions == "pair" else 1 << (d - 1).bit_length())
+    u = np.ones(rows) if directions == "pair" else direction(0, rows, 0)
+
+    def met(seed: int) -> float:
+        P = Callables(make_P(seed), same, (D, d), to, half=True)
+        return (
+            D
+            / d
+            * sum(float(P.apply(e)[:rows].astype(np.float64) @ u) ** 2 for e in np.eye(d))
+            / float(u @ u)
+        )
+
+    q: Floats = np.array([met(seed) for seed in range(draws)])
+    if q.min() == q.max():
+        raise CheckError(f"the seeds 0 to {draws - 1} all give the same P")
+    spread, law = sqrt(np.mean((q - 1) ** 2)), sqrt(2 / d)
+    allowed = law * sqrt(1 + SIGMAS * sqrt((2 + 12 / d) / draws))
+    formula = f"‖Pᵀu‖² D/(d‖u‖²) = 1 ± {law:.4f}, u in {rows} rows ({directions}), {draws} draws"
+    if not spread <= allowed:
+        raise CheckError(
+            f"{formula}: mean {q.mean():.4f}, spread {spread:.4f}, allowed {allowed:.4f}: P prefers some directions"
+        )
+    return Check(formula, spread, allowed, spread, allowed)
 
 
 def _share(P: Callables, starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> float:
