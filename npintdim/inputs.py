@@ -75,3 +75,12 @@ def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
     near = difflib.get_close_matches(str(given), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"unknown {what} {given!r}: choose one of {', '.join(names)}.{hint}")
+
+
+def brief(text: object, letters: int = 300) -> str:
+    """The text, or kind and text of an error, on one line; of a long one the beginning and the end."""
+    if isinstance(text, BaseException):
+        text = f"{type(text).__name__}: {text}" if str(text) else type(text).__name__
+    line = " ".join(str(text).split())
+    half = letters // 2
+    return line if len(line) <= letters else f"{line[:half]} ... {line[-half:]}"

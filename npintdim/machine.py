@@ -1,13 +1,64 @@
-"""The machine: its memory, its cores, BLAS' threads."""
+"""The machine: what is installed, its memory, its cores, BLAS' threads."""
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
+import sys
 from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from npintdim.inputs import brief
+
+BROKEN: dict[str, str] = {}  # what is installed but does not import, and why: a second try may fail otherwise
+
+
+def need(name: str, who: str, remedy: str) -> Any:
+    """Something of an optional package; these are imported nowhere else.
+
+    Parameters
+    ----------
+    name : "package", "package.module" or "package.module:name"
+    who : needs it, for the error
+    remedy : where it is not installed, for the error
+
+    Raises
+    ------
+    ModuleNotFoundError
+        if it is not installed.
+    ImportError
+        if it is, and does not import: with the reason, whatever is raised.
+    """
+    module, _, part = name.partition(":")
+    if name not in BROKEN:
+        try:
+            found = importlib.import_module(module)
+            return getattr(found, part) if part else found
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit, too
+            if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
+                raise ModuleNotFoundError(f"{who}: {remedy}") from error
+            BROKEN[name] = brief(error)
+    raise ImportError(f"{who}, which is installed but does not import ({BROKEN[name]})")
+
+
+def optional(name: str) -> Any | None:
+    """What `need` finds, or None where it raises."""
+    try:
+        return need(name, "", "")
+    except ImportError:
+        return None
+
+
+def watched() -> bool:
+    """Whether stderr is a terminal; there may be none, or one that cannot tell, or a closed one."""
+    try:
+        return bool(sys.stderr.isatty())
+    except (AttributeError, ValueError):
+        return False
 
 
 def free_memory() -> float:
@@ -31,9 +82,5 @@ def cores() -> int:
 
 def blas_threads(threads: int) -> AbstractContextManager[Any]:
     """Limit BLAS to so many threads, where threadpoolctl is installed."""
-    if find_spec("threadpoolctl") is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(threads, user_api="blas")
-    return limits
+    limits = optional("threadpoolctl:threadpool_limits")
+    return nullcontext() if limits is None else limits(threads, user_api="blas")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import time
 from types import TracebackType
 from typing import Any
+
+from npintdim.machine import optional, watched
 
 EVERY = 5.0  # seconds between plain lines
 
@@ -23,12 +24,10 @@ class Progress:
 
     def __init__(self, total: int, label: str, show: bool | None = None) -> None:
         self.total, self.label, self.done = total, label, 0
-        self.show = sys.stderr.isatty() if show is None else show
+        self.show = watched() if show is None else show and sys.stderr is not None
         self.last = time.monotonic()
         self.bar: Any = None
-        if self.show and importlib.util.find_spec("tqdm"):
-            from tqdm import tqdm
-
+        if self.show and (tqdm := optional("tqdm:tqdm")):
             self.bar = tqdm(total=total, desc=label, leave=False, file=sys.stderr, dynamic_ncols=True)
 
     def step(self, text: str = "") -> None:

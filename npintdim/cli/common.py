@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from npintdim.backend import Backend, asked, get_backend
+from npintdim.backend import Backend, get_backend
 from npintdim.files import write_atomically
 from npintdim.inputs import unknown
 from npintdim.landscape import Dataset
@@ -87,8 +87,8 @@ def add_network(parser: Parser) -> None:
     )
 
 
-def wanted(args: argparse.Namespace) -> tuple[Any, ...]:
-    """What the options ask of `get_backend`.
+def backend_of(args: argparse.Namespace) -> Backend:
+    """The backend that the options name.
 
     Raises
     ------
@@ -97,12 +97,7 @@ def wanted(args: argparse.Namespace) -> tuple[Any, ...]:
     """
     if args.dtype not in ("float32", "float64"):
         raise unknown("dtype", args.dtype, ("float32", "float64"))
-    return asked(args.backend, args.dtype, args.threads)
-
-
-def backend_of(args: argparse.Namespace) -> Backend:
-    """The backend that the options name; see `wanted`."""
-    return get_backend(*wanted(args))
+    return get_backend(args.backend, args.dtype, args.threads)
 
 
 def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import platform
-from importlib.util import find_spec
 from typing import Any
 
 from npintdim._version import __version__
@@ -15,7 +13,7 @@ from npintdim.cli.common import add_command, say
 from npintdim.data import NAMES as DATA
 from npintdim.data.download import VARIABLE
 from npintdim.data.shuffled import FORMS
-from npintdim.machine import blas_threads, cores
+from npintdim.machine import BROKEN, blas_threads, cores, optional
 from npintdim.rng import SCHEME
 from npintdim.sweeps.runs import versions
 
@@ -48,10 +46,14 @@ def run(args: argparse.Namespace) -> int:
     )
     say(f"data       {', '.join(DATA)}; {' or '.join(FORMS)}")
     for package, extra in EXTRAS.items():
-        found = versions(package)[package]
-        say(
-            f"optional   {package}: {found or f'''not installed, pip install 'npintdim[{extra}]' '''.strip()}"
-        )
+        state = versions(package)[package] or "of no known version"
+        if optional(package) is None:
+            state = (
+                f"{state}, but does not import ({BROKEN[package]})"
+                if package in BROKEN
+                else f"not installed, pip install 'npintdim[{extra}]'"
+            )
+        say(f"optional   {package}: {state}")
     return 0
 
 
@@ -63,14 +65,13 @@ def threads(given: int) -> list[str]:
     ]
     with blas_threads(given):
         lines += [f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}" for pool in blas()]
-    if find_spec("threadpoolctl") is None:
+    if optional("threadpoolctl") is None:
         lines.append("BLAS: as many as it likes, for want of threadpoolctl: pip install 'npintdim[sweep]'")
     return [*lines, "several runs: --jobs processes, each with 1 of its own"]
 
 
 def blas() -> list[dict[str, Any]]:
     """The BLAS libraries that are loaded, as far as threadpoolctl can tell."""
-    if find_spec("threadpoolctl") is None:
-        return []
-    pools = importlib.import_module("threadpoolctl").threadpool_info()
+    info = optional("threadpoolctl:threadpool_info")
+    pools = info() if info else []
     return [pool for pool in pools if pool["user_api"] == "blas"]

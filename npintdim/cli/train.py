@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from npintdim.backend import Backend, get_backend
+from npintdim.backend import Backend
 from npintdim.cli.common import (
     add_command,
     add_network,
+    backend_of,
     check_writable,
     model_of,
     note,
     projection_of,
     say,
-    wanted,
 )
 from npintdim.compress import CompressedModel
 from npintdim.data import load_dataset
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 def backend_and_data(args: argparse.Namespace, limit_train: int | None) -> tuple[Backend, Dataset]:
     """The backend is imported while the files are unpacked: with Numba a sixth of the time of a first epoch."""
     with ThreadPoolExecutor(1) as other:
-        importing = other.submit(get_backend, *wanted(args))
+        importing = other.submit(backend_of, args)
         data = load_dataset(args.data, folder=args.folder, limit_train=limit_train)
     backend = importing.result()
     return backend, data.to(backend)

@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
-from npintdim.machine import cores
+from npintdim.machine import cores, need, optional
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import Result, Work
 
@@ -214,7 +213,7 @@ def active_backend() -> tuple[Any, int | None]:
 
 def default_jobs(backend: str) -> int:
     """One process a core, but one alone on a GPU and without joblib."""
-    return 1 if backend == "cupy" or find_spec("joblib") is None else cores()
+    return 1 if backend == "cupy" or optional("joblib") is None else cores()
 
 
 def need_joblib(jobs: int) -> Any:
@@ -225,10 +224,4 @@ def need_joblib(jobs: int) -> Any:
     ImportError
         with the pip line.
     """
-    try:
-        import joblib
-    except ImportError as error:
-        raise ImportError(
-            f"jobs={jobs} needs the joblib package: pip install 'npintdim[sweep]', or jobs=1"
-        ) from error
-    return joblib
+    return need("joblib", f"jobs={jobs} needs the joblib package", "pip install 'npintdim[sweep]', or jobs=1")
