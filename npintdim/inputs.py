@@ -1,11 +1,12 @@
-"""Checks of arguments: one clear error that says what was given and what was needed."""
+"""Checks of arguments: one clear error that says what was given and what was needed; and errors on one line."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Real
 from operator import index
+from typing import Any
 
 
 def check_integer(name: str, value: object, low: int, high: int | None = None, needed: str = "") -> int:
@@ -78,9 +79,25 @@ def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
 
 
 def brief(text: object, letters: int = 300) -> str:
-    """The text, or kind and text of an error, on one line; of a long one the beginning and the end."""
-    if isinstance(text, BaseException):
+    """The text, or what an error says, on one line; of a long one the beginning and the end."""
+    if isinstance(text, OSError) and text.filename:
+        text = f"{text.filename}: {text.strerror}"
+    elif isinstance(text, BaseException) and not (isinstance(text, ImportError) and str(text)):
         text = f"{type(text).__name__}: {text}" if str(text) else type(text).__name__
     line = " ".join(str(text).split())
     half = letters // 2
     return line if len(line) <= letters else f"{line[:half]} ... {line[-half:]}"
+
+
+def attempt(make: Callable[[], Any]) -> tuple[Any, str]:
+    """What only decorates a result, which is not lost whatever goes wrong here.
+
+    Returns
+    -------
+    what was made, or None; and what to tell of it: itself, or "none: reason"
+    """
+    try:
+        made = make()
+    except Exception as error:
+        return None, f"none: {brief(error)}"
+    return made, str(made)

@@ -174,7 +174,7 @@ def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, argv, message):
 
 
 def test_a_missing_backend_is_told_with_the_pip_line(cli, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "numba", None)
     code, _, err = cli("train", "--backend", "numba")
     assert code == 2
     assert err == "npintdim: error: backend 'numba' needs the numba package: pip install 'npintdim[numba]'\n"
@@ -668,17 +668,8 @@ def test_info_says_how_many_threads_are_used_where(cli):
 def test_info_says_what_is_missing_and_how_to_get_it(cli, monkeypatch):
     info = sys.modules["npintdim.cli.info"]
     monkeypatch.delenv("NPINTDIM_DATA", raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setattr(info, "find_spec", lambda name: None)
-    versions = info.versions
-    monkeypatch.setattr(
-        info,
-        "versions",
-        lambda *names: (
-            versions(*(n if n in ("numpy", "scipy") else "no-such" for n in names))
-            | dict.fromkeys(set(names) - {"numpy", "scipy"})
-        ),
-    )
+    for package in (*info.EXTRAS, "cupy"):
+        monkeypatch.setitem(sys.modules, package, None)
     text = "\n".join(cli("info")[1])
     assert "backend    numpy: yes, the default" in text
     assert "backend    numba: backend 'numba' needs the numba package: pip install 'npintdim[numba]'" in text

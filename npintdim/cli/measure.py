@@ -21,12 +21,13 @@ from npintdim.cli.common import (
     say,
 )
 from npintdim.cli.many import add_many_runs, estimates
-from npintdim.inputs import check_integer
+from npintdim.inputs import attempt, check_integer
 from npintdim.landscape import Dataset
-from npintdim.measuring.measure import Measurement, measure
+from npintdim.measuring.measure import measure
 from npintdim.measuring.rates import RateSearch
 from npintdim.measuring.recipes import Recipe, model_name, recipe_for
 from npintdim.measuring.report import write_report
+from npintdim.plots import curve_figure, picture
 from npintdim.projections import make_projection
 from npintdim.sweeps.cluster import Dask
 from npintdim.sweeps.executors import default_jobs
@@ -128,8 +129,9 @@ def run(args: argparse.Namespace) -> int:
         callbacks=[estimates(0 if recipe.d else recipe.budget)],
     )
     say(f"\nD = {m.D:,}\n{m.table()}\n")
-    plot, told = draw(m)
-    say(f"report      {write_report(m, args.typed, plot)}")
+    plot, told = picture(lambda: curve_figure(m), folder / "curve.png")
+    _, report = attempt(lambda: write_report(m, args.typed, plot))
+    say(f"report      {report}")
     say(f"csv         {folder / 'results.csv'}")
     say(f"plot        {told}")
     if m.compressed is None:
@@ -177,14 +179,3 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     if args.direct_lr is not None:
         changes["direct_optimizer"] = recipe.direct_optimizer | {"lr": args.direct_lr}
     return replace(recipe, **changes)
-
-
-def draw(m: Measurement) -> tuple[Path | None, str]:
-    """The plot, where matplotlib is installed; and where it lies, or why there is none."""
-    try:
-        from npintdim.plots import curve_figure, save
-
-        path = save(curve_figure(m), m.folder / "curve.png")
-    except ImportError as error:
-        return None, f"none: {error}"
-    return path, f"{path} and .svg"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,11 @@ from pathlib import Path
 from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimation.estimate import DInt, d_int
-from npintdim.files import write_atomically
-from npintdim.inputs import check_kind
+from npintdim.inputs import attempt, check_kind
 from npintdim.measuring.adaptive import performance, pursue
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe
-from npintdim.measuring.report import COLUMNS, another, as_csv, clear, summary, write_report
+from npintdim.measuring.report import COLUMNS, another, as_csv, clear, keep, summary, write_report
 from npintdim.measuring.search import PAIR
 from npintdim.measuring.tuning import choose_rates
 from npintdim.sweeps.events import Callback, Measured, SearchStep, announce
@@ -92,7 +92,7 @@ def measure(
     records = tuple(found_records)
     if differs:
         clear(folder)
-    write_atomically(folder / "results.csv", as_csv(specs, records).encode())
+    keep(folder / "results.csv", as_csv(specs, records))
     try:
         found = read_off(recipe, records)
     except ValueError as error:
@@ -119,8 +119,10 @@ def measure(
             "seed": at.seed,
         }
     measurement = Measurement(asked, folder, records, found, compressed, rates)
-    write_atomically(folder / "summary.json", json.dumps(summary(measurement), indent=1).encode())
-    write_report(measurement)
+    keep(folder / "summary.json", json.dumps(summary(measurement), indent=1))
+    report, told_of_it = attempt(lambda: write_report(measurement))
+    if report is None:
+        warnings.warn(f"report {told_of_it}", stacklevel=2)
     announce(callbacks, Measured(measurement))
     return measurement
 

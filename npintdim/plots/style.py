@@ -14,7 +14,7 @@ import numpy as np
 
 from npintdim.estimation.means import isotonic
 from npintdim.files import write_atomically
-from npintdim.inputs import brief
+from npintdim.inputs import attempt
 from npintdim.machine import need
 from npintdim.typing import Floats
 
@@ -102,18 +102,21 @@ def save(figure: Figure, path: Path) -> Path:
     return paths[0]
 
 
-def picture(draw: Callable[[], Figure], path: Path) -> tuple[Path | None, str]:
-    """Draw and `save` what decorates a result, which is kept whatever goes wrong here.
+def check_looks(what: str, count: int) -> None:
+    """Refuse no line, and more lines than can be told apart.
 
-    Returns
-    -------
-    the path of the picture, or None; and what to tell of it: where it lies, or "none: reason"
+    Raises
+    ------
+    ValueError
     """
-    try:
-        path = save(draw(), path)
-    except Exception as error:  # of whatever matplotlib and its plug-ins raise, too
-        return None, f"none: {error if isinstance(error, ImportError) else brief(error)}"
-    return path, f"{path}{' and .svg' if path.suffix == '.png' else ''}"
+    if not 1 <= count <= len(LOOKS):
+        raise ValueError(f"{count} {what}: 1 to {len(LOOKS)} are needed in one figure")
+
+
+def picture(draw: Callable[[], Figure], path: Path) -> tuple[Path | None, str]:
+    """Draw and `save` what decorates a result: its path and what to tell of it, see `attempt`."""
+    saved, told = attempt(lambda: save(draw(), path))
+    return saved, f"{told} and .svg" if saved is not None and saved.suffix == ".png" else told
 
 
 def headline(figure: Figure, finding: str, context: str = "") -> None:
