@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import io
 import math
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,24 @@ def watched() -> bool:
         return bool(sys.stderr.isatty())
     except (AttributeError, ValueError):
         return False
+
+
+def standard_files() -> None:
+    """Open what is closed of 0, 1 and 2: some file of the results gets that number else, and whatever is printed."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+
+
+def streams() -> AbstractContextManager[Any]:
+    """Something to flush where there is no stdout or stderr: whoever starts a process does so."""
+    stack = ExitStack()
+    for stream, instead in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            stack.enter_context(instead(io.StringIO()))
+    return stack
 
 
 def free_memory() -> float:

@@ -263,6 +263,67 @@ def test_measure_without_matplotlib_finishes_and_says_how_to_get_the_plot(cli, m
     assert out[-1].startswith("d_int90 = ")
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("curve.png", r"plot        none: .*m.curve\.png: .*"),
+        ("curve.svg", r"plot        none: .*m.curve\.svg: .*"),
+        ("report.md", r"report      none: .*m.report\.md: .*"),
+        ("results.csv", r"csv         none: see the warning"),
+        ("summary.json", r"report      .*m.report\.md"),
+    ],
+)
+def test_a_file_that_cannot_be_written_after_the_runs_is_one_line(cli, tmp_path, name, line):
+    if name.startswith("curve"):
+        pytest.importorskip("matplotlib", reason="matplotlib is not installed: nothing is drawn")
+    (tmp_path / "m" / name).mkdir(parents=True)
+    code, out, err = cli(*MEASURE, "--epochs", "1", "--out", "m")
+    assert code == 0
+    assert any(re.fullmatch(line, said) for said in out)
+    assert out[-1].startswith("d_int90 ")
+    if not name.startswith("curve"):
+        assert re.match(r"npintdim: warning: .*" + re.escape(name), err)
+        assert len(err.splitlines()) == 1
+
+
+def broken(*args, **kwargs):
+    raise RuntimeError("no latex\nanywhere " + "x" * 1000)
+
+
+@pytest.mark.parametrize("name", ["measure", "plot", "toy", "reproduce"])
+def test_a_picture_that_fails_is_one_line_and_costs_nothing_else(cli, measurement, monkeypatch, name):
+    monkeypatch.setattr("npintdim.plots.style.save", broken)
+    monkeypatch.setattr(COMMANDS["toy"], "STEPS", 5)
+    monkeypatch.setattr("npintdim.reproduce.toy.least_shares", lambda *args: np.zeros((15, 2)))
+    argv = {
+        "measure": [*MEASURE, "--out", measurement],
+        "plot": ["plot", measurement],
+        "toy": ["toy", "--draws", "2", "--backend", "numpy"],
+        "reproduce": ["reproduce", "toy", "--quick", "--backend", "numpy"],
+    }[name]
+    code, out, err = cli(*argv)
+    assert (code, err) == (0, "")
+    told = [
+        line for line in out if re.match(r"(plot|pictures) +none: RuntimeError: no latex anywhere x", line)
+    ]
+    assert len(told) == (2 if name == "toy" else 1)
+    assert max(map(len, told)) < 350
+    last = {"measure": "d_int90 = ", "plot": "plot  none", "toy": "plot  none", "reproduce": "again "}[name]
+    assert out[-1].startswith(last)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are UTF-8 there")
+def test_a_folder_whose_name_is_no_text_takes_everything(cli, tmp_path):
+    out = os.fsdecode(b"c-\xfc")
+    code, lines, err = cli(*MEASURE, "--epochs", "1", "--out", out)
+    assert (code, err) == (0, "")
+    assert lines[-1].startswith("d_int90 ")
+    assert (tmp_path / out / "summary.json").exists()
+    assert r"--out 'c-\udcfc'" in (tmp_path / out / "report.md").read_text(encoding="utf-8")
+    assert cli("compress", out, "--d", "20", "--backend", "numpy")[0] == 0
+    assert cli("toy", "--draws", "2", "--backend", "numpy", "--out", out)[0] == 0
+
+
 def test_measure_takes_every_option(cli):
     code, out, _ = cli(
         *MEASURE, "--epochs", "1", "--projection", "fastfood", "--option", "blocks=single", "--option", "signs=False",

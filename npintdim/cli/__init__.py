@@ -27,6 +27,7 @@ from npintdim.cli import (
 )
 from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
 from npintdim.inputs import unknown
+from npintdim.machine import standard_files
 
 COMMANDS = {
     "measure": measure, "reproduce": reproduce, "plot": plot, "train": train, "toy": toy, "check": check,
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     whoever read the output is gone, as in `npintdim measure | head`
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    standard_files()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks θ shows ?

@@ -132,7 +132,8 @@ def run(args: argparse.Namespace) -> int:
     plot, told = picture(lambda: curve_figure(m), folder / "curve.png")
     _, report = attempt(lambda: write_report(m, args.typed, plot))
     say(f"report      {report}")
-    say(f"csv         {folder / 'results.csv'}")
+    table = folder / "results.csv"
+    say(f"csv         {table if table.is_file() else 'none: see the warning'}")
     say(f"plot        {told}")
     if m.compressed is None:
         say("compressed  none: no d is above the line")

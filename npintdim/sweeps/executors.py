@@ -16,7 +16,7 @@ from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
-from npintdim.machine import cores, need, optional
+from npintdim.machine import cores, need, optional, standard_files, streams
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import Result, Work
 
@@ -94,6 +94,7 @@ class Processes:
         RuntimeError
             if a process dies.
         """
+        standard_files()
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = {name: os.environ.get(name, str(work.threads)) for name in names}
@@ -103,7 +104,10 @@ class Processes:
         latest: deque[Any] = deque(maxlen=self.width)
 
         def submit(*call: Any) -> Any:
-            with deaf_to_interrupts():  # the workers inherit it: Ctrl-C is for the parent, which stops them
+            with (
+                streams(),
+                deaf_to_interrupts(),
+            ):  # the workers inherit it: Ctrl-C is for the parent, which stops them
                 latest.append(workers.submit(*call))
             return latest[-1]
 
