@@ -86,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 Parser(prog=f"npintdim {argv[0]}").error(f"unrecognized arguments: {' '.join(left)}")
             args.typed = shlex.join(["npintdim", *argv])
             status: int = args.run(args)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except KeyboardInterrupt as stop:
             note(str(stop) or "interrupted")
             return 130
