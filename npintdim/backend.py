@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from npintdim.inputs import brief, check_kind, unknown
-from npintdim.machine import cores, need
+from npintdim.machine import MOST, cores, need
 from npintdim.typing import Array
 
 NAMES = ("numpy", "numba", "cupy")
-MOST = 4096  # threads
 
 
 def namespace(array: object) -> ModuleType:

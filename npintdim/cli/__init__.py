@@ -27,7 +27,7 @@ from npintdim.cli import (
 )
 from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
 from npintdim.inputs import unknown
-from npintdim.machine import standard_files
+from npintdim.machine import blas_threads, standard_files
 
 COMMANDS = {
     "measure": measure, "reproduce": reproduce, "plot": plot, "train": train, "toy": toy, "check": check,
@@ -85,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if left:
                 Parser(prog=f"npintdim {argv[0]}").error(f"unrecognized arguments: {' '.join(left)}")
             args.typed = shlex.join(["npintdim", *argv])
-            status: int = args.run(args)
+            with blas_threads(args.threads):
+                status: int = args.run(args)
             if sys.stdout is not None:
                 sys.stdout.flush()
         except KeyboardInterrupt as stop:

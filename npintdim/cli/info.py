@@ -13,7 +13,7 @@ from npintdim.cli.common import add_command, say
 from npintdim.data import NAMES as DATA
 from npintdim.data.download import VARIABLE
 from npintdim.data.shuffled import FORMS
-from npintdim.machine import BROKEN, blas_threads, cores, optional
+from npintdim.machine import BROKEN, core_limit, memory_limit, numpys_blas, optional
 from npintdim.rng import SCHEME
 from npintdim.sweeps.runs import versions
 
@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         say(f"backend    {name}: {why or ('yes, the default' if name == default else 'yes')}")
     for line in threads(args.threads):
         say(f"threads    {line}")
+    free, why = memory_limit()
+    say(f"memory     {free / 1e9:.1f} GB free ({why})")
     folder = os.environ.get(VARIABLE)
     say(
         f"data       {f'{VARIABLE} = {folder}' if folder else f'{VARIABLE} is not set: the cache, then a download'}"
@@ -59,19 +61,24 @@ def run(args: argparse.Namespace) -> int:
 
 def threads(given: int) -> list[str]:
     """Where how many are used, if --threads says so many."""
-    lines = [
-        f"{cores()} cores for this process; --threads N (default 1) holds each of these to N, here {given}:",
-        f"backend numba: {given}{', but 1 where the work is too short to share (docs/performance.md)' * (given > 1)}",
+    n, why = core_limit()
+    short = ", but 1 where the work is too short to share (docs/performance.md)"
+    return [
+        f"{n} cores for this process ({why}); --threads N (default 1) holds each of these to N, here {given}:",
+        f"backend numba: {given}{short * (given > 1)}",
+        *blas(),
+        "several runs: --jobs processes, each with 1 of its own",
     ]
-    with blas_threads(given):
-        lines += [f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}" for pool in blas()]
-    if optional("threadpoolctl") is None:
-        lines.append("BLAS: as many as it likes, for want of threadpoolctl: pip install 'npintdim[sweep]'")
-    return [*lines, "several runs: --jobs processes, each with 1 of its own"]
 
 
-def blas() -> list[dict[str, Any]]:
-    """The BLAS libraries that are loaded, as far as threadpoolctl can tell."""
-    info = optional("threadpoolctl:threadpool_info")
-    pools = info() if info else []
-    return [pool for pool in pools if pool["user_api"] == "blas"]
+def blas() -> list[str]:
+    """The BLAS libraries that are loaded, as far as they can be asked."""
+    if info := optional("threadpoolctl:threadpool_info"):
+        found = [
+            f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}"
+            for pool in info()
+            if pool["user_api"] == "blas"
+        ]
+    else:
+        found = [f"BLAS of NumPy: {own[0]()}" for own in [numpys_blas()] if own]
+    return found or ["BLAS: as many as it likes; the variables of its own, e.g. OMP_NUM_THREADS, limit it"]
