@@ -84,7 +84,11 @@ def brief(text: object, letters: int = 300) -> str:
         text = f"{text.filename}: {text.strerror}"
     elif isinstance(text, BaseException) and not (isinstance(text, ImportError) and str(text)):
         text = f"{type(text).__name__}: {text}" if str(text) else type(text).__name__
-    line = " ".join(str(text).split())
+    return cut(" ".join(str(text).split()), letters)
+
+
+def cut(line: str, letters: int = 500) -> str:
+    """Of a long line the beginning and the end: nobody reads 5,000 letters that were typed by mistake."""
     half = letters // 2
     return line if len(line) <= letters else f"{line[:half]} ... {line[-half:]}"
 

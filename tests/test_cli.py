@@ -37,6 +37,7 @@ MEASURE = [
     "--jobs",
     "1",
 ]
+HUGE = 20 * "9"
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
 
 
@@ -129,6 +130,33 @@ def test_help_lists_every_command_and_has_an_example(cli):
             "threshold is 90.0: a performance with 0 < threshold ≤ 1 is needed",
         ),
         (["measure", "--lr", "0"], "lr is 0.0: a positive number is needed"),
+        (["measure", "--jobs", HUGE], f"jobs is {HUGE}: jobs ≤ 4096 is needed"),
+        (["measure", "--seeds", HUGE], f"seeds is {HUGE}: seeds ≤ 10000 is needed"),
+        (
+            ["measure", "--lr", f"search:{HUGE}"],
+            f"argument --lr: 'search:{HUGE}' asks for more than 10000 runs",
+        ),
+        (["measure", "--epochs", HUGE], f"epochs is {HUGE}: epochs ≤ 1000000 is needed"),
+        (["measure", "--d", f"20,{HUGE}"], f"d is {HUGE}: 1 ≤ d ≤ 4294967295 is needed"),
+        (["measure", "--batch-size", HUGE], f"batch_size is {HUGE}, but the training set has 1297 examples"),
+        (
+            ["measure", "--model", f"64-{HUGE}-10"],
+            "--model is 64-9+-10: sizes of at most 9 digits are needed",
+        ),
+        (
+            ["measure", "--model", "64" + 150 * "-8" + "-10"],
+            "the folder's name would have 321 bytes: .* with --out",
+        ),
+        (
+            ["measure", "--out", 300 * "x"],
+            "argument --out: a name has 300 bytes, and a file system takes 255",
+        ),
+        (["measure", "--seed", HUGE], f"seed is {HUGE}: 0 ≤ seed ≤ 1000000000 is needed"),
+        (["train", "--d", HUGE], f"d is {HUGE}: 1 ≤ d ≤ 4294967295 is needed"),
+        (["train", "--epochs", HUGE], f"epochs is {HUGE}: epochs ≤ 1000000 is needed"),
+        (["toy", "--draws", HUGE], f"draws is {HUGE}: draws ≤ 1000000 is needed"),
+        (["reproduce", "toy", "--jobs", HUGE], f"jobs is {HUGE}: jobs ≤ 4096 is needed"),
+        (["compress", 300 * "x"], "argument SOURCE: a name has 300 bytes"),
         (["measure", "--out", "file/below"], "the results cannot be written to file/below"),
         (["measure", "--data", "mnist", "--folder", "nowhere"], "there is no such folder"),
         (["measure", "--progress", "--quiet"], "not allowed with argument"),
@@ -171,6 +199,50 @@ def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, argv, message):
     assert len(err.splitlines()) == 1
     assert re.match(f"npintdim: error: .*{message}", err), err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "text"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["LONG"], ["train", "--LONG"], ["train", "--model", "LONG"], ["train", "--data", "LONG"],
+        ["train", "--backend", "LONG"], ["measure", "--seeds", 5000 * "9"], ["measure", "--d", 5000 * "9"],
+        ["measure", "--option", "LONG"], ["measure", "--out", "x/" * 5000], ["evaluate", "LONG"],
+        ["measure", "--lr", "LONG"], ["toy", "--projection", "LONG"], ["info", "--folder", "LONG"],
+    ],
+)  # fmt: skip
+def test_what_is_typed_by_mistake_is_not_repeated_in_full(cli, tmp_path, argv):
+    code, out, err = cli(*(a.replace("LONG", 5000 * "x") for a in argv))
+    assert (code, out, len(err.splitlines())) == (2, [], 1)
+    assert len(err) < 600
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_home_is_a_folder_also_after_an_equals_sign(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "me"))
+    (tmp_path / "me").mkdir()
+    assert cli("train", *SMALL, "--d", "5", "--epochs", "1", "--save=~/x.npid")[0] == 0
+    assert cli("evaluate", "~/x.npid", "--backend", "numpy")[0] == 0
+    assert cli("toy", "--draws", "2", "--backend", "numpy", "--out=~/toy")[0] == 0
+    assert cli("vectors", "export", "--family", "wht", "--out=~/v.json")[0] == 0
+    assert "'me" in cli("train", "--data", "mnist", "--folder=~/none")[2].replace(str(tmp_path) + os.sep, "'")
+    assert [path.name for path in tmp_path.iterdir()] == ["me"]
+    assert {"x.npid", "toy", "v.json"} <= {path.name for path in (tmp_path / "me").iterdir()}
+
+
+def test_a_stranger_with_a_tilde_is_a_name_like_another(cli, tmp_path):
+    assert cli("toy", "--draws", "2", "--backend", "numpy", "--out=~no-such-user/t")[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["~no-such-user"]
+
+
+@needs_matplotlib
+@pytest.mark.skipif(sys.platform == "win32", reason="a home that cannot be made is /proc/none")
+def test_a_home_that_cannot_be_used_is_no_warning(tmp_path, measurement):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("XDG", "MPL"))} | {"HOME": "/proc/none"}
+    call = [sys.executable, "-m", "npintdim", "plot", str(measurement), "--out", "c.png"]
+    ended = subprocess.run(call, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.endswith("plot  c.png and .svg\n")
 
 
 def test_a_missing_backend_is_told_with_the_pip_line(cli, monkeypatch):

@@ -20,6 +20,7 @@ from npintdim.cli.common import (
     projection_of,
     say,
 )
+from npintdim.cli.limits import MOST
 from npintdim.cli.many import add_many_runs, estimates
 from npintdim.inputs import attempt, check_integer
 from npintdim.landscape import Dataset
@@ -87,6 +88,9 @@ def rate(text: str) -> dict[str, Any]:
     word, _, seeds = text.partition(":")
     try:
         if word == "search":
+            most = MOST["seeds"]
+            if seeds and int(seeds) > most:
+                raise argparse.ArgumentTypeError(f"{text!r} asks for more than {most} runs at each rate")
             return {"rates": RateSearch(seeds=int(seeds)) if seeds else RateSearch()}
         return {"lr": float(text)}
     except ValueError:
