@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.inputs import brief, check_kind, unknown
+from npintdim.errors import brief
+from npintdim.inputs import check_kind, unknown
 from npintdim.machine import MOST, cores, need
 from npintdim.typing import Array
 
@@ -109,7 +110,7 @@ def modules(name: str) -> tuple[ModuleType, ModuleType]:
     if name == "numpy":
         return np, importlib.import_module("npintdim.kernels.reference")
     if name == "numba":
-        with numbas_warnings():
+        with nullcontext() if "numba" in sys.modules else numbas_warnings():
             config = need(
                 "numba:config", "backend 'numba' needs the numba package", "pip install 'npintdim[numba]'"
             )
@@ -137,7 +138,9 @@ def numbas_warnings() -> Iterator[None]:
         line = str(warning.message).partition("\n")[0]
         if variable := re.search(r"NUMBA_\w+", line):
             os.environ.pop(variable[0], None)
-        warnings.warn(line, warning.category, stacklevel=2)
+            warnings.warn(line, warning.category, stacklevel=2)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def missing(name: str) -> str | None:

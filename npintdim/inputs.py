@@ -1,12 +1,11 @@
-"""Checks of arguments: one clear error that says what was given and what was needed; and errors on one line."""
+"""Checks of arguments: one clear error that says what was given and what was needed."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from numbers import Real
 from operator import index
-from typing import Any
 
 
 def check_integer(name: str, value: object, low: int, high: int | None = None, needed: str = "") -> int:
@@ -76,32 +75,3 @@ def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
     near = difflib.get_close_matches(str(given), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"unknown {what} {given!r}: choose one of {', '.join(names)}.{hint}")
-
-
-def brief(text: object, letters: int = 300) -> str:
-    """The text, or what an error says, on one line; of a long one the beginning and the end."""
-    if isinstance(text, OSError) and text.filename:
-        text = f"{text.filename}: {text.strerror}"
-    elif isinstance(text, BaseException) and not (isinstance(text, ImportError) and str(text)):
-        text = f"{type(text).__name__}: {text}" if str(text) else type(text).__name__
-    return cut(" ".join(str(text).split()), letters)
-
-
-def cut(line: str, letters: int = 500) -> str:
-    """Of a long line the beginning and the end: nobody reads 5,000 letters that were typed by mistake."""
-    half = letters // 2
-    return line if len(line) <= letters else f"{line[:half]} ... {line[-half:]}"
-
-
-def attempt(make: Callable[[], Any]) -> tuple[Any, str]:
-    """What only decorates a result, which is not lost whatever goes wrong here.
-
-    Returns
-    -------
-    what was made, or None; and what to tell of it: itself, or "none: reason"
-    """
-    try:
-        made = make()
-    except Exception as error:
-        return None, f"none: {brief(error)}"
-    return made, str(made)

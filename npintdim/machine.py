@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.inputs import brief, check_integer
+from npintdim.errors import brief
+from npintdim.inputs import check_integer
 
 ROOT = Path("/")
 MOST = 4096  # threads

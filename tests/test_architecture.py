@@ -15,7 +15,7 @@ ROOT = Path(npintdim.__file__).parent
 FLOORS = [  # a line imports only from lines above it: design's floors, with steps inside some of them
     ["_version", "typing"],
     ["kernels"],
-    ["inputs", "files"],
+    ["inputs", "files", "errors"],
     ["machine"],
     ["backend"],
     ["rng", "params", "landscape"],

@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.limits import LONGEST, path
+from npintdim.errors import cut
 from npintdim.files import write_atomically
-from npintdim.inputs import cut, unknown
+from npintdim.inputs import unknown
 from npintdim.landscape import Dataset
 from npintdim.measuring.recipes import fully_connected, recipe_for
 from npintdim.sweeps.work import load

@@ -22,7 +22,8 @@ from npintdim.cli.common import (
 )
 from npintdim.cli.limits import MOST
 from npintdim.cli.many import add_many_runs, estimates
-from npintdim.inputs import attempt, check_integer
+from npintdim.errors import attempt
+from npintdim.inputs import check_integer
 from npintdim.landscape import Dataset
 from npintdim.measuring.measure import measure
 from npintdim.measuring.rates import RateSearch

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
+from npintdim.errors import attempt
 from npintdim.estimation.estimate import DInt, d_int
-from npintdim.inputs import attempt, check_kind
+from npintdim.inputs import check_kind
 from npintdim.measuring.adaptive import performance, pursue
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from npintdim.errors import brief
 from npintdim.files import write_atomically
-from npintdim.inputs import brief
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe, model_name
 from npintdim.sweeps.runs import RunSpec, number, versions

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from npintdim.errors import attempt
 from npintdim.estimation.means import isotonic
 from npintdim.files import write_atomically
-from npintdim.inputs import attempt
 from npintdim.machine import need
 from npintdim.typing import Floats
 
