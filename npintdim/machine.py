@@ -17,7 +17,7 @@ from contextlib import (
     redirect_stderr,
     redirect_stdout,
     suppress,
-)  # fmt: skip
+)
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def need(name: str, who: str, remedy: str) -> Any:
         if it is, and does not import: with the reason, whatever is raised.
     """
     module, _, part = name.partition(":")
-    if name not in BROKEN:
+    if not (why := BROKEN.get(module) or BROKEN.get(name)):
         try:
             found = importlib.import_module(module)
             return getattr(found, part) if part else found
@@ -62,8 +62,8 @@ def need(name: str, who: str, remedy: str) -> Any:
         except BaseException as error:  # SystemExit, too
             if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
                 raise ModuleNotFoundError(f"{who}: {remedy}") from error
-            BROKEN[name] = brief(error)
-    raise ImportError(f"{who}, which is installed but does not import ({BROKEN[name]})")
+            why = BROKEN[name if module in sys.modules else module] = brief(error)
+    raise ImportError(f"{who}, which is installed but does not import ({why})")
 
 
 def optional(name: str) -> Any | None:

@@ -68,7 +68,7 @@ def add_command(
     parser.add_argument("--backend", **hidden)
     parser.add_argument("--dtype", default=dtype, **hidden)
     parser.add_argument("--threads", type=int, default=1, **hidden)
-    parser.add_argument("--folder", type=lambda text: str(path(text)), **hidden)
+    parser.add_argument("--folder", type=lambda text: text and str(path(text)), **hidden)
     parser.add_argument("--seed", type=int, default=0, **hidden)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--progress", dest="progress", action="store_true", default=None, **hidden)
