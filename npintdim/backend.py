@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import os
+import re
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from npintdim.errors import brief
 from npintdim.inputs import check_kind, unknown
-from npintdim.machine import cores
+from npintdim.machine import MOST, cores, need
 from npintdim.typing import Array
 
 NAMES = ("numpy", "numba", "cupy")
@@ -95,18 +99,56 @@ class Backend:
         return on_host
 
 
+def modules(name: str) -> tuple[ModuleType, ModuleType]:
+    """Arrays and kernels of a backend.
+
+    Raises
+    ------
+    ImportError
+        if its package or device is missing, or cannot be used: with the pip line, or with the reason.
+    """
+    if name == "numpy":
+        return np, importlib.import_module("npintdim.kernels.reference")
+    if name == "numba":
+        with nullcontext() if "numba" in sys.modules else numbas_warnings():
+            config = need(
+                "numba:config", "backend 'numba' needs the numba package", "pip install 'npintdim[numba]'"
+            )
+        if config.DISABLE_JIT:
+            raise ImportError("backend 'numba': NUMBA_DISABLE_JIT switches its compiler off")
+        return np, need("npintdim.kernels.numba_cpu", "backend 'numba' needs its kernels", "")
+    pip = "pip install 'npintdim[cuda12]' or 'npintdim[cuda13]', whichever CUDA your driver has"
+    cupy, available = (need(what, "backend 'cupy' needs CuPy", pip) for what in ("cupy", "cupy:is_available"))
+    try:
+        found, why = available(), ""
+    except Exception as error:
+        found, why = False, f" ({brief(error)})"
+    if not found:
+        raise ImportError(f"backend 'cupy': CuPy is installed, but it finds no CUDA device{why}")
+    return cupy, importlib.import_module("npintdim.kernels.cuda")
+
+
+@contextmanager
+def numbas_warnings() -> Iterator[None]:
+    """Numba warns of a variable that it cannot read with a traceback, in every process: one line, and it is unset."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        line = str(warning.message).partition("\n")[0]
+        if variable := re.search(r"NUMBA_\w+", line):
+            os.environ.pop(variable[0], None)
+            warnings.warn(line, warning.category, stacklevel=2)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
 def missing(name: str) -> str | None:
     """Why a backend cannot be used here, or None where it can."""
-    if name == "numba" and importlib.util.find_spec("numba") is None:
-        return "backend 'numba' needs the numba package: pip install 'npintdim[numba]'"
-    if name == "cupy":
-        if importlib.util.find_spec("cupy") is None:
-            return (
-                "backend 'cupy' needs CuPy: pip install 'npintdim[cuda12]' or 'npintdim[cuda13]', "
-                "whichever CUDA your driver has"
-            )
-        if not importlib.import_module("cupy").is_available():
-            return "backend 'cupy': CuPy is installed, but it finds no CUDA device"
+    try:
+        modules(name)
+    except ImportError as error:
+        return str(error)
     return None
 
 
@@ -125,22 +167,10 @@ def given(backend: Backend | None) -> Backend:
     return backend
 
 
-def asked(name: str | None, dtype: Any, threads: int | None) -> tuple[str, np.dtype[Any], int]:
-    """What `get_backend` is asked for, checked before anything is imported that takes time."""
-    if name is None:
-        name = "numpy" if missing("numba") else "numba"
-    if name not in NAMES:
-        raise unknown("backend", name, NAMES)
-    with suppress(TypeError):  # where NumPy has no such dtype
-        dtype = np.dtype(np.float32 if dtype is None else dtype)
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
-    if threads is not None and (int(threads) != threads or threads < 1):
-        raise ValueError(f"threads is {threads!r}: an integer ≥ 1 is needed")
-    why = missing(name)
-    if why:
-        raise ImportError(why)
-    return name, dtype, int(threads or cores())
+@cache
+def fall_back(why: str) -> None:
+    """Say once that the default is not what is installed."""
+    warnings.warn(f"{why}: NumPy computes, which is slower", stacklevel=2)
 
 
 def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int | None = None) -> Backend:
@@ -149,24 +179,34 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
     Parameters
     ----------
     name : "numpy", "numba", "cupy" or None
-        None takes numba where it is installed, else numpy; the result's `name` says which.
-        A backend that is named is never replaced by another.
+        None takes numba where it is installed, else numpy; the result's `name` says which, and a warning why
+        where numba is installed and cannot be used. A backend that is named is never replaced by another.
     dtype : float32 or float64
     threads : None for all cores that this process may use
 
     Raises
     ------
     ImportError
-        if the named backend's package or device is missing; the message has the pip line.
+        if the named backend's package or device is missing, or cannot be used; the message has the pip line,
+        or the reason.
     ValueError
-        for an unknown name, another dtype, or threads that are not an integer ≥ 1.
+        for an unknown name, another dtype, or threads that are not an integer with 1 ≤ threads ≤ 4096.
     """
-    name, dtype, threads = asked(name, dtype, threads)
-    kernels = {"numpy": "reference", "numba": "numba_cpu", "cupy": "cuda"}[name]
-    return Backend(
-        name=name,
-        xp=importlib.import_module("cupy" if name == "cupy" else "numpy"),
-        kernels=importlib.import_module(f"npintdim.kernels.{kernels}"),
-        dtype=dtype,
-        threads=threads,
-    )
+    if name not in (None, *NAMES):
+        raise unknown("backend", name, NAMES)
+    with suppress(TypeError):  # where NumPy has no such dtype
+        dtype = np.dtype(np.float32 if dtype is None else dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
+    if threads is not None and (int(threads) != threads or not 1 <= threads <= MOST):
+        raise ValueError(f"threads is {threads!r}: an integer with 1 ≤ threads ≤ {MOST} is needed")
+    if name is None:
+        name = "numba"
+        try:
+            modules(name)
+        except ImportError as error:
+            name = "numpy"
+            if not isinstance(error, ModuleNotFoundError):
+                fall_back(str(error))
+    xp, kernels = modules(name)
+    return Backend(name, xp, kernels, dtype, int(threads or cores()))

@@ -1,39 +1,210 @@
-"""The machine: its memory, its cores, BLAS' threads."""
+"""The machine: what is installed, its memory, its cores, BLAS' threads."""
 
 from __future__ import annotations
 
+import ctypes
+import importlib
+import io
 import math
 import os
-from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from npintdim.errors import brief
+from npintdim.inputs import check_integer
+
+ROOT = Path("/")
+MOST = 4096  # threads
+LOKY = "LOKY_MAX_CPU_COUNT"  # joblib's own limit
+BLAS = (
+    "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_",
+    "openblas_{}_num_threads",
+)  # fmt: skip
+BROKEN: dict[str, str] = {}  # what is installed but does not import, and why: a second try may fail otherwise
+
+
+def need(name: str, who: str, remedy: str) -> Any:
+    """Something of an optional package; these are imported nowhere else.
+
+    Parameters
+    ----------
+    name : "package", "package.module" or "package.module:name"
+    who : needs it, for the error
+    remedy : where it is not installed, for the error
+
+    Raises
+    ------
+    ModuleNotFoundError
+        if it is not installed.
+    ImportError
+        if it is, and does not import: with the reason, whatever is raised.
+    """
+    module, _, part = name.partition(":")
+    if not (why := BROKEN.get(module) or BROKEN.get(name)):
+        try:
+            found = importlib.import_module(module)
+            return getattr(found, part) if part else found
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit, too
+            if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
+                raise ModuleNotFoundError(f"{who}: {remedy}") from error
+            why = BROKEN[name if module in sys.modules else module] = brief(error)
+    raise ImportError(f"{who}, which is installed but does not import ({why})")
+
+
+def optional(name: str) -> Any | None:
+    """What `need` finds, or None where it raises."""
+    try:
+        return need(name, "", "")
+    except ImportError:
+        return None
+
+
+def watched() -> bool:
+    """Whether stderr is a terminal; there may be none, or one that cannot tell, or a closed one."""
+    try:
+        return bool(sys.stderr.isatty())
+    except (AttributeError, ValueError):
+        return False
+
+
+def standard_files() -> None:
+    """Open what is closed of 0, 1 and 2: some file of the results gets that number else, and whatever is printed."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+
+
+def streams() -> AbstractContextManager[Any]:
+    """Something to flush where there is no stdout or stderr: whoever starts a process does so."""
+    stack = ExitStack()
+    for stream, instead in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            stack.enter_context(instead(io.StringIO()))
+    return stack
 
 
 def free_memory() -> float:
     """Bytes that can still be allocated; infinity where the system does not say."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable"):
-                return float(line.split()[1]) * 1024
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return math.inf
+    return memory_limit()[0]
 
 
 def cores() -> int:
     """Cores this process may use."""
+    return core_limit()[0]
+
+
+def memory_limit() -> tuple[float, str]:
+    """Bytes that can still be allocated, and what sets that limit."""
+    found = {}
+    for line in text("proc/meminfo").splitlines():
+        if line.startswith("MemAvailable"):
+            found["of this machine"] = float(line.split()[1]) * 1024
+    if not found and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        found["of this machine"] = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for group in groups("memory"):
+        for most, used, cache in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            limit, usage = text(f"{group}/{most}"), text(f"{group}/{used}")
+            if limit.isdecimal() and usage.isdecimal():
+                given_back = re.search(rf"^{cache} (\d+)$", text(f"{group}/memory.stat"), re.MULTILINE)
+                free = int(limit) - int(usage) + int(given_back[1] if given_back else 0)
+                found[f"by {most} of /{group}"] = float(max(0, free))
+    return min(((size, why) for why, size in found.items()), default=(math.inf, "the system does not say"))
+
+
+def core_limit() -> tuple[int, str]:
+    """Cores that this process may use, and what sets that limit.
+
+    Raises
+    ------
+    ValueError
+        for a LOKY_MAX_CPU_COUNT that is no number.
+    """
+    found = {"of this machine": os.cpu_count() or 1}
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        found["that it may run on"] = len(os.sched_getaffinity(0))
+    if given := os.environ.get(LOKY):
+        if not given.isdecimal():
+            raise ValueError(f"{LOKY} is {given!r}: an integer is needed")
+        found[f"by {LOKY}"] = max(1, int(given))
+    for group in groups("cpu"):
+        v1 = f"{text(f'{group}/cpu.cfs_quota_us')} {text(f'{group}/cpu.cfs_period_us')}"
+        for quota in (text(f"{group}/cpu.max"), v1):
+            if numbers := re.fullmatch(r"(\d+) (\d+)", quota):
+                found[f"by the CPU quota of /{group}"] = math.ceil(int(numbers[1]) / int(numbers[2]))
+    return min((n, why) for why, n in found.items())
 
 
-def blas_threads(threads: int) -> AbstractContextManager[Any]:
-    """Limit BLAS to so many threads, where threadpoolctl is installed."""
-    if find_spec("threadpoolctl") is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
+def groups(controller: str) -> Iterator[str]:
+    """Control groups that hold this process, v1 and v2: their folders, from the innermost to the outermost."""
+    for line in text("proc/self/cgroup").splitlines():
+        _, names, path = line.split(":", 2)
+        inside = [part for part in path.split("/") if part not in ("", "..")]
+        mounts = ("/unified", "") if not names else (f"/{controller}",) * (controller in names.split(","))
+        for mount in mounts:
+            for depth in range(len(inside), -1, -1):
+                yield "/".join(["sys/fs/cgroup" + mount, *inside[:depth]])
 
-    limits: AbstractContextManager[Any] = threadpool_limits(threads, user_api="blas")
-    return limits
+
+def text(path: str) -> str:
+    """Of a file of the system; empty where there is none."""
+    try:
+        return (ROOT / path).read_text().strip()
+    except (OSError, ValueError):
+        return ""
+
+
+@contextmanager
+def blas_threads(threads: int) -> Iterator[None]:
+    """Limit BLAS to so many threads: every BLAS that threadpoolctl knows, or else NumPy's own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        unless it is an integer with 1 ≤ threads ≤ 4096.
+    """
+    check_integer("threads", threads, 1, MOST)
+    if limits := optional("threadpoolctl:threadpool_limits"):
+        with limits(threads, user_api="blas"):
+            yield
+    elif own := numpys_blas():
+        get, put = own
+        before = get()
+        put(threads)
+        try:
+            yield
+        finally:
+            put(before)
+    else:
+        yield
+
+
+def numpys_blas() -> tuple[Callable[[], int], Callable[[int], object]] | None:
+    """How NumPy's OpenBLAS says and sets its threads; None for another BLAS."""
+    beside = Path(np.__file__).parents[1] / "numpy.libs"  # where Windows looks no further than into one file
+    for path in (sys.modules["numpy._core._multiarray_umath"].__file__, *beside.glob("*openblas*")):
+        with suppress(OSError):
+            library = ctypes.CDLL(str(path))
+            for name in BLAS:
+                if hasattr(library, name.format("set")):
+                    return getattr(library, name.format("get")), getattr(library, name.format("set"))
+    return None

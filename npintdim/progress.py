@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
+
+from npintdim.machine import optional, watched
 
 EVERY = 5.0  # seconds between plain lines
 
@@ -23,23 +26,31 @@ class Progress:
 
     def __init__(self, total: int, label: str, show: bool | None = None) -> None:
         self.total, self.label, self.done = total, label, 0
-        self.show = sys.stderr.isatty() if show is None else show
+        self.show = watched() if show is None else show
         self.last = time.monotonic()
         self.bar: Any = None
-        if self.show and importlib.util.find_spec("tqdm"):
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=total, desc=label, leave=False, file=sys.stderr, dynamic_ncols=True)
+        with self.unread():
+            if self.show and (tqdm := optional("tqdm:tqdm")):
+                self.bar = tqdm(total=total, desc=label, leave=False, file=sys.stderr, dynamic_ncols=True)
 
     def step(self, text: str = "") -> None:
         """One more is done; `text` says how it went."""
         self.done += 1
-        if self.bar is not None:
-            self.bar.set_postfix_str(text, refresh=False)
-            self.bar.update()
-        elif self.show and (time.monotonic() - self.last > EVERY or self.done == self.total):
-            self.last = time.monotonic()
-            sys.stderr.write(f"{self.label}: {self.done}/{self.total} {text}\n")
+        with self.unread():
+            if self.bar is not None:
+                self.bar.set_postfix_str(text, refresh=False)
+                self.bar.update()
+            elif self.show and (time.monotonic() - self.last > EVERY or self.done == self.total):
+                self.last = time.monotonic()
+                sys.stderr.write(f"{self.label}: {self.done}/{self.total} {text}\n")
+
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """The work goes on where there is no stderr, or one that is closed, broken or a stranger."""
+        try:
+            yield
+        except (AttributeError, OSError, ValueError):
+            self.show, self.bar = False, None
 
     def __enter__(self) -> Progress:
         return self
@@ -47,5 +58,6 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        with self.unread():
+            if self.bar is not None:
+                self.bar.close()

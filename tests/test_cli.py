@@ -37,6 +37,7 @@ MEASURE = [
     "--jobs",
     "1",
 ]
+HUGE = 20 * "9"
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
 
 
@@ -129,6 +130,33 @@ def test_help_lists_every_command_and_has_an_example(cli):
             "threshold is 90.0: a performance with 0 < threshold ≤ 1 is needed",
         ),
         (["measure", "--lr", "0"], "lr is 0.0: a positive number is needed"),
+        (["measure", "--jobs", HUGE], f"jobs is {HUGE}: jobs ≤ 4096 is needed"),
+        (["measure", "--seeds", HUGE], f"seeds is {HUGE}: seeds ≤ 10000 is needed"),
+        (
+            ["measure", "--lr", f"search:{HUGE}"],
+            f"argument --lr: 'search:{HUGE}' asks for more than 10000 runs",
+        ),
+        (["measure", "--epochs", HUGE], f"epochs is {HUGE}: epochs ≤ 1000000 is needed"),
+        (["measure", "--d", f"20,{HUGE}"], f"d is {HUGE}: 1 ≤ d ≤ 4294967295 is needed"),
+        (["measure", "--batch-size", HUGE], f"batch_size is {HUGE}, but the training set has 1297 examples"),
+        (
+            ["measure", "--model", f"64-{HUGE}-10"],
+            "--model is 64-9+-10: sizes of at most 9 digits are needed",
+        ),
+        (
+            ["measure", "--model", "64" + 150 * "-8" + "-10"],
+            "the folder's name would have 321 bytes: .* with --out",
+        ),
+        (
+            ["measure", "--out", 300 * "x"],
+            "argument --out: a name has 300 bytes, and a file system takes 255",
+        ),
+        (["measure", "--seed", HUGE], f"seed is {HUGE}: 0 ≤ seed ≤ 1000000000 is needed"),
+        (["train", "--d", HUGE], f"d is {HUGE}: 1 ≤ d ≤ 4294967295 is needed"),
+        (["train", "--epochs", HUGE], f"epochs is {HUGE}: epochs ≤ 1000000 is needed"),
+        (["toy", "--draws", HUGE], f"draws is {HUGE}: draws ≤ 1000000 is needed"),
+        (["reproduce", "toy", "--jobs", HUGE], f"jobs is {HUGE}: jobs ≤ 4096 is needed"),
+        (["compress", 300 * "x"], "argument SOURCE: a name has 300 bytes"),
         (["measure", "--out", "file/below"], "the results cannot be written to file/below"),
         (["measure", "--data", "mnist", "--folder", "nowhere"], "there is no such folder"),
         (["measure", "--progress", "--quiet"], "not allowed with argument"),
@@ -173,8 +201,52 @@ def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, argv, message):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "text"]
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["LONG"], ["train", "--LONG"], ["train", "--model", "LONG"], ["train", "--data", "LONG"],
+        ["train", "--backend", "LONG"], ["measure", "--seeds", 5000 * "9"], ["measure", "--d", 5000 * "9"],
+        ["measure", "--option", "LONG"], ["measure", "--out", "x/" * 5000], ["evaluate", "LONG"],
+        ["measure", "--lr", "LONG"], ["toy", "--projection", "LONG"], ["info", "--folder", "LONG"],
+    ],
+)  # fmt: skip
+def test_what_is_typed_by_mistake_is_not_repeated_in_full(cli, tmp_path, argv):
+    code, out, err = cli(*(a.replace("LONG", 5000 * "x") for a in argv))
+    assert (code, out, len(err.splitlines())) == (2, [], 1)
+    assert len(err) < 600
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_home_is_a_folder_also_after_an_equals_sign(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "me"))
+    (tmp_path / "me").mkdir()
+    assert cli("train", *SMALL, "--d", "5", "--epochs", "1", "--save=~/x.npid")[0] == 0
+    assert cli("evaluate", "~/x.npid", "--backend", "numpy")[0] == 0
+    assert cli("toy", "--draws", "2", "--backend", "numpy", "--out=~/toy")[0] == 0
+    assert cli("vectors", "export", "--family", "wht", "--out=~/v.json")[0] == 0
+    assert "'me" in cli("train", "--data", "mnist", "--folder=~/none")[2].replace(str(tmp_path) + os.sep, "'")
+    assert [path.name for path in tmp_path.iterdir()] == ["me"]
+    assert {"x.npid", "toy", "v.json"} <= {path.name for path in (tmp_path / "me").iterdir()}
+
+
+def test_a_stranger_with_a_tilde_is_a_name_like_another(cli, tmp_path):
+    assert cli("toy", "--draws", "2", "--backend", "numpy", "--out=~no-such-user/t")[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["~no-such-user"]
+
+
+@needs_matplotlib
+@pytest.mark.skipif(sys.platform == "win32", reason="a home that cannot be made is /proc/none")
+def test_a_home_that_cannot_be_used_is_no_warning(tmp_path, measurement):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("XDG", "MPL"))} | {"HOME": "/proc/none"}
+    call = [sys.executable, "-m", "npintdim", "plot", str(measurement), "--out", "c.png"]
+    ended = subprocess.run(call, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.endswith("plot  c.png and .svg\n")
+
+
 def test_a_missing_backend_is_told_with_the_pip_line(cli, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "numba", None)
     code, _, err = cli("train", "--backend", "numba")
     assert code == 2
     assert err == "npintdim: error: backend 'numba' needs the numba package: pip install 'npintdim[numba]'\n"
@@ -261,6 +333,67 @@ def test_measure_without_matplotlib_finishes_and_says_how_to_get_the_plot(cli, m
     assert code == 0
     assert "plot        none: plots need matplotlib: pip install 'npintdim[plot]', then run it again" in out
     assert out[-1].startswith("d_int90 = ")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("curve.png", r"plot        none: .*m.curve\.png: .*"),
+        ("curve.svg", r"plot        none: .*m.curve\.svg: .*"),
+        ("report.md", r"report      none: .*m.report\.md: .*"),
+        ("results.csv", r"csv         none: see the warning"),
+        ("summary.json", r"report      .*m.report\.md"),
+    ],
+)
+def test_a_file_that_cannot_be_written_after_the_runs_is_one_line(cli, tmp_path, name, line):
+    if name.startswith("curve"):
+        pytest.importorskip("matplotlib", reason="matplotlib is not installed: nothing is drawn")
+    (tmp_path / "m" / name).mkdir(parents=True)
+    code, out, err = cli(*MEASURE, "--epochs", "1", "--out", "m")
+    assert code == 0
+    assert any(re.fullmatch(line, said) for said in out)
+    assert out[-1].startswith("d_int90 ")
+    if not name.startswith("curve"):
+        assert re.match(r"npintdim: warning: .*" + re.escape(name), err)
+        assert len(err.splitlines()) == 1
+
+
+def broken(*args, **kwargs):
+    raise RuntimeError("no latex\nanywhere " + "x" * 1000)
+
+
+@pytest.mark.parametrize("name", ["measure", "plot", "toy", "reproduce"])
+def test_a_picture_that_fails_is_one_line_and_costs_nothing_else(cli, measurement, monkeypatch, name):
+    monkeypatch.setattr("npintdim.plots.style.save", broken)
+    monkeypatch.setattr(COMMANDS["toy"], "STEPS", 5)
+    monkeypatch.setattr("npintdim.reproduce.toy.least_shares", lambda *args: np.zeros((15, 2)))
+    argv = {
+        "measure": [*MEASURE, "--out", measurement],
+        "plot": ["plot", measurement],
+        "toy": ["toy", "--draws", "2", "--backend", "numpy"],
+        "reproduce": ["reproduce", "toy", "--quick", "--backend", "numpy"],
+    }[name]
+    code, out, err = cli(*argv)
+    assert (code, err) == (0, "")
+    told = [
+        line for line in out if re.match(r"(plot|pictures) +none: RuntimeError: no latex anywhere x", line)
+    ]
+    assert len(told) == (2 if name == "toy" else 1)
+    assert max(map(len, told)) < 350
+    last = {"measure": "d_int90 = ", "plot": "plot  none", "toy": "plot  none", "reproduce": "again "}[name]
+    assert out[-1].startswith(last)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are UTF-8 there")
+def test_a_folder_whose_name_is_no_text_takes_everything(cli, tmp_path):
+    out = os.fsdecode(b"c-\xfc")
+    code, lines, err = cli(*MEASURE, "--epochs", "1", "--out", out)
+    assert (code, err) == (0, "")
+    assert lines[-1].startswith("d_int90 ")
+    assert (tmp_path / out / "summary.json").exists()
+    assert r"--out 'c-\udcfc'" in (tmp_path / out / "report.md").read_text(encoding="utf-8")
+    assert cli("compress", out, "--d", "20", "--backend", "numpy")[0] == 0
+    assert cli("toy", "--draws", "2", "--backend", "numpy", "--out", out)[0] == 0
 
 
 def test_measure_takes_every_option(cli):
@@ -668,17 +801,8 @@ def test_info_says_how_many_threads_are_used_where(cli):
 def test_info_says_what_is_missing_and_how_to_get_it(cli, monkeypatch):
     info = sys.modules["npintdim.cli.info"]
     monkeypatch.delenv("NPINTDIM_DATA", raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setattr(info, "find_spec", lambda name: None)
-    versions = info.versions
-    monkeypatch.setattr(
-        info,
-        "versions",
-        lambda *names: (
-            versions(*(n if n in ("numpy", "scipy") else "no-such" for n in names))
-            | dict.fromkeys(set(names) - {"numpy", "scipy"})
-        ),
-    )
+    for package in (*info.EXTRAS, "cupy"):
+        monkeypatch.setitem(sys.modules, package, None)
     text = "\n".join(cli("info")[1])
     assert "backend    numpy: yes, the default" in text
     assert "backend    numba: backend 'numba' needs the numba package: pip install 'npintdim[numba]'" in text

@@ -1,13 +1,13 @@
 """Every error message of the core: what was given, and what is needed, before any work is lost."""
 
-import importlib.util
 import re
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import normal
 
-from npintdim import backend as backend_module
 from npintdim.architectures import fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import get_backend, missing
 from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
@@ -194,8 +194,8 @@ MESSAGES = {
         ValueError, "dtype is float16: float32 (to run) or float64 (to check) is needed",
         lambda: get_backend("numpy", np.float16),
     ),
-    "no thread": (ValueError, "threads is 0: an integer ≥ 1 is needed", lambda: get_backend("numpy", threads=0)),
-    "half a thread": (ValueError, "threads is 1.5: an integer ≥ 1 is needed", lambda: get_backend("numpy", threads=1.5)),
+    "no thread": (ValueError, "threads is 0: an integer with 1 ≤ threads ≤ 4096 is needed", lambda: get_backend("numpy", threads=0)),
+    "half a thread": (ValueError, "threads is 1.5: an integer with 1 ≤ threads ≤ 4096 is needed", lambda: get_backend("numpy", threads=1.5)),
     # networks
     "one size": (ValueError, "sizes is [784]: at least [n_in, classes] is needed", lambda: mlp([784], CPU)),
     "no size": (ValueError, "sizes is []: at least [n_in, classes] is needed", lambda: mlp([], CPU)),
@@ -507,14 +507,8 @@ def test_a_named_backend_is_checked_before_it_is_used(name, monkeypatch):
 # ---- what is not installed ----
 
 
-def without(*gone):
-    """find_spec as it answers where packages are missing."""
-    real = importlib.util.find_spec
-    return lambda name, *rest: None if name in gone else real(name, *rest)
-
-
 def test_numba_is_missing(monkeypatch):
-    monkeypatch.setattr(backend_module.importlib.util, "find_spec", without("numba"))
+    monkeypatch.setitem(sys.modules, "numba", None)
     message = "backend 'numba' needs the numba package: pip install 'npintdim[numba]'"
     assert missing("numba") == message
     with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
@@ -528,7 +522,7 @@ def test_numba_is_the_default_where_it_is_installed():
 
 
 def test_cupy_is_missing(monkeypatch):
-    monkeypatch.setattr(backend_module.importlib.util, "find_spec", without("cupy"))
+    monkeypatch.setitem(sys.modules, "cupy", None)
     message = (
         "backend 'cupy' needs CuPy: pip install 'npintdim[cuda12]' or 'npintdim[cuda13]', "
         "whichever CUDA your driver has"
@@ -537,13 +531,12 @@ def test_cupy_is_missing(monkeypatch):
         get_backend("cupy")
 
 
-def test_cupy_finds_no_device(monkeypatch):
-    class Cupy:
-        is_available = staticmethod(lambda: False)
-
-    monkeypatch.setattr(backend_module.importlib.util, "find_spec", lambda name: "there")
-    monkeypatch.setattr(backend_module.importlib, "import_module", lambda name: Cupy)
-    message = "backend 'cupy': CuPy is installed, but it finds no CUDA device"
+@pytest.mark.parametrize(
+    ("asked", "why"), [(lambda: False, ""), (lambda: 1 / 0, " (ZeroDivisionError: division by zero)")]
+)
+def test_cupy_finds_no_device(monkeypatch, asked, why):
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(is_available=asked))
+    message = f"backend 'cupy': CuPy is installed, but it finds no CUDA device{why}"
     with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
         get_backend("cupy")
 

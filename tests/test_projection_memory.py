@@ -59,26 +59,6 @@ def test_free_memory_is_what_the_system_says():
     assert 1e6 < machine.free_memory() < 1e15
 
 
-@pytest.mark.parametrize(("exists", "expected"), [(True, 3 * 1024.0), (False, 12.0)])
-def test_free_memory_by_system(monkeypatch, exists, expected):
-    class Meminfo:
-        def __init__(self, _):
-            pass
-
-        def exists(self):
-            return exists
-
-        def read_text(self):
-            return "MemTotal: 9 kB\nMemAvailable:       3 kB\n"
-
-    monkeypatch.setattr(machine, "Path", Meminfo)
-    monkeypatch.setattr(machine.os, "sysconf_names", {"SC_PHYS_PAGES": 1}, raising=False)
-    monkeypatch.setattr(machine.os, "sysconf", {"SC_PHYS_PAGES": 4, "SC_PAGE_SIZE": 3}.get, raising=False)
-    assert machine.free_memory() == expected
-    monkeypatch.setattr(machine.os, "sysconf_names", {}, raising=False)
-    assert machine.free_memory() == (expected if exists else np.inf)  # a system that says nothing
-
-
 def test_of_a_P_that_is_only_described_nothing_is_drawn():
     P = make_projection("fastfood", 10**12, 10**6, 0, get_backend("numpy"))
     assert P.spec() == {

@@ -295,7 +295,7 @@ def test_a_report_without_pictures_says_why(tmp_path):
         (Row("a", 1, "b", "c", "d", "e"),), 1, 0.5, {"curve": no_matplotlib}, failed=("broken",)
     )
     setting = Setting(tmp_path, get_backend("numpy", threads=1))
-    assert "none: plots need matplotlib: pip install" in write_report(
-        TOY, outcome, setting, "npintdim reproduce toy", 1.0
-    )
+    report, pictures = write_report(TOY, outcome, setting, "npintdim reproduce toy", 1.0)
+    assert report == str(tmp_path / "report.md")
+    assert pictures == "none: plots need matplotlib: pip install 'npintdim[plot]'"
     assert "**Failed:** broken" in (tmp_path / "report.md").read_text(encoding="utf-8")

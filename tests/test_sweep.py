@@ -378,12 +378,12 @@ def test_several_jobs_need_joblib_and_one_does_not(tmp_path, monkeypatch):
 
 def test_without_joblib_the_default_is_one_job(monkeypatch):
     assert executors.default_jobs("cupy") == 1
-    monkeypatch.setattr(executors, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "joblib", None)
     assert executors.default_jobs("numpy") == 1
 
 
 def test_without_threadpoolctl_a_sweep_works(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     assert len(swept(tmp_path, SPECS[:1], jobs=None)) == 1
 
 
@@ -394,7 +394,7 @@ def test_blas_is_limited_while_a_run_lasts():
 
 
 def test_progress_is_shown_when_it_is_asked_for(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # plain lines, no tqdm
+    monkeypatch.setitem(sys.modules, "tqdm", None)  # plain lines
     swept(tmp_path, SPECS[:2], progress=False)
     assert capsys.readouterr().err == ""
     swept(tmp_path / "again", SPECS[:2], progress=True)

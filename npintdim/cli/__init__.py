@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 import sys
 import warnings
@@ -26,7 +27,9 @@ from npintdim.cli import (
     vectors,
 )
 from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
+from npintdim.cli.limits import check_sizes
 from npintdim.inputs import unknown
+from npintdim.machine import blas_threads, standard_files
 
 COMMANDS = {
     "measure": measure, "reproduce": reproduce, "plot": plot, "train": train, "toy": toy, "check": check,
@@ -70,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     whoever read the output is gone, as in `npintdim measure | head`
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    standard_files()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where HOME cannot be written to
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks θ shows ?
@@ -82,9 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             args, left = build_parser().parse_known_args(argv)
             if left:
                 Parser(prog=f"npintdim {argv[0]}").error(f"unrecognized arguments: {' '.join(left)}")
+            check_sizes(args)
             args.typed = shlex.join(["npintdim", *argv])
-            status: int = args.run(args)
-            sys.stdout.flush()
+            with blas_threads(args.threads):
+                status: int = args.run(args)
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except KeyboardInterrupt as stop:
             note(str(stop) or "interrupted")
             return 130

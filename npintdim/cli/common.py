@@ -7,10 +7,13 @@ import ast
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from npintdim.backend import Backend, asked, get_backend
+from npintdim.backend import Backend, get_backend
+from npintdim.cli.limits import LONGEST, path
+from npintdim.errors import cut
 from npintdim.files import write_atomically
 from npintdim.inputs import unknown
 from npintdim.landscape import Dataset
@@ -35,11 +38,15 @@ LENETS: dict[str, Spec] = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors are one line."""
+    """Errors are one line, and paths are read by `path`."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.register("type", Path, path)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is."""
-        self.exit(2, f"npintdim: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"npintdim: error: {cut(message)} (see {self.prog} --help)\n")
 
 
 def add_command(
@@ -61,7 +68,7 @@ def add_command(
     parser.add_argument("--backend", **hidden)
     parser.add_argument("--dtype", default=dtype, **hidden)
     parser.add_argument("--threads", type=int, default=1, **hidden)
-    parser.add_argument("--folder", **hidden)
+    parser.add_argument("--folder", type=lambda text: text and str(path(text)), **hidden)
     parser.add_argument("--seed", type=int, default=0, **hidden)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--progress", dest="progress", action="store_true", default=None, **hidden)
@@ -87,8 +94,8 @@ def add_network(parser: Parser) -> None:
     )
 
 
-def wanted(args: argparse.Namespace) -> tuple[Any, ...]:
-    """What the options ask of `get_backend`.
+def backend_of(args: argparse.Namespace) -> Backend:
+    """The backend that the options name.
 
     Raises
     ------
@@ -97,12 +104,7 @@ def wanted(args: argparse.Namespace) -> tuple[Any, ...]:
     """
     if args.dtype not in ("float32", "float64"):
         raise unknown("dtype", args.dtype, ("float32", "float64"))
-    return asked(args.backend, args.dtype, args.threads)
-
-
-def backend_of(args: argparse.Namespace) -> Backend:
-    """The backend that the options name; see `wanted`."""
-    return get_backend(*wanted(args))
+    return get_backend(args.backend, args.dtype, args.threads)
 
 
 def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:
@@ -121,6 +123,8 @@ def model_of(text: str | None, data: Dataset) -> Spec:
     if text is None:
         return recipe_for(data.name).model
     if re.fullmatch(r"\d+(-\d+)+", text):
+        if re.search(r"\d{10}", text):
+            raise ValueError(f"--model is {text}: sizes of at most 9 digits are needed")
         return fully_connected(*map(int, text.split("-")))
     if text in LENETS:
         assert data.train.x is not None
@@ -169,8 +173,19 @@ def check_writable(option: str, path: Path) -> None:
 
 
 def default_folder(*names: object) -> Path:
-    """results/<names joined by ->, without characters that a file system may refuse."""
-    return Path("results") / re.sub(r"[^\w.+-]+", "-", "-".join(map(str, names)))
+    """results/<names joined by ->, without characters that a file system may refuse.
+
+    Raises
+    ------
+    ValueError
+        if that is too long for one.
+    """
+    name = re.sub(r"[^\w.+-]+", "-", "-".join(map(str, names)))
+    if (length := len(os.fsencode(name))) > LONGEST:
+        raise ValueError(
+            f"the folder's name would have {length} bytes: give one of at most {LONGEST} with --out"
+        )
+    return Path("results") / name
 
 
 def writable(folder: Path) -> Path:
@@ -220,4 +235,6 @@ def note(text: str) -> None:
     """A line on stderr, if there is one."""
     if sys.stderr is None:
         return
-    sys.stderr.write(f"npintdim: {text}\n")
+    lines = [cut(line) for line in f"npintdim: {text}".splitlines()]
+    with suppress(OSError, ValueError):  # a full disk, say, or a closed stream
+        sys.stderr.write("\n".join(lines) + "\n")

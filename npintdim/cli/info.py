@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import platform
-from importlib.util import find_spec
 from typing import Any
 
 from npintdim._version import __version__
@@ -15,7 +13,7 @@ from npintdim.cli.common import add_command, say
 from npintdim.data import NAMES as DATA
 from npintdim.data.download import VARIABLE
 from npintdim.data.shuffled import FORMS
-from npintdim.machine import blas_threads, cores
+from npintdim.machine import BROKEN, core_limit, memory_limit, numpys_blas, optional
 from npintdim.rng import SCHEME
 from npintdim.sweeps.runs import versions
 
@@ -42,35 +40,45 @@ def run(args: argparse.Namespace) -> int:
         say(f"backend    {name}: {why or ('yes, the default' if name == default else 'yes')}")
     for line in threads(args.threads):
         say(f"threads    {line}")
+    free, why = memory_limit()
+    say(f"memory     {free / 1e9:.1f} GB free ({why})")
     folder = os.environ.get(VARIABLE)
     say(
         f"data       {f'{VARIABLE} = {folder}' if folder else f'{VARIABLE} is not set: the cache, then a download'}"
     )
     say(f"data       {', '.join(DATA)}; {' or '.join(FORMS)}")
     for package, extra in EXTRAS.items():
-        found = versions(package)[package]
-        say(
-            f"optional   {package}: {found or f'''not installed, pip install 'npintdim[{extra}]' '''.strip()}"
-        )
+        state = versions(package)[package] or "of no known version"
+        if optional(package) is None:
+            state = (
+                f"{state}, but does not import ({BROKEN[package]})"
+                if package in BROKEN
+                else f"not installed, pip install 'npintdim[{extra}]'"
+            )
+        say(f"optional   {package}: {state}")
     return 0
 
 
 def threads(given: int) -> list[str]:
     """Where how many are used, if --threads says so many."""
-    lines = [
-        f"{cores()} cores for this process; --threads N (default 1) holds each of these to N, here {given}:",
-        f"backend numba: {given}{', but 1 where the work is too short to share (docs/performance.md)' * (given > 1)}",
+    n, why = core_limit()
+    short = ", but 1 where the work is too short to share (docs/performance.md)"
+    return [
+        f"{n} cores for this process ({why}); --threads N (default 1) holds each of these to N, here {given}:",
+        f"backend numba: {given}{short * (given > 1)}",
+        *blas(),
+        "several runs: --jobs processes, each with 1 of its own",
     ]
-    with blas_threads(given):
-        lines += [f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}" for pool in blas()]
-    if find_spec("threadpoolctl") is None:
-        lines.append("BLAS: as many as it likes, for want of threadpoolctl: pip install 'npintdim[sweep]'")
-    return [*lines, "several runs: --jobs processes, each with 1 of its own"]
 
 
-def blas() -> list[dict[str, Any]]:
-    """The BLAS libraries that are loaded, as far as threadpoolctl can tell."""
-    if find_spec("threadpoolctl") is None:
-        return []
-    pools = importlib.import_module("threadpoolctl").threadpool_info()
-    return [pool for pool in pools if pool["user_api"] == "blas"]
+def blas() -> list[str]:
+    """The BLAS libraries that are loaded, as far as they can be asked."""
+    if info := optional("threadpoolctl:threadpool_info"):
+        found = [
+            f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}"
+            for pool in info()
+            if pool["user_api"] == "blas"
+        ]
+    else:
+        found = [f"BLAS of NumPy: {own[0]()}" for own in [numpys_blas()] if own]
+    return found or ["BLAS: as many as it likes; the variables of its own, e.g. OMP_NUM_THREADS, limit it"]

@@ -20,13 +20,16 @@ from npintdim.cli.common import (
     projection_of,
     say,
 )
+from npintdim.cli.limits import MOST
 from npintdim.cli.many import add_many_runs, estimates
+from npintdim.errors import attempt
 from npintdim.inputs import check_integer
 from npintdim.landscape import Dataset
-from npintdim.measuring.measure import Measurement, measure
+from npintdim.measuring.measure import measure
 from npintdim.measuring.rates import RateSearch
 from npintdim.measuring.recipes import Recipe, model_name, recipe_for
 from npintdim.measuring.report import write_report
+from npintdim.plots import curve_figure, picture
 from npintdim.projections import make_projection
 from npintdim.sweeps.cluster import Dask
 from npintdim.sweeps.executors import default_jobs
@@ -86,6 +89,9 @@ def rate(text: str) -> dict[str, Any]:
     word, _, seeds = text.partition(":")
     try:
         if word == "search":
+            most = MOST["seeds"]
+            if seeds and int(seeds) > most:
+                raise argparse.ArgumentTypeError(f"{text!r} asks for more than {most} runs at each rate")
             return {"rates": RateSearch(seeds=int(seeds)) if seeds else RateSearch()}
         return {"lr": float(text)}
     except ValueError:
@@ -128,9 +134,11 @@ def run(args: argparse.Namespace) -> int:
         callbacks=[estimates(0 if recipe.d else recipe.budget)],
     )
     say(f"\nD = {m.D:,}\n{m.table()}\n")
-    plot, told = draw(m)
-    say(f"report      {write_report(m, args.typed, plot)}")
-    say(f"csv         {folder / 'results.csv'}")
+    plot, told = picture(lambda: curve_figure(m), folder / "curve.png")
+    _, report = attempt(lambda: write_report(m, args.typed, plot))
+    say(f"report      {report}")
+    table = folder / "results.csv"
+    say(f"csv         {table if table.is_file() else 'none: see the warning'}")
     say(f"plot        {told}")
     if m.compressed is None:
         say(f"compressed  none: {m.uncompressed}")
@@ -177,14 +185,3 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     if args.direct_lr is not None:
         changes["direct_optimizer"] = recipe.direct_optimizer | {"lr": args.direct_lr}
     return replace(recipe, **changes)
-
-
-def draw(m: Measurement) -> tuple[Path | None, str]:
-    """The plot, where matplotlib is installed; and where it lies, or why there is none."""
-    try:
-        from npintdim.plots import curve_figure, save
-
-        path = save(curve_figure(m), m.folder / "curve.png")
-    except ImportError as error:
-        return None, f"none: {error}"
-    return path, f"{path} and .svg"

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.inputs import unknown
 from npintdim.measuring.measure import Measurement
 from npintdim.measuring.recipes import model_name
 from npintdim.measuring.reload import read_measurement
+from npintdim.plots import (
+    check_looks,
+    compression_figure,
+    curve_figure,
+    files_of,
+    nets_figure,
+    picture,
+    several_figure,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PURPOSE = """\
 Draw measurements again, from their folders.
@@ -42,8 +55,6 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, draw, save."""
-    from npintdim.plots import compression_figure, curve_figure, files_of, nets_figure, save, several_figure
-
     if args.kind not in KINDS:
         raise unknown("kind", args.kind, KINDS)
     found = [read_measurement(folder) for folder in args.folders]
@@ -52,23 +63,35 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"labels are {', '.join(labels)}: {len(found)} different ones are needed")
     path = args.out or (args.folders[0] if len(found) == 1 else Path()) / f"{args.kind}.png"
     check_writable("--out", path)
-    if args.kind == "nets":
-        figure = nets_figure([(m.D, m.d_int, label) for m, label in zip(found, labels, strict=True)])
-    elif args.kind == "compression":
-        backend = backend_of(args)
-        names = labels if len(found) > 1 else [""]
-        figure = compression_figure(
-            [point for m, name in zip(found, names, strict=True) for point in files_of(m, backend, name)]
-        )
-    elif len(found) == 1:
-        figure = curve_figure(found[0])
-    else:
-        figure = several_figure(dict(zip(labels, found, strict=True)))
+    drawing = figure_of(args, found, labels)
     for m, label in zip(found, labels, strict=True):
         say(f"{label}: {m.summary}")
-    path = save(figure, path)
-    say(f"plot  {path}{' and .svg' if path.suffix == '.png' else ''}")
+    say(f"plot  {picture(drawing, path)[1]}")
     return 0
+
+
+def figure_of(
+    args: argparse.Namespace, found: Sequence[Measurement], labels: Sequence[str]
+) -> Callable[[], Figure]:
+    """What draws the figure that --kind says; what it cannot show is refused here.
+
+    Raises
+    ------
+    ValueError
+        for more lines than can be told apart, and what `files_of` raises.
+    """
+    if args.kind == "nets":
+        return partial(nets_figure, [(m.D, m.d_int, label) for m, label in zip(found, labels, strict=True)])
+    if args.kind == "compression":
+        backend = backend_of(args)
+        names = labels if len(found) > 1 else [""]
+        points = [point for m, name in zip(found, names, strict=True) for point in files_of(m, backend, name)]
+        check_looks("labels", len({label for label, _, _ in points}))
+        return partial(compression_figure, points)
+    if len(found) == 1:
+        return partial(curve_figure, found[0])
+    check_looks("measurements", len(found))
+    return partial(several_figure, dict(zip(labels, found, strict=True)))
 
 
 def labels_of(found: Sequence[Measurement]) -> list[str]:

@@ -61,14 +61,12 @@ def run(args: argparse.Namespace) -> int:
         say(f"results in {folder}")
         outcome = one.run(setting)
         wall = time.perf_counter() - began
-        pictures = (
-            write_report(one, outcome, setting, args.typed, wall)
-            if outcome.rows
-            else "none: nothing was read"
-        )
+        report = pictures = "none: nothing was read"
+        if outcome.rows:
+            report, pictures = write_report(one, outcome, setting, args.typed, wall)
         if outcome.rows:
             say(f"\n{plain(outcome.rows)}\n")
-        say(f"report   {folder / 'report.md'}" if outcome.rows else "report   none: nothing was read")
+        say(f"report   {report}")
         say(f"pictures {pictures}")
         say(
             f"cost     {outcome.runs:,} {outcome.unit}, {outcome.seconds:,.0f} s of computing; this time {wall:,.0f} s"

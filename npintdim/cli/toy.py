@@ -9,6 +9,7 @@ from typing import Any
 from npintdim.cli.common import add_command, backend_of, default_folder, say, writable
 from npintdim.inputs import check_integer
 from npintdim.phase import LARGEST_SEED, ToyResult, explore, farthest
+from npintdim.plots import phase_figure, picture, toy_figure
 from npintdim.projections import make_projection
 from npintdim.toy import ToyProblem, expected_share
 from npintdim.typing import Spec
@@ -74,18 +75,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def draw(result: ToyResult, kind: str, folder: Path) -> None:
-    """The step and the phase diagram, where matplotlib is installed."""
-    try:
-        from npintdim.plots import phase_figure, save, toy_figure
-
-        step = toy_figure(
+    """The step and the phase diagram."""
+    drawings = {
+        "toy": lambda: toy_figure(
             result.d, result.shares, result.performances, result.trained, kind, result.lawful, result.s
-        )
-        say(f"\nplot  {save(step, folder / 'toy.png')} and .svg")
-        diagram = phase_figure(result.d, result.shares, kind, result.s)
-        say(f"plot  {save(diagram, folder / 'phase.png')} and .svg")
-    except ImportError as error:
-        say(f"\nplot  none: {error}")
+        ),
+        "phase": lambda: phase_figure(result.d, result.shares, kind, result.s),
+    }
+    say("")
+    for name, drawing in drawings.items():
+        say(f"plot  {picture(drawing, folder / f'{name}.png')[1]}")
 
 
 def table(result: ToyResult) -> str:

@@ -7,21 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from npintdim.backend import Backend, get_backend
+from npintdim.backend import Backend
 from npintdim.cli.common import (
     add_command,
     add_network,
+    backend_of,
     check_writable,
     model_of,
     note,
     projection_of,
     say,
-    wanted,
 )
 from npintdim.compress import CompressedModel
 from npintdim.data import load_dataset
 from npintdim.landscape import Dataset
-from npintdim.machine import blas_threads
 from npintdim.measuring.recipes import model_name, recipe_for
 from npintdim.optimizers import optimizer_from_spec
 from npintdim.sweeps.runs import RunSpec, parts
@@ -74,18 +73,17 @@ def run(args: argparse.Namespace) -> int:
         dtype=backend.dtype.name,
     )
     how = "direct" if args.d is None else f"d = {args.d}, {args.projection}"
-    with blas_threads(args.threads):
-        record, theta = train_run(spec, backend, data, args.progress)
-        say(
-            f"{args.data}, {model_name(spec.model)}, D = {record['D']:,}, {how}, seed {args.seed}, {backend.name}"
-        )
-        say(table(record))
-        if args.save and record["status"] != "diverged":
-            model, _, P = parts(spec, backend)
-            assert P is not None
-            size = CompressedModel.from_parts(model, spec.seeds.theta_0, P, theta).save(args.save)
-            performance = CompressedModel.load(args.save, backend=backend).evaluate(data.test).performance
-            say(f"{args.save}: {size:,} bytes, test performance {performance:.4f} after decoding")
+    record, theta = train_run(spec, backend, data, args.progress)
+    say(
+        f"{args.data}, {model_name(spec.model)}, D = {record['D']:,}, {how}, seed {args.seed}, {backend.name}"
+    )
+    say(table(record))
+    if args.save and record["status"] != "diverged":
+        model, _, P = parts(spec, backend)
+        assert P is not None
+        size = CompressedModel.from_parts(model, spec.seeds.theta_0, P, theta).save(args.save)
+        performance = CompressedModel.load(args.save, backend=backend).evaluate(data.test).performance
+        say(f"{args.save}: {size:,} bytes, test performance {performance:.4f} after decoding")
     say(f"{record['status']} after {record['seconds']:.1f} s")
     if record["status"] == "interrupted":
         note("interrupted: the table ends with the last whole epoch")
@@ -96,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
 def backend_and_data(args: argparse.Namespace, limit_train: int | None) -> tuple[Backend, Dataset]:
     """The backend is imported while the files are unpacked: with Numba a sixth of the time of a first epoch."""
     with ThreadPoolExecutor(1) as other:
-        importing = other.submit(get_backend, *wanted(args))
+        importing = other.submit(backend_of, args)
         data = load_dataset(args.data, folder=args.folder, limit_train=limit_train)
     backend = importing.result()
     return backend, data.to(backend)

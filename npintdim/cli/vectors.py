@@ -33,7 +33,7 @@ def add(commands: Any) -> None:
     parser = add_command(commands, "vectors", run, PURPOSE, example)
     parser.usage = "npintdim vectors list|export|check [answers.json] [options]"
     parser.add_argument("action", metavar="list|export|check", help="see above")
-    parser.add_argument("answers", nargs="?", help="the file to check")
+    parser.add_argument("answers", nargs="?", type=Path, help="the file to check")
     parser.add_argument("--family", action="append", metavar="F", help="only these (again for another)")
     parser.add_argument("--level", metavar="L", help="only given, or only seeded")
     parser.add_argument("--format", default="json", metavar="F", help="json (default), npy, c-header")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from npintdim.data.registry import File, Source
+from npintdim.machine import need, optional, watched
 
 VARIABLE = "NPINTDIM_DATA"
 
@@ -34,15 +33,12 @@ def download(source: Source, file: File, cache: Path | None = None, looked: str 
     OSError
         when no mirror helps: every address with what happened there.
     """
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            f"{source.name}: {file.name} has to be downloaded, and that needs the pooch package"
-            f"{looked and f' ({looked})'}: pip install 'npintdim[data]', or {remedy(source)}"
-        ) from error
+    who = f"{source.name}: {file.name} has to be downloaded, and that needs the pooch package"
+    pooch = need(
+        "pooch", f"{who}{looked and f' ({looked})'}", f"pip install 'npintdim[data]', or {remedy(source)}"
+    )
     http = pooch.HTTPDownloader(
-        progressbar=file.size > 1_000_000 and find_spec("tqdm") is not None and sys.stderr.isatty(),
+        progressbar=file.size > 1_000_000 and watched() and optional("tqdm") is not None,
         chunk_size=1 << 16,
         timeout=(10, 60),
         headers={"Accept-Encoding": "identity"},  # else some servers have the .gz unpacked on the way

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,14 +13,14 @@ from pathlib import Path
 
 from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
+from npintdim.errors import attempt, brief
 from npintdim.estimation.estimate import DInt, d_int
-from npintdim.files import write_atomically
 from npintdim.inputs import check_kind
 from npintdim.measuring.adaptive import performance, pursue
 from npintdim.measuring.baseline import Baseline, guessing, unread
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe
-from npintdim.measuring.report import COLUMNS, another, as_csv, clear, summary, write_report
+from npintdim.measuring.report import COLUMNS, another, as_csv, clear, keep, summary, write_report
 from npintdim.measuring.search import PAIR
 from npintdim.measuring.tuning import choose_rates
 from npintdim.sweeps.events import Callback, Measured, SearchStep, announce
@@ -100,7 +101,7 @@ def measure(
     records = tuple(found_records)
     if differs:
         clear(folder)
-    write_atomically(folder / "results.csv", as_csv(specs, records).encode())
+    keep(folder / "results.csv", as_csv(specs, records))
     try:
         found = read_off(recipe, records, guess)
     except ValueError as error:
@@ -119,10 +120,12 @@ def measure(
         try:
             compressed, why = keep_network(folder, at, found.name, work, backend), ""
         except Exception as error:  # all runs are done and d_int is read: that is not lost with a file
-            why = f"{type(error).__name__}: {error}"
+            why = brief(error)
     measurement = Measurement(asked, folder, records, found, compressed, rates, guess, why)
-    write_atomically(folder / "summary.json", json.dumps(summary(measurement), indent=1).encode())
-    write_report(measurement)
+    keep(folder / "summary.json", json.dumps(summary(measurement), indent=1))
+    report, told_of_it = attempt(lambda: write_report(measurement))
+    if report is None:
+        warnings.warn(f"report {told_of_it}", stacklevel=2)
     announce(callbacks, Measured(measurement))
     return measurement
 

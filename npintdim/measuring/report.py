@@ -9,12 +9,15 @@ import csv
 import io
 import json
 import math
+import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from npintdim.errors import brief
 from npintdim.files import write_atomically
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe, model_name
@@ -44,7 +47,16 @@ def another(folder: Path, recipe: Recipe) -> str:
 def clear(folder: Path) -> None:
     """Remove what a measurement left, but not its runs."""
     for path in [path for pattern in OUTPUTS for path in folder.glob(pattern)]:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder of that name, say
+            path.unlink(missing_ok=True)
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a file of the results. All runs are done, and what they gave is not lost with a file: a warning tells."""
+    try:
+        write_atomically(path, text.encode())
+    except OSError as error:
+        warnings.warn(f"not written: {brief(error)}", stacklevel=3)
 
 
 def as_csv(specs: Iterable[RunSpec], records: Iterable[Spec]) -> str:
@@ -114,7 +126,10 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
         again(m, command),
     ]
     path = m.folder / "report.md"
-    write_atomically(path, ("\n\n".join(filter(None, parts)) + "\n").encode())
+    text = "\n\n".join(filter(None, parts)) + "\n"
+    write_atomically(
+        path, text.encode(errors="backslashreplace")
+    )  # the command may name bytes that are no UTF-8
     return path
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
 from npintdim.measuring.measure import Measurement, compress_run
-from npintdim.plots.style import GREY, LOOKS, WIDTH, headline, log_x, new_figure, styled
+from npintdim.plots.style import GREY, LOOKS, WIDTH, check_looks, headline, log_x, new_figure, styled
 from npintdim.sweeps.runs import RunSpec
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def compression_figure(points: Sequence[tuple[str, int, float]]) -> Figure:
     groups: dict[str, list[tuple[int, float]]] = {}
     for label, size, performance in points:
         groups.setdefault(label, []).append((size, performance))
-    if not 1 <= len(groups) <= len(LOOKS):
-        raise ValueError(f"{len(groups)} labels: 1 to {len(LOOKS)} are needed in one figure")
+    check_looks("labels", len(groups))
     figure = new_figure(WIDTH, 3.6)
     axes = figure.subplots()
     sizes = [size for _, size, _ in points]

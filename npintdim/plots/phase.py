@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import beta
 
 from npintdim.phase import LAWFUL, farthest, success, success_law
 from npintdim.plots.style import BLACK, ORANGE, WIDTH, headline, new_figure, styled
@@ -39,6 +38,8 @@ def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10) -> Fi
     -----
     P(min L ≤ ε) = I_{ε/L_0}((s − d)/2, d/2) for d < s, and 1 for d ≥ s.
     """
+    from scipy.stats import beta  # slow to import
+
     figure = new_figure(WIDTH, 3.9)
     axes = figure.subplots()
     tolerance = (np.arange(ROWS) + 0.5) / ROWS

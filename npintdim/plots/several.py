@@ -10,7 +10,17 @@ from npintdim.estimation.estimate import DInt
 from npintdim.measuring.measure import Measurement
 from npintdim.measuring.search import half_width
 from npintdim.plots.curve import fitted, score
-from npintdim.plots.style import GREY, LOOKS, WIDTH, headline, log_x, new_figure, styled, unbroken
+from npintdim.plots.style import (
+    GREY,
+    LOOKS,
+    WIDTH,
+    check_looks,
+    headline,
+    log_x,
+    new_figure,
+    styled,
+    unbroken,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,8 +41,7 @@ def several_figure(measurements: Mapping[str, Measurement]) -> Figure:
     ValueError
         for none, or more than six, which nobody could tell apart.
     """
-    if not 1 <= len(measurements) <= len(LOOKS):
-        raise ValueError(f"{len(measurements)} measurements: 1 to {len(LOOKS)} are needed in one figure")
+    check_looks("measurements", len(measurements))
     found = {label: m.d_int for label, m in measurements.items()}
     rows = len(found)
     tall, short = 3.0, 0.15 + 0.22 * rows

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from npintdim.errors import attempt
 from npintdim.estimation.means import isotonic
 from npintdim.files import write_atomically
+from npintdim.machine import need
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:
@@ -35,8 +37,18 @@ STYLE: dict[Any, Any] = {
     "xtick.labelsize": 8.0, "ytick.labelsize": 8.0, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.6, "svg.hashsalt": "npintdim",
 }  # fmt: skip
-PIP = "plots need matplotlib: pip install 'npintdim[plot]', then run it again"
 Drawing = ParamSpec("Drawing")
+
+
+def matplotlib(name: str) -> Any:
+    """Something of matplotlib.
+
+    Raises
+    ------
+    ImportError
+        with the pip line, or with the reason.
+    """
+    return need(name, "plots need matplotlib", "pip install 'npintdim[plot]', then run it again")
 
 
 def styled(draw: Callable[Drawing, Figure]) -> Callable[Drawing, Figure]:
@@ -50,11 +62,7 @@ def styled(draw: Callable[Drawing, Figure]) -> Callable[Drawing, Figure]:
 
     @wraps(draw)
     def drawn(*args: Drawing.args, **kwargs: Drawing.kwargs) -> Figure:
-        try:
-            from matplotlib import rc_context
-        except ImportError as error:
-            raise ImportError(PIP) from error
-        with rc_context(STYLE):
+        with matplotlib("matplotlib:rc_context")(STYLE):
             return draw(*args, **kwargs)
 
     return drawn
@@ -68,11 +76,7 @@ def new_figure(width: float, height: float) -> Figure:
     ImportError
         with the pip line.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(PIP) from error
-    return Figure(figsize=(width, height), layout="constrained")
+    return matplotlib("matplotlib.figure:Figure")(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -84,8 +88,7 @@ def save(figure: Figure, path: Path) -> Path:
     -------
     the path of the PNG, or of the one file
     """
-    from matplotlib import rc_context
-
+    rc_context = matplotlib("matplotlib:rc_context")
     other = path.suffix[1:] in figure.canvas.get_supported_filetypes() and path.suffix not in (".png", ".svg")
     stem = path.with_suffix("") if path.suffix in (".png", ".svg") else path
     paths = [path] if other else [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg")]
@@ -97,6 +100,23 @@ def save(figure: Figure, path: Path) -> Path:
             figure.savefig(content, format=kind, dpi=200, metadata=date)
         write_atomically(target, content.getvalue())
     return paths[0]
+
+
+def check_looks(what: str, count: int) -> None:
+    """Refuse no line, and more lines than can be told apart.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not 1 <= count <= len(LOOKS):
+        raise ValueError(f"{count} {what}: 1 to {len(LOOKS)} are needed in one figure")
+
+
+def picture(draw: Callable[[], Figure], path: Path) -> tuple[Path | None, str]:
+    """Draw and `save` what decorates a result: its path and what to tell of it, see `attempt`."""
+    saved, told = attempt(lambda: save(draw(), path))
+    return saved, f"{told} and .svg" if saved is not None and saved.suffix == ".png" else told
 
 
 def headline(figure: Figure, finding: str, context: str = "") -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import beta
 
 from npintdim.plots.style import BLUE, GREEN, ORANGE, WIDTH, new_figure, styled
 from npintdim.toy import expected_share
@@ -37,6 +36,8 @@ def toy_figure(
     lawful : whether the draws follow the law
     s : conditions of the toy problem
     """
+    from scipy.stats import beta  # slow to import
+
     figure = new_figure(WIDTH, 5.6)
     above, below = figure.subplots(2, 1, sharex=True)
     few = np.array([i for i in d if i < s])

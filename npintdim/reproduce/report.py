@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from npintdim.errors import attempt
 from npintdim.files import write_atomically
+from npintdim.plots import picture
 from npintdim.reproduce.base import Outcome, Reproduction, Setting, markdown
 
 
-def draw(outcome: Outcome, setting: Setting) -> tuple[list[str], str]:
-    """Names of the pictures' files, and why there are none."""
-    try:
-        from npintdim.plots import save
-
-        return [
-            save(figure(), setting.folder / f"{name}.png").name for name, figure in outcome.pictures.items()
-        ], ""
-    except ImportError as error:
-        return [], str(error)
-
-
-def write_report(done: Reproduction, outcome: Outcome, setting: Setting, command: str, wall: float) -> str:
+def write_report(
+    done: Reproduction, outcome: Outcome, setting: Setting, command: str, wall: float
+) -> tuple[str, str]:
     """Write report.md and its pictures.
 
     Returns
     -------
-    what happened to the pictures, for people
+    what to tell of the report and of the pictures: where they lie, or "none: reason"
     """
-    setting.folder.mkdir(parents=True, exist_ok=True)
-    names, why = draw(outcome, setting)
+    drawn = [picture(figure, setting.folder / f"{name}.png") for name, figure in outcome.pictures.items()]
+    names = [path.name for path, _ in drawn if path is not None]
     left_out = done.left_out()
     parts = [
         f"# {done.title}",
@@ -41,5 +35,12 @@ def write_report(done: Reproduction, outcome: Outcome, setting: Setting, command
         "## Every number",
         "\n".join(f"- `{line}`" for line in done.describe()),
     ]
-    write_atomically(setting.folder / "report.md", ("\n\n".join(filter(None, parts)) + "\n").encode())
-    return ", ".join(str(setting.folder / name) for name in names) or f"none: {why}"
+    report, text = setting.folder / "report.md", "\n\n".join(filter(None, parts)) + "\n"
+
+    def write() -> Path:
+        setting.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(report, text.encode(errors="backslashreplace"))
+        return report
+
+    told = [str(path) if path is not None else why for path, why in drawn]
+    return attempt(write)[1], ", ".join(dict.fromkeys(told))

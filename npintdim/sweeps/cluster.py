@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import platform
 import re
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npintdim._version import __version__
+from npintdim.machine import need
 from npintdim.sweeps import executors
 from npintdim.sweeps.executors import Results, stream
 from npintdim.sweeps.runs import RunSpec
@@ -155,14 +155,10 @@ class Dask:
         OSError
             if no scheduler answers, or it has no worker.
         """
+        who = f"cluster={self.address} needs the distributed package"
+        client_to = need("distributed:Client", who, "pip install 'npintdim[dask]'")
         try:
-            distributed: Any = importlib.import_module("distributed")
-        except ImportError as error:
-            raise ImportError(
-                f"cluster={self.address} needs the distributed package: pip install 'npintdim[dask]'"
-            ) from error
-        try:
-            client = distributed.Client(self.address, timeout=ANSWER, set_as_default=False)
+            client = client_to(self.address, timeout=ANSWER, set_as_default=False)
         except OSError as error:
             raise OSError(
                 f"no Dask scheduler answers at {self.address}: start one with `dask scheduler`, and its workers "

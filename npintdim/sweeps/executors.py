@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
-from npintdim.machine import cores
+from npintdim.machine import cores, need, optional, standard_files, streams
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import Result, Work
 
@@ -95,6 +94,7 @@ class Processes:
         RuntimeError
             if a process dies.
         """
+        standard_files()
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = {name: os.environ.get(name, str(work.threads)) for name in names}
@@ -104,7 +104,10 @@ class Processes:
         latest: deque[Any] = deque(maxlen=self.width)
 
         def submit(*call: Any) -> Any:
-            with deaf_to_interrupts():  # the workers inherit it: Ctrl-C is for the parent, which stops them
+            with (
+                streams(),
+                deaf_to_interrupts(),
+            ):  # the workers inherit it: Ctrl-C is for the parent, which stops them
                 latest.append(workers.submit(*call))
             return latest[-1]
 
@@ -214,7 +217,7 @@ def active_backend() -> tuple[Any, int | None]:
 
 def default_jobs(backend: str) -> int:
     """One process a core, but one alone on a GPU and without joblib."""
-    return 1 if backend == "cupy" or find_spec("joblib") is None else cores()
+    return 1 if backend == "cupy" or optional("joblib") is None else cores()
 
 
 def need_joblib(jobs: int) -> Any:
@@ -225,10 +228,4 @@ def need_joblib(jobs: int) -> Any:
     ImportError
         with the pip line.
     """
-    try:
-        import joblib
-    except ImportError as error:
-        raise ImportError(
-            f"jobs={jobs} needs the joblib package: pip install 'npintdim[sweep]', or jobs=1"
-        ) from error
-    return joblib
+    return need("joblib", f"jobs={jobs} needs the joblib package", "pip install 'npintdim[sweep]', or jobs=1")

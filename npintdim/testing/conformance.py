@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from npintdim.inputs import unknown
+from npintdim.machine import need
 from npintdim.testing.cases import Case, cases
 
 
@@ -31,10 +32,7 @@ def conformance(
     ImportError
         if pytest is missing; `for case in cases(...)` needs none.
     """
-    try:
-        import pytest
-    except ImportError as error:
-        raise ImportError("conformance needs the pytest package: pip install pytest") from error
+    pytest = need("pytest", "conformance needs the pytest package", "pip install pytest")
     reasons = dict(expected_failures or {})
     found = cases(family, level, task, dtype)
     known = sorted({name for case in found for name in (*case.flags, case.id)})
