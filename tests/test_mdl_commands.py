@@ -8,7 +8,7 @@ from helpers import command
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.mdl import binomial_bound
+from npintdim.mdl import BOUNDS, binomial_bound
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,9 @@ def test_quantise_then_certify(cli, trained, tmp_path, options, K):
     assert "network " in out[1] and f"theta_d {1 + 8 * len(loaded.code)} + tried 3" in out[1]
     errors, n = map(int, re.search(r"(\d+) of (\d+) examples", out[2].replace(",", "")).groups())
     assert out[3] == f"bound       error ≤ {binomial_bound(errors, n, total, 0.1):.4f}  binomial"
-    assert [line.split()[-1] for line in out[3:7]] == ["binomial", "Chernoff", "Seeger-Maurer", "Catoni"]
-    assert re.fullmatch(r"test        error 0\.\d{4}, \d+ of 500 examples; .*", out[-1])
+    assert [line.split()[-1] for line in out[3:8]] == [*BOUNDS]
+    assert [*BOUNDS] == ["binomial", "Chernoff", "Seeger-Maurer", "Catoni", "Lotfi"]
+    assert re.fullmatch(r"test        error 0\.\d{4}, \d+ of 500 examples; the bounds do not use it", out[-1])
 
 
 def test_the_name_says_the_levels(cli, trained):
@@ -100,6 +101,24 @@ def test_a_measurement_is_certified_at_its_crossing(cli, trained):
     d = nid.CompressedModel.load(trained / "m" / "d_int90.npid").P.d
     assert f"d = {d}, binary32" in out[0]
     assert "seeds 2 " in out[1]
+    assert out[-1].endswith("; the bounds do not use it; the run was chosen by it")
+    kept = cli("certify", trained / "m" / "d_int90.npid")[1]
+    assert kept[1:] == out[1:]
+
+
+def test_a_test_part_of_training_examples_is_no_test(cli, trained):
+    """Where labels are shuffled the test part is the training part: its error says nothing of unseen data."""
+    shuffled = ["--data", "digits+shuffled-labels=0.5"]
+    out = cli("certify", trained / "net.npid", *shuffled)[1]
+    assert out[-1] == (
+        "test        none: the 1,297 test examples of digits+shuffled-labels=0.5 are training examples"
+    )
+    for argv in (("evaluate",), ("quantise", "--levels", "9")):
+        command, *options = argv
+        assert cli(command, trained / "net.npid", *options, *shuffled)[1][-1].startswith(
+            "training performance"
+        )
+        assert cli(command, trained / "net.npid", *options)[1][-1].startswith("test performance")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, check_writable, say
+from npintdim.cli.compressed import measured_on
 from npintdim.compress import CompressedModel
 from npintdim.measuring.measure import compress_run
 from npintdim.sweeps.runs import RunSpec
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     performance = CompressedModel.load(path, backend=backend).evaluate(data.test).performance
     D = compressed.P.D
     say(f"{path}: {size:,} bytes instead of {4 * D:,} (D = {D:,}, {spec.label})")
-    say(f"test performance {performance:.4f} on {spec.data}, after decoding")
+    say(f"{measured_on(data, backend)} performance {performance:.4f} on {spec.data}, after decoding")
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from npintdim.backend import Backend
 from npintdim.compress import CompressedModel
 from npintdim.landscape import Dataset
+from npintdim.mdl.certificate import shared
 from npintdim.sweeps.work import load
 
 
@@ -48,3 +49,8 @@ def data_for(
             "which --data was it trained on?"
         )
     return data
+
+
+def measured_on(data: Dataset, backend: Backend) -> str:
+    """What a performance on the test part is worth: where labels were shuffled, that part is the training part."""
+    return "training" if shared(data, backend) == len(data.test) else "test"
