@@ -29,7 +29,7 @@ from npintdim.mdl import (
     smallest,
 )
 from npintdim.mdl.bounds import kl, kl_inverse, log_tail
-from npintdim.mdl.description import integer_bits
+from npintdim.mdl.description import CATALOGUE, FASTFOOD, SEED_BITS, integer_bits
 from npintdim.mdl.finetune import Cooling
 from npintdim.mdl.levels import size
 from npintdim.sweeps.runs import RunSpec
@@ -214,6 +214,40 @@ def test_every_part_of_a_description_is_paid():
     assert (paid["seeds"], paid["tried"]) == (1 + 128, 8)
     with pytest.raises(ValueError, match="tried is 0: tried ≥ 1"):
         describe(plain, 0)
+
+
+LANGUAGE = {  # for ever: with another order, or one more, a certificate of yesterday has another length
+    "000": (nid.mlp, ([784, 200, 200, 10],), {}),
+    "001": (nid.mlp, ([64, 100, 100, 10],), {}),
+    "010": (nid.lenet, ((1, 28, 28),), {}),
+    "011": (nid.lenet, ((1, 28, 28),), {"conv_relu": False}),
+    "100": (nid.mlp, ([3072, 200, 200, 10],), {}),
+    "101": (nid.lenet, ((3, 32, 32),), {}),
+    "110": (nid.lenet, ((3, 32, 32),), {"conv_relu": False}),
+}  # 111 and its JSON text: another network
+
+
+def test_the_language_is_pinned():
+    """Every network of the catalogue by its three bits, and a whole description by its golden length."""
+    assert len(CATALOGUE) == len(LANGUAGE) == 7
+    for bits, (make, sizes, options) in LANGUAGE.items():
+        model = make(*sizes, backend=NUMPY, **options)
+        assert CATALOGUE[int(bits, 2)] == model.spec()
+        P = nid.make_projection("fastfood", model.D, 1600, (1 << 32) + 1600, NUMPY)
+        compressed = nid.CompressedModel.from_parts(model, 1600, P, np.ones(1600))
+        assert describe(compressed, 100) == {
+            "network": 3, "P": 1, "d": 17, "seeds": 2, "theta_d": 51201, "tried": 7,
+        }  # fmt: skip
+    text = '{"classes":10,"conv_relu":true,"architecture":"lenet","in_shape":[1,16,16]}'
+    other = nid.lenet((1, 16, 16), backend=NUMPY)
+    P = nid.make_projection("sparse", other.D, 1, 5, NUMPY, density=0.5)
+    golden = describe(nid.CompressedModel.from_parts(other, 5, P, np.ones(1)))
+    assert golden == {
+        "network": 3 + 11 + 8 * len(text), "P": 1 + 9 + 8 * len('{"density":0.5,"kind":"sparse"}'),
+        "d": 1, "seeds": 129, "theta_d": 33, "tried": 0,
+    }  # fmt: skip
+    assert sum(golden.values()) == 1035
+    assert (SEED_BITS, FASTFOOD) == (64, {"kind": "fastfood", "blocks": "stacked", "signs": True})
 
 
 @pytest.mark.parametrize("seed", [0, 1, 6, 1000])

@@ -87,6 +87,51 @@ def test_the_file_that_is_read_is_not_replaced(cli, trained):
     assert (trained / "net.npid").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("compress", "{m}", "--out"),
+        ("compress", "{m}", "--d", "20", "--out"),
+        ("compress", "{record}", "--out"),
+        ("quantise", "{net}", "--levels", "3", "--out"),
+        ("quantise", "{m}/d_int90.npid", "--levels", "3", "--out"),
+        ("plot", "{m}", "--out"),
+        ("train", "--d", "5", "--epochs", "1", "--save"),
+        ("vectors", "export", "--family", "wht", "--out"),
+    ],
+)
+def test_a_measurements_own_files_are_not_overwritten(cli, trained, argv, monkeypatch):
+    folder = trained / "m"
+    record = next((folder / "runs").glob("*.json"))
+    kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    argv = [a.format(m=folder, net=trained / "net.npid", record=record) for a in argv]
+    names = [
+        "results.csv",
+        "summary.json",
+        "report.md",
+        "d_int90.npid",
+        f"runs/{record.name}",
+        "runs/new.json",
+    ]
+    for name in names:
+        code, out, err = cli(*argv, folder / name)
+        assert (code, out) == (2, [])
+        assert "a measurement keeps that file, give another name" in err or "the file that is read" in err
+    monkeypatch.chdir(folder)
+    assert cli(*argv, "results.csv")[0] == 2
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
+
+
+def test_folders_of_results_are_not_put_into_a_measurement(cli, trained):
+    for argv in (
+        ("reproduce", "toy", "--out", trained / "m"),
+        ("vectors", "export", "--format", "npy", "--family", "wht", "--out", trained / "m" / "runs"),
+    ):
+        code, out, err = cli(*argv)
+        assert (code, out) == (2, [])
+        assert "a measurement keeps that file" in err
+
+
 def test_binary32_is_vacuous_and_it_is_said(cli, trained):
     code, out, _ = cli("certify", trained / "net.npid")
     assert code == 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, say
+from npintdim.cli.common import add_command, backend_of, kept_network, say
 from npintdim.cli.compress import choose
 from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.inputs import check_integer
@@ -43,7 +42,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Bits, training error, bounds, test error."""
     check(0, 1, math.log2(check_integer("tried", args.tried, 1)), args.delta)
-    chosen = args.source.is_dir() or of_measurement(args.source)
+    chosen = args.source.is_dir() or kept_network(args.source)
     if args.source.is_dir():
         folder, spec = choose(args.source, None, None)
         args.data, args.dtype = spec.data, spec.dtype
@@ -83,13 +82,3 @@ def run(args: argparse.Namespace) -> int:
         + "".join(doubts)
     )
     return 0
-
-
-def of_measurement(file: Path) -> bool:
-    """Whether a measurement kept the file: then its network is the first whose test accuracy was above the line."""
-    try:
-        return bool(
-            json.loads((file.parent / "summary.json").read_bytes())["compressed"]["file"] == file.name
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
