@@ -19,7 +19,7 @@ CORE = {
     "coding/codebook": ["test_coding", "test_mdl"],
     "coding/payload": ["test_coding", "test_compress_refusals"],
     "coding/table": ["test_coding"],
-    "compress": ["test_compress", "test_compress_refusals"],
+    "compress": ["test_compress", "test_compress_refusals", "test_mdl"],
     "fileformat": ["test_compress_refusals", "test_compress"],
     "losses": ["test_gradients", "test_model"],
     "mdl/bounds": ["test_mdl"],
