@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: measure test lint clean
+.PHONY: measure test lint mutants clean
 
 measure: .venv/ready
 	$(PY) -m npintdim measure
@@ -14,6 +14,10 @@ lint: .venv/ready
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy --strict
+
+# small changes to the core files that no test notices; some minutes
+mutants: .venv/ready
+	$(PY) tests/mutants.py
 
 .venv/ready: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from npintdim.landscape import Batch, Evaluation
 from npintdim.machine import free_memory
 from npintdim.model import Model
 from npintdim.objective import SubspaceObjective
-from npintdim.projections import KINDS, Projection
-from npintdim.rebuild import check_named, draw, network_of, on
+from npintdim.projections import Projection
+from npintdim.rebuild import check_parts, decoded, draw, network_of, on
 from npintdim.rng import SCHEME
 from npintdim.typing import Array, Ints, Spec
 
@@ -38,8 +38,13 @@ class CompressedModel:
     network : holds no parameters
     P : D×d
     theta_0_seed : θ_0 = network.init_theta(theta_0_seed)
-    theta_d : (d,) float32, read-only
+    theta_d : (d,) float32; a read-only copy is kept
     code : of theta_d, where it is quantised: what the file holds in its place (`coded` makes it)
+
+    Raises
+    ------
+    TypeError, ValueError
+        if the parts do not agree, theta_d is not finite, or a file could not say which network or projection it is.
 
     Notes
     -----
@@ -70,23 +75,12 @@ class CompressedModel:
             if the parts do not fit together, theta_d or theta is not finite in float32, or a file could
             not say which network or projection it is.
         """
-        seed = check_integer("theta_0_seed", theta_0_seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
-        if model.D != P.D:
-            raise ValueError(f"P is D×d = {P.D}×{P.d}, but the model has D = {model.D}")
-        if KINDS.get(P.kind) is not type(P):
-            raise TypeError(f"P is a {type(P).__name__}: a file can name only {', '.join(KINDS)}")
-        check_named(model)
         values = P.backend.host(theta_d)
-        if values.shape != (P.d,):
-            raise ValueError(
-                f"theta_d has shape {values.shape}, but P is D×d = {P.D}×{P.d}: theta_d must have shape ({P.d},)"
-            )
         if values.dtype.kind not in "fiu":
             raise TypeError(f"theta_d has dtype {values.dtype}: real numbers are needed")
         with np.errstate(over="ignore"):
             rounded = values.astype(np.float32)
-        rounded.flags.writeable = False
-        compressed = cls(model, P, seed, rounded)
+        compressed = cls(model, P, theta_0_seed, rounded)
         compressed._theta  # noqa: B018  what goes beyond float32 is found now, not when it is saved
         return compressed
 
@@ -107,23 +101,24 @@ class CompressedModel:
             raise ValueError(
                 f"symbols have shape {symbols.shape}, but d = {self.P.d}: ({self.P.d},) is needed"
             )
-        compressed = self._decoded(self.network, self.P, self.theta_0_seed, pack(codebook, symbols))
+        code = pack(codebook, symbols)
+        compressed = replace(self, theta_d=codebook.levels[symbols], code=code)
         compressed._theta  # noqa: B018  as in from_parts
         return compressed
 
-    @classmethod
-    def _decoded(cls, network: Model, P: Projection, theta_0_seed: int, code: bytes) -> CompressedModel:
-        try:
-            codebook, symbols = unpack(code, P.d)
-        except ValueError as error:
-            raise fileformat.CodeError(f"its code of theta_d is wrong: {error}") from error
-        theta_d = codebook.levels[symbols]
-        theta_d.flags.writeable = False
-        return cls(network, P, theta_0_seed, theta_d, code)
-
     def __post_init__(self) -> None:
-        if not np.isfinite(self.theta_d).all():
-            raise fileformat.ThetaError("theta_d holds NaN, infinity or a number beyond float32")
+        seed = check_integer("theta_0_seed", self.theta_0_seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
+        theta_d = np.asarray(self.theta_d)
+        check_parts(self.network, self.P, theta_d, self.code)
+        object.__setattr__(self, "theta_0_seed", seed)
+        object.__setattr__(
+            self, "theta_d", np.frombuffer(theta_d.tobytes(), np.float32)
+        )  # for ever read-only
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(
+            getattr(self, field.name) for field in fields(self)
+        )  # looks at the parts again
 
     @cached_property
     def _theta(self) -> NDArray[np.float32]:
@@ -226,20 +221,27 @@ class CompressedModel:
         """
         try:
             data = fileformat.read(Path(path), free_memory())
-            header, fingerprint, theta_sha256, theta_d = fileformat.unpack(data)
-            network, seed = network_of(header["model"], model, backend), int(header["theta_0_seed"])
-            if isinstance(theta_d, bytes):
-                compressed = cls._decoded(network, draw(header["P"], network, None), seed, theta_d)
-            else:
-                compressed = cls(network, draw(header["P"], network, len(theta_d)), seed, theta_d)
-            if compressed.fingerprint != fingerprint:
-                raise fileformat.FingerprintError(
-                    f"P has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"
-                )
-            if compressed.theta_sha256 != theta_sha256:
-                raise fileformat.ThetaError(
-                    f"theta has the sha256 {compressed.theta_sha256} here, but {theta_sha256} in the file"
-                )
+            return cls._read(data, model, backend)
         except fileformat.FormatError as error:
             raise type(error)(f"{os.fspath(path)}: {error}") from error
+
+    def reread(self, backend: Backend | None = None) -> CompressedModel:
+        """What `load` would make of the file, and its errors: the network built, P drawn, θ_d decoded anew."""
+        return self._read(self.to_bytes(), None, self.network.backend if backend is None else backend)
+
+    @classmethod
+    def _read(cls, data: bytes, model: Model | None, backend: Backend | None) -> CompressedModel:
+        header, fingerprint, theta_sha256, values = fileformat.unpack(data)
+        network = network_of(header["model"], model, backend)
+        P = draw(header["P"], network, values)
+        theta_d, code = (decoded(values, P.d), values) if isinstance(values, bytes) else (values, None)
+        compressed = cls(network, P, int(header["theta_0_seed"]), theta_d, code)
+        if compressed.fingerprint != fingerprint:
+            raise fileformat.FingerprintError(
+                f"P has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"
+            )
+        if compressed.theta_sha256 != theta_sha256:
+            raise fileformat.ThetaError(
+                f"theta has the sha256 {compressed.theta_sha256} here, but {theta_sha256} in the file"
+            )
         return compressed

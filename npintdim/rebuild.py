@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+from numpy.typing import NDArray
+
 from npintdim import fileformat
 from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend, get_backend
+from npintdim.coding import unpack
 from npintdim.files import canonical
 from npintdim.inputs import check_integer
 from npintdim.machine import free_memory
 from npintdim.model import Model
-from npintdim.projections import Projection, projection_from_spec
+from npintdim.projections import KINDS, Projection, projection_from_spec
 from npintdim.typing import Spec
 
 LARGEST_D = 1 << 40
@@ -22,8 +26,39 @@ def on(model: Model, backend: Backend) -> Model:
     return Model(model.layers, model.in_shape, backend, model.spec(), model.fuse)
 
 
-def check_named(model: Model) -> None:
-    """Refuse a network whose spec is not JSON, or is that of another network."""
+def check_parts(network: Model, P: Projection, theta_d: NDArray[np.float32], code: bytes | None) -> None:
+    """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if network.D != P.D:
+        raise ValueError(f"P is D×d = {P.D}×{P.d}, but the model has D = {network.D}")
+    if KINDS.get(P.kind) is not type(P):
+        raise TypeError(f"P is a {type(P).__name__}: a file can name only {', '.join(KINDS)}")
+    check_named(network)
+    if theta_d.shape != (P.d,):
+        raise ValueError(
+            f"theta_d has shape {theta_d.shape}, but P is D×d = {P.D}×{P.d}: theta_d must have shape ({P.d},)"
+        )
+    if theta_d.dtype != np.float32:
+        raise TypeError(f"theta_d has dtype {theta_d.dtype}: float32 is needed, `from_parts` rounds to it")
+    if not np.isfinite(theta_d).all():
+        raise fileformat.ThetaError("theta_d holds NaN, infinity or a number beyond float32")
+    if not isinstance(code, bytes | None):
+        raise fileformat.CodeError(f"code is a {type(code).__name__}: bytes are needed")
+    if code is not None and decoded(code, P.d).tobytes() != theta_d.tobytes():
+        raise fileformat.CodeError("code is that of another theta_d: `coded` makes both")
+
+
+def check_named(model: Model) -> bool:
+    """Refuse a network whose spec is not JSON, or is that of another network.
+
+    Returns
+    -------
+    whether this package can build it from its spec; a layer of one's own it does not know
+    """
     try:
         spec = json.loads(canonical(model.spec()))
     except (TypeError, ValueError) as error:
@@ -31,12 +66,13 @@ def check_named(model: Model) -> None:
     try:
         again = model_from_spec(spec, model.backend)
     except (TypeError, ValueError, KeyError):
-        return  # a layer of one's own: `load` will ask for the model
+        return False  # `load` will ask for the model
     if (again.layers, again.in_shape) != (model.layers, model.in_shape):
         raise ValueError(
             "model.spec() describes another network than the model: a layer of your own must not bear "
             "the name of one of this package, and a recipe must build these layers"
         )
+    return True
 
 
 def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Model:
@@ -59,8 +95,23 @@ def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Mode
     return model
 
 
-def draw(spec: Spec, model: Model, n: int | None) -> Projection:
-    """The P that the header describes, if it fits the network, n numbers theta_d (None: coded), and the memory."""
+def decoded(code: bytes, d: int) -> NDArray[np.float32]:
+    """θ_d of a code, (d,).
+
+    Raises
+    ------
+    CodeError
+        unless it is what `npintdim.coding.pack` writes.
+    """
+    try:
+        codebook, symbols = unpack(code, d)
+    except ValueError as error:
+        raise fileformat.CodeError(f"its code of theta_d is wrong: {error}") from error
+    return codebook.levels[symbols]
+
+
+def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> Projection:
+    """The P that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
     options = dict(spec)
     try:
         D, d = (check_integer(name, spec.get(name), 1, LARGEST_D) for name in ("D", "d"))
@@ -71,8 +122,10 @@ def draw(spec: Spec, model: Model, n: int | None) -> Projection:
         raise fileformat.HeaderError(f"its header's P is wrong: {error}") from error
     if D != model.D:
         raise fileformat.DimensionError(f"P is D×d = {D}×{d}, but the model has D = {model.D}")
-    if n not in (d, None):
-        raise fileformat.LengthError(f"theta_d has {n} numbers, but P is D×d = {D}×{d}: {d} are needed")
+    if not isinstance(theta_d, bytes) and len(theta_d) != d:
+        raise fileformat.LengthError(
+            f"theta_d has {len(theta_d)} numbers, but P is D×d = {D}×{d}: {d} are needed"
+        )
     least, free = 20 * D + 13 * density * D * d, free_memory()  # theta_0, P theta_d, theta; non-zeros
     if least > free:
         raise fileformat.TooLargeError(

@@ -7,7 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from helpers import BACKENDS, frozen, needs_numba
 
 import npintdim as nid
 from npintdim.coding import Codebook
-from npintdim.fileformat import ThetaError
+from npintdim.fileformat import CodeError, ThetaError
 from npintdim.layers import Layer
 from npintdim.rng import Purpose, Stream
 
@@ -497,6 +497,67 @@ def test_parts_that_make_no_file_are_refused(changes, error, message):
     nid.CompressedModel.from_parts(**parts())
     with pytest.raises(error, match=message):
         nid.CompressedModel.from_parts(**parts(**changes))
+
+
+CODED = golden("mlp-coded-free")
+
+
+def coded_parts(**changes):
+    """The parts of a coded network, with something changed."""
+    names = ("network", "P", "theta_0_seed", "theta_d", "code")
+    return nid.CompressedModel(**{name: getattr(CODED, name) for name in names} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"code": golden("lenet-coded-uniform").code}, CodeError, "code of theta_d is wrong: its symbols"),
+        ({"theta_d": np.zeros(20, np.float32)}, CodeError, "code is that of another theta_d"),
+        ({"theta_d": CODED.theta_d[::-1]}, CodeError, "code is that of another theta_d"),
+        ({"code": CODED.code + b"\0"}, CodeError, "code of theta_d is wrong"),
+        ({"code": b""}, CodeError, "code of theta_d is wrong: it is empty"),
+        ({"code": "text"}, CodeError, "code is a str: bytes are needed"),
+        ({"code": bytearray(CODED.code)}, CodeError, "code is a bytearray: bytes are needed"),
+        ({"theta_d": CODED.theta_d.astype(np.float64)}, TypeError, "theta_d has dtype float64: float32"),
+        ({"theta_d": CODED.theta_d[:19], "code": None}, ValueError, r"theta_d has shape \(19,\)"),
+        ({"network": nid.mlp([7, 3], NUMPY)}, ValueError, "but the model has D = 24"),
+        ({"P": replace(CODED.P, d=19)}, ValueError, r"theta_d has shape \(20,\), but P is D×d = 53×19"),
+        ({"P": replace(CODED.P, D=60)}, ValueError, "P is D×d = 60×20, but the model has D = 53"),
+        ({"theta_0_seed": 2**64}, ValueError, "theta_0_seed < 2"),
+        ({"theta_0_seed": "0"}, TypeError, "theta_0_seed is '0': an integer"),
+    ],
+)
+def test_no_network_exists_whose_parts_disagree(changes, error, message):
+    """Its bits would be counted by one part, and its mistakes by another."""
+    assert coded_parts().to_bytes() == CODED.to_bytes()
+    for make in (lambda: coded_parts(**changes), lambda: replace(CODED, **changes)):
+        with pytest.raises(error, match=message):
+            make()
+    twin = copy.copy(CODED)
+    for name, value in changes.items():
+        object.__setattr__(twin, name, value)
+    data = pickle.dumps(twin)
+    with pytest.raises(error, match=message):
+        pickle.loads(data)
+
+
+def test_the_numbers_of_a_network_stay_as_they_are():
+    mine = np.array([0.1, 0.2, 0.3], np.float32)
+    compressed = replace(small(), theta_d=mine)
+    mine[:] = 9
+    for theta_d in (compressed.theta_d, pickle.loads(pickle.dumps(compressed)).theta_d):
+        assert theta_d.tolist() == np.array([0.1, 0.2, 0.3], np.float32).tolist()
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            theta_d.flags.writeable = True
+
+
+def test_a_network_read_again_is_the_same():
+    for compressed in (small(), CODED):
+        again = compressed.reread()
+        assert again.network is not compressed.network
+        assert again.to_bytes() == compressed.to_bytes()
+        assert again.network.backend == compressed.network.backend
+    assert small().reread(nid.get_backend("numpy", np.float64)).network.backend.dtype == np.float64
 
 
 def test_a_header_that_no_reader_would_take_is_not_written():

@@ -213,6 +213,16 @@ def test_every_reason_has_its_error_and_message(reason, tmp_path):
     assert isinstance(caught.value, ValueError)
 
 
+def test_the_header_lies_in_the_file(tmp_path):
+    """From the first length that does not, to the last that a wrong sign would let pass."""
+    inside = len(forge()) - 118
+    for h in (inside + 1, inside + 118, inside + 119, inside + 236, inside + 237):
+        with pytest.raises(HeaderError, match=f"header claims {h} bytes: at most"):
+            load(forge(h=h), tmp_path)
+    with pytest.raises(HeaderError, match="not JSON"):
+        load(forge(h=inside), tmp_path)
+
+
 def test_every_error_has_a_reason_here():
     reasons = {error for _, error, _ in REASONS.values()}
     elsewhere = {AlteredError, SpecError, TooLargeError}

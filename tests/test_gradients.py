@@ -296,6 +296,11 @@ def test_l2_is_on_kernels_of_the_full_theta(backend):
     assert penalised.evaluate(theta, batch) == model.evaluate(theta, batch)
     out = np.full(model.D, np.nan)
     np.testing.assert_array_equal(penalised.loss_and_grad(theta, batch, out)[1], found_gradient)
+    nothing, no_gradient = L2(model, model.layout, 0.0).loss_and_grad(
+        theta, batch
+    )  # a weight of 0 is a weight
+    assert float(nothing) == float(loss)
+    np.testing.assert_array_equal(no_gradient, gradient)
 
 
 def test_subspace(draw):

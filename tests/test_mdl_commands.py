@@ -8,7 +8,7 @@ from helpers import command
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.mdl import binomial_bound
+from npintdim.mdl import BOUNDS, binomial_bound
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,9 @@ def test_quantise_then_certify(cli, trained, tmp_path, options, K):
     assert "network " in out[1] and f"theta_d {1 + 8 * len(loaded.code)} + tried 3" in out[1]
     errors, n = map(int, re.search(r"(\d+) of (\d+) examples", out[2].replace(",", "")).groups())
     assert out[3] == f"bound       error ≤ {binomial_bound(errors, n, total, 0.1):.4f}  binomial"
-    assert [line.split()[-1] for line in out[3:7]] == ["binomial", "Chernoff", "Seeger-Maurer", "Catoni"]
-    assert re.fullmatch(r"test        error 0\.\d{4}, \d+ of 500 examples; .*", out[-1])
+    assert [line.split()[-1] for line in out[3:8]] == [*BOUNDS]
+    assert [*BOUNDS] == ["binomial", "Chernoff", "Seeger-Maurer", "Catoni", "Lotfi"]
+    assert re.fullmatch(r"test        error 0\.\d{4}, \d+ of 500 examples; the bounds do not use it", out[-1])
 
 
 def test_the_name_says_the_levels(cli, trained):
@@ -86,6 +87,51 @@ def test_the_file_that_is_read_is_not_replaced(cli, trained):
     assert (trained / "net.npid").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("compress", "{m}", "--out"),
+        ("compress", "{m}", "--d", "20", "--out"),
+        ("compress", "{record}", "--out"),
+        ("quantise", "{net}", "--levels", "3", "--out"),
+        ("quantise", "{m}/d_int90.npid", "--levels", "3", "--out"),
+        ("plot", "{m}", "--out"),
+        ("train", "--d", "5", "--epochs", "1", "--save"),
+        ("vectors", "export", "--family", "wht", "--out"),
+    ],
+)
+def test_a_measurements_own_files_are_not_overwritten(cli, trained, argv, monkeypatch):
+    folder = trained / "m"
+    record = next((folder / "runs").glob("*.json"))
+    kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    argv = [a.format(m=folder, net=trained / "net.npid", record=record) for a in argv]
+    names = [
+        "results.csv",
+        "summary.json",
+        "report.md",
+        "d_int90.npid",
+        f"runs/{record.name}",
+        "runs/new.json",
+    ]
+    for name in names:
+        code, out, err = cli(*argv, folder / name)
+        assert (code, out) == (2, [])
+        assert "a measurement keeps that file, give another name" in err or "the file that is read" in err
+    monkeypatch.chdir(folder)
+    assert cli(*argv, "results.csv")[0] == 2
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
+
+
+def test_folders_of_results_are_not_put_into_a_measurement(cli, trained):
+    for argv in (
+        ("reproduce", "toy", "--out", trained / "m"),
+        ("vectors", "export", "--format", "npy", "--family", "wht", "--out", trained / "m" / "runs"),
+    ):
+        code, out, err = cli(*argv)
+        assert (code, out) == (2, [])
+        assert "a measurement keeps that file" in err
+
+
 def test_binary32_is_vacuous_and_it_is_said(cli, trained):
     code, out, _ = cli("certify", trained / "net.npid")
     assert code == 0
@@ -100,6 +146,24 @@ def test_a_measurement_is_certified_at_its_crossing(cli, trained):
     d = nid.CompressedModel.load(trained / "m" / "d_int90.npid").P.d
     assert f"d = {d}, binary32" in out[0]
     assert "seeds 2 " in out[1]
+    assert out[-1].endswith("; the bounds do not use it; the run was chosen by it")
+    kept = cli("certify", trained / "m" / "d_int90.npid")[1]
+    assert kept[1:] == out[1:]
+
+
+def test_a_test_part_of_training_examples_is_no_test(cli, trained):
+    """Where labels are shuffled the test part is the training part: its error says nothing of unseen data."""
+    shuffled = ["--data", "digits+shuffled-labels=0.5"]
+    out = cli("certify", trained / "net.npid", *shuffled)[1]
+    assert out[-1] == (
+        "test        none: the 1,297 test examples of digits+shuffled-labels=0.5 are training examples"
+    )
+    for argv in (("evaluate",), ("quantise", "--levels", "9")):
+        command, *options = argv
+        assert cli(command, trained / "net.npid", *options, *shuffled)[1][-1].startswith(
+            "training performance"
+        )
+        assert cli(command, trained / "net.npid", *options)[1][-1].startswith("test performance")
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,65 @@ def test_a_mistake_is_told_with_everything_that_helps(tmp_path):
         assert text in out
 
 
+IN_CLASSES = """
+import unittest
+import pytest
+from helpers_of_mine import H
+from npintdim.testing import conformance
+
+FAILS = {"wht-given-transform-4": "it does"}
+
+def check(case, scale=1):
+    case.check(lambda x, p: H(x) * (2 if case.id == "wht-given-transform-4" else scale))
+
+class TestPlain:
+    @conformance("wht", "given", expected_failures=FAILS)
+    def test_wht(self, case):
+        assert type(self) is TestPlain
+        check(case)
+
+    @pytest.mark.skip
+    @conformance("wht", "given")
+    def test_later(self, case):
+        raise AssertionError
+
+class TestUnit(unittest.TestCase):
+    def setUp(self):
+        self.scale = SCALE
+
+    @conformance("wht", "given", expected_failures=FAILS)
+    def test_wht(self, case):
+        check(case, self.scale)
+"""
+MINE = """
+import numpy as np
+
+def H(x):
+    x = np.asarray(x)
+    n = x.shape[-1]
+    if n & (n - 1) or not n:
+        raise ValueError("n = 2^k is needed")
+    return x @ np.array([[(-1.0) ** (i & k).bit_count() for k in range(n)] for i in range(n)])
+"""
+
+
+def test_methods_of_classes(tmp_path):
+    """Also of unittest.TestCase, where it was: missing 1 required positional argument 'case'."""
+    (tmp_path / "helpers_of_mine.py").write_text(MINE, encoding="utf-8")
+    n = len(cases("wht", "given"))
+    failing = 1
+    code, out = pytest_on(tmp_path, IN_CLASSES.replace("SCALE", "1"))
+    assert f"{2 * (n - failing)} passed, {n} skipped, {2 * failing} xfailed" in out
+    assert code == 0
+    alone = [sys.executable, "-m", "unittest", "-v", "test_stranger.TestUnit"]
+    run = subprocess.run(alone, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120)
+    assert (run.returncode, f"Ran {n} tests" in run.stderr) == (0, True), run.stderr
+    assert f"expected failures={failing}" in run.stderr
+    code, out = pytest_on(tmp_path, IN_CLASSES.replace("SCALE", "3"))
+    assert code == 1
+    assert "TestUnit::test_wht[wht-given-transform-5]" in out
+
+
 def test_names_that_do_not_exist_are_told():
     for call, message in [
         (lambda: conformance("fastfod"), "unknown family 'fastfod'.*'fastfood'"),

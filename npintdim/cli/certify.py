@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, say
+from npintdim.cli.common import add_command, backend_of, kept_network, say
 from npintdim.cli.compress import choose
 from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.inputs import check_integer
@@ -21,8 +21,9 @@ PURPOSE = """\
 Bound a network's error on unseen data by the bits that describe it.
 
 SOURCE is a compressed network, or the folder of a measurement (then the
-run at its crossing). With probability 1 − δ over the training examples every
-bound holds; docs/description-length.md has the conditions."""
+run at its crossing, which its test accuracy chose). With probability 1 − δ
+over the training examples every bound holds; docs/description-length.md has
+the conditions."""
 
 
 def add(commands: Any) -> None:
@@ -41,6 +42,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Bits, training error, bounds, test error."""
     check(0, 1, math.log2(check_integer("tried", args.tried, 1)), args.delta)
+    chosen = args.source.is_dir() or kept_network(args.source)
     if args.source.is_dir():
         folder, spec = choose(args.source, None, None)
         args.data, args.dtype = spec.data, spec.dtype
@@ -70,5 +72,13 @@ def run(args: argparse.Namespace) -> int:
         say(f"            vacuous: guessing among {data.classes} classes errs {guess:.2f}")
     say(f"            each with probability {1 - args.delta:g} over the training examples")
     errors, n = found.test
-    say(f"test        error {errors / n:.4f}, {errors:,} of {n:,} examples; the bounds do not use it")
+    if found.shared == n:
+        say(f"test        none: the {n:,} test examples of {args.data} are training examples")
+        return 0
+    doubts = [f"; {found.shared:,} of them are training examples"] if found.shared else []
+    doubts += ["; the run was chosen by it"] if chosen else []
+    say(
+        f"test        error {errors / n:.4f}, {errors:,} of {n:,} examples; the bounds do not use it"
+        + "".join(doubts)
+    )
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ from npintdim.measuring.recipes import fully_connected, recipe_for
 from npintdim.sweeps.work import load
 from npintdim.typing import Spec
 
+KEPT = ("results.csv", "summary.json", "report.md")
 READER_GONE = 141  # as shells tell of programs that end by SIGPIPE
 EVERYWHERE = """\
 everywhere:
@@ -154,7 +156,7 @@ def projection_of(args: argparse.Namespace) -> Spec:
 
 
 def check_writable(option: str, path: Path) -> None:
-    """Refuse a file whose folder is missing or closed, or which is a folder, before work is lost.
+    """Refuse a file whose folder is missing or closed, or which is a folder or a measurement's, before work is lost.
 
     Raises
     ------
@@ -170,6 +172,31 @@ def check_writable(option: str, path: Path) -> None:
         raise ValueError(f"{option} is {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise ValueError(f"{option} is {path}: the folder {folder} cannot be written to")
+    check_not_kept(option, path)
+
+
+def check_not_kept(option: str, path: Path) -> None:
+    """Refuse a file that a measurement keeps: its results, its network, what lies in runs/.
+
+    Raises
+    ------
+    ValueError
+    """
+    file = path.resolve()
+    own = file.parent / "runs"
+    in_runs = own.parent.name == "runs" and file.suffix in (".json", ".npy", ".claim")
+    if in_runs or (own.is_dir() and file.name in KEPT) or kept_network(file):
+        raise ValueError(f"{option} is {path}: a measurement keeps that file, give another name")
+
+
+def kept_network(file: Path) -> bool:
+    """Whether it is the network that a measurement kept: the first above the line, chosen by its test accuracy."""
+    try:
+        return bool(
+            json.loads((file.parent / "summary.json").read_bytes())["compressed"]["file"] == file.name
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def default_folder(*names: object) -> Path:

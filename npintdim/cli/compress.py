@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, check_writable, say
+from npintdim.cli.compressed import measured_on
 from npintdim.compress import CompressedModel
 from npintdim.measuring.measure import compress_run
+from npintdim.sweeps.custom import is_own
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import load
 
@@ -39,13 +41,17 @@ def run(args: argparse.Namespace) -> int:
     backend = backend_of(args)
     path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
     check_writable("--out", path)
-    data = load(spec.data, args.folder, spec.limit_train, backend)
+    data = None if is_own(spec.data) else load(spec.data, args.folder, spec.limit_train, backend)
     compressed = compress_run(folder, spec, backend)
     size = compressed.save(path)
-    performance = CompressedModel.load(path, backend=backend).evaluate(data.test).performance
+    decoded = CompressedModel.load(path, backend=backend)
     D = compressed.P.D
     say(f"{path}: {size:,} bytes instead of {4 * D:,} (D = {D:,}, {spec.label})")
-    say(f"test performance {performance:.4f} on {spec.data}, after decoding")
+    if data is None:
+        say(f"its performance is not known here: {spec.data} is code of your own, which is not imported")
+        return 0
+    performance = decoded.evaluate(data.test).performance
+    say(f"{measured_on(data, backend)} performance {performance:.4f} on {spec.data}, after decoding")
     return 0
 
 

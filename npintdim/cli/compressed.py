@@ -9,6 +9,8 @@ from pathlib import Path
 from npintdim.backend import Backend
 from npintdim.compress import CompressedModel
 from npintdim.landscape import Dataset
+from npintdim.mdl.certificate import shared
+from npintdim.sweeps.custom import is_own
 from npintdim.sweeps.work import load
 
 
@@ -37,8 +39,13 @@ def data_for(
     Raises
     ------
     ValueError
-        if its inputs are of another size than the network's.
+        if its inputs are of another size than the network's, or it is code of one's own: a record may name any.
     """
+    if is_own(args.data):
+        raise ValueError(
+            f"data is {args.data!r}: code of your own is not imported by a command that reads; "
+            "in Python give the data to CompressedModel.evaluate or npintdim.mdl.certify"
+        )
     data = load(args.data, args.folder, None, backend)
     assert data.test.x is not None
     takes, given = compressed.model().in_shape, tuple(data.test.x.shape[1:])
@@ -48,3 +55,8 @@ def data_for(
             "which --data was it trained on?"
         )
     return data
+
+
+def measured_on(data: Dataset, backend: Backend) -> str:
+    """What a performance on the test part is worth: where labels were shuffled, that part is the training part."""
+    return "training" if shared(data, backend) == len(data.test) else "test"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, say
-from npintdim.cli.compressed import compressed_of, data_for
+from npintdim.cli.compressed import compressed_of, data_for, measured_on
 from npintdim.machine import blas_threads
 
 PURPOSE = """\
@@ -36,6 +36,6 @@ def run(args: argparse.Namespace) -> int:
     with blas_threads(args.threads):
         found = compressed.evaluate(data.test)
     say(
-        f"test performance {found.performance:.4f}, loss {found.loss:.4f} on {found.n:,} examples of {args.data}"
+        f"{measured_on(data, backend)} performance {found.performance:.4f}, loss {found.loss:.4f} on {found.n:,} examples of {args.data}"
     )
     return 0

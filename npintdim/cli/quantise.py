@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, check_writable, say
-from npintdim.cli.compressed import compressed_of, data_for
+from npintdim.cli.compressed import compressed_of, data_for, measured_on
 from npintdim.coding.codebook import KINDS
 from npintdim.machine import blas_threads
 from npintdim.mdl import finetune, quantise, smallest
@@ -79,5 +79,5 @@ def run(args: argparse.Namespace) -> int:
     d, code = found.P.d, len(found.code)
     say(f"{path}: {size:,} bytes, of these {code:,} for theta_d: d = {d:,}, K = {codebook.K} levels, "
         f"{codebook.kind}, {8 * code / d:.2f} bits a number")  # fmt: skip
-    say(f"test performance {after:.4f} on {args.data}, {before:.4f} before")
+    say(f"{measured_on(data, backend)} performance {after:.4f} on {args.data}, {before:.4f} before")
     return 0

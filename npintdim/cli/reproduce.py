@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, default_folder, note, say
+from npintdim.cli.common import add_command, backend_of, check_not_kept, default_folder, note, say
 from npintdim.cli.many import add_many_runs, estimates
 from npintdim.inputs import check_integer
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     backend = backend_of(args)
     folders = [args.out or default_folder("reproduce", one.name, *["quick"] * args.quick) for one in chosen]
     for folder in folders:
+        check_not_kept("--out", folder / "report.md")
         try_writing(folder)
     failed = False
     for one, folder in zip(chosen, folders, strict=True):

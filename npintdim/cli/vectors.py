@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, check_writable, say
+from npintdim.cli.common import add_command, check_not_kept, check_writable, say
 from npintdim.files import write_atomically
 from npintdim.inputs import unknown
 from npintdim.sweeps.records import try_writing
@@ -88,6 +88,7 @@ def export(args: argparse.Namespace) -> int:
     if args.format == "npy":
         if args.out is None:
             raise ValueError("--format npy writes a folder: --out FOLDER is needed")
+        check_not_kept("--out", args.out / "index.json")
         try_writing(args.out)
         say(f"{args.out}: {write_npy(found, args.out, args.questions)} files, {len(found)} tests")
         return 0

@@ -1,6 +1,13 @@
 """Description length: a network as few bits, and what these bits promise (docs/description-length.md)."""
 
-from npintdim.mdl.bounds import BOUNDS, binomial_bound, catoni_bound, chernoff_bound, seeger_bound
+from npintdim.mdl.bounds import (
+    BOUNDS,
+    binomial_bound,
+    catoni_bound,
+    chernoff_bound,
+    lotfi_bound,
+    seeger_bound,
+)
 from npintdim.mdl.certificate import Certificate, certify
 from npintdim.mdl.description import describe
 from npintdim.mdl.finetune import QuantisedLandscape
@@ -17,6 +24,7 @@ __all__ = [
     "describe",
     "finetune",
     "fit",
+    "lotfi_bound",
     "quantise",
     "seeger_bound",
     "smallest",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 
+from npintdim.architectures import LAYERS
 from npintdim.compress import CompressedModel
 from npintdim.files import canonical
 from npintdim.inputs import check_integer
+from npintdim.model import Model
+from npintdim.projections import KINDS
+from npintdim.rebuild import check_named
 from npintdim.typing import Spec
 
 SEED_BITS = 64
@@ -20,6 +24,7 @@ CATALOGUE: tuple[Spec, ...] = (
     {"architecture": "lenet", "in_shape": [3, 32, 32], "classes": 10, "conv_relu": False},
 )  # with "none of these", 3 bits
 FASTFOOD = {"kind": "fastfood", "blocks": "stacked", "signs": True}
+OURS = (CompressedModel, Model, *LAYERS.values(), *KINDS.values())
 
 
 def integer_bits(m: int) -> int:
@@ -54,8 +59,14 @@ def describe(compressed: CompressedModel, tried: int = 1) -> dict[str, int]:
     seeds : of θ_0 and P, see `seed_bits`
     theta_d : 1 bit for which of the two it is: the bytes of its code, or 32 bits a number
     tried : ⌈log₂ tried⌉
+
+    Raises
+    ------
+    TypeError, ValueError
+        for a network that the language cannot describe, see `check_described`.
     """
     check_integer("tried", tried, 1)
+    check_described(compressed)
     model = compressed.network.spec()
     options = {k: v for k, v in compressed.P.spec().items() if k not in ("D", "d", "seed")}
     code = compressed.code
@@ -75,3 +86,46 @@ def seed_bits(theta_0_seed: int, P_seed: int, d: int) -> int:
     if (theta_0_seed, P_seed) == tuple((3 * s + k) * (1 << 32) + d for k in range(2)):
         return 1 + integer_bits(s + 1)
     return 1 + 2 * SEED_BITS
+
+
+def check_described(compressed: CompressedModel) -> None:
+    """Refuse code of one's own, for which no bit is paid: it could hold all labels in a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        which name the layer, the projection, or the method that is not this package's.
+    """
+    network, P = compressed.network, compressed.P
+    for part in (compressed, network, *network.layers, P):
+        what = getattr(part, "name", "") or "it"
+        if type(part) not in OURS:
+            raise TypeError(
+                f"{what} is a {type(part).__name__}, whose code the description does not pay for: "
+                "only layers and projections of this package can be described"
+            )
+        if foreign := replaced(part):
+            raise TypeError(
+                f"{what} is a {type(part).__name__} with another {foreign[0]}, whose code the description "
+                "does not pay for"
+            )
+    if not check_named(network):
+        raise ValueError(
+            f"network.spec() is {network.spec()}: this package cannot build a network from it, "
+            "so it is no description"
+        )
+
+
+def replaced(part: object) -> list[str]:
+    """Names of its methods that were set on the object, or put into its class from another package."""
+    classes = [c for c in type(part).__mro__ if c.__module__.partition(".")[0] == __name__.partition(".")[0]]
+    methods = {name: f for c in reversed(classes) for name, f in vars(c).items() if callable(f)}
+    moved = [
+        name for name, f in methods.items() if not name.startswith("__") and package(f) != package(type(part))
+    ]
+    return sorted({*moved, *(methods.keys() & vars(part).keys())})
+
+
+def package(thing: object) -> str:
+    """That it was defined in."""
+    return str(getattr(thing, "__module__", "")).partition(".")[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import unittest
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +20,9 @@ def conformance(
     dtype: str | None = None,
 ) -> Callable[[Any], Any]:
     """Decorator: `def test_mine(case)` runs once for every case, as parametrised pytest tests.
+
+    In a unittest.TestCase, whose methods pytest cannot parametrise, `def test_mine(self, case)` becomes a method for
+    every case. Above other decorators there, so that it sees the class.
 
     Parameters
     ----------
@@ -40,9 +45,41 @@ def conformance(
         if name not in known:
             raise unknown(f"flag or id of these {family!r} cases", name, known)
 
+    def why(case: Case) -> str:
+        return "; ".join(reasons[name] for name in (*case.flags, case.id) if name in reasons)
+
     def marks(case: Case) -> list[Any]:
-        why = [reasons[name] for name in (*case.flags, case.id) if name in reasons]
-        return [pytest.mark.xfail(reason="; ".join(why), strict=True)] if why else []
+        return [pytest.mark.xfail(reason=why(case), strict=True)] if why(case) else []
 
     parameters = [pytest.param(case, id=case.id, marks=marks(case)) for case in found]
-    return pytest.mark.parametrize("case", parameters)
+    mark = pytest.mark.parametrize("case", parameters)
+
+    def decorate(test: Any) -> Any:
+        if "." in test.__qualname__.rpartition("<locals>.")[2]:
+            return Method(test, mark, {case: why(case) for case in found})
+        return mark(test)
+
+    return decorate
+
+
+class Method:
+    """A test in the body of a class, until the class is there and says what kind it is."""
+
+    def __init__(self, test: Any, mark: Any, why: dict[Case, str]) -> None:
+        functools.update_wrapper(self, test)
+        self.test, self.mark, self.why = test, mark, why
+
+    def __call__(self, *args: Any) -> Any:
+        """The test's own; pytest takes only what can be called for a test."""
+        return self.test(*args)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.test.__dict__.update(pytestmark=getattr(self, "pytestmark", []))
+        if not issubclass(owner, unittest.TestCase):
+            setattr(owner, name, self.mark(self.test))
+            return
+        delattr(owner, name)
+        for case, why in self.why.items():
+            method = functools.wraps(self.test)(lambda self, test=self.test, case=case: test(self, case))
+            del method.__wrapped__
+            setattr(owner, f"{name}[{case.id}]", unittest.expectedFailure(method) if why else method)
