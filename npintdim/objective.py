@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import namespace
+from npintdim.inputs import settle
 from npintdim.landscape import Batch, Evaluation, Landscape
 from npintdim.params import ParamLayout
 from npintdim.projections import Projection
@@ -103,6 +104,7 @@ class L2:
     weight: float
 
     def __post_init__(self) -> None:
+        settle(self)
         if not 0 <= self.weight < np.inf:
             raise ValueError(f"weight is {self.weight}: a number ≥ 0 is needed")
         if self.landscape.dim != self.layout.D:

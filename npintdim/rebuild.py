@@ -80,7 +80,7 @@ def draw(spec: Spec, model: Model, n: int | None) -> Projection:
         )
     try:
         P = projection_from_spec(options, model.backend)
-        if P.spec() != spec:
+        if canonical(P.spec()) != canonical(spec):
             raise ValueError(f"{spec} is not what P says of itself, {P.spec()}")
     except (TypeError, ValueError, KeyError) as error:
         raise fileformat.HeaderError(f"its header's P cannot be drawn: {error}") from error

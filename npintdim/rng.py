@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 
 from npintdim.backend import namespace
-from npintdim.inputs import check_seed
+from npintdim.inputs import settle
 from npintdim.kernels import reference
 from npintdim.typing import Floats, Ints, Words
 
@@ -60,7 +60,7 @@ class Stream:
     kernels: ModuleType = reference
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        settle(self, purpose=(0, (1 << 32) - 1), lane=(0, (1 << 32) - 1))
 
     def words(self, count: int, start: int = 0) -> Words:
         """Words start, ..., start + count − 1, uint32."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import namespace
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, settle
 from npintdim.landscape import Batch, Evaluation
 from npintdim.typing import Floats, Spec
 
@@ -40,7 +40,7 @@ class ToyProblem:
     s: int = 10
 
     def __post_init__(self) -> None:
-        check_integer("D", self.D, 1)
+        settle(self, D=1)
         check_integer("s", self.s, 1, self.D)
         if self.D % self.s:
             raise ValueError(f"D is {self.D}: a multiple of the number of groups s = {self.s} is needed")

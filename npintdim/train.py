@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import namespace
-from npintdim.inputs import check_integer, check_seed
+from npintdim.inputs import settle, shown
 from npintdim.landscape import Batch, Dataset, Landscape
 from npintdim.optimizers import Adam, Optimizer
 from npintdim.progress import Progress
@@ -47,10 +47,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
-            raise TypeError(f"optimizer is {self.optimizer!r}: an Adam(...) or SGD(...) is needed")
-        for name in ("epochs", "batch_size", "steps_per_epoch", "train_examples"):
-            check_integer(name, getattr(self, name), 1)
-        check_seed(self.seed)
+            raise TypeError(f"optimizer is {shown(self.optimizer)}: an Adam(...) or SGD(...) is needed")
+        settle(self, epochs=1, batch_size=1, steps_per_epoch=1, train_examples=1)
 
     def check(self, data: Dataset) -> None:
         """Refuse data with fewer training examples than a batch."""

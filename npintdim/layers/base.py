@@ -8,6 +8,7 @@ from typing import Any
 
 from npintdim.backend import Backend
 from npintdim.initializers import Initializer
+from npintdim.inputs import settle
 from npintdim.typing import Floats
 
 
@@ -21,6 +22,9 @@ class Layer(ABC):
     """
 
     name: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     @abstractmethod
     def param_shapes(self) -> dict[str, tuple[int, ...]]:

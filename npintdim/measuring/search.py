@@ -12,7 +12,7 @@ import numpy as np
 
 from npintdim.estimation.estimate import DInt, around_crossing, d_int
 from npintdim.estimation.means import by_d, check_rule, finite, isotonic
-from npintdim.inputs import check_integer
+from npintdim.inputs import settle
 from npintdim.measuring.informative import informative
 
 STRIDE = 4  # of the bracket
@@ -51,11 +51,7 @@ class Search:
     direct_seeds: int = 3
 
     def __post_init__(self) -> None:
-        check_integer("D", self.D, 1)
-        check_integer("direct_seeds", self.direct_seeds, 1)
-        if self.first is not None:
-            check_integer("first", self.first, 1)
-        check_integer("budget", self.budget, 1)
+        settle(self, D=1, first=1, budget=1, direct_seeds=1)
         check_rule(self.fraction, self.threshold, self.chance)
         if not 0 < self.precision < math.inf:
             raise ValueError(f"precision is {self.precision}: a number > 0 is needed, e.g. 0.05 for ±5 %")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.backend import Backend
-from npintdim.inputs import check_integer, check_seed
+from npintdim.inputs import check_integer, settle
 from npintdim.rng import SCHEME
 from npintdim.typing import Array, Floats, Ints, Spec
 
@@ -48,9 +48,8 @@ class Projection(ABC):
 
     def __post_init__(self) -> None:
         D = check_integer("D", self.D, 1)
-        d = check_integer("d", self.d, 1, D, f"1 ≤ d ≤ D = {D}")
-        for name, value in (("D", D), ("d", d), ("seed", check_seed(self.seed))):
-            object.__setattr__(self, name, value)  # a NumPy integer is not JSON
+        check_integer("d", self.d, 1, D, f"1 ≤ d ≤ D = {D}")
+        settle(self)
         self._check()
 
     @abstractmethod

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import platform
 import time
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from npintdim._version import __version__
 from npintdim.architectures import model_from_spec
-from npintdim.backend import Backend
+from npintdim.backend import Backend, get_backend
 from npintdim.files import canonical
-from npintdim.inputs import check_integer
+from npintdim.inputs import called, check_spec, one_of, settle
 from npintdim.landscape import Dataset, Landscape
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import Adam, optimizer_from_spec
-from npintdim.projections import Projection, make_projection
+from npintdim.projections import Projection, check_projection, make_projection
 from npintdim.sweeps.custom import own_objective
 from npintdim.train import TrainConfig, train
 from npintdim.typing import Floats, Spec
@@ -73,16 +75,30 @@ class RunSpec:
     holdout: float | None = None
 
     def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0, LARGEST_SEED)
+        settle(self, seed=(0, LARGEST_SEED), d=(1, (1 << 32) - 1), epochs=1, batch_size=1, limit_train=1)
+        one_of("dtype", self.dtype, ("float32", "float64"))
         if (self.d is None) != (self.projection is None):
             raise ValueError(f"d is {self.d} and projection {self.projection}: both or neither are needed")
-        if self.d is not None:
-            check_integer("d", self.d, 1, (1 << 32) - 1)
         if not 0 <= self.l2 < math.inf:
             raise ValueError(f"l2 is {self.l2}: a number ≥ 0 is needed")
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         self.config()
+        if "objective" not in self.model:  # whose P is its own
+            check_model(canonical(self.model))
+            if self.projection is not None:
+                check_projection(self.projection)
+
+    @classmethod
+    def from_spec(cls, spec: Spec) -> RunSpec:
+        """The run that `spec()` describes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            which name the member that is missing, unknown or out of range.
+        """
+        return called("the spec of a run", cls, check_spec("spec", spec))
 
     def config(self) -> TrainConfig:
         """Of the trainer."""
@@ -111,6 +127,12 @@ class RunSpec:
     def label(self) -> str:
         """For people."""
         return f"{'direct' if self.d is None else f'd = {self.d}'}, seed {self.seed}"
+
+
+@lru_cache(maxsize=64)
+def check_model(spec: bytes) -> None:
+    """Refuse the canonical spec of a network that cannot be built."""
+    model_from_spec(json.loads(spec), get_backend("numpy", threads=1))
 
 
 def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, Projection | None]:
