@@ -17,6 +17,8 @@ import numpy as np
 from npintdim.typing import Spec
 
 T = TypeVar("T")
+quiet = np.errstate(all="ignore")
+"""Decorates what computes: a number too small becomes 0, one too large inf or NaN and so a result, whatever np.seterr."""
 LARGEST = (1 << 63) - 1  # of an integer without a limit of its own: what NumPy counts with
 
 
@@ -58,8 +60,8 @@ def check_integer(
     return number
 
 
-def check_integers(name: str, values: Any, needed: str = "") -> tuple[int, ...]:
-    """Integers ≥ 1, in a list, say.
+def check_integers(name: str, values: Any, needed: str = "", low: int = 1) -> tuple[int, ...]:
+    """Integers from `low` on, in a list, say.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def check_integers(name: str, values: Any, needed: str = "") -> tuple[int, ...]:
     """
     if not isinstance(values, list | tuple | range | np.ndarray):
         raise TypeError(f"{name} is {shown(values)}: a list of integers is needed")
-    return tuple(check_integer(f"each of {name}", n, 1, needed=needed) for n in values)
+    return tuple(check_integer(f"each of {name}", n, low, needed=needed) for n in values)
 
 
 def check_real(name: str, value: object) -> float:
@@ -85,7 +87,8 @@ def check_real(name: str, value: object) -> float:
         number = float(own)
     except OverflowError as error:
         raise ValueError(f"{name} is {shown(value)}: a number below 1.8e308 is needed") from error
-    return index(own) if isinstance(own, int) else number  # 1 and 1.0 are two texts, and so two keys of a run
+    # 1 and 1.0 are two texts in JSON, and so two keys of a run: an integer stays one.
+    return index(own) if hasattr(own, "__index__") else number
 
 
 def check_seed(seed: object) -> int:
@@ -209,10 +212,13 @@ def called(what: str, make: Callable[..., T], options: Spec, **given: object) ->
         which names what is unknown or missing.
     """
     known = {name: p for name, p in signature(make).parameters.items() if name not in given}
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in known.values())
     for name in options:
-        if name not in known:
+        if name not in known and not takes_all:
             raise unknown(f"option of {what}", name, known)
-    lacking = [name for name, p in known.items() if p.default is Parameter.empty and name not in options]
+    varying = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    needed = [name for name, p in known.items() if p.default is p.empty and p.kind not in varying]
+    lacking = [name for name in needed if name not in options]
     if lacking:
         raise ValueError(f"{what} lacks {', '.join(lacking)}")
     return make(**options, **given)

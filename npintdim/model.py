@@ -13,7 +13,7 @@ import numpy as np
 
 from npintdim.backend import Backend, as_array, given
 from npintdim.fusion import plan
-from npintdim.inputs import check_integers, check_seed
+from npintdim.inputs import check_integers, check_seed, quiet
 from npintdim.landscape import Batch, Evaluation
 from npintdim.layers import Layer
 from npintdim.losses import correct, softmax_cross_entropy
@@ -130,6 +130,7 @@ class Model:
             dy = self.steps[i].backward(self.backend, parts[i], caches[i], dy, places[i], i > self._first)
         return grad
 
+    @quiet
     def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
         """Mean loss of the batch (0-d, on the device) and ∇_θ L (D,).
 
@@ -147,6 +148,7 @@ class Model:
         loss, dlogits = softmax_cross_entropy(self.backend.xp, logits, self._labels(batch))
         return loss, self.backward(theta, caches, dlogits, out)
 
+    @quiet
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
         """Mean loss and accuracy over data, in chunks; one transfer at the end.
 

@@ -41,6 +41,7 @@ class SubspaceObjective:
     """
 
     def __init__(self, landscape: Landscape, theta_0: Floats, P: Projection) -> None:
+        theta_0 = P.backend.floats(theta_0, "theta_0")
         if theta_0.shape != (landscape.dim,):
             raise ValueError(
                 f"theta_0 has shape {theta_0.shape}, but the landscape has D = {landscape.dim}: "
@@ -49,7 +50,7 @@ class SubspaceObjective:
         if landscape.dim != P.D:
             raise ValueError(f"P is D×d = {P.D}×{P.d}, but the landscape has D = {landscape.dim}")
         self.landscape = landscape
-        self.theta_0 = P.backend.floats(theta_0, "theta_0")
+        self.theta_0 = theta_0
         self.P = P
 
     @property

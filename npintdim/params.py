@@ -33,7 +33,9 @@ class ParamLayout:
     entries: tuple[tuple[str, tuple[int, ...]], ...]
 
     def __post_init__(self) -> None:
-        entries = tuple((check_text("name", name), check_integers(name, shape)) for name, shape in self.entries)
+        entries = tuple(
+            (check_text("name", name), check_integers(name, shape, low=0)) for name, shape in self.entries
+        )
         object.__setattr__(self, "entries", entries)
         names = [name for name, _ in entries]
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import namespace
-from npintdim.inputs import check_integer, settle
+from npintdim.backend import as_array, namespace
+from npintdim.inputs import check_integer, quiet, settle
 from npintdim.landscape import Batch, Evaluation
 from npintdim.typing import Floats, Spec
 
@@ -58,12 +58,14 @@ class ToyProblem:
         ValueError
             if theta has not D rows.
         """
+        theta = as_array("theta", theta)
         if len(theta) != self.D:
             raise ValueError(f"theta has shape {theta.shape}, but D = {self.D}: ({self.D},) is needed")
         sums = theta.reshape(self.s, self.D // self.s, *theta.shape[1:]).sum(axis=1)
         k = namespace(theta).arange(1, self.s + 1, dtype=theta.dtype)
         return sums - k.reshape(self.s, *[1] * (theta.ndim - 1))
 
+    @quiet
     def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
         """L and ∇L; the batch is not used."""
         r = self.residual(theta)
@@ -73,6 +75,7 @@ class ToyProblem:
             grad = out
         return (r * r).sum(), grad
 
+    @quiet
     def evaluate(self, theta: Floats, data: Batch | None = None) -> Evaluation:
         """L and exp(−L)."""
         r = self.residual(theta)

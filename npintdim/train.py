@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import namespace
-from npintdim.inputs import settle, shown
+from npintdim.backend import as_array, namespace
+from npintdim.inputs import quiet, settle, shown
 from npintdim.landscape import Batch, Dataset, Landscape
 from npintdim.optimizers import Adam, Optimizer
 from npintdim.progress import Progress
@@ -86,6 +86,7 @@ class Run:
     records: tuple[Record, ...]
 
 
+@quiet  # divergence is a status, not a warning
 def train(
     landscape: Landscape,
     theta: Floats,
@@ -114,10 +115,13 @@ def train(
 
     Notes
     -----
+    NumPy's settings (`np.seterr`) do not count inside, nor in a landscape of your own: what underflows is 0, what
+    overflows ends as "diverged".
     The losses of an epoch stay on the device and are transferred once, at its end.
     """
-    if theta.shape != (landscape.dim,):
-        raise ValueError(f"theta has shape {theta.shape}: ({landscape.dim},) is needed")
+    theta = as_array("theta", theta)
+    if np.shape(theta) != (landscape.dim,):
+        raise ValueError(f"theta has shape {np.shape(theta)}: ({landscape.dim},) is needed")
     if data is not None and not (hasattr(data, "train") and hasattr(data, "test")):
         raise TypeError(f"data is a {type(data).__name__}: a Dataset with train and test, or None, is needed")
     if data is not None:
@@ -126,16 +130,16 @@ def train(
     state = config.optimizer.start(theta)
     reached, t = theta, 0
     status = "finished"
-    # Divergence is a status, not a warning.
-    quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
     try:
-        with quiet, Progress(config.epochs, label, progress) as bar:
+        with Progress(config.epochs, label, progress) as bar:
             for epoch in range(config.epochs):
                 began = time.perf_counter()
                 total: Any = 0.0
                 n = 0
                 for batch in batches(data, config, epoch, t):
                     loss, grad = landscape.loss_and_grad(theta, batch)
+                    if type(grad) is not type(theta):
+                        grad = as_array("grad", grad)
                     t += 1
                     theta, state = config.optimizer.update(theta, grad, state, t)
                     total = total + loss * max(1, len(batch))

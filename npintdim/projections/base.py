@@ -52,6 +52,10 @@ class Projection(ABC):
         settle(self)
         self._check()
 
+    @staticmethod  # noqa: B027  a kind may have no options
+    def check(*_: Any, **options: Any) -> None:
+        """Refuse options out of range, before anything is drawn."""
+
     @abstractmethod
     def _check(self) -> None:
         """Raise now whatever would make P unusable."""

@@ -16,7 +16,7 @@ from npintdim._version import __version__
 from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend, get_backend
 from npintdim.files import canonical
-from npintdim.inputs import called, check_spec, one_of, settle
+from npintdim.inputs import called, check_spec, one_of, quiet, settle
 from npintdim.landscape import Dataset, Landscape
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
@@ -182,6 +182,7 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[La
     return subspace, subspace.start()
 
 
+@quiet
 def run(
     spec: RunSpec, backend: Backend, data: Dataset | None, progress: bool | None = False
 ) -> tuple[Spec, Floats]:
