@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from npintdim.backend import Backend
-from npintdim.inputs import built, called, check_flag, check_integer, check_integers, check_spec, shown
+from npintdim.inputs import check_flag, check_integer, check_integers, shown
 from npintdim.layers import Conv2D, Flatten, Layer, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.model import Model
+from npintdim.specs import built, called, check_spec
 from npintdim.typing import Spec
 
 

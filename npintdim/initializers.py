@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from npintdim.backend import Backend
-from npintdim.inputs import settle
 from npintdim.rng import Stream
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 GRID = 2.0**-20

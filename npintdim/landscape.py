@@ -8,7 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from npintdim.backend import as_array
-from npintdim.inputs import check_kind, settle
+from npintdim.inputs import check_kind
+from npintdim.specs import settle
 from npintdim.typing import Floats, Ints
 
 

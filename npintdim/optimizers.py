@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from npintdim.inputs import built, settle
+from npintdim.specs import built, settle
 from npintdim.typing import Floats, Spec
 
 

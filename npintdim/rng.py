@@ -15,8 +15,8 @@ from types import ModuleType
 import numpy as np
 
 from npintdim.backend import namespace
-from npintdim.inputs import settle
 from npintdim.kernels import reference
+from npintdim.specs import settle
 from npintdim.typing import Floats, Ints, Words
 
 SCHEME = "philox4x32-10/normal-grid-20/1"

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import as_array, namespace
-from npintdim.inputs import check_integer, quiet, settle
+from npintdim.inputs import check_integer, quiet
 from npintdim.landscape import Batch, Evaluation
+from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
 
 
@@ -59,6 +60,8 @@ class ToyProblem:
             if theta has not D rows.
         """
         theta = as_array("theta", theta)
+        if not hasattr(theta, "shape"):
+            raise TypeError(f"theta is a {type(theta).__name__}: an array of shape ({self.D},) is needed")
         if len(theta) != self.D:
             raise ValueError(f"theta has shape {theta.shape}, but D = {self.D}: ({self.D},) is needed")
         sums = theta.reshape(self.s, self.D // self.s, *theta.shape[1:]).sum(axis=1)

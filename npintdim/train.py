@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import as_array, namespace
-from npintdim.inputs import quiet, settle, shown
+from npintdim.inputs import quiet, shown
 from npintdim.landscape import Batch, Dataset, Landscape
 from npintdim.optimizers import Adam, Optimizer
 from npintdim.progress import Progress
 from npintdim.rng import Purpose, Stream
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 
@@ -120,8 +121,10 @@ def train(
     The losses of an epoch stay on the device and are transferred once, at its end.
     """
     theta = as_array("theta", theta)
-    if np.shape(theta) != (landscape.dim,):
-        raise ValueError(f"theta has shape {np.shape(theta)}: ({landscape.dim},) is needed")
+    if not hasattr(theta, "shape"):
+        raise TypeError(f"theta is a {type(theta).__name__}: an array of shape ({landscape.dim},) is needed")
+    if theta.shape != (landscape.dim,):
+        raise ValueError(f"theta has shape {theta.shape}: ({landscape.dim},) is needed")
     if data is not None and not (hasattr(data, "train") and hasattr(data, "test")):
         raise TypeError(f"data is a {type(data).__name__}: a Dataset with train and test, or None, is needed")
     if data is not None:

@@ -16,7 +16,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["_version", "typing"],
     ["kernels"],
     ["inputs", "files", "machine"],
-    ["backend"],
+    ["backend", "specs"],
     ["rng", "params", "landscape"],
     ["coding"],
     ["estimation"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from npintdim.backend import Backend
 from npintdim.initializers import Initializer
-from npintdim.inputs import settle
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 

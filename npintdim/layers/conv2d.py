@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from npintdim.backend import Backend
 from npintdim.initializers import HeNormal, Initializer, Zeros
-from npintdim.inputs import settle
 from npintdim.layers.base import Layer
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 

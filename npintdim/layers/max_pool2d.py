@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from npintdim.backend import Backend
-from npintdim.inputs import settle
 from npintdim.layers.base import ParameterFree
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from npintdim.backend import Backend
-from npintdim.inputs import settle
 from npintdim.layers.base import ParameterFree
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 

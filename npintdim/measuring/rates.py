@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from npintdim.inputs import settle
+from npintdim.specs import settle
 from npintdim.typing import Spec
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npintdim.data.shuffled import FORMS
-from npintdim.inputs import check_integer, check_kind, settle, shown, unknown
+from npintdim.inputs import check_integer, check_kind, shown, unknown
 from npintdim.landscape import Dataset, Landscape
 from npintdim.measuring.rates import RateSearch, guess
 from npintdim.measuring.search import Search
 from npintdim.optimizers import Adam
+from npintdim.specs import settle
 from npintdim.sweeps.custom import NO_DATA, named
 from npintdim.sweeps.runs import LARGEST_SEED, RunSpec
 from npintdim.typing import Spec

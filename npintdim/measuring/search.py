@@ -12,8 +12,8 @@ import numpy as np
 
 from npintdim.estimation.estimate import DInt, around_crossing, d_int
 from npintdim.estimation.means import by_d, check_rule, finite, isotonic
-from npintdim.inputs import settle
 from npintdim.measuring.informative import informative
+from npintdim.specs import settle
 
 STRIDE = 4  # of the bracket
 CLOSE = 2.0  # a bracket this narrow is refined by information

@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 from npintdim.backend import Backend, given
-from npintdim.inputs import built, called, check_spec, one_of
+from npintdim.inputs import one_of
 from npintdim.projections.base import Projection, Transposed
 from npintdim.projections.dense import DenseProjection
 from npintdim.projections.fastfood import FastfoodProjection
 from npintdim.projections.sparse import SparseProjection
+from npintdim.specs import built, called, check_spec
 from npintdim.typing import Spec
 
 KINDS: dict[str, type[Projection]] = {

@@ -16,12 +16,13 @@ from npintdim._version import __version__
 from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend, get_backend
 from npintdim.files import canonical
-from npintdim.inputs import called, check_spec, one_of, quiet, settle
+from npintdim.inputs import one_of, quiet
 from npintdim.landscape import Dataset, Landscape
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import Adam, optimizer_from_spec
 from npintdim.projections import Projection, check_projection, make_projection
+from npintdim.specs import called, check_spec, settle
 from npintdim.sweeps.custom import own_objective
 from npintdim.train import TrainConfig, train
 from npintdim.typing import Floats, Spec
