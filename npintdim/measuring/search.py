@@ -52,6 +52,7 @@ class Search:
 
     def __post_init__(self) -> None:
         settle(self, D=1, first=1, budget=1, direct_seeds=1)
+        check_rule(self.fraction, None, 0.0)  # even where a threshold takes its place: it is written down
         check_rule(self.fraction, self.threshold, self.chance)
         if not 0 < self.precision < math.inf:
             raise ValueError(f"precision is {self.precision}: a number > 0 is needed, e.g. 0.05 for ±5 %")
