@@ -87,7 +87,7 @@ class Recipe:
             check_kind("rates", self.rates, RateSearch, "RateSearch(seeds=2)")
         self.search(1)
         self.specs()
-        self.subspace(1, 0)
+        self.subspace(1, 0).check()
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
         """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""

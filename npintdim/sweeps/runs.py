@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import platform
 import time
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -85,10 +83,19 @@ class RunSpec:
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         self.config()
-        if "objective" not in self.model:  # whose P is its own
-            check_model(canonical(self.model))
+
+    def check(self) -> RunSpec:
+        """Refuse a network that cannot be built, or a P that does not exist; a sweep refuses them where they are drawn.
+
+        Raises
+        ------
+        TypeError, ValueError
+        """
+        if "objective" not in self.model:  # its P is its own
+            model_from_spec(self.model, get_backend("numpy", threads=1))
             if self.projection is not None:
                 check_projection(self.projection)
+        return self
 
     @classmethod
     def from_spec(cls, spec: Spec) -> RunSpec:
@@ -99,7 +106,7 @@ class RunSpec:
         TypeError, ValueError
             which name the member that is missing, unknown or out of range.
         """
-        return called("the spec of a run", cls, check_spec("spec", spec))
+        return called("the spec of a run", cls, check_spec("spec", spec)).check()
 
     def config(self) -> TrainConfig:
         """Of the trainer."""
@@ -128,12 +135,6 @@ class RunSpec:
     def label(self) -> str:
         """For people."""
         return f"{'direct' if self.d is None else f'd = {self.d}'}, seed {self.seed}"
-
-
-@lru_cache(maxsize=64)
-def check_model(spec: bytes) -> None:
-    """Refuse the canonical spec of a network that cannot be built."""
-    model_from_spec(json.loads(spec), get_backend("numpy", threads=1))
 
 
 def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, Projection | None]:
