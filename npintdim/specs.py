@@ -40,8 +40,6 @@ def check_json(name: str, value: object) -> Any:
         return own
     if isinstance(own, str):
         return check_text(name, own)
-    if isinstance(own, int):
-        return check_integer(name, own, None)
     if isinstance(own, Real):
         if not math.isfinite(number := check_real(name, own)):
             raise ValueError(f"{name} is {number}: a finite number is needed")
