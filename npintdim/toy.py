@@ -68,7 +68,6 @@ class ToyProblem:
         k = namespace(theta).arange(1, self.s + 1, dtype=theta.dtype)
         return sums - k.reshape(self.s, *[1] * (theta.ndim - 1))
 
-    @quiet
     def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
         """L and ∇L; the batch is not used."""
         r = self.residual(theta)

@@ -141,7 +141,7 @@ def train(
                 n = 0
                 for batch in batches(data, config, epoch, t):
                     loss, grad = landscape.loss_and_grad(theta, batch)
-                    if type(grad) is not type(theta):
+                    if type(grad) is not type(theta):  # of a landscape of one's own
                         grad = as_array("grad", grad)
                     t += 1
                     theta, state = config.optimizer.update(theta, grad, state, t)

@@ -12,7 +12,7 @@ from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.estimation.estimate import DInt, d_int
 from npintdim.files import write_atomically
-from npintdim.inputs import check_kind
+from npintdim.inputs import check_kind, quiet
 from npintdim.measuring.adaptive import performance, pursue
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe
@@ -29,6 +29,7 @@ from npintdim.typing import Spec
 __all__ = ["COLUMNS", "Measurement", "compress_run", "crossing_run", "measure", "read_off"]
 
 
+@quiet
 def measure(
     recipe: Recipe,
     folder: str | Path,

@@ -12,6 +12,7 @@ import numpy as np
 
 from npintdim.estimation.estimate import DInt, around_crossing, d_int
 from npintdim.estimation.means import by_d, check_rule, finite, isotonic
+from npintdim.inputs import quiet
 from npintdim.measuring.informative import informative
 from npintdim.specs import settle
 
@@ -77,6 +78,7 @@ class Plan(NamedTuple):
     why: str
 
 
+@quiet
 def plan(
     search: Search, d: Sequence[int], performance: Sequence[float], baseline: Sequence[float], count: int = 1
 ) -> Plan:

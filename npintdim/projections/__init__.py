@@ -67,8 +67,8 @@ def projection_from_spec(spec: Spec, backend: Backend | None = None) -> Projecti
         see `make_projection`; members that are missing or unknown are named.
     """
     options = check_spec("P", spec)
-    if re.fullmatch("[0-9]{1,20}", str(options.get("seed"))):
-        options["seed"] = int(options["seed"])
+    if isinstance(seed := options.get("seed"), str) and re.fullmatch("[0-9]{1,20}", seed):
+        options["seed"] = int(seed)  # any other text is refused as no integer
     return built("projection", options, "kind", KINDS, backend=given(backend))
 
 
