@@ -205,6 +205,18 @@ def test_a_message_does_not_repeat_a_long_input(value):
     assert len(str(unknown("dataset", value, ["digits"]))) < 200
 
 
+def test_a_long_name_of_data_or_of_a_landscape_is_cut():
+    for refused in (
+        lambda: nid.load_dataset("x" * 5000),
+        lambda: nid.load_dataset("digits+" + "x" * 5000),
+        lambda: nid.objective_recipe("x" * 5000),
+        lambda: nid.objective_recipe("x" * 5000 + ":y"),
+    ):
+        with pytest.raises(ValueError, match="x") as caught:
+            refused()
+        assert len(str(caught.value)) < 400
+
+
 # ---- arrays ----
 
 
