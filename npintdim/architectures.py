@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 from npintdim.backend import Backend
-from npintdim.inputs import check_integer, unknown
+from npintdim.inputs import check_flag, check_integer, check_integers, shown
 from npintdim.layers import Conv2D, Flatten, Layer, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.model import Model
+from npintdim.specs import built, called, check_spec
 from npintdim.typing import Spec
 
 
@@ -26,9 +26,9 @@ def mlp(sizes: Sequence[int], backend: Backend | None = None) -> Model:
     TypeError, ValueError
         unless there are two sizes or more, all of them positive integers.
     """
+    sizes = check_integers("sizes", sizes, "n ≥ 1")
     if len(sizes) < 2:
         raise ValueError(f"sizes is {list(sizes)}: at least [n_in, classes] is needed")
-    sizes = [check_integer("each of sizes", n, 1, needed="n ≥ 1") for n in sizes]
     layers: list[Layer] = []
     for i, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
         layers.append(Linear(n_in, n_out, name=f"fc{i}"))
@@ -59,7 +59,7 @@ def lenet(
         if the images are too small for two convolutions and poolings.
     """
     (c, h, w), classes = lenet_sizes(in_shape, classes)
-    relu: list[Layer] = [ReLU()] if conv_relu else []
+    relu: list[Layer] = [ReLU()] if (conv_relu := check_flag("conv_relu", conv_relu)) else []
     features = 16 * (((h - 4) // 2 - 4) // 2) * (((w - 4) // 2 - 4) // 2)
     layers = [
         Conv2D(c, 6, 5, name="conv1"), *relu, MaxPool2D(2),
@@ -132,15 +132,14 @@ def fc_lenet(
 
 def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int, int, int], int]:
     """in_shape and classes, checked."""
+    in_shape = check_integers("in_shape", in_shape, "(channels, height, width) ≥ 1")  # type: ignore[assignment]
     if len(in_shape) != 3:
-        raise ValueError(f"in_shape is {tuple(in_shape)}: (channels, height, width) is needed")
+        raise ValueError(f"in_shape is {in_shape}: (channels, height, width) is needed")
     classes = check_integer("classes", classes, 1)
-    c, h, w = (
-        check_integer("each of in_shape", n, 1, needed="(channels, height, width) ≥ 1") for n in in_shape
-    )
+    c, h, w = in_shape
     for side in (h, w):
         if ((side - 4) // 2 - 4) // 2 < 1:
-            raise ValueError(f"in_shape is {tuple(in_shape)}: LeNet needs images of at least 16×16")
+            raise ValueError(f"in_shape is {in_shape}: LeNet needs images of at least 16×16")
     return (c, h, w), classes
 
 
@@ -151,11 +150,11 @@ def dense_part(features: int, classes: int) -> list[Layer]:
     ]  # fmt: skip
 
 
-ARCHITECTURES: dict[str, Any] = {
+ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "mlp": mlp, "lenet": lenet,
     "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
 }  # fmt: skip
-LAYERS: dict[str, Any] = {
+LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind for kind in (Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten)
 }
 
@@ -165,23 +164,21 @@ def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
 
     Raises
     ------
-    ValueError
-        for an architecture or a layer that this package does not have.
+    TypeError, ValueError
+        for an architecture or a layer that this package does not have, or other options than it has.
     """
+    spec = check_spec("model", spec)
     if "architecture" in spec:
-        options = dict(spec)
-        name = options.pop("architecture")
-        if name not in ARCHITECTURES:
-            raise unknown("architecture", name, ARCHITECTURES)
-        model: Model = ARCHITECTURES[name](**options, backend=backend)
-        return model
-    if not {"in_shape", "layers"} <= set(spec):
-        raise ValueError(f"spec {spec} describes no network: it has neither 'architecture' nor 'layers'")
-    layers = []
-    for entry in spec["layers"]:
-        options = dict(entry)
-        kind = options.pop("kind")
-        if kind not in LAYERS:
-            raise unknown("layer", kind, LAYERS)
-        layers.append(LAYERS[kind](**options))
-    return Model(layers, tuple(spec["in_shape"]), backend)
+        return built("architecture", spec, "architecture", ARCHITECTURES, backend=backend)
+    if not {"in_shape", "layers"} & set(spec):
+        raise ValueError(
+            f"spec {shown(spec)} describes no network: it has neither 'architecture' nor 'layers'"
+        )
+    return called("a network", of_layers, spec, backend=backend)
+
+
+def of_layers(in_shape: Sequence[int], layers: Sequence[Spec], backend: Backend | None = None) -> Model:
+    """The network of a spec that lists its layers."""
+    if not isinstance(layers, list | tuple):
+        raise TypeError(f"layers is {shown(layers)}: a list is needed")
+    return Model([built("layer", entry, "kind", LAYERS) for entry in layers], tuple(in_shape), backend)

@@ -25,8 +25,33 @@ NAMES = ("numpy", "numba", "cupy")
 
 
 def namespace(array: object) -> ModuleType:
-    """numpy or cupy, whichever made the array."""
-    return sys.modules[type(array).__module__.partition(".")[0]]
+    """cupy for its arrays, numpy for all others."""
+    if not isinstance(array, np.ndarray):
+        for kind in type(array).__mro__:
+            if kind.__name__ == "ndarray":
+                return sys.modules[kind.__module__.partition(".")[0]]
+    return np
+
+
+def as_array(what: str, value: Any) -> Any:
+    """What another library calls an array as NumPy's own type; as it is where it is none, or lives on a GPU.
+
+    Raises
+    ------
+    TypeError
+        for a masked array, whose mask would be lost, and for what does not convert.
+    """
+    if type(value) is np.ndarray or not hasattr(value, "__array__"):
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{what} is a masked array: fill, or leave out, what is masked")
+    if hasattr(value, "__cuda_array_interface__"):
+        return value
+    try:
+        return np.asarray(value)
+    except Exception as error:  # whatever the other library says
+        named = f"{type(value).__module__}.{type(value).__name__}"
+        raise TypeError(f"{what} is a {named} that does not become a NumPy array: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -62,6 +87,8 @@ class Backend:
         TypeError
             if the array lives on another device, or is not real numbers.
         """
+        if type(array) is not self.xp.ndarray:
+            array = as_array(what, array) if self.xp is np else array
         if not isinstance(array, self.xp.ndarray):
             if self.xp is not np or hasattr(array, "__cuda_array_interface__"):
                 raise TypeError(
@@ -90,11 +117,12 @@ class Backend:
 
     def send(self, array: Array, dtype: Any = None) -> Array:
         """Copy a host array to the backend's device (nothing moves where it is there already)."""
-        moved: Array = self.xp.asarray(array, dtype=dtype)
+        moved: Array = self.xp.asarray(as_array("the array", array), dtype=dtype)
         return moved
 
     def host(self, array: Array) -> Array:
         """The array as a NumPy array."""
+        array = as_array("the array", array)
         on_host: Array = array.get() if hasattr(array, "get") else np.asarray(array)
         return on_host
 

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from npintdim.backend import as_array
+from npintdim.inputs import quiet, shown
 from npintdim.landscape import Batch, Landscape
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats
@@ -67,6 +69,7 @@ def direction(seed: int, n: int, lane: int = 0) -> Floats:
     return Stream(seed, Purpose.CHECK, lane).normals(n) * 2.0**-20
 
 
+@quiet
 def dot_test(P: Operator, seed: int = 0, tolerance: float | None = None) -> Check:
     """⟨P v, g⟩ = ⟨v, Pᵀ g⟩ for random v and g.
 
@@ -92,6 +95,7 @@ def dot_test(P: Operator, seed: int = 0, tolerance: float | None = None) -> Chec
     return compare("⟨P v, g⟩ = ⟨v, Pᵀ g⟩", float(Pv @ g), float(v @ PTg), tolerance, scale)
 
 
+@quiet
 def adjoint_matrix_check(P: Operator, tolerance: float | None = None) -> Check:
     """The matrix of columns P e_j equals, entry by entry, the matrix of rows Pᵀ e_i.
 
@@ -114,6 +118,7 @@ def adjoint_matrix_check(P: Operator, tolerance: float | None = None) -> Check:
     return compare(formula, float(by_apply[i, j]), float(by_adjoint[i, j]), tolerance, scale)
 
 
+@quiet
 def gradient_check(
     landscape: Landscape,
     theta: Floats,
@@ -140,6 +145,7 @@ def gradient_check(
     TypeError
         if theta is not float64.
     """
+    theta = as_array("theta", theta)
     if theta.dtype != np.float64:
         raise TypeError(f"theta has dtype {theta.dtype}: a gradient check needs float64")
     batch = Batch() if batch is None else batch  # a batch without data is falsy
@@ -166,7 +172,7 @@ def _transport(P: Operator) -> tuple[Any, Any]:
     """How a host array gets to P's device, in its dtype, and back."""
     lacking = [name for name in ("shape", "apply", "adjoint") if not hasattr(P, name)]
     if lacking:
-        raise TypeError(f"P is {P!r:.40} without {', '.join(lacking)}: see `Operator`")
+        raise TypeError(f"P is {shown(P):.40} without {', '.join(lacking)}: see `Operator`")
     backend = getattr(P, "backend", None)
     if backend is None:
         return (lambda a: a), np.asarray

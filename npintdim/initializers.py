@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from npintdim.backend import Backend
 from npintdim.rng import Stream
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 GRID = 2.0**-20
@@ -29,6 +30,9 @@ class HeNormal(Initializer):
     """
 
     fan_in: int
+
+    def __post_init__(self) -> None:
+        settle(self, fan_in=1)
 
     def draw(self, backend: Backend, stream: Stream, size: int) -> Floats:
         """Entry i is dtype(g_i · (2⁻²⁰ · sqrt(2/fan_in))), g_i a truncated grid normal."""

@@ -1,14 +1,39 @@
-"""Checks of arguments: one clear error that says what was given and what was needed."""
+"""Checks of arguments: one clear error that says what was given and what was needed, or the value as Python's own."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from numbers import Real
 from operator import index
+from typing import Any
+
+import numpy as np
+
+quiet = np.errstate(all="ignore")
+"""Decorates what computes: a number too small becomes 0, one too large inf or NaN and so a result, whatever np.seterr."""
+LARGEST = (1 << 63) - 1  # of an integer without a limit of its own: what NumPy counts with
 
 
-def check_integer(name: str, value: object, low: int, high: int | None = None, needed: str = "") -> int:
+def shown(value: object) -> str:
+    """The value for a message: on one line, without its middle where it is long."""
+    try:
+        text = re.sub(r"\s*\n\s*", " ", repr(value))
+    except Exception:  # an integer of 5,000 digits, an object that is half built
+        return f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 100 else f"{text[:70]} … {text[-20:]}"
+
+
+def plain(value: Any) -> Any:
+    """A number or text of NumPy's, or an array of one, as Python's own; anything else as it is."""
+    scalar = getattr(value, "ndim", None) == 0 and not isinstance(value, np.ma.MaskedArray)
+    return value.item() if scalar and not isinstance(value, np.datetime64 | np.timedelta64) else value
+
+
+def check_integer(
+    name: str, value: object, low: int | None, high: int | None = None, needed: str = ""
+) -> int:
     """The value as an int with low ≤ value ≤ high.
 
     Raises
@@ -16,27 +41,48 @@ def check_integer(name: str, value: object, low: int, high: int | None = None, n
     TypeError, ValueError
         which name the value and say what is needed.
     """
-    needed = needed or (f"{name} ≥ {low}" if high is None else f"{low} ≤ {name} ≤ {high}")
-    try:
-        number = index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}: an integer with {needed} is needed")
-    if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} is {number}: {needed} is needed")
+    if low is not None:
+        needed = needed or (f"{name} ≥ {low}" if high is None else f"{low} ≤ {name} ≤ {high}")
+    own = plain(value)
+    if isinstance(own, bool | np.ndarray | np.timedelta64) or not hasattr(own, "__index__"):
+        raise TypeError(f"{name} is {shown(value)}: an integer{needed and f' with {needed}'} is needed")
+    number = index(own)
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise ValueError(f"{name} is {shown(number)}: {needed} is needed")
+    if high is None and abs(number) > LARGEST:
+        raise ValueError(f"{name} is {shown(number)}: an integer below 2**63 is needed")
     return number
 
 
-def check_real(name: str, value: object) -> None:
-    """Refuse what is no real number, with its name; the range is the caller's affair.
+def check_integers(name: str, values: Any, needed: str = "", low: int = 1) -> tuple[int, ...]:
+    """Integers from `low` on, in a list, say.
 
     Raises
     ------
-    TypeError
+    TypeError, ValueError
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}: a number is needed")
+    if not isinstance(values, list | tuple | range | np.ndarray):
+        raise TypeError(f"{name} is {shown(values)}: a list of integers is needed")
+    return tuple(check_integer(f"each of {name}", n, low, needed=needed) for n in values)
+
+
+def check_real(name: str, value: object) -> float:
+    """The value as a Python number, an int as it is; the range is the caller's affair.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for what is no real number, or beyond the floats.
+    """
+    own = plain(value)
+    if isinstance(own, bool | np.timedelta64) or not isinstance(own, Real):
+        raise TypeError(f"{name} is {shown(value)}: a number is needed")
+    try:
+        number = float(own)
+    except OverflowError as error:
+        raise ValueError(f"{name} is {shown(value)}: a number below 1.8e308 is needed") from error
+    # 1 and 1.0 are two texts in JSON, and so two keys of a run: an integer stays one.
+    return index(own) if hasattr(own, "__index__") else number
 
 
 def check_seed(seed: object) -> int:
@@ -50,10 +96,19 @@ def check_seed(seed: object) -> int:
     return check_integer("seed", seed, 0, (1 << 64) - 1, "0 ≤ seed < 2**64")
 
 
-def check_flag(name: str, value: object) -> None:
-    """Refuse what is neither True nor False: an option's value is part of the spec."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}: True or False is needed")
+def check_flag(name: str, value: object) -> bool:
+    """The value, which is True or False: an option is part of the spec."""
+    own = plain(value)
+    if not isinstance(own, bool):
+        raise TypeError(f"{name} is {shown(value)}: True or False is needed")
+    return own
+
+
+def check_text(name: str, value: object) -> str:
+    """The value as a str."""
+    if not isinstance(own := plain(value), str):
+        raise TypeError(f"{name} is {shown(value)}: a text is needed")
+    return str.__str__(own)
 
 
 def check_kind(name: str, value: object, kind: type, example: str) -> None:
@@ -65,13 +120,27 @@ def check_kind(name: str, value: object, kind: type, example: str) -> None:
         which says what was given and what is needed.
     """
     if not isinstance(value, kind):
-        given = repr(value) if isinstance(value, str | int) else f"a {type(value).__name__}"
+        given = shown(value) if isinstance(value, str | int) else f"a {type(value).__name__}"
         raise TypeError(f"{name} is {given}: a {kind.__name__} is needed, e.g. {example}")
+
+
+def one_of(what: str, given: object, known: Iterable[str]) -> str:
+    """The name, if it is a known one.
+
+    Raises
+    ------
+    ValueError
+        see `unknown`.
+    """
+    names = list(known)
+    if not isinstance(given, str) or given not in names:
+        raise unknown(what, given, names)
+    return str.__str__(given)
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
     """The error for a name that does not exist, with the nearest one that does."""
     names = list(known)
-    near = difflib.get_close_matches(str(given), names, n=1)
+    near = difflib.get_close_matches(given, names, n=1) if isinstance(given, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ValueError(f"unknown {what} {given!r}: choose one of {', '.join(names)}.{hint}")
+    return ValueError(f"unknown {what} {shown(given)}: choose one of {', '.join(names)}.{hint}")

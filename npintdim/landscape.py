@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
+from npintdim.backend import as_array
+from npintdim.inputs import check_kind
+from npintdim.specs import settle
 from npintdim.typing import Floats, Ints
 
 
@@ -80,6 +85,10 @@ class Dataset:
     ------
     TypeError, ValueError
         for examples that `check_examples` refuses, or of two shapes.
+
+    Notes
+    -----
+    What another library calls an array (PyTorch's, JAX's, a column of pandas) is turned into NumPy's here, once.
     """
 
     name: str
@@ -88,8 +97,11 @@ class Dataset:
     classes: int
 
     def __post_init__(self) -> None:
-        for part, batch in (("train", self.train), ("test", self.test)):
+        settle(self, classes=1)
+        for part in ("train", "test"):
+            batch = plain_arrays(f"{self.name} {part}", getattr(self, part))
             check_examples(f"{self.name} {part}", batch, self.classes)
+            object.__setattr__(self, part, batch)
         assert self.train.x is not None and self.test.x is not None
         if self.train.x.shape[1:] != self.test.x.shape[1:]:
             raise ValueError(
@@ -118,6 +130,15 @@ def first(data: Dataset, n: int) -> Dataset:
         return Batch(batch.x[:n], batch.labels[:n])
 
     return Dataset(data.name, cut(data.train), cut(data.test), data.classes)
+
+
+def plain_arrays(name: str, batch: Batch) -> Batch:
+    """The batch in arrays of NumPy's own type, its labels in this machine's byte order; itself if it is so already."""
+    check_kind(name, batch, Batch, "Batch(x, labels)")
+    x, labels = as_array(f"{name}: x", batch.x), as_array(f"{name}: labels", batch.labels)
+    if isinstance(labels, np.ndarray):
+        labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)
+    return batch if x is batch.x and labels is batch.labels else Batch(x, labels)
 
 
 def check_examples(name: str, batch: Batch, classes: int) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import Backend, given
+from npintdim.backend import Backend, as_array, given
 from npintdim.fuse import fuse as fused
 from npintdim.fuse import plan
-from npintdim.inputs import check_seed
+from npintdim.inputs import check_integers, check_seed, quiet
 from npintdim.landscape import Batch, Evaluation
 from npintdim.layers import Layer
 from npintdim.layers.base import layout_of
@@ -57,7 +57,7 @@ class Model:
             counts[kind] += 1
             named.append(layer if layer.name else replace(layer, name=f"{kind}{counts[kind]}"))
         self.layers = tuple(named)
-        self.in_shape = tuple(in_shape)
+        self.in_shape = check_integers("in_shape", in_shape)
         self.backend = given(backend)
         self.layout = layout_of(self.layers)
         self.fuse = fuse
@@ -101,7 +101,7 @@ class Model:
         -------
         (D,) in the backend's dtype, the same bits on every backend
         """
-        check_seed(seed)
+        seed = check_seed(seed)
         theta_0: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype)
         initializers = [init for layer in self.layers for init in layer.initializers().values()]
         for lane, (where, init) in enumerate(zip(self.layout.slices.values(), initializers, strict=True)):
@@ -132,6 +132,7 @@ class Model:
                 place[...] = dparams[key]
         return grad
 
+    @quiet
     def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
         """Mean loss of the batch (0-d, on the device) and ∇_θ L (D,).
 
@@ -149,6 +150,7 @@ class Model:
         loss, dlogits = softmax_cross_entropy(self.backend.xp, logits, self._labels(batch))
         return loss, self.backward(theta, caches, dlogits, out)
 
+    @quiet
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
         """Mean loss and accuracy over data, in chunks; one transfer at the end.
 
@@ -192,6 +194,8 @@ class Model:
         labels = batch.labels
         if labels is None:
             raise ValueError("batch.labels is None: a Model needs labels")
+        if type(labels) is not self.backend.xp.ndarray and self.backend.xp is np:
+            labels = as_array("batch.labels", labels)
         if not isinstance(labels, self.backend.xp.ndarray):
             raise TypeError(
                 f"batch.labels is a {type(labels).__name__}, not an array of {self.backend.name!r}"

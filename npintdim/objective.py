@@ -11,6 +11,7 @@ from npintdim.backend import namespace
 from npintdim.landscape import Batch, Evaluation, Landscape
 from npintdim.params import ParamLayout
 from npintdim.projections import Projection
+from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
 
 
@@ -40,6 +41,7 @@ class SubspaceObjective:
     """
 
     def __init__(self, landscape: Landscape, theta_0: Floats, P: Projection) -> None:
+        theta_0 = P.backend.floats(theta_0, "theta_0")
         if theta_0.shape != (landscape.dim,):
             raise ValueError(
                 f"theta_0 has shape {theta_0.shape}, but the landscape has D = {landscape.dim}: "
@@ -48,7 +50,7 @@ class SubspaceObjective:
         if landscape.dim != P.D:
             raise ValueError(f"P is D×d = {P.D}×{P.d}, but the landscape has D = {landscape.dim}")
         self.landscape = landscape
-        self.theta_0 = P.backend.floats(theta_0, "theta_0")
+        self.theta_0 = theta_0
         self.P = P
 
     @property
@@ -103,6 +105,7 @@ class L2:
     weight: float
 
     def __post_init__(self) -> None:
+        settle(self)
         if not 0 <= self.weight < np.inf:
             raise ValueError(f"weight is {self.weight}: a number ≥ 0 is needed")
         if self.landscape.dim != self.layout.D:

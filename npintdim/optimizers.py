@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
-from npintdim.inputs import check_real, unknown
+from npintdim.specs import built, settle
 from npintdim.typing import Floats, Spec
 
 
@@ -30,8 +29,7 @@ class Optimizer(ABC):
     lr: float
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            check_real(name, value)
+        settle(self)
         if not 0 < self.lr < math.inf:
             raise ValueError(f"lr is {self.lr}: a positive number is needed")
 
@@ -122,7 +120,7 @@ class Adam(Optimizer):
         return theta - lr_t * m / (np.sqrt(v) + self.eps), (m, v)
 
 
-OPTIMIZERS: dict[str, Any] = {"sgd": SGD, "adam": Adam}
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
 
 
 def optimizer_from_spec(spec: Spec) -> Optimizer:
@@ -130,12 +128,7 @@ def optimizer_from_spec(spec: Spec) -> Optimizer:
 
     Raises
     ------
-    ValueError
-        for a kind that this package does not have.
+    TypeError, ValueError
+        for a kind that this package does not have, or other hyper-parameters than it has.
     """
-    options = dict(spec)
-    kind = options.pop("kind")
-    if kind not in OPTIMIZERS:
-        raise unknown("optimizer", kind, OPTIMIZERS)
-    optimizer: Optimizer = OPTIMIZERS[kind](**options)
-    return optimizer
+    return built("optimizer", spec, "kind", OPTIMIZERS)

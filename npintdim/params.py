@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from npintdim.inputs import check_integers, check_text
 from npintdim.typing import Array
 
 
@@ -32,7 +33,11 @@ class ParamLayout:
     entries: tuple[tuple[str, tuple[int, ...]], ...]
 
     def __post_init__(self) -> None:
-        names = [name for name, _ in self.entries]
+        entries = tuple(
+            (check_text("name", name), check_integers(name, shape, low=0)) for name, shape in self.entries
+        )
+        object.__setattr__(self, "entries", entries)
+        names = [name for name, _ in entries]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"parameter names must differ, but {', '.join(twice)} occurs more than once")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npintdim.backend import Backend
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, quiet
 from npintdim.objective import SubspaceObjective
 from npintdim.optimizers import SGD
 from npintdim.projections import make_projection
@@ -47,6 +47,7 @@ class ToyResult:
         return farthest(self.d, self.shares, self.s)[1] < LAWFUL
 
 
+@quiet
 def explore(
     projection: Spec,
     d: Sequence[int],

@@ -133,7 +133,7 @@ def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> Proj
         )
     try:
         P = projection_from_spec(options, model.backend)
-        if P.spec() != spec:
+        if canonical(P.spec()) != canonical(spec):
             raise ValueError(f"{spec} is not what P says of itself, {P.spec()}")
     except (TypeError, ValueError, KeyError) as error:
         raise fileformat.HeaderError(f"its header's P cannot be drawn: {error}") from error

@@ -14,9 +14,9 @@ from types import ModuleType
 import numpy as np
 
 from npintdim.backend import namespace
-from npintdim.inputs import check_seed
 from npintdim.kernels import reference
 from npintdim.kernels.purpose import Purpose
+from npintdim.specs import settle
 from npintdim.typing import Floats, Ints, Words
 
 __all__ = ["SCHEME", "Purpose", "Stream"]
@@ -43,7 +43,7 @@ class Stream:
     kernels: ModuleType = reference
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        settle(self, purpose=(0, (1 << 32) - 1), lane=(0, (1 << 32) - 1))
 
     def words(self, count: int, start: int = 0) -> Words:
         """Words start, ..., start + count − 1, uint32."""

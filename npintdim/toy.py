@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import namespace
-from npintdim.inputs import check_integer
+from npintdim.backend import as_array, namespace
+from npintdim.inputs import check_integer, quiet
 from npintdim.landscape import Batch, Evaluation
+from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
 
 
@@ -40,7 +41,7 @@ class ToyProblem:
     s: int = 10
 
     def __post_init__(self) -> None:
-        check_integer("D", self.D, 1)
+        settle(self, D=1)
         check_integer("s", self.s, 1, self.D)
         if self.D % self.s:
             raise ValueError(f"D is {self.D}: a multiple of the number of groups s = {self.s} is needed")
@@ -58,6 +59,9 @@ class ToyProblem:
         ValueError
             if theta has not D rows.
         """
+        theta = as_array("theta", theta)
+        if not hasattr(theta, "shape"):
+            raise TypeError(f"theta is a {type(theta).__name__}: an array of shape ({self.D},) is needed")
         if len(theta) != self.D:
             raise ValueError(f"theta has shape {theta.shape}, but D = {self.D}: ({self.D},) is needed")
         sums = theta.reshape(self.s, self.D // self.s, *theta.shape[1:]).sum(axis=1)
@@ -73,6 +77,7 @@ class ToyProblem:
             grad = out
         return (r * r).sum(), grad
 
+    @quiet
     def evaluate(self, theta: Floats, data: Batch | None = None) -> Evaluation:
         """L and exp(−L)."""
         r = self.residual(theta)

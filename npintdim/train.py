@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import namespace
-from npintdim.inputs import check_integer, check_seed
+from npintdim.backend import as_array, namespace
+from npintdim.inputs import quiet, shown
 from npintdim.landscape import Batch, Dataset, Landscape
 from npintdim.optimizers import Adam, Optimizer
 from npintdim.progress import Progress
 from npintdim.rng import Purpose, Stream
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 
@@ -47,10 +48,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
-            raise TypeError(f"optimizer is {self.optimizer!r}: an Adam(...) or SGD(...) is needed")
-        for name in ("epochs", "batch_size", "steps_per_epoch", "train_examples"):
-            check_integer(name, getattr(self, name), 1)
-        check_seed(self.seed)
+            raise TypeError(f"optimizer is {shown(self.optimizer)}: an Adam(...) or SGD(...) is needed")
+        settle(self, epochs=1, batch_size=1, steps_per_epoch=1, train_examples=1)
 
     def check(self, data: Dataset) -> None:
         """Refuse data with fewer training examples than a batch."""
@@ -88,6 +87,7 @@ class Run:
     records: tuple[Record, ...]
 
 
+@quiet  # divergence is a status, not a warning
 def train(
     landscape: Landscape,
     theta: Floats,
@@ -116,8 +116,13 @@ def train(
 
     Notes
     -----
+    NumPy's settings (`np.seterr`) do not count inside, nor in a landscape of your own: what underflows is 0, what
+    overflows ends as "diverged".
     The losses of an epoch stay on the device and are transferred once, at its end.
     """
+    theta = as_array("theta", theta)
+    if not hasattr(theta, "shape"):
+        raise TypeError(f"theta is a {type(theta).__name__}: an array of shape ({landscape.dim},) is needed")
     if theta.shape != (landscape.dim,):
         raise ValueError(f"theta has shape {theta.shape}: ({landscape.dim},) is needed")
     if data is not None and not (hasattr(data, "train") and hasattr(data, "test")):
@@ -128,16 +133,16 @@ def train(
     state = config.optimizer.start(theta)
     reached, t = theta, 0
     status = "finished"
-    # Divergence is a status, not a warning.
-    quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
     try:
-        with quiet, Progress(config.epochs, label, progress) as bar:
+        with Progress(config.epochs, label, progress) as bar:
             for epoch in range(config.epochs):
                 began = time.perf_counter()
                 total: Any = 0.0
                 n = 0
                 for batch in batches(data, config, epoch, t):
                     loss, grad = landscape.loss_and_grad(theta, batch)
+                    if type(grad) is not type(theta):  # of a landscape of one's own
+                        grad = as_array("grad", grad)
                     t += 1
                     theta, state = config.optimizer.update(theta, grad, state, t)
                     total = total + loss * max(1, len(batch))

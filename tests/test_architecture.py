@@ -17,7 +17,7 @@ FLOORS = [  # a line imports only from lines above it: design's floors, with ste
     ["kernels"],
     ["inputs", "files", "errors"],
     ["machine"],
-    ["backend"],
+    ["backend", "specs"],
     ["rng", "params", "landscape"],
     ["coding"],
     ["estimation"],

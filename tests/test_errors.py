@@ -134,8 +134,10 @@ MESSAGES = {
             ValueError, f"density is {value!r}: a number in (0, 1], at least 2**-53, is needed",
             lambda value=value: project("sparse", density=value),
         )
-        for value in (0, -0.1, 1.5, float("nan"), True, "half", 1e-17)
+        for value in (0, -0.1, 1.5, float("nan"), 1e-17)
     },
+    "density True": (TypeError, "density is True: a number is needed", lambda: project("sparse", density=True)),
+    "density text": (TypeError, "density is 'half': a number is needed", lambda: project("sparse", density="half")),
     "empty column": (
         ValueError,
         "column 0 of the sparse P, D×d = 100×5, seed 1, is empty at density 0.0001: "

@@ -116,6 +116,6 @@ def spec_of(path: Path) -> RunSpec:
         if the file is no record.
     """
     try:
-        return RunSpec(**json.loads(path.read_bytes())["spec"])
+        return RunSpec.from_spec(json.loads(path.read_bytes())["spec"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not the record of a run") from error

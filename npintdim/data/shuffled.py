@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from npintdim.inputs import check_seed
+from npintdim.inputs import check_seed, shown
 from npintdim.landscape import Batch, Dataset
 from npintdim.rng import Purpose, Stream
 
@@ -29,13 +29,13 @@ def parse(name: str) -> tuple[str, Callable[[Dataset], Dataset] | None]:
         return original, None
     found = re.fullmatch(r"shuffled-(?:(pixels)|labels=(\d*\.?\d+))(?:@(\d+))?", how)
     if found is None:
-        raise ValueError(f"data is {name!r}: after the + {NEEDED} is needed")
+        raise ValueError(f"data is {shown(name)}: after the + {NEEDED} is needed")
     seed = check_seed(int(found[3] or 0))
     if found[1]:
         return original, lambda data: shuffled_pixels(data, seed)
     share = float(found[2])
     if not 0 < share <= 1:
-        raise ValueError(f"data is {name!r}: 0 < SHARE ≤ 1 is needed")
+        raise ValueError(f"data is {shown(name)}: 0 < SHARE ≤ 1 is needed")
     return original, lambda data: shuffled_labels(data, share, seed)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from npintdim.estimation.localfit import LOST, LocalFit, local_fit
 from npintdim.estimation.means import by_d, check_rule, crossing, finite, isotonic
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, quiet
 from npintdim.typing import Floats
 
 FEWEST = 4  # runs that tell their noise: one more than the curve has numbers
@@ -106,6 +106,7 @@ class DInt:
         return f"95 % interval {low} to {high}"
 
 
+@quiet
 def d_int(
     d: Sequence[int],
     performance: Sequence[float],

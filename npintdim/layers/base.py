@@ -10,6 +10,7 @@ from typing import Any
 from npintdim.backend import Backend
 from npintdim.initializers import Initializer
 from npintdim.params import ParamLayout
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 
@@ -23,6 +24,9 @@ class Layer(ABC):
     """
 
     name: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     @abstractmethod
     def param_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from npintdim.backend import Backend
 from npintdim.initializers import HeNormal, Initializer, Zeros
-from npintdim.inputs import check_integer
 from npintdim.layers.base import Layer
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 
@@ -39,9 +39,7 @@ class Conv2D(Layer):
     padding: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("c_in", "c_out", "k", "stride"):
-            check_integer(name, getattr(self, name), 1)
-        check_integer("padding", self.padding, 0)
+        settle(self, c_in=1, c_out=1, k=1, stride=1, padding=0)
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """W (c_out, c_in, k, k), b (c_out,)."""

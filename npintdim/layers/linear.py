@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from npintdim.backend import Backend
 from npintdim.initializers import HeNormal, Initializer, Zeros
-from npintdim.inputs import check_integer
 from npintdim.layers.base import Layer
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 
@@ -29,8 +29,7 @@ class Linear(Layer):
     n_out: int
 
     def __post_init__(self) -> None:
-        check_integer("n_in", self.n_in, 1)
-        check_integer("n_out", self.n_out, 1)
+        settle(self, n_in=1, n_out=1)
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """W (n_in, n_out), b (n_out,)."""

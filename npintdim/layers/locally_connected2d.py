@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from npintdim.backend import Backend
 from npintdim.initializers import HeNormal, Initializer, Zeros
-from npintdim.inputs import check_integer
 from npintdim.layers.base import Layer
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 
@@ -48,8 +48,7 @@ class LocallyConnected2D(Layer):
     stride: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("c_in", "h", "w", "c_out", "k", "stride"):
-            check_integer(name, getattr(self, name), 1)
+        settle(self, c_in=1, h=1, w=1, c_out=1, k=1, stride=1)
         if self.k > min(self.h, self.w):
             raise ValueError(
                 f"k is {self.k}, but images are {self.h}×{self.w}: k ≤ {min(self.h, self.w)} is needed"

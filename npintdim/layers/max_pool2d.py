@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from npintdim.backend import Backend
-from npintdim.inputs import check_integer
 from npintdim.layers.base import ParameterFree
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 
@@ -30,8 +30,7 @@ class MaxPool2D(ParameterFree):
     stride: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("size", self.size, 1)
-        check_integer("stride", self.stride, 0)
+        settle(self, size=1, stride=0)
 
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """(c, h, w) → (c, (h − size)//s + 1, (w − size)//s + 1)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from npintdim.backend import Backend
-from npintdim.inputs import check_integer
 from npintdim.layers.base import ParameterFree
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 
@@ -29,8 +29,7 @@ class Unflatten(ParameterFree):
     w: int
 
     def __post_init__(self) -> None:
-        for name in ("c", "h", "w"):
-            check_integer(name, getattr(self, name), 1)
+        settle(self, c=1, h=1, w=1)
 
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """(c·h·w,) → (c, h, w)."""

@@ -15,7 +15,7 @@ from npintdim.backend import Backend, get_backend
 from npintdim.compress import CompressedModel
 from npintdim.errors import attempt, brief
 from npintdim.estimation.estimate import DInt, d_int
-from npintdim.inputs import check_kind
+from npintdim.inputs import check_kind, quiet
 from npintdim.measuring.adaptive import performance, pursue
 from npintdim.measuring.baseline import Baseline, guessing, unread
 from npintdim.measuring.measurement import Measurement
@@ -33,6 +33,7 @@ from npintdim.typing import Spec
 __all__ = ["COLUMNS", "Measurement", "compress_run", "crossing_run", "measure", "read_off"]
 
 
+@quiet
 def measure(
     recipe: Recipe,
     folder: str | Path,

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from npintdim.inputs import check_integer
+from npintdim.specs import settle
 from npintdim.typing import Spec
 
 
@@ -39,10 +39,7 @@ class RateSearch:
     most: int = 7
 
     def __post_init__(self) -> None:
-        if self.d is not None:
-            check_integer("d", self.d, 1)
-        check_integer("seeds", self.seeds, 1)
-        check_integer("most", self.most, 3)
+        settle(self, d=1, seeds=1, most=3)
         if not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         if not 1 < self.step < math.inf:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npintdim.data.shuffled import FORMS
-from npintdim.inputs import check_integer, unknown
+from npintdim.inputs import check_integer, check_kind, shown, unknown
 from npintdim.landscape import Dataset, Landscape
 from npintdim.measuring.rates import RateSearch, guess
 from npintdim.measuring.search import Search
 from npintdim.optimizers import Adam
+from npintdim.specs import settle
 from npintdim.sweeps.custom import NO_DATA, named
-from npintdim.sweeps.runs import RunSpec
+from npintdim.sweeps.runs import LARGEST_SEED, RunSpec
 from npintdim.typing import Spec
 
 
@@ -74,19 +75,19 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.d is not None and not isinstance(self.d, tuple | list):
             raise TypeError(
-                f"d is {self.d!r}: a grid such as (100, 300, 750), or None for a search, is needed"
+                f"d is {shown(self.d)}: a grid such as (100, 300, 750), or None for a search, is needed"
             )
         if self.d is not None and not self.d:
             raise ValueError("the grid of d is empty: at least one d is needed")
-        check_integer("seeds", self.seeds, 1)
-        check_integer("direct_seeds", self.direct_seeds, 1)
-        if self.at_once is not None:
-            check_integer("at_once", self.at_once, 1)
-        if self.lr_at is not None:
-            check_integer("lr_at", self.lr_at, 1)
+        settle(self, seeds=1, direct_seeds=1, epochs=1, batch_size=1, limit_train=1, seed=(0, LARGEST_SEED),
+               budget=1, first=1, at_once=1, lr_at=1)  # fmt: skip
+        if self.d is not None:
+            object.__setattr__(self, "d", tuple(check_integer("d", i, 1, (1 << 32) - 1) for i in self.d))
+        if self.rates is not None:
+            check_kind("rates", self.rates, RateSearch, "RateSearch(seeds=2)")
         self.search(1)
         self.specs()
-        self.subspace(1, 0)
+        self.subspace(1, 0).check()
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
         """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""

@@ -12,8 +12,9 @@ import numpy as np
 
 from npintdim.estimation.estimate import DInt, around_crossing, d_int
 from npintdim.estimation.means import by_d, check_rule, finite, isotonic
-from npintdim.inputs import check_integer
+from npintdim.inputs import quiet
 from npintdim.measuring.informative import informative
+from npintdim.specs import settle
 
 STRIDE = 4  # of the bracket
 CLOSE = 2.0  # a bracket this narrow is refined by information
@@ -51,11 +52,8 @@ class Search:
     direct_seeds: int = 3
 
     def __post_init__(self) -> None:
-        check_integer("D", self.D, 1)
-        check_integer("direct_seeds", self.direct_seeds, 1)
-        if self.first is not None:
-            check_integer("first", self.first, 1)
-        check_integer("budget", self.budget, 1)
+        settle(self, D=1, first=1, budget=1, direct_seeds=1)
+        check_rule(self.fraction, None, 0.0)  # even where a threshold takes its place: it is written down
         check_rule(self.fraction, self.threshold, self.chance)
         if not 0 < self.precision < math.inf:
             raise ValueError(f"precision is {self.precision}: a number > 0 is needed, e.g. 0.05 for ±5 %")
@@ -80,6 +78,7 @@ class Plan(NamedTuple):
     why: str
 
 
+@quiet
 def plan(
     search: Search, d: Sequence[int], performance: Sequence[float], baseline: Sequence[float], count: int = 1
 ) -> Plan:

@@ -88,6 +88,6 @@ def files_of(m: Measurement, backend: Backend, name: str = "") -> list[tuple[str
             points.append((f"{of}θ, float32", 4 * m.D, float(performances.mean())))
         elif d is not None and len(performances):
             record = next(r for r in m.records if r["spec"].get("d") == d and r["status"] == "finished")
-            size = len(compress_run(m.folder, RunSpec(**record["spec"]), backend).to_bytes())
+            size = len(compress_run(m.folder, RunSpec.from_spec(record["spec"]), backend).to_bytes())
             points.append((f"{of}θ_d, float32", size, float(performances.mean())))
     return points

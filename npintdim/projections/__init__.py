@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
 from typing import Any
 
 from npintdim.backend import Backend, given
-from npintdim.inputs import unknown
+from npintdim.inputs import one_of
 from npintdim.projections.base import Projection, Transposed
 from npintdim.projections.dense import DenseProjection
 from npintdim.projections.fastfood import FastfoodProjection
 from npintdim.projections.sparse import SparseProjection
+from npintdim.specs import built, called, check_spec
 from npintdim.typing import Spec
 
 KINDS: dict[str, type[Projection]] = {
@@ -24,6 +25,7 @@ __all__ = [
     "Projection",
     "SparseProjection",
     "Transposed",
+    "check_projection",
     "make_projection",
     "projection_from_spec",
 ]
@@ -52,16 +54,30 @@ def make_projection(
     MemoryError
         if a stored dense P is larger than the memory that is free.
     """
-    if kind not in KINDS:
-        raise unknown("projection", kind, KINDS)
-    known = [f.name for f in fields(KINDS[kind])][4:]
-    for name in options:
-        if name not in known:
-            raise unknown(f"option of {kind!r}", name, known)
-    return KINDS[kind](D=D, d=d, seed=seed, backend=given(backend), **options)
+    cls = KINDS[one_of("projection", kind, KINDS)]
+    return called(repr(kind), cls, options, D=D, d=d, seed=seed, backend=given(backend))
 
 
 def projection_from_spec(spec: Spec, backend: Backend | None = None) -> Projection:
-    """Draw the P that `Projection.spec()` describes."""
-    options = dict(spec)
-    return make_projection(backend=backend, **options | {"seed": int(options["seed"])})
+    """Draw the P that `Projection.spec()` describes.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        see `make_projection`; members that are missing or unknown are named.
+    """
+    options = check_spec("P", spec)
+    if isinstance(seed := options.get("seed"), str) and re.fullmatch("[0-9]{1,20}", seed):
+        options["seed"] = int(seed)  # any other text is refused as no integer
+    return built("projection", options, "kind", KINDS, backend=given(backend))
+
+
+def check_projection(spec: Spec) -> None:
+    """Refuse a kind of P, or options of it, that do not exist; nothing is drawn.
+
+    Raises
+    ------
+    TypeError, ValueError
+        as `make_projection`.
+    """
+    built("projection", spec, "kind", {name: cls.check for name, cls in KINDS.items()})

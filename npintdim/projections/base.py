@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.backend import Backend
-from npintdim.inputs import check_integer, check_seed
+from npintdim.inputs import check_integer
 from npintdim.rng import SCHEME
+from npintdim.specs import settle
 from npintdim.typing import Array, Floats, Ints, Spec
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ class Projection(ABC):
 
     def __post_init__(self) -> None:
         D = check_integer("D", self.D, 1)
-        d = check_integer("d", self.d, 1, D, f"1 ≤ d ≤ D = {D}")
-        for name, value in (("D", D), ("d", d), ("seed", check_seed(self.seed))):
-            object.__setattr__(self, name, value)  # a NumPy integer is not JSON
+        check_integer("d", self.d, 1, D, f"1 ≤ d ≤ D = {D}")
+        settle(self)
         self._check()
+
+    @staticmethod  # noqa: B027  a kind may have no options
+    def check(*_: Any, **options: Any) -> None:
+        """Refuse options out of range, before anything is drawn."""
 
     @abstractmethod
     def _check(self) -> None:
@@ -180,7 +184,7 @@ class Projection(ABC):
         return lambda x: f(np.asarray(x).reshape(-1))
 
     def __matmul__(self, v: Array) -> Floats:
-        return _columns(self.backend.xp, self.apply, v)
+        return _columns(self.backend, self.apply, v, "theta_d")
 
     @property
     def T(self) -> Transposed:
@@ -208,13 +212,14 @@ class Transposed:
         return self.P
 
     def __matmul__(self, g: Array) -> Floats:
-        return _columns(self.P.backend.xp, self.P.adjoint, g)
+        return _columns(self.P.backend, self.P.adjoint, g, "grad_theta")
 
 
-def _columns(xp: Any, f: Callable[[Array], Floats], x: Array) -> Floats:
+def _columns(backend: Backend, f: Callable[[Array], Floats], x: Array, name: str) -> Floats:
     """f on a vector, or on every column of a matrix."""
-    if getattr(x, "ndim", 1) == 2:
-        stacked: Floats = xp.stack([f(column) for column in x.T], axis=1)
+    x = backend.floats(x, name)
+    if x.ndim == 2:
+        stacked: Floats = backend.xp.stack([f(column) for column in x.T], axis=1)
         return stacked
     return f(x)
 

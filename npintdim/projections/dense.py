@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.inputs import check_flag, unknown
+from npintdim.inputs import check_flag, one_of
 from npintdim.machine import free_memory
 from npintdim.projections.base import Projection
 from npintdim.typing import Floats, Ints, Spec
@@ -46,10 +46,14 @@ class DenseProjection(Projection):
 
     kind: ClassVar[str] = "dense"
 
+    @staticmethod
+    def check(entries: str = "gaussian", stored: bool = True) -> None:
+        """Refuse options out of range."""
+        one_of("entries", entries, ENTRIES)
+        check_flag("stored", stored)
+
     def _check(self) -> None:
-        if self.entries not in ENTRIES:
-            raise unknown("entries", self.entries, ENTRIES)
-        check_flag("stored", self.stored)
+        self.check(self.entries, self.stored)
         size, free = self.D * self.d * self.backend.dtype.itemsize, free_memory()
         if self.stored and self.backend.xp is np and size > free:
             raise MemoryError(

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.inputs import check_flag, unknown
+from npintdim.inputs import check_flag, one_of
 from npintdim.projections.base import Projection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats, Ints, Spec, Words
@@ -54,10 +54,14 @@ class FastfoodProjection(Projection):
 
     kind: ClassVar[str] = "fastfood"
 
+    @staticmethod
+    def check(blocks: str = "stacked", signs: bool = True) -> None:
+        """Refuse options out of range."""
+        one_of("blocks", blocks, BLOCKS)
+        check_flag("signs", signs)
+
     def _check(self) -> None:
-        if self.blocks not in BLOCKS:
-            raise unknown("blocks", self.blocks, BLOCKS)
-        check_flag("signs", self.signs)
+        self.check(self.blocks, self.signs)
 
     @property
     def m(self) -> int:

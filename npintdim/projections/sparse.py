@@ -6,17 +6,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, check_real
 from npintdim.projections.base import Projection
 from npintdim.typing import Floats, Ints, Spec
 
 LEAST = 2.0**-53  # below it 1 − density is 1
-NUMBER = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,15 @@ class SparseProjection(Projection):
 
     kind: ClassVar[str] = "sparse"
 
+    @staticmethod
+    def check(density: float | None = None) -> None:
+        """Refuse options out of range."""
+        if density is not None and not LEAST <= check_real("density", density) <= 1:
+            raise ValueError(f"density is {density}: a number in (0, 1], at least 2**-53, is needed")
+
     def _check(self) -> None:
-        density: Any = 1.0 / math.sqrt(self.D) if self.density is None else self.density
-        if isinstance(density, bool) or not isinstance(density, NUMBER) or not LEAST <= density <= 1:
-            raise ValueError(f"density is {density!r}: a number in (0, 1], at least 2**-53, is needed")
-        object.__setattr__(self, "density", float(density))
+        self.check(self.density)
+        object.__setattr__(self, "density", float(self.density or 1.0 / math.sqrt(self.D)))
         check_integer("D", self.D, 1, 2**31 - 1)  # rows are int32
         empty = self.backend.xp.flatnonzero(self.nnz == 0)
         if len(empty):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.inputs import shown
 from npintdim.landscape import Batch, Dataset, Landscape
 from npintdim.typing import Floats, Spec
 
@@ -41,7 +42,7 @@ def named(thing: Any) -> str:
             pass
     name = name or getattr(thing, "name", None)
     if not name or "<lambda>" in name:
-        raise ValueError(f"{thing!r} has no name, and its runs are kept under one: define it with def")
+        raise ValueError(f"{shown(thing)} has no name, and its runs are kept under one: define it with def")
     HERE[f"here:{name}"] = thing
     return f"here:{name}"
 
@@ -63,15 +64,17 @@ def found(name: str) -> Any:
         return HERE[name]
     module, _, path = name.partition(":")
     if module == "here":
-        raise ValueError(f"{name!r} was defined in another process: give it again, or put it in a module")
+        raise ValueError(
+            f"{shown(name)} was defined in another process: give it again, or put it in a module"
+        )
     if not path:
-        raise ValueError(f"{name!r}: 'package.module:name' is needed")
+        raise ValueError(f"{shown(name)}: 'package.module:name' is needed")
     try:
         thing: Any = importlib.import_module(module)
         for part in path.split("."):
             thing = getattr(thing, part)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{name!r} cannot be imported: {error}") from error
+        raise ValueError(f"{shown(name)} cannot be imported: {error!s:.200}") from error
     return thing
 
 
@@ -127,7 +130,7 @@ def processes(names: Iterable[str], jobs: int | None, cluster: str | None = None
     if here and (cluster is not None or (jobs is not None and jobs > 1)):
         asked = f"jobs is {jobs}" if cluster is None else f"cluster is {cluster}"
         raise ValueError(
-            f"{asked}, but other processes do not know {here[0]!r}: put it in a module that they can "
+            f"{asked}, but other processes do not know {shown(here[0])}: put it in a module that they can "
             "import, or jobs=1"
         )
     return 1 if here else jobs

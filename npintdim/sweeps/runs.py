@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 from npintdim._version import __version__
 from npintdim.architectures import model_from_spec
-from npintdim.backend import Backend
+from npintdim.backend import Backend, get_backend
 from npintdim.files import canonical
-from npintdim.inputs import check_integer
+from npintdim.inputs import one_of, quiet, shown
 from npintdim.landscape import Dataset, Landscape
 from npintdim.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.optimizers import Adam, optimizer_from_spec
-from npintdim.projections import Projection, make_projection
+from npintdim.projections import Projection, check_projection, make_projection
+from npintdim.specs import called, check_spec, settle
 from npintdim.sweeps.custom import own_objective
 from npintdim.train import TrainConfig, train
 from npintdim.typing import Floats, Spec
@@ -73,22 +74,35 @@ class RunSpec:
     holdout: float | None = None
 
     def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0, LARGEST_SEED)
+        settle(self, seed=(0, LARGEST_SEED), d=(1, (1 << 32) - 1), epochs=1, batch_size=1, limit_train=1)
+        one_of("dtype", self.dtype, ("float32", "float64"))
         if (self.d is None) != (self.projection is None):
-            raise ValueError(f"d is {self.d} and projection {self.projection}: both or neither are needed")
-        if self.d is not None:
-            check_integer("d", self.d, 1, (1 << 32) - 1)
+            raise ValueError(
+                f"d is {self.d} and projection {shown(self.projection)}: both or neither are needed"
+            )
         if not 0 <= self.l2 < math.inf:
             raise ValueError(f"l2 is {self.l2}: a number ≥ 0 is needed")
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         self.config()
 
+    def check(self) -> RunSpec:
+        """Itself, if its network can be built and its kind of P exists; a sweep refuses the others when it draws them."""
+        if "objective" not in self.model:  # its P is its own
+            model_from_spec(self.model, get_backend("numpy", threads=1))
+            if self.projection is not None:
+                check_projection(self.projection)
+        return self
+
+    @classmethod
+    def from_spec(cls, spec: Spec) -> RunSpec:
+        """The run that `spec()` describes; TypeError or ValueError for a member that is missing, unknown or wrong."""
+        return called("the spec of a run", cls, check_spec("spec", spec)).check()
+
     def config(self) -> TrainConfig:
         """Of the trainer."""
-        return TrainConfig(
-            optimizer_from_spec(self.optimizer), self.epochs, self.batch_size, self.seeds.batches
-        )
+        optimizer = optimizer_from_spec(self.optimizer)
+        return TrainConfig(optimizer, self.epochs, self.batch_size, self.seeds.batches)
 
     @property
     def seeds(self) -> Seeds:
@@ -123,13 +137,7 @@ def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, Projection | 
 
 
 def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
-    """Refuse a network whose outputs are not the data's classes, or that takes other examples, and too large a batch.
-
-    Raises
-    ------
-    ValueError
-        with both numbers.
-    """
+    """ValueError for outputs that are not the data's classes, examples of another size, or too large a batch."""
     assert data.train.x is not None
     if model.classes != data.classes:
         raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {data.classes} classes")
@@ -160,6 +168,7 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[La
     return subspace, subspace.start()
 
 
+@quiet
 def run(
     spec: RunSpec, backend: Backend, data: Dataset | None, progress: bool | None = False
 ) -> tuple[Spec, Floats]:

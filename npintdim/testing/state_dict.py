@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.inputs import shown
 from npintdim.layers import Conv2D, Linear
 from npintdim.model import Model
 from npintdim.testing.arrays import to_numpy
@@ -100,7 +101,7 @@ def _places(model: Model, names: Names) -> Iterator[tuple[str, str, bool]]:
     own = [layer.name for layer in layers]
     if isinstance(names, str):
         raise ValueError(
-            f"names is {names!r}: a mapping from layers to prefixes, or a list of prefixes, is needed"
+            f"names is {shown(names)}: a mapping from layers to prefixes, or a list of prefixes, is needed"
         )
     if isinstance(names, Mapping):
         unknown = sorted(set(names) - set(own))

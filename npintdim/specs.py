@@ -1,0 +1,134 @@
+"""What can be written as JSON: the fields of what has a spec, and the way from a spec to what it describes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from inspect import Parameter, signature
+from numbers import Real
+from typing import Any, TypeVar
+
+import numpy as np
+
+from npintdim.inputs import (
+    check_flag,
+    check_integer,
+    check_real,
+    check_seed,
+    check_text,
+    one_of,
+    plain,
+    shown,
+    unknown,
+)
+from npintdim.typing import Spec
+
+T = TypeVar("T")
+
+
+def check_json(name: str, value: object) -> Any:
+    """A copy of the value in those types that JSON has.
+
+    Raises
+    ------
+    TypeError, ValueError
+        which name the part that JSON does not have: NaN, another kind of object, a name that is no text.
+    """
+    own = plain(value)
+    if own is None or isinstance(own, bool):
+        return own
+    if isinstance(own, str):
+        return check_text(name, own)
+    if isinstance(own, Real):
+        if not math.isfinite(number := check_real(name, own)):
+            raise ValueError(f"{name} is {number}: a finite number is needed")
+        return number
+    try:
+        if isinstance(own, Mapping):
+            return {
+                check_text(f"a name in {name}", k): check_json(f"{name}[{shown(k)}]", v)
+                for k, v in own.items()
+            }
+        if isinstance(own, list | tuple) or type(own) is np.ndarray:
+            items = [check_json(f"{name}[{i}]", item) for i, item in enumerate(own)]
+            return tuple(items) if isinstance(own, tuple) else items
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply") from None
+    raise TypeError(f"{name} is {shown(value)}: numbers, texts, lists and dictionaries are needed")
+
+
+def check_spec(name: str, value: object) -> Spec:
+    """A dictionary in JSON's types; see `check_json`."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is {shown(value)}: a dictionary is needed")
+    spec: Spec = check_json(name, value)
+    return spec
+
+
+def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:
+    """Make the fields of a frozen dataclass what it declares: int, float, bool, str or Spec, or None where it may be.
+
+    A NumPy number equals Python's, but it overflows, is no JSON, and is printed otherwise.
+
+    Parameters
+    ----------
+    thing : in its `__post_init__`
+    ranges : least value, or least and greatest, of its integers; a seed has its own
+
+    Raises
+    ------
+    TypeError, ValueError
+        which name the field.
+    """
+    checks = {"float": check_real, "bool": check_flag, "str": check_text, "Spec": check_spec}
+    for field in fields(thing):
+        name, value = field.name, getattr(thing, field.name)
+        kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+        kind, _, other = kind.partition(" | ")
+        if value is None and other == "None":
+            continue
+        if kind == "int" and name == "seed" and name not in ranges:
+            value = check_seed(value)
+        elif kind == "int":
+            limits = ranges.get(name)
+            value = check_integer(name, value, *(limits if isinstance(limits, tuple) else (limits,)))
+        elif kind in checks:
+            value = checks[kind](name, value)
+        object.__setattr__(thing, name, value)
+
+
+def called(what: str, make: Callable[..., T], options: Spec, **given: object) -> T:
+    """make(**options, **given), where the options are all that make needs and nothing that it does not know.
+
+    Raises
+    ------
+    ValueError
+        which names what is unknown or missing.
+    """
+    known = {name: p for name, p in signature(make).parameters.items() if name not in given}
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    for name in options:
+        if name not in known and not takes_all:
+            raise unknown(f"option of {what}", name, known)
+    varying = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    needed = [name for name, p in known.items() if p.default is p.empty and p.kind not in varying]
+    lacking = [name for name in needed if name not in options]
+    if lacking:
+        raise ValueError(f"{what} lacks {', '.join(lacking)}")
+    return make(**options, **given)
+
+
+def built(what: str, spec: object, tag: str, makers: Mapping[str, Callable[..., T]], **given: object) -> T:
+    """What a spec describes: its tag says which of the makers is `called`, with everything else in it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for what is no dictionary, or has another tag, other members or other values than there are.
+    """
+    options = check_spec(what, spec)
+    if tag not in options:
+        raise ValueError(f"{what} is {shown(options)}, without {tag!r}: one of {', '.join(makers)} is needed")
+    name = one_of(what, options.pop(tag), makers)
+    return called(repr(name), makers[name], options, **given)
