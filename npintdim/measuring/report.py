@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npintdim.files import write_atomically
+from npintdim.files import read_json, write_atomically
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe, model_name
 from npintdim.sweeps.runs import RunSpec, number, versions
@@ -33,8 +33,8 @@ OUTPUTS = ("results.csv", "summary.json", "report.md", "curve.*", "d_int*.npid")
 def another(folder: Path, recipe: Recipe) -> str:
     """How the recipe whose results lie in the folder differs from this one; "" if it does not, or there is none."""
     try:
-        old = json.loads((folder / "summary.json").read_bytes())["recipe"]
-    except (OSError, ValueError, KeyError):
+        old = dict(read_json(folder / "summary.json")["recipe"])
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
     new = json.loads(json.dumps(asdict(recipe)))
     changed = [name for name in new if old.get(name) != new[name]]
