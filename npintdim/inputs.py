@@ -1,4 +1,4 @@
-"""Checks of arguments: one clear error that says what was given and what was needed."""
+"""Checks of arguments, and words for people: one clear error that says what was given and what was needed."""
 
 from __future__ import annotations
 
@@ -75,3 +75,8 @@ def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
     near = difflib.get_close_matches(str(given), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"unknown {what} {given!r}: choose one of {', '.join(names)}.{hint}")
+
+
+def counted(count: int, thing: str) -> str:
+    """'1 run', '1,000 runs'."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

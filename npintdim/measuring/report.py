@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from npintdim.files import read_json, write_atomically
+from npintdim.inputs import counted
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe, model_name
+from npintdim.measuring.search import PAIR
 from npintdim.sweeps.runs import RunSpec, number, versions
 from npintdim.typing import Spec
 
@@ -100,7 +102,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
         "" if plot is None else f"![performance against d]({plot.name})",
         readings(m),
         "## Runs",
-        f"D = {m.D:,}; performance after {recipe.epochs} epochs, mean and sd over the runs; every run is in results.csv.",
+        f"D = {m.D:,}; performance after {counted(recipe.epochs, 'epoch')}, mean and sd over the runs; every run is in results.csv.",
         markdown(m.rows()),
         "## Learning rates",
         rates(m),
@@ -120,7 +122,7 @@ def readings(m: Measurement) -> str:
     """Both readings, the rule and the baseline, one a line."""
     found = m.d_int
     lines = [
-        f"ours, a monotone curve through {found.runs} runs: {reading(found.d)}, {found.interval()}",
+        f"ours, a monotone curve through {counted(found.runs, 'run')}: {reading(found.d)}, {found.interval()}",
         f"the paper's, first tried d strictly above the threshold: {found.first_above or 'none'}",
         f"a check without a curve, isotonic means: {reading(found.isotonic)}",
         f"threshold {found.threshold:.4f}, {rule(m)}",
@@ -128,11 +130,11 @@ def readings(m: Measurement) -> str:
     direct = m.performances().get(None, np.array([]))
     if found.baseline is not None and len(direct):
         sd = f", sd {direct.std(ddof=1):.4f}" if len(direct) > 1 else ""
-        lines.append(f"baseline {found.baseline:.4f}, mean of {len(direct)} direct runs{sd}")
+        lines.append(f"baseline {found.baseline:.4f}, mean of {counted(len(direct), 'direct run')}{sd}")
     if found.noise is not None:
         lines.append(f"noise of one run at the threshold: sd {found.noise:.4f}")
     if found.excluded:
-        lines.append(f"left out because they diverged or failed: {found.excluded} runs")
+        lines.append(f"left out because they diverged or failed: {counted(found.excluded, 'run')}")
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -189,12 +191,12 @@ def cost(m: Measurement) -> str:
     also = f" and {tried} for the learning rates" if tried else ""
     on = ", ".join(f"{name} {v}" for name, v in (ran.get("versions") or versions()).items())
     wide = (
-        f" The search: {m.recipe.at_once} runs were proposed at a time (`at_once`)."
+        f" The search proposed {counted(m.recipe.at_once or PAIR, 'run')} at a time (`at_once`)."
         if m.recipe.d is None
         else ""
     )
     return (
-        f"{len(m.records)} runs{also}, {m.seconds:.0f} s of computing in all (wall time is less where several run at "
+        f"{counted(len(m.records), 'run')}{also}, {m.seconds:.0f} s of computing in all (wall time is less where several run at "
         f"once); backend {ran.get('backend')}, {ran.get('threads')} thread(s) a run, {ran.get('machine')}; {on}.{wide}"
     )
 

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from npintdim.backend import get_backend
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, counted
 from npintdim.progress import Progress
 from npintdim.sweeps.claims import Claims
 from npintdim.sweeps.cluster import Dask
@@ -121,7 +121,7 @@ def sweep(
         except KeyboardInterrupt:
             kept = sum(usable(record) for record in records.values())
             raise Interrupted(
-                f"interrupted: {kept} of {len(records)} runs are kept in {runs}; the same command does the rest"
+                f"interrupted: {kept} of {counted(len(records), 'run')} {'is' if len(records) == 1 else 'are'} kept in {runs}; the same command does the rest"
             ) from None
     return [record for record in map(records.get, (spec.key for spec in specs)) if record is not None]
 
