@@ -144,3 +144,8 @@ def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
     near = difflib.get_close_matches(given, names, n=1) if isinstance(given, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"unknown {what} {shown(given)}: choose one of {', '.join(names)}.{hint}")
+
+
+def counted(count: int, thing: str) -> str:
+    """'1 run', '1,000 runs'."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

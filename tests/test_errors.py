@@ -11,7 +11,8 @@ from helpers import normal
 from npintdim.architectures import fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import get_backend, missing
 from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
-from npintdim.inputs import check_integer
+from npintdim.cli import main
+from npintdim.inputs import check_integer, counted
 from npintdim.landscape import Batch, Dataset
 from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
 from npintdim.mdl import certify, quantise
@@ -584,3 +585,30 @@ def test_nan_in_the_examples_is_nan_in_the_loss(name, fuse):
         x[1].reshape(-1)[2] = np.nan
         loss, _ = model.loss_and_grad(model.init_theta(0), Batch(x, np.array([0, 1, 1])))
         assert np.isnan(loss)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (1000, "1,000 runs")]
+)
+def test_one_is_not_many(count, text):
+    assert counted(count, "run") == text
+
+
+def test_nothing_that_is_said_has_one_of_many(tmp_path, capsys):
+    argv = [
+        "measure",
+        "--model",
+        "64-12-10",
+        "--d",
+        "20",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--backend",
+        "numpy",
+    ]
+    assert main([*argv, "--jobs", "1", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out + (tmp_path / "report.md").read_text()
+    assert re.findall(r"\b1 (?:\w+ )?(?:runs|epochs)\b.*", said) == []
+    assert "1 epoch" in said

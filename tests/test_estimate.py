@@ -251,7 +251,7 @@ def test_crossing_at_the_ends():
         (
             ([10], [math.nan], [0.9]),
             ValueError,
-            "none of 1 runs finished: there is nothing to read d_int from",
+            "none of 1 run finished: there is nothing to read d_int from",
         ),
         (([], [], [0.9]), ValueError, "none of 0 runs finished"),
         (([0], [0.5], [0.9]), ValueError, "d is 0: d ≥ 1 is needed"),

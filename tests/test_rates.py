@@ -308,7 +308,7 @@ def test_the_command_searches_the_rates(tmp_path, capsys):
     command += ["--backend", "numpy", "--d", "20,200", "--lr", "search:2", "--out", str(tmp_path)]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "3 runs of 1 epochs, learning rates before, 1 at a time" in said
+    assert "3 runs of 1 epoch, learning rates before, 1 at a time" in said
     assert "learning rate, direct: the guess is 0.003; next 0.001, 0.003, 0.009" in said
     assert "\nwhere to search the subspace's learning rate: nothing is known; next d = 64 and 256\n" in said
     assert "\nlearning rate, d = " in said

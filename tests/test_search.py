@@ -320,7 +320,7 @@ def test_the_processes_decide_and_the_measurement_remembers(tmp_path):
     assert first.recipe == replace(recipe, at_once=3)
     assert "next d = 16, 64 and 4 (" in lines[1]
     assert measured(first.recipe, tmp_path).records == first.records
-    assert "3 runs were proposed at a time" in (tmp_path / "report.md").read_text()
+    assert "proposed 3 runs at a time" in (tmp_path / "report.md").read_text()
 
 
 def test_measured_by_search_on_the_digits(tmp_path, monkeypatch):
@@ -397,11 +397,11 @@ def test_the_command_searches_and_says_what_it_does(tmp_path, capsys):
     command += ["--backend", "numpy", "--d", "search:0.9", "--out", str(tmp_path)]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "1 direct runs and up to 24 of 2 epochs" in said
+    assert "1 direct run and up to 24 of 2 epochs" in said
     assert [line.partition(":")[0] for line in said.splitlines() if " to do: about " in line] == [
-        "1 runs to do", "at most 24 runs to do"
+        "1 run to do", "at most 24 runs to do"
     ]  # fmt: skip
-    assert "nothing is known; next d = 64 and 256 (so far 1 runs, " in said
+    assert "nothing is known; next d = 64 and 256 (so far 1 run, " in said
     assert "(±90 %)" in said or "budget of 24 runs spent" in said
     with pytest.raises(SystemExit):
         main(["measure", "--d", "search:fast"])

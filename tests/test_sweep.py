@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -549,6 +550,41 @@ def test_a_sweep_that_is_killed_loses_only_the_runs_it_was_at(tmp_path):
     assert all(path.read_bytes() == content for path, content in kept.items())
     assert len(list((tmp_path / "runs").glob("*.json"))) == 16
     assert not list((tmp_path / "runs").glob("*.claim"))
+
+
+def claimed(folder, owner):
+    """Whether there is a claim with this in it."""
+    for path in folder.glob("*.claim"):
+        with suppress(FileNotFoundError):
+            if owner in path.read_bytes():
+                return True
+    return False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_whenever_a_sweep_is_killed_it_ends_as_if_it_had_not_been(tmp_path):
+    """A dozen times, at any moment of its work, not of its start; then it is left alone. Nothing lies about."""
+    options = ("--jobs", "1", "--epochs", "4")
+    undisturbed = subprocess.run(
+        command(tmp_path / "whole", *options), capture_output=True, text=True, check=True, timeout=100
+    )
+    folder, moments = tmp_path / "killed", np.random.default_rng(0)
+    for _ in range(12):
+        done = len(list((folder / "runs").glob("*.json")))
+        process = start(folder, *options)
+        give_up, at_work = time.monotonic() + 60, f'"pid": {process.pid},'.encode()
+        while process.poll() is None and not claimed(folder / "runs", at_work):
+            assert time.monotonic() < give_up
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.2))
+        process.kill()
+        process.communicate(timeout=60)
+        assert len(list((folder / "runs").glob("*.json"))) >= done
+    again = subprocess.run(command(folder, *options), capture_output=True, text=True, check=True, timeout=100)
+    assert again.stdout.splitlines()[-1] == undisturbed.stdout.splitlines()[-1]
+    assert again.stderr == ""
+    names = [{path.relative_to(root) for path in root.rglob("*")} for root in (folder, tmp_path / "whole")]
+    assert names[0] == names[1]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the worker in /proc")

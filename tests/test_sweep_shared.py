@@ -1,5 +1,6 @@
 """Several sweeps on one folder share the runs; what a sweep tells before, while and after it works."""
 
+import errno
 import json
 import os
 import subprocess
@@ -8,12 +9,15 @@ import threading
 import time
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import npintdim as nid
+from npintdim import files
+from npintdim.files import owner, write_atomically
 from npintdim.measuring.recipes import adam, fully_connected
 from npintdim.sweeps import claims, forecast, records, sweep
 from npintdim.sweeps.claims import Claims
@@ -78,11 +82,11 @@ def test_processes_on_one_folder_share_the_runs(tmp_path):
     assert not list((tmp_path / "runs").glob("*.claim"))
 
 
-def foreign(folder, spec, host="elsewhere", pid=1, age=0.0):
+def foreign(folder, spec, host="elsewhere", pid=1, age=0.0, **owner):
     """A claim of another process."""
     path = folder / "runs" / f"{spec.key}.claim"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"host": host, "pid": pid}))
+    path.write_text(json.dumps({"host": host, "pid": pid, **owner}))
     os.utime(path, (time.time() - age,) * 2)
     return path
 
@@ -132,13 +136,141 @@ def test_a_claim_is_one_processs_alone(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_half_a_claim_counts_until_it_is_old(tmp_path):
-    path = tmp_path / f"{SPECS[0].key}.claim"
-    path.write_text('{"host"')
+HERE = claims.socket.gethostname()
+NOBODYS = {
+    "empty": "",
+    "half": '{"host"',
+    "no text": "\udcff",
+    "deep": "[" * 100_000,
+    "a list": "[]",
+    "no process": "{}",
+    "strange kinds": '{"host": 1, "pid": [], "owner": {}}',
+    "a strange owner": json.dumps({"host": HERE, "pid": 1, "owner": "../../x"}),
+    "a PID alone, of a process that lives": json.dumps({"host": HERE, "pid": os.getpid()}),
+}
+
+
+@pytest.mark.parametrize("content", NOBODYS)
+def test_a_claim_of_nobody_is_told_and_counts_for_nothing(tmp_path, content):
+    path = tmp_path / "runs" / f"{SPECS[0].key}.claim"
+    path.parent.mkdir()
+    path.write_text(NOBODYS[content], errors="surrogateescape")
+    began = time.monotonic()
+    with pytest.warns(
+        UserWarning, match=rf"{path.name} is not the claim of a process .*: it counts for nothing"
+    ):
+        assert [record["status"] for record in swept(tmp_path)] == ["finished"] * 3
+    assert time.monotonic() - began < 20
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells when a process began")
+def test_a_pid_that_was_given_away_is_noticed(tmp_path):
+    place, pid, began = owner().split("-")
+    foreign(tmp_path, SPECS[0], HERE, os.getpid(), owner=f"{place}-{pid}-{int(began) - 1}")
+    foreign(tmp_path, SPECS[1], HERE, owner=f"{place}-99999999999"[:18] + "-1")
+    (tmp_path / "runs" / f".{place}-{pid}-{int(began) - 1}-{'0' * 16}.part").touch()
+    assert len(swept(tmp_path)) == 3
+    assert left_over(tmp_path) == []
+
+
+def test_a_claim_of_the_same_name_in_another_container_is_left_to_it_until_it_is_old(tmp_path):
+    """Its PIDs are others, though the host has the same name."""
     with Claims(tmp_path) as ours:
+        path = tmp_path / f"{SPECS[0].key}.claim"
+        path.write_text(json.dumps({"host": HERE, "pid": 1, "owner": "00000000-4000000-1"}))
         assert not ours.take(SPECS[0])
         os.utime(path, (time.time() - 2 * claims.STALE,) * 2)
         assert ours.take(SPECS[0])
+
+
+def test_whoever_sees_a_claim_sees_all_of_it(tmp_path, monkeypatch):
+    """It is written beside, and appears at a stroke: an empty one is nobody's."""
+    seen, link = [], os.link
+
+    def watched(part, path):
+        seen.append((json.loads(part.read_bytes())["owner"], path.exists()))
+        link(part, path)
+
+    monkeypatch.setattr(os, "link", watched)
+    with Claims(tmp_path) as ours:
+        assert ours.take(SPECS[0])
+        assert seen == [(owner(), False)]
+
+
+def test_a_file_system_without_links_has_claims_too(tmp_path, monkeypatch):
+    def refused(part, path):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    with Claims(tmp_path) as ours, Claims(tmp_path) as theirs:
+        assert ours.take(SPECS[0])
+        assert not theirs.take(SPECS[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_was_taken_over_meanwhile_is_given_back(tmp_path, monkeypatch):
+    """Two find the same claim abandoned; the second to remove it would remove the first one's."""
+    path = foreign(tmp_path, SPECS[0], age=2 * claims.STALE)
+    with Claims(path.parent) as ours, Claims(path.parent) as theirs:
+        judge = theirs.abandoned
+
+        def slowly(path):
+            found = judge(path)
+            assert ours.take(SPECS[0])
+            return found
+
+        monkeypatch.setattr(theirs, "abandoned", slowly)
+        assert not theirs.take(SPECS[0])
+        assert path.read_bytes() == ours.content
+    assert left_over(tmp_path) == []
+
+
+def left_over(folder):
+    """What a sweep must not leave."""
+    return [path for end in ("part", "claim") for path in folder.rglob(f"*.{end}")]
+
+
+def test_parts_that_no_living_process_writes_are_removed(tmp_path):
+    swept(tmp_path)
+    gone = subprocess.Popen([sys.executable, "-c", "from npintdim.files import owner; print(owner())"],
+                            stdout=subprocess.PIPE, text=True)  # fmt: skip
+    theirs = gone.communicate()[0].strip()
+    name = "0123456789abcdef.part"
+    dead = [tmp_path / f".{theirs}-{name}", tmp_path / "runs" / f".{theirs}-{name}"]
+    dead += [tmp_path / f".{name}", tmp_path / "runs" / f".{name}", tmp_path / "runs" / "x.part"]
+    old = tmp_path / f".00000000-1-1-{name}"
+    alive = [tmp_path / f".{owner()}-{name}", tmp_path / "runs" / f".{owner()}-{name}"]
+    others = [tmp_path / "film.part", tmp_path / ".cache.part", tmp_path / f".00000001-1-1-{name}"]
+    for path in [*dead, old, *alive, *others]:
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    swept(tmp_path)  # though there is nothing to do
+    assert sorted(left_over(tmp_path)) == sorted(alive + others)
+
+
+def test_every_write_removes_what_a_killed_process_left_there(tmp_path):
+    left = tmp_path / ".0123456789abcdef.part"
+    left.write_bytes(b"half")
+    write_atomically(tmp_path / "net.npid", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.npid"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells of zombies")
+def test_a_process_that_was_killed_but_not_waited_for_is_gone():
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from npintdim.files import owner; print(owner(), flush=True); input()"],
+        stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    theirs = child.stdout.readline().strip()
+    assert not files.gone(theirs)
+    child.kill()
+    give_up = time.monotonic() + 30
+    while not files.gone(theirs):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    child.communicate()
+    assert files.gone(theirs)
 
 
 def test_a_claim_gives_signs_of_life(tmp_path, monkeypatch):

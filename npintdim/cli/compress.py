@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.cli.compressed import measured_on
 from npintdim.compress import CompressedModel
+from npintdim.files import DamagedError, read_json
 from npintdim.measuring.measure import compress_run
+from npintdim.measuring.reload import keys_in
 from npintdim.sweeps.custom import is_own
+from npintdim.sweeps.records import load as load_record
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import load
 
@@ -61,38 +62,37 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
     Raises
     ------
     ValueError
-        if there is no such run.
+        if there is no such run, or a file of the measurement is damaged.
     FileNotFoundError
         if the source does not exist.
     """
     if source.is_file():
-        return source.parent.parent, spec_of(source)
+        try:
+            return source.parent.parent, load_record(source)[0]
+        except DamagedError as error:
+            raise DamagedError(f"{source} is not the record of a run: {error}") from error
     if not (source / "runs").is_dir():
         raise FileNotFoundError(f"{source} is neither a record nor a folder that npintdim measure made")
     if d is None:
         d, repetition = crossing(source, repetition)
-    runs = []
-    for path in sorted((source / "runs").glob("*.json")):
-        record = json.loads(path.read_bytes())
-        if record["status"] == "finished" and "d" in record["spec"] and "holdout" not in record["spec"]:
-            runs.append(spec_of(path))
     keys = of_recipe(source)
-    runs = [s for s in runs if not keys or s.key in keys]
-    found = [s for s in runs if s.d == d and repetition in (None, s.seed)]
-    if not found:
+    paths = [p for p in sorted((source / "runs").glob("*.json")) if not keys or p.stem in keys]
+    found = map(load_record, paths)
+    runs = [s for s, r in found if r["status"] == "finished" and s.d is not None and s.holdout is None]
+    meant = [s for s in runs if s.d == d and repetition in (None, s.seed)]
+    if not meant:
         tried = ", ".join(map(str, sorted({s.d for s in runs if s.d is not None}))) or "none"
         here = ", ".join(map(str, sorted(s.seed for s in runs if s.d == d)))
         if here:
             raise ValueError(f"{source} has no finished repetition {repetition} at d = {d}; it has {here}")
         raise ValueError(f"{source} has no finished run with d = {d}; it has d = {tried}")
-    return source, min(found, key=lambda s: s.seed)
+    return source, min(meant, key=lambda s: s.seed)
 
 
 def of_recipe(source: Path) -> set[str]:
     """Keys of the runs of the recipe that was measured last: the folder may hold others, of the same d."""
     try:
-        with (source / "results.csv").open(newline="", encoding="utf-8") as file:
-            return {row["key"] for row in csv.DictReader(file)}
+        return set(keys_in(source / "results.csv"))
     except FileNotFoundError:
         return set()
 
@@ -100,22 +100,11 @@ def of_recipe(source: Path) -> set[str]:
 def crossing(source: Path, repetition: int | None) -> tuple[int, int]:
     """D and seed of the network that the measurement kept."""
     summary = source / "summary.json"
-    kept = json.loads(summary.read_bytes())["compressed"] if summary.exists() else None
+    kept = read_json(summary).get("compressed") if summary.exists() else None
     if kept is None:
         why = "no d is above the line" if summary.exists() else "the measurement is not complete"
         raise ValueError(f"{source}: {why}; say which run with --d")
-    return kept["d"], kept["seed"] if repetition is None else repetition
-
-
-def spec_of(path: Path) -> RunSpec:
-    """The spec in a record.
-
-    Raises
-    ------
-    ValueError
-        if the file is no record.
-    """
     try:
-        return RunSpec.from_spec(json.loads(path.read_bytes())["spec"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not the record of a run") from error
+        return int(kept["d"]), int(kept["seed"]) if repetition is None else repetition
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"{summary} is damaged (d and seed of its network are needed)") from error

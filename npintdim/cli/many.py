@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npintdim.cli.common import Parser, say
+from npintdim.inputs import counted
 from npintdim.sweeps.events import Callback, Event, SweepStarted, Waiting
 
 
@@ -19,15 +20,15 @@ def estimates(budget: int) -> Callback:
     def tell(event: Event) -> None:
         nonlocal searched
         if isinstance(event, Waiting):
-            say(f"waiting for {len(event.specs)} runs that other processes on this folder are at")
+            say(f"waiting for {counted(len(event.specs), 'run')} that other processes on this folder are at")
         if not isinstance(event, SweepStarted) or searched:
             return
         runs, seconds, size, one = len(event.specs), event.seconds, event.bytes, event.specs[0]
         if budget and one.d is not None and one.holdout is None:
             searched, seconds, size, runs = True, seconds / runs * budget, size // runs * budget, budget
-        kept = f" ({event.kept} are kept)" if event.kept and not budget else ""
+        kept = f" ({event.kept} kept)" if event.kept and not budget else ""
         most = "at most " if searched else ""
-        say(f"{most}{runs} runs to do{kept}: about {duration(seconds)}, {weight(size)}")
+        say(f"{most}{counted(runs, 'run')} to do{kept}: about {duration(seconds)}, {weight(size)}")
 
     return tell
 

@@ -23,7 +23,7 @@ from npintdim.cli.common import (
 from npintdim.cli.limits import MOST
 from npintdim.cli.many import add_many_runs, estimates
 from npintdim.errors import attempt
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, counted
 from npintdim.landscape import Dataset
 from npintdim.measuring.measure import measure
 from npintdim.measuring.rates import RateSearch
@@ -114,8 +114,8 @@ def run(args: argparse.Namespace) -> int:
     if args.cluster is not None:
         Dask(args.cluster)
     try_writing(folder)
-    many = f"{count} runs" if recipe.d else f"{count} direct runs and up to {recipe.budget}"
-    many += f" of {recipe.epochs} epochs" + (", learning rates before" if recipe.rates else "")
+    many = counted(count, "run") if recipe.d else f"{counted(count, 'direct run')} and up to {recipe.budget}"
+    many += f" of {counted(recipe.epochs, 'epoch')}" + (", learning rates before" if recipe.rates else "")
     where = (
         f"{min(jobs, count) if recipe.d else jobs} at a time"
         if args.cluster is None

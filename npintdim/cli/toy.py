@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, default_folder, say, writable
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, counted
 from npintdim.phase import LARGEST_SEED, ToyResult, explore, farthest
 from npintdim.plots import phase_figure, picture, toy_figure
 from npintdim.projections import make_projection
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     )
     result = explore(projection, DS, args.draws, args.seed, backend, STEPS)
     say(
-        f"{args.projection} P, D = 1000, {args.draws} draws at each d; performance = exp(-loss);\ntrained: one run of {STEPS} steps\n"
+        f"{args.projection} P, D = 1000, {counted(args.draws, 'draw')} at each d; performance = exp(-loss);\ntrained: one run of {STEPS} steps\n"
     )
     say(table(result))
     say(f"\n{theory(result)}")

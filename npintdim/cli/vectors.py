@@ -10,7 +10,7 @@ from typing import Any
 
 from npintdim.cli.common import add_command, check_not_kept, check_writable, say
 from npintdim.files import write_atomically
-from npintdim.inputs import unknown
+from npintdim.inputs import counted, unknown
 from npintdim.sweeps.records import try_writing
 from npintdim.testing.answers import judge, read_answers, unknown_ids
 from npintdim.testing.cases import FAMILIES, Case, cases
@@ -74,7 +74,7 @@ def show(args: argparse.Namespace) -> int:
     for (family, level, task), count in Counter((c.family, c.level, c.task) for c in found).items():
         refuse = sum(not c.valid for c in found if (c.family, c.level, c.task) == (family, level, task))
         say(f"{family:<20}{level:<8}{task:<20}{count:>6}{refuse:>8}")
-    say(f"\n{len(found)} tests; --family NAME lists them")
+    say(f"\n{counted(len(found), 'test')}; --family NAME lists them")
     return 0
 
 
@@ -90,7 +90,9 @@ def export(args: argparse.Namespace) -> int:
             raise ValueError("--format npy writes a folder: --out FOLDER is needed")
         check_not_kept("--out", args.out / "index.json")
         try_writing(args.out)
-        say(f"{args.out}: {write_npy(found, args.out, args.questions)} files, {len(found)} tests")
+        say(
+            f"{args.out}: {counted(write_npy(found, args.out, args.questions), 'file')}, {counted(len(found), 'test')}"
+        )
         return 0
     if args.format == "c-header" and args.questions:
         raise ValueError("--questions is for json and npy: a C program compares by itself")
@@ -103,7 +105,7 @@ def export(args: argparse.Namespace) -> int:
         say(text.rstrip("\n"))
     else:
         write_atomically(args.out, text.encode())
-        say(f"{args.out}: {len(found)} tests")
+        say(f"{args.out}: {counted(len(found), 'test')}")
     return 0
 
 

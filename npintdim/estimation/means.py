@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from npintdim.estimation.localfit import LOST
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, counted
 from npintdim.typing import Floats
 
 
@@ -62,7 +62,9 @@ def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floa
     finite("performance", [p for _, p in pairs])
     finished = [(i, p) for i, p in pairs if not math.isnan(p)]
     if not finished:
-        raise ValueError(f"none of {len(pairs)} runs finished: there is nothing to read d_int from")
+        raise ValueError(
+            f"none of {counted(len(pairs), 'run')} finished: there is nothing to read d_int from"
+        )
     groups = {i: np.array([p for j, p in finished if i == j]) for i in sorted({i for i, _ in finished})}
     return groups, len(pairs) - len(finished)
 

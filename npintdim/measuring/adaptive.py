@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from npintdim.inputs import counted
 from npintdim.measuring.baseline import Baseline
 from npintdim.measuring.recipes import Recipe
 from npintdim.measuring.search import PAIR, plan
@@ -35,7 +36,7 @@ def pursue(
     specs, records : the baseline's first, then in the order of the search; the baseline's alone if there is no line
     """
     specs = recipe.specs(dtype)
-    tell(f"baseline: {len(specs)} direct runs")
+    tell(f"baseline: {counted(len(specs), 'direct run')}")
     records = train(specs)
     baseline = [performance(r) for r in records]
     for doubt in Baseline(tuple(baseline), guessing).doubts({}):
@@ -50,7 +51,7 @@ def pursue(
         line = Baseline(tuple(baseline), guessing).line
         following = plan(search, d, reached, line, recipe.at_once or PAIR)
         seconds = sum(r["seconds"] for r in records)
-        tell(f"{following.why} (so far {len(records)} runs, {seconds:.0f} s of computing)")
+        tell(f"{following.why} (so far {counted(len(records), 'run')}, {seconds:.0f} s of computing)")
         if not following.runs:
             return specs, records
         wanted = [

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from npintdim.inputs import counted
 from npintdim.specs import settle
 from npintdim.typing import Spec
 
@@ -100,7 +101,7 @@ class Rates:
         pairs = zip(self.tried, self.performance, strict=True)
         reached = ", ".join(f"{lr:g}: {'diverged' if math.isnan(p) else f'{p:.4f}'}" for lr, p in pairs)
         edge = "; the best is on the edge, better ones may lie beyond" if self.on_edge else ""
-        cost = f"{self.runs} runs, {self.seconds:.0f} s of computing"
+        cost = f"{counted(self.runs, 'run')}, {self.seconds:.0f} s of computing"
         return f"learning rate, {where}: {self.chosen:g} (held out {reached}{edge}; {cost})"
 
 

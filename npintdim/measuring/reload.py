@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from pathlib import Path
 
+from npintdim.files import DamagedError, read_json
 from npintdim.measuring.measure import Measurement, read_off
 from npintdim.measuring.rates import Rates, RateSearch
 from npintdim.measuring.recipes import Recipe
+from npintdim.sweeps.records import load
 from npintdim.typing import Spec
 
 
@@ -20,17 +21,16 @@ def read_measurement(folder: str | Path) -> Measurement:
     ------
     FileNotFoundError
         if no measurement was finished there.
-    ValueError
-        if a file is damaged.
+    DamagedError
+        which names the file that is damaged.
     """
     folder = Path(folder)
     try:
-        summary = json.loads((folder / "summary.json").read_bytes())
+        summary = read_json(folder / "summary.json")
         recipe = recipe_of(summary["recipe"])
         rates = tuple(rates_of(found) for found in summary.get("rates", ()))
-        with (folder / "results.csv").open(encoding="utf-8", newline="") as lines:
-            keys = [row["key"] for row in csv.DictReader(lines)]
-        records = tuple(json.loads((folder / "runs" / f"{key}.json").read_bytes()) for key in keys)
+        keys = keys_in(folder / "results.csv")
+        records = tuple(load(folder / "runs" / f"{key}.json")[1] for key in keys)
         guessing = summary.get("baseline", {}).get("guessing", recipe.chance)
         found = read_off(recipe, records, guessing)
         compressed, why = summary["compressed"], summary.get("uncompressed", "")
@@ -40,8 +40,27 @@ def read_measurement(folder: str | Path) -> Measurement:
             f"{folder} holds no finished measurement, {Path(error.filename).name} is missing: "
             "a folder that npintdim measure made is needed"
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder} is damaged, measure again: {type(error).__name__}: {error}") from error
+    except DamagedError as error:
+        raise DamagedError(f"{folder} is damaged, measure again: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DamagedError(f"{folder} is damaged, measure again: {type(error).__name__}: {error}") from error
+
+
+def keys_in(path: Path) -> list[str]:
+    """Keys of the runs in a results.csv, in their order.
+
+    Raises
+    ------
+    DamagedError
+        if the file has no such column.
+    OSError
+        if it cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            return [row["key"] for row in csv.DictReader(lines)]
+    except (KeyError, ValueError, csv.Error) as error:
+        raise DamagedError(f"{path} is damaged ({error!r})") from error
 
 
 def recipe_of(spec: Spec) -> Recipe:

@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from npintdim.errors import brief
-from npintdim.files import write_atomically
+from npintdim.files import read_json, write_atomically
+from npintdim.inputs import counted
 from npintdim.measuring.measurement import Measurement
 from npintdim.measuring.recipes import Recipe, model_name
+from npintdim.measuring.search import PAIR
 from npintdim.sweeps.runs import RunSpec, number, versions
 from npintdim.typing import Spec
 
@@ -36,8 +38,8 @@ OUTPUTS = ("results.csv", "summary.json", "report.md", "curve.*", "d_int*.npid")
 def another(folder: Path, recipe: Recipe) -> str:
     """How the recipe whose results lie in the folder differs from this one; "" if it does not, or there is none."""
     try:
-        old = json.loads((folder / "summary.json").read_bytes())["recipe"]
-    except (OSError, ValueError, KeyError):
+        old = dict(read_json(folder / "summary.json")["recipe"])
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
     new = json.loads(json.dumps(asdict(recipe)))
     changed = [name for name in new if old.get(name) != new[name]]
@@ -114,7 +116,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
         "" if plot is None else f"![performance against d]({plot.name})",
         readings(m),
         "## Runs",
-        f"D = {m.D:,}; performance after {recipe.epochs} epochs, mean and sd over the runs; every run is in results.csv.",
+        f"D = {m.D:,}; performance after {counted(recipe.epochs, 'epoch')}, mean and sd over the runs; every run is in results.csv.",
         markdown(m.rows()),
         "## Learning rates",
         rates(m),
@@ -139,7 +141,7 @@ def readings(m: Measurement) -> str:
     if math.isnan(found.d):
         return f"- {found.unknown}\n- so there is no threshold, {rule(m)}, and nothing is read"
     lines = [
-        f"ours, a monotone curve through {found.runs} runs: {reading(found.d)}, {found.interval()}",
+        f"ours, a monotone curve through {counted(found.runs, 'run')}: {reading(found.d)}, {found.interval()}",
         f"the paper's, first tried d strictly above the threshold: {found.first_above or 'none'}",
         f"a check without a curve, isotonic means: {reading(found.isotonic)}",
         f"threshold {found.threshold:.4f}, {rule(m)}",
@@ -147,12 +149,12 @@ def readings(m: Measurement) -> str:
     direct = np.array([p for p in m.baseline.line if not math.isnan(p)])
     if found.baseline is not None and len(direct):
         sd = f", sd {direct.std(ddof=1):.4f}" if len(direct) > 1 else ""
-        lines.append(f"baseline {found.baseline:.4f}, mean of {len(direct)} direct runs{sd}")
+        lines.append(f"baseline {found.baseline:.4f}, mean of {counted(len(direct), 'direct run')}{sd}")
     lines += [f"**doubtful:** {line}" for line in m.doubts]
     if found.noise is not None:
         lines.append(f"noise of one run at the threshold: sd {found.noise:.4f}")
     if found.excluded:
-        lines.append(f"left out because they diverged or failed: {found.excluded} runs")
+        lines.append(f"left out because they diverged or failed: {counted(found.excluded, 'run')}")
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -209,12 +211,12 @@ def cost(m: Measurement) -> str:
     also = f" and {tried} for the learning rates" if tried else ""
     on = ", ".join(f"{name} {v}" for name, v in (ran.get("versions") or versions()).items())
     wide = (
-        f" The search: {m.recipe.at_once} runs were proposed at a time (`at_once`)."
+        f" The search proposed {counted(m.recipe.at_once or PAIR, 'run')} at a time (`at_once`)."
         if m.recipe.d is None
         else ""
     )
     return (
-        f"{len(m.records)} runs{also}, {m.seconds:.0f} s of computing in all (wall time is less where several run at "
+        f"{counted(len(m.records), 'run')}{also}, {m.seconds:.0f} s of computing in all (wall time is less where several run at "
         f"once); backend {ran.get('backend')}, {ran.get('threads')} thread(s) a run, {ran.get('machine')}; {on}.{wide}"
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from npintdim.estimation.estimate import DInt, around_crossing, d_int
 from npintdim.estimation.means import by_d, check_rule, finite, isotonic
-from npintdim.inputs import quiet
+from npintdim.inputs import counted, quiet
 from npintdim.measuring.informative import informative
 from npintdim.specs import settle
 
@@ -100,13 +100,13 @@ def plan(
     """
     left = search.budget - len(d) - max(len(baseline) - search.direct_seeds, 0)
     if left <= 0:
-        return Plan((), f"budget of {search.budget} runs spent")
+        return Plan((), f"budget of {counted(search.budget, 'run')} spent")
     room = min(count, left)
     count = min(room, max(PAIR, search.budget // 4))
     good = [(i, p) for i, p in zip(d, performance, strict=True) if not math.isnan(p)]
     if not good:
         if len(d) > len(set(d)):
-            return Plan((), f"{len(d)} runs and none finished")
+            return Plan((), f"{counted(len(d), 'run')} and none finished")
         return numbered(d, around(search.start, search.D, count), "nothing is known")
     tried, performances = zip(*good, strict=True)
     found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
@@ -202,7 +202,7 @@ def refine(
     wanted, sd = wanted[:enough], sds[:enough][-1]
     now = f"±{100 * width:.1f} %" if math.isfinite(width) else "still open"
     most = "there and from the baseline" if None in wanted else "there"
-    most = most if any(wanted) else f"from the baseline, known from {len(direct)} runs"
+    most = most if any(wanted) else f"from the baseline, known from {counted(len(direct), 'run')}"
     why = f"{crossed}, 95 % interval {now}: most is learnt {most}, to ±{196 * sd:.1f} %"
     return numbered([*done, *[None] * len(baseline)], wanted, why)
 

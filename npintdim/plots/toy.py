@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npintdim.inputs import counted
 from npintdim.plots.style import BLUE, GREEN, ORANGE, WIDTH, new_figure, styled
 from npintdim.toy import expected_share
 from npintdim.typing import Floats
@@ -56,7 +57,7 @@ def toy_figure(
         "o",
         color=BLUE,
         ms=4.5,
-        label=f"mean of {shares.shape[1]} draws, and each draw",
+        label=f"mean of {counted(shares.shape[1], 'draw')}, and each draw",
     )
     above.set_ylabel("share of the starting loss left")
     above.set_ylim(-0.05, 1.05)

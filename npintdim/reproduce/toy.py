@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.inputs import counted
 from npintdim.phase import least_shares
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.toy import ToyProblem
@@ -45,7 +46,7 @@ class Toy(Reproduction):
         """The problem, d, draws and projections."""
         toy = ToyProblem()
         return [
-            f"D = {toy.D}, s = {toy.s}, d = {DS[0]} to {DS[-1]}, {self.draws} draws of P at each d",
+            f"D = {toy.D}, s = {toy.s}, d = {DS[0]} to {DS[-1]}, {counted(self.draws, 'draw')} of P at each d",
             str(PROJECTIONS),
         ]
 
@@ -57,7 +58,7 @@ class Toy(Reproduction):
         rows: list[Row] = []
         pictures: dict[str, Any] = {}
         for name, projection in PROJECTIONS.items():
-            setting.tell(f"{name}: {self.draws} draws at each of {len(DS)} d")
+            setting.tell(f"{name}: {counted(self.draws, 'draw')} at each of {len(DS)} d")
             shares = least_shares(projection, DS, self.draws, setting.seed, double, toy)
             rows += [
                 Row(f"{name}: d_int100", toy.D, "loss 0 in every draw", "10", str(smallest(shares)), ""),

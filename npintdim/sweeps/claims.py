@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
+import re
 import socket
 import threading
+import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from npintdim.files import OWNER, DamagedError, beside, gone, owner, part_in, place, read_json, tidy
 from npintdim.sweeps.runs import RunSpec
 
 BEAT = 10.0  # seconds between two signs of life
 STALE = 60.0  # seconds without one after which a claim counts for nothing
+BLINK = 0.1  # seconds; where a claim cannot be made at a stroke, it is empty for less
+LEFT = re.compile(rf"(?:\.({OWNER})-.*|.*)\.part")  # whatever is so called in the folder of the records
 
 
 class Claims:
     """Runs that this process has taken: runs/<key>.claim, made only where none is.
 
     A claim is given up with its run, or all of them at the end. One that was left behind is free again at once where
-    its process is known to be dead, and after `STALE` seconds without a sign of life elsewhere. Its age is read from
-    the clock of the file system, so the machines' clocks need not agree. If two take over the same claim in the same
-    moment, a run is done twice, which costs time and changes nothing.
+    its process is known to be gone (also if its PID is another's by now) or it names none, and after `STALE` seconds
+    without a sign of life elsewhere. Its age is read from the clock of the file system, so the machines' clocks need
+    not agree.
 
     Parameters
     ----------
@@ -34,23 +39,34 @@ class Claims:
         self.runs = runs
         self.held: dict[str, Path] = {}
         self.over = threading.Event()
-        self.owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode()
+        told = {"host": socket.gethostname(), "pid": os.getpid(), "owner": owner()}
+        self.content = json.dumps(told).encode()
 
     def take(self, spec: RunSpec) -> bool:
         """Whether the run is ours now."""
         path = self.runs / f"{spec.key}.claim"
         for _ in range(2):
-            try:
-                with path.open("xb") as file:
-                    file.write(self.owner)
-            except FileExistsError:
-                if not self.abandoned(path):
-                    return False
-                path.unlink(missing_ok=True)
-            else:
+            if self.make(path):
                 self.held[spec.key] = path
                 return True
+            if not self.free(path):
+                return False
         return False
+
+    def make(self, path: Path) -> bool:
+        """Write a claim if there is none; a link is made at a stroke, so nobody sees a part of one."""
+        try:
+            with beside(path, self.content) as part:
+                try:
+                    os.link(part, path)
+                except FileExistsError:
+                    return False
+                except (OSError, NotImplementedError):  # a file system without links
+                    with path.open("xb") as file:
+                        file.write(self.content)
+        except FileExistsError:
+            return False
+        return True
 
     def release(self, spec: RunSpec) -> None:
         """Its record is written, or it is not done after all."""
@@ -58,21 +74,52 @@ class Claims:
         if path is not None:
             path.unlink(missing_ok=True)
 
-    def abandoned(self, path: Path) -> bool:
-        """Whether nobody is at work on it any more."""
+    def free(self, path: Path) -> bool:
+        """Remove a claim if nobody is at work on it any more; whether there is none now."""
         try:
-            owner, seen = path.read_bytes(), path.stat().st_mtime
+            content = path.read_bytes()
+            if not self.abandoned(path):
+                return False
+            aside = part_in(self.runs)
+            path.rename(aside)
+            if aside.read_bytes() != content:  # another process has just taken it over
+                aside.replace(path)
+                return False
+            aside.unlink()
         except FileNotFoundError:
-            return True
-        with suppress(ValueError, KeyError, TypeError):
-            told = json.loads(owner)
-            if told["host"] == socket.gethostname() and dead(told["pid"]):
-                return True
-        return self.now() - seen > STALE
+            pass
+        return True
+
+    def abandoned(self, path: Path) -> bool:
+        """Whether nobody is at work on it any more.
+
+        Warns
+        -----
+        UserWarning
+            if it is not the claim of any process.
+        """
+        seen = path.stat().st_mtime
+        for wait in (BLINK, 0.0):
+            with suppress(DamagedError):
+                told = read_json(path)
+                host = told.get("host")
+                maker = told.get(
+                    "owner", f"{place()}-{told.get('pid')}-0"
+                )  # earlier versions named the PID alone
+                if isinstance(host, str) and isinstance(maker, str) and re.fullmatch(OWNER, maker):
+                    if gone(maker) or self.now() - seen > STALE:
+                        return True
+                    if "owner" in told or host != socket.gethostname():
+                        return False
+            time.sleep(wait)
+        warnings.warn(
+            f"{path} is not the claim of a process that can be told: it counts for nothing", stacklevel=2
+        )
+        return True
 
     def now(self) -> float:
         """By the clock of the file system."""
-        probe = self.runs / f".{secrets.token_hex(8)}.part"
+        probe = part_in(self.runs)
         probe.touch()
         try:
             return probe.stat().st_mtime
@@ -87,13 +134,12 @@ class Claims:
                     os.utime(path)
 
     def tidy(self) -> None:
-        """Remove what processes left that died between a record and the release of its run."""
+        """Remove the claims and parts that processes left which were killed."""
         for path in self.runs.glob("*.claim"):
-            if path.with_suffix(".json").exists() and self.abandoned(path):
-                path.unlink(missing_ok=True)
+            self.free(path)
+        tidy(self.runs, LEFT)
 
     def __enter__(self) -> Claims:
-        self.tidy()
         threading.Thread(target=self.live, name="npintdim claims", daemon=True).start()
         return self
 
@@ -103,16 +149,3 @@ class Claims:
         self.over.set()
         for path in self.held.values():
             path.unlink(missing_ok=True)
-
-
-def dead(pid: int) -> bool:
-    """Whether this machine has no such process; False where that cannot be asked without harm."""
-    if os.name != "posix":
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False

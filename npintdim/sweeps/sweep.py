@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from npintdim.backend import get_backend
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, counted
 from npintdim.progress import Progress
 from npintdim.sweeps.claims import Claims
 from npintdim.sweeps.cluster import Dask
@@ -25,10 +25,10 @@ from npintdim.sweeps.events import (
 )
 from npintdim.sweeps.executors import Executor, Joblib, Processes, Serial, active_backend, default_jobs
 from npintdim.sweeps.forecast import size
-from npintdim.sweeps.records import read, try_writing, write
+from npintdim.sweeps.records import THETA, digest, read, try_writing, write
 from npintdim.sweeps.runs import RunSpec
-from npintdim.sweeps.work import Work
-from npintdim.typing import Spec
+from npintdim.sweeps.work import Result, Work, failed
+from npintdim.typing import Floats, Spec
 
 LOOK = 0.5  # seconds between two looks for what others have done
 
@@ -95,6 +95,7 @@ def sweep(
     folder = Path(folder)
     try_writing(folder)
     runs = folder / "runs"
+    Claims(runs).tidy()
     records: dict[str, Spec | None] = {spec.key: read(runs, spec) for spec in specs}
     todo = list({spec.key: spec for spec in specs if not usable(records[spec.key])}.values())
     if todo:
@@ -120,7 +121,7 @@ def sweep(
         except KeyboardInterrupt:
             kept = sum(usable(record) for record in records.values())
             raise Interrupted(
-                f"interrupted: {kept} of {len(records)} runs are kept in {runs}; the same command does the rest"
+                f"interrupted: {kept} of {counted(len(records), 'run')} {'is' if len(records) == 1 else 'are'} kept in {runs}; the same command does the rest"
             ) from None
     return [record for record in map(records.get, (spec.key for spec in specs)) if record is not None]
 
@@ -166,6 +167,7 @@ def shared(
                 for spec, (record, theta) in execute(chain([head], free), work):
                     if record["status"] == "interrupted":
                         raise KeyboardInterrupt
+                    record, theta = arrived(spec, record, theta)
                     write(runs, spec, record, theta)
                     claims.release(spec)
                     del pending[spec.key]
@@ -179,6 +181,17 @@ def shared(
                 if waiting != (waiting := tuple(pending.values())):
                     announce(callbacks, Waiting(waiting))
                 time.sleep(LOOK)
+
+
+def arrived(spec: RunSpec, record: Spec, theta: Floats | None) -> Result:
+    """A result if its theta_d is the one that was trained where the run was done, or the record of a failure."""
+    if spec.d is None or record["status"] != "finished":
+        return record, None
+    if theta is None or theta.shape != (spec.d,) or digest(theta) != record.get(THETA):
+        return failed(
+            spec, "theta_d did not arrive as it was trained: its sha256 is another", record["seconds"]
+        ), None
+    return record, theta
 
 
 def unclaimed(

@@ -18,6 +18,7 @@ from npintdim.landscape import Dataset, first
 from npintdim.machine import blas_threads
 from npintdim.sweeps.custom import is_own, own_data
 from npintdim.sweeps.forecast import Pace, pace, predict
+from npintdim.sweeps.records import THETA, digest
 from npintdim.sweeps.runs import RunSpec, run
 from npintdim.typing import Floats, Spec
 
@@ -48,7 +49,9 @@ class Work:
         except Exception as error:
             seconds = round(time.perf_counter() - began, 3)
             return failed(spec, f"{type(error).__name__}: {error}", seconds), None
-        return record, theta if spec.d is not None and record["status"] == "finished" else None
+        if spec.d is None or record["status"] != "finished":
+            return record, None
+        return record | {THETA: digest(theta)}, theta
 
     def execute(self, spec: RunSpec, examples: int | None = None) -> tuple[Spec, Floats]:
         """Run a spec on its data set, or on the first examples of it."""
