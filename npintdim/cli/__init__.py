@@ -27,6 +27,7 @@ from npintdim.cli import (
 )
 from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
 from npintdim.inputs import unknown
+from npintdim.signals import stoppable
 
 COMMANDS = {
     "measure": measure, "reproduce": reproduce, "plot": plot, "train": train, "toy": toy, "check": check,
@@ -62,14 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Parameters
     ----------
-    argv : its name and options; None for those of the process
+    argv : its name and options; None for those of the process, whose signals it then handles: see `npintdim.signals`
 
     Returns
     -------
-    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C; 141 where
-    whoever read the output is gone, as in `npintdim measure | head`
+    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C (of the process: 143
+    after SIGTERM, 129 after SIGHUP); 141 where whoever read the output is gone, as in `npintdim measure | head`
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        return stoppable(lambda: main(sys.argv[1:]))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks θ shows ?

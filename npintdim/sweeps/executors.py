@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections import deque
@@ -18,6 +19,7 @@ from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
 from npintdim.machine import cores
+from npintdim.signals import STOPS
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import Result, Work
 
@@ -28,6 +30,7 @@ Results: TypeAlias = Iterator[tuple[RunSpec, Result]]
 PATIENCE = 5.0  # seconds of silence
 SETTLING = 1.0  # seconds; it takes a millisecond
 IDLE = 300  # seconds for which a process waits for more; the next round of a search finds it warm
+GLANCE = 1.0  # seconds between two looks whether the parent still lives
 
 
 class Executor(Protocol):
@@ -98,13 +101,16 @@ class Processes:
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = {name: os.environ.get(name, str(work.threads)) for name in names}
-        with warnings.catch_warnings():  # of a pool of another width, where some `prepare` still goes on
+        with warnings.catch_warnings(), deaf():
+            # A pool of another width waits until no `prepare` of the last one goes on.
             warnings.filterwarnings("ignore", "Trying to resize an executor with running jobs")
-            workers = loky.get_reusable_executor(self.width, timeout=IDLE, env=env)
+            workers = loky.get_reusable_executor(
+                self.width, timeout=IDLE, env=env, initializer=leave_with, initargs=(os.getpid(),)
+            )
         latest: deque[Any] = deque(maxlen=self.width)
 
         def submit(*call: Any) -> Any:
-            with deaf_to_interrupts():  # the workers inherit it: Ctrl-C is for the parent, which stops them
+            with deaf():  # the workers inherit it: Ctrl-C is for the parent, which stops them
                 latest.append(workers.submit(*call))
             return latest[-1]
 
@@ -189,17 +195,30 @@ def stream(
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Ctrl-C waits meanwhile; processes that are started in here never hear it."""
+def deaf() -> Iterator[None]:
+    """Signals that stop a process wait meanwhile; processes that are started in here never hear them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # Python's start of it ends by hearing Ctrl-C again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
+        resource_tracker.ensure_running()  # Python's start of it ends by hearing Ctrl-C again
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_with(parent: int) -> None:
+    """End this process soon after its parent ended, however it did: what it is at is for nobody any more."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(GLANCE)
+        os._exit(1)
+
+    if os.name == "posix":  # elsewhere a dead parent keeps its number, and a worker waits for `IDLE`
+        threading.Thread(target=watch, name="npintdim parent", daemon=True).start()
 
 
 def active_backend() -> tuple[Any, int | None]:
