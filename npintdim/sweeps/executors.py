@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
-import signal
 import sys
-import threading
 import time
 import warnings
 from collections import deque
@@ -15,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
-from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
 from npintdim.machine import cores
-from npintdim.signals import STOPS
+from npintdim.sweeps.children import deaf, leave_with, no_processes
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import Result, Work
 
@@ -30,7 +28,6 @@ Results: TypeAlias = Iterator[tuple[RunSpec, Result]]
 PATIENCE = 5.0  # seconds of silence
 SETTLING = 1.0  # seconds; it takes a millisecond
 IDLE = 300  # seconds for which a process waits for more; the next round of a search finds it warm
-GLANCE = 1.0  # seconds between two looks whether the parent still lives
 
 
 class Executor(Protocol):
@@ -96,8 +93,10 @@ class Processes:
         ImportError
             without joblib, with the pip line.
         RuntimeError
-            if a process dies.
+            if no process can be started, with the reason, or one dies.
         """
+        if reason := no_processes():
+            raise RuntimeError(f"jobs={self.width} needs other processes, but {reason}: jobs=1 needs none")
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = {name: os.environ.get(name, str(work.threads)) for name in names}
@@ -194,46 +193,35 @@ def stream(
             yield flying.pop(future), future
 
 
-@contextmanager
-def deaf() -> Iterator[None]:
-    """Signals that stop a process wait meanwhile; processes that are started in here never hear them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    try:
-        resource_tracker.ensure_running()  # Python's start of it ends by hearing Ctrl-C again
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def leave_with(parent: int) -> None:
-    """End this process soon after its parent ended, however it did: what it is at is for nobody any more."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(GLANCE)
-        os._exit(1)
-
-    if os.name == "posix":  # elsewhere a dead parent keeps its number, and a worker waits for `IDLE`
-        threading.Thread(target=watch, name="npintdim parent", daemon=True).start()
-
-
 def active_backend() -> tuple[Any, int | None]:
-    """The joblib backend that is in force, if it is another than loky, and its number of jobs."""
+    """The joblib backend that is in force, if it is another than its default, and its number of jobs."""
     if sys.modules.get("joblib") is None:
         return None, None
-    backend, jobs = sys.modules["joblib"].parallel.get_active_backend()
-    if type(backend).__name__ == "LokyBackend":
+    parallel = sys.modules["joblib"].parallel
+    backend, jobs = parallel.get_active_backend()
+    if type(backend).__name__ == ("LokyBackend" if parallel.mp else "ThreadingBackend"):
         return None, None
     return backend, backend.effective_n_jobs(-1 if jobs is None else jobs)
 
 
 def default_jobs(backend: str) -> int:
-    """One process a core, but one alone on a GPU and without joblib."""
-    return 1 if backend == "cupy" or find_spec("joblib") is None else cores()
+    """One process a core, but one alone on a GPU, without joblib, and where there cannot be another.
+
+    Warns
+    -----
+    UserWarning
+        in the last case, with the reason, once.
+    """
+    alone = backend == "cupy" or tell_once(no_processes(), os.getpid()) or find_spec("joblib") is None
+    return 1 if alone else cores()
+
+
+@functools.cache
+def tell_once(reason: str, process: int) -> bool:
+    """Whether there is a reason for one run at a time; a process that was forked from this one tells it again."""
+    if reason:
+        warnings.warn(f"one run at a time: {reason}", stacklevel=3)
+    return bool(reason)
 
 
 def need_joblib(jobs: int) -> Any:
