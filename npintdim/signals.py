@@ -33,7 +33,7 @@ def stoppable(main: Callable[[], int]) -> int:
 
     So Python's own end, in which idle workers are dismissed, is not interrupted.
     """
-    heard, latest, over = signal.SIGINT.value, -ENDING, False
+    heard, latest, over = 0, -ENDING, False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal heard, latest
@@ -48,7 +48,13 @@ def stoppable(main: Callable[[], int]) -> int:
         status = 130
     finally:
         over = True
-    return 128 + heard if status == 130 else status
+        for each in STOPS:
+            if signal.getsignal(each) is stop:  # Python's last act would be to make it deadly again
+                signal.signal(each, signal.SIG_IGN)
+        exec(
+            ""
+        )  # else Python kills itself with SIGINT where Ctrl-C came through an exec, as dataclasses use it
+    return 128 + heard if heard and status else status  # an import may turn Ctrl-C into another error
 
 
 program = "".join(sys.orig_argv[-len(sys.argv) :][:1])  # as it was typed, or the NAME of python -m NAME

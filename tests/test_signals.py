@@ -103,3 +103,24 @@ def main():
 assert signals.stoppable(main) == 129
 assert ended == ["undisturbed"]
 """)
+
+
+def test_the_status_is_that_of_the_signal_wherever_it_came_through():
+    """Python notes that an exec was interrupted, and at its end kills itself with SIGINT; an import raises TypeError."""
+    for happens, status in (
+        ("exec('send()')", 143),
+        ("try: send()\n    except KeyboardInterrupt: return 2", 143),
+    ):
+        ended = subprocess.run([sys.executable, "-c", f"""
+import os, signal, sys
+from npintdim.signals import stoppable
+
+def send():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+def main():
+    {happens}
+
+sys.exit(stoppable(main))
+"""], timeout=60)  # fmt: skip
+        assert ended.returncode == status
