@@ -51,9 +51,7 @@ def stoppable(main: Callable[[], int]) -> int:
         for each in STOPS:
             if signal.getsignal(each) is stop:  # Python's last act would be to make it deadly again
                 signal.signal(each, signal.SIG_IGN)
-        exec(
-            ""
-        )  # else Python kills itself with SIGINT where Ctrl-C came through an exec, as dataclasses use it
+        exec("")  # forgets an exec that was interrupted (dataclasses use it): else python -m ends with SIGINT
     return 128 + heard if heard and status else status  # an import may turn Ctrl-C into another error
 
 
