@@ -3,6 +3,7 @@
 θ = θ_0 + P θ_d, and only θ_d is trained (Li, Farkhoor, Liu and Yosinski, 2018).
 """
 
+from npintdim import signals as signals  # the first, see there
 from npintdim._version import __version__
 from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import Backend, get_backend

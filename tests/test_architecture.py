@@ -13,7 +13,7 @@ import npintdim
 
 ROOT = Path(npintdim.__file__).parent
 FLOORS = [  # a line imports only from lines above it: design's floors, with steps inside some of them
-    ["_version", "typing"],
+    ["_version", "signals", "typing"],
     ["kernels"],
     ["inputs", "files", "errors"],
     ["machine"],

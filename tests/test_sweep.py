@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import multiprocessing
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +22,7 @@ import pytest
 
 import npintdim as nid
 from npintdim import machine
+from npintdim.signals import STOPS
 from npintdim.sweeps import executors, runs
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.sweep import Interrupted, executor
@@ -383,6 +386,51 @@ def test_without_joblib_the_default_is_one_job(monkeypatch):
     assert executors.default_jobs("numpy") == 1
 
 
+def daemonic(patch):
+    patch.setitem(multiprocessing.current_process()._config, "daemon", True)
+
+
+def forbidden(patch):
+    patch.setenv("JOBLIB_MULTIPROCESSING", "0")
+
+
+def no_semaphores(patch):
+    def fail(context):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    patch.setattr("multiprocessing.context.BaseContext.Lock", fail)
+
+
+@pytest.mark.parametrize(
+    ("hinder", "why"),
+    [
+        (daemonic, "this process is daemonic, as Dask's workers are, and may not start any"),
+        (forbidden, "JOBLIB_MULTIPROCESSING=0 forbids them"),
+        (no_semaphores, "no semaphore can be made, which takes a writable /dev/shm .*Read-only file system"),
+    ],
+)
+def test_where_no_second_process_can_be_had_one_does_the_runs_and_says_why(
+    tmp_path, monkeypatch, hinder, why
+):
+    pytest.importorskip("joblib")
+    executors.tell_once.cache_clear()
+    hinder(monkeypatch)
+    with pytest.warns(UserWarning, match=f"^one run at a time: {why}"):
+        assert isinstance(executor(SPECS, "numpy", None, None), executors.Serial)
+    with warnings.catch_warnings():  # once is enough
+        warnings.simplefilter("error")
+        assert len(swept(tmp_path, jobs=None)) == len(SPECS)
+    with pytest.raises(RuntimeError, match=f"^jobs=2 needs other processes, but {why}.*: jobs=1 needs none$"):
+        swept(tmp_path / "two", jobs=2)
+
+
+def test_joblibs_own_way_out_without_processes_is_nobodys_choice(monkeypatch):
+    joblib = pytest.importorskip("joblib")
+    monkeypatch.setattr(joblib.parallel, "mp", None)
+    monkeypatch.setattr(joblib.parallel, "DEFAULT_BACKEND", "threading")
+    assert executors.active_backend() == (None, None)
+
+
 def test_without_threadpoolctl_a_sweep_works(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     assert len(swept(tmp_path, SPECS[:1], jobs=None)) == 1
@@ -441,7 +489,7 @@ def test_workers_start_deaf_to_ctrl_c_and_the_parent_hears_it_afterwards(tmp_pat
         swept(tmp_path, jobs=2)
     *masks, killed = at_start
     assert len(masks) >= 3
-    assert all(signal.SIGINT in mask for mask in masks)
+    assert all(set(STOPS) <= mask for mask in masks)
     assert killed is True
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
@@ -462,11 +510,12 @@ def test_workers_are_deaf_though_python_starts_its_resource_tracker_before_the_f
     text = """
 import signal
 from multiprocessing import resource_tracker
-from npintdim.sweeps.executors import deaf_to_interrupts
-with deaf_to_interrupts():
+from npintdim.signals import STOPS
+from npintdim.sweeps.children import deaf
+with deaf():
     resource_tracker.ensure_running()
-    assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(STOPS)
+assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 """
     subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
 
@@ -501,11 +550,15 @@ def start(folder, *options):
     )
 
 
-def wait_for_records(folder, count):
+def wait_for(condition):
     give_up = time.monotonic() + 60
-    while len(list((folder / "runs").glob("*.json"))) < count:
-        assert time.monotonic() < give_up, "no records appear"
+    while not condition():
+        assert time.monotonic() < give_up, "it does not happen"
         time.sleep(0.02)
+
+
+def wait_for_records(folder, count):
+    wait_for(lambda: len(list((folder / "runs").glob("*.json"))) >= count)
 
 
 def test_two_sweeps_in_one_folder_do_not_spoil_each_other(tmp_path):
@@ -516,22 +569,53 @@ def test_two_sweeps_in_one_folder_do_not_spoil_each_other(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-def test_ctrl_c_stops_all_processes_and_the_same_command_goes_on(tmp_path):
+def processes_of(session):
+    """Numbers of the processes of a session that live."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # they come and go
+            state, _, _, its_session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="finds the processes in /proc")
+@pytest.mark.parametrize("send", [os.kill, getattr(os, "killpg", None)], ids=["to it alone", "to all"])
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_stops_all_processes_with_one_line_and_the_same_command_goes_on(
+    tmp_path, name, status, send
+):
     pytest.importorskip("joblib")
     process = start(tmp_path, "--jobs", "2")
     wait_for_records(tmp_path, 3)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    send(process.pid, getattr(signal, name))
+    _, err = process.communicate(timeout=60)  # the workers have stderr too: all have ended
+    assert process.returncode == status
     assert len(err.splitlines()) == 1, err
     assert err.startswith("npintdim: interrupted: ")
+    wait_for(lambda: not processes_of(process.pid))
     kept = {path: path.read_bytes() for path in (tmp_path / "runs").glob("*.json")}
+    assert len(kept) < 16
+    if name != "SIGTERM":
+        return
     again = subprocess.run(command(tmp_path, "--jobs", "1"), capture_output=True, text=True, timeout=100)
     assert again.returncode == 0, again.stderr
     assert "d_int90" in again.stdout.splitlines()[-1]
     assert all(path.read_bytes() == content for path, content in kept.items())
     assert len(list((tmp_path / "runs").glob("*.json"))) == 16
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="finds the processes in /proc")
+def test_workers_leave_when_their_parent_is_gone(tmp_path):
+    """As after the OOM killer; what they are at takes far longer than they may."""
+    pytest.importorskip("joblib")
+    process = start(tmp_path, "--jobs", "2", "--epochs", "100000")
+    wait_for(lambda: len(list((tmp_path / "runs").glob("*.claim"))) == 2)
+    assert len(processes_of(process.pid)) >= 3
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for(lambda: not processes_of(process.pid))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")

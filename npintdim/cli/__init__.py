@@ -30,6 +30,7 @@ from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
 from npintdim.cli.limits import check_sizes
 from npintdim.inputs import unknown
 from npintdim.machine import blas_threads, standard_files
+from npintdim.signals import stoppable
 
 COMMANDS = {
     "measure": measure, "reproduce": reproduce, "plot": plot, "train": train, "toy": toy, "check": check,
@@ -65,14 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Parameters
     ----------
-    argv : its name and options; None for those of the process
+    argv : its name and options; None for those of the process, whose signals it then handles: see `npintdim.signals`
 
     Returns
     -------
-    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C; 141 where
-    whoever read the output is gone, as in `npintdim measure | head`
+    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C (of the process: 143
+    after SIGTERM, 129 after SIGHUP); 141 where whoever read the output is gone, as in `npintdim measure | head`
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        return stoppable(lambda: main(sys.argv[1:]))
     standard_files()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where HOME cannot be written to
     for stream in (sys.stdout, sys.stderr):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
-import signal
 import sys
 import time
 import warnings
@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
 from npintdim.machine import cores, need, optional, standard_files, streams
+from npintdim.sweeps.children import deaf, leave_with, no_processes
 from npintdim.sweeps.runs import RunSpec
 from npintdim.sweeps.work import Result, Work
 
@@ -92,22 +92,24 @@ class Processes:
         ImportError
             without joblib, with the pip line.
         RuntimeError
-            if a process dies.
+            if no process can be started, with the reason, or one dies.
         """
+        if reason := no_processes():
+            raise RuntimeError(f"jobs={self.width} needs other processes, but {reason}: jobs=1 needs none")
         standard_files()
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = {name: os.environ.get(name, str(work.threads)) for name in names}
-        with warnings.catch_warnings():  # of a pool of another width, where some `prepare` still goes on
+        with warnings.catch_warnings(), deaf():
+            # A pool of another width waits until no `prepare` of the last one goes on.
             warnings.filterwarnings("ignore", "Trying to resize an executor with running jobs")
-            workers = loky.get_reusable_executor(self.width, timeout=IDLE, env=env)
+            workers = loky.get_reusable_executor(
+                self.width, timeout=IDLE, env=env, initializer=leave_with, initargs=(os.getpid(),)
+            )
         latest: deque[Any] = deque(maxlen=self.width)
 
         def submit(*call: Any) -> Any:
-            with (
-                streams(),
-                deaf_to_interrupts(),
-            ):  # the workers inherit it: Ctrl-C is for the parent, which stops them
+            with streams(), deaf():  # the workers inherit it: Ctrl-C is for the parent, which stops them
                 latest.append(workers.submit(*call))
             return latest[-1]
 
@@ -191,33 +193,35 @@ def stream(
             yield flying.pop(future), future
 
 
-@contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Ctrl-C waits meanwhile; processes that are started in here never hear it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # Python's start of it ends by hearing Ctrl-C again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def active_backend() -> tuple[Any, int | None]:
-    """The joblib backend that is in force, if it is another than loky, and its number of jobs."""
+    """The joblib backend that is in force, if it is another than its default, and its number of jobs."""
     if sys.modules.get("joblib") is None:
         return None, None
-    backend, jobs = sys.modules["joblib"].parallel.get_active_backend()
-    if type(backend).__name__ == "LokyBackend":
+    parallel = sys.modules["joblib"].parallel
+    backend, jobs = parallel.get_active_backend()
+    if type(backend).__name__ == ("LokyBackend" if parallel.mp else "ThreadingBackend"):
         return None, None
     return backend, backend.effective_n_jobs(-1 if jobs is None else jobs)
 
 
 def default_jobs(backend: str) -> int:
-    """One process a core, but one alone on a GPU and without joblib."""
-    return 1 if backend == "cupy" or optional("joblib") is None else cores()
+    """One process a core, but one alone on a GPU, without joblib, and where there cannot be another.
+
+    Warns
+    -----
+    UserWarning
+        in the last case, with the reason, once.
+    """
+    alone = backend == "cupy" or tell_once(no_processes(), os.getpid()) or optional("joblib") is None
+    return 1 if alone else cores()
+
+
+@functools.cache
+def tell_once(reason: str, process: int) -> bool:
+    """Whether there is a reason for one run at a time; a process that was forked from this one tells it again."""
+    if reason:
+        warnings.warn(f"one run at a time: {reason}", stacklevel=3)
+    return bool(reason)
 
 
 def need_joblib(jobs: int) -> Any:

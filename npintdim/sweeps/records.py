@@ -95,7 +95,7 @@ def load(path: Path) -> tuple[RunSpec, Spec]:
     """
     record = read_json(path)
     try:
-        spec = RunSpec(**record["spec"])
+        spec = RunSpec.from_spec(record["spec"])
         if spec.key != path.stem:
             raise ValueError("it holds another spec")
         check(record, record.pop(SEAL, None))

@@ -59,7 +59,8 @@ def sweep(
     specs : what to do; a spec that occurs twice is run once
     folder : results go to folder/runs/<key>.json, theta_d to folder/runs/<key>.npy, written atomically
     backend : name; None for numba where it is installed, else numpy
-    jobs : processes at once; None for one a core (one on a GPU, and one without joblib). Inside of
+    jobs : processes at once; None for one a core (one on a GPU, without joblib, and where no other
+        process can be had, which is told). Inside of
         `joblib.parallel_config` with another backend than loky, that one does the runs
     threads : of each process; small networks gain nothing from more than one
     data_folder : see `load_dataset`
@@ -83,7 +84,7 @@ def sweep(
     ValueError, TypeError, MemoryError, ImportError
         before any run, if a network, its projection at the largest d, and the data do not fit together.
     RuntimeError
-        if a process of this machine, or the whole cluster, dies.
+        if a process of this machine, or the whole cluster, dies, or jobs > 1 and no process can be started.
 
     Warns
     -----
