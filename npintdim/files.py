@@ -15,8 +15,12 @@ def canonical(spec: Any) -> bytes:
     return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     """All of data under the name, or whatever was there before; another process never sees a part.
+
+    Parameters
+    ----------
+    mode : permissions, less those that the umask withholds
 
     Raises
     ------
@@ -25,7 +29,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with part.open("xb") as file:
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -14,8 +14,8 @@ import npintdim
 ROOT = Path(npintdim.__file__).parent
 FLOORS = [  # a line imports only from lines above it: design's floors, with steps inside some of them
     ["_version", "typing"],
-    ["kernels"],
     ["inputs", "files", "machine"],
+    ["kernels"],
     ["backend"],
     ["rng", "params", "landscape"],
     ["coding"],

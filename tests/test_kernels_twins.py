@@ -1,7 +1,6 @@
 """Every kernel against its plain twin: the same names, the same bits where bits are promised, bounds elsewhere."""
 
 import ast
-import hashlib
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -401,58 +400,3 @@ def test_an_error_in_a_part_reaches_the_caller():
 def fail_after_the_first(used, part, parts):
     if part > 0:
         raise ZeroDivisionError("part")
-
-
-# The cache of compiled code.
-
-
-@pytest.fixture
-def compiled_in(tmp_path, monkeypatch):
-    """Compile a function as a new process would, with the cache in a folder of its own; None: nowhere."""
-    monkeypatch.setattr(jit.numba.config, "CACHE_DIR", str(tmp_path))
-
-    def compile_and_run():
-        dispatcher = jit.jit(twice)
-        assert dispatcher(21) == 42
-        return sum(dispatcher.stats.cache_hits.values()), list(tmp_path.rglob("*.nbc"))
-
-    return compile_and_run
-
-
-def twice(x):
-    return 2 * x
-
-
-def test_compiled_code_is_kept_and_found_again(compiled_in):
-    hits, files = compiled_in()
-    assert (hits, len(files)) == (0, 1)
-    assert compiled_in() == (1, files)
-
-
-@pytest.mark.parametrize(
-    "damage", [b"", b"short", lambda kept: kept[:-1], lambda kept: kept[:99] + b"?" + kept[100:]]
-)
-def test_a_broken_cache_costs_a_compilation(compiled_in, damage):
-    _, (file,) = compiled_in()
-    file.write_bytes(damage(file.read_bytes()) if callable(damage) else damage)
-    assert compiled_in() == (0, [file])
-    assert compiled_in() == (1, [file])
-
-
-def test_code_of_other_sources_is_not_used(compiled_in, monkeypatch):
-    _, files = compiled_in()
-    monkeypatch.setattr(jit, "SOURCES", hashlib.sha256(b"another version"))
-    assert compiled_in() == (0, files)
-
-
-def test_a_cache_that_cannot_be_written_costs_a_compilation(compiled_in, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    assert compiled_in() == (0, [])
-
-
-def test_no_place_for_a_cache_costs_a_compilation(compiled_in, monkeypatch):
-    monkeypatch.setattr(jit.Cache._impl_class, "_locator_classes", [])
-    assert compiled_in() == (0, [])
