@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from numbers import Real
 from operator import index
 
+import numpy as np
+
 
 def check_integer(name: str, value: object, low: int, high: int | None = None, needed: str = "") -> int:
     """The value as an int with low ≤ value ≤ high.
@@ -17,11 +19,11 @@ def check_integer(name: str, value: object, low: int, high: int | None = None, n
         which name the value and say what is needed.
     """
     needed = needed or (f"{name} ≥ {low}" if high is None else f"{low} ≤ {name} ≤ {high}")
-    try:
-        number = index(value)  # type: ignore[arg-type]
+    try:  # NumPy's bool is an index in its older versions
+        number = None if isinstance(value, bool | np.bool_) else index(value)  # type: ignore[arg-type]
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool):
+    if number is None:
         raise TypeError(f"{name} is {value!r}: an integer with {needed} is needed")
     if number < low or (high is not None and number > high):
         raise ValueError(f"{name} is {number}: {needed} is needed")
