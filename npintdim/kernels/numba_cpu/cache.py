@@ -211,6 +211,6 @@ def say_nowhere() -> None:
 
 
 def say(sentence: str) -> None:
-    """A warning, but not from every worker."""
-    if multiprocessing.parent_process() is None:
+    """A warning; of many workers the first speaks for all."""
+    if multiprocessing.current_process().name.endswith(("MainProcess", "-1")):
         warnings.warn(sentence, stacklevel=2)
