@@ -1,8 +1,11 @@
 """npintdim vectors: the way of the vectors to another language and back, a C program included."""
 
+import io
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +122,29 @@ def test_json_with_and_without_answers(cli):
     assert len(files) == 11
     tests = [test for file in files for group in file["groups"] for test in group["tests"]]
     assert all(set(test) == {"id", "comment", "flags", "dtype", "inputs"} for test in tests)
+
+
+@pytest.mark.parametrize("format", ["json", "c-header"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
+def test_what_stdout_gets_is_the_file_whatever_its_letters(cli, encoding, format):
+    """Windows redirects in cp1252, which has no θ."""
+    argv = ["vectors", "export", "--format", format]
+    assert cli(*argv[1:], "--out", "file")[0] == 0
+    run = subprocess.run(
+        [sys.executable, "-m", "npintdim", *argv],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert run.stdout == Path("file").read_bytes()
+
+
+def test_a_stream_of_text_may_stand_for_stdout(cli, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    cli("export", "--family", "wht")
+    (whole,) = json.loads(sys.stdout.getvalue())
+    assert whole["groups"]
 
 
 def test_npy_holds_every_array(cli):
