@@ -152,7 +152,8 @@ def test_a_malformed_answer_is_told_with_its_id(answer):
     for case in groups.values():
         reason = judge(case, answer)
         assert reason is None or (reason.startswith(case.id) and len(reason) < 1000)
-        list(explained([case], {case.id: answer}))
+        if case.family == "wht":
+            list(explained([case], {case.id: answer}))
 
 
 def test_a_deeply_nested_answer_is_told_with_its_id():
