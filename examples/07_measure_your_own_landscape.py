@@ -8,6 +8,8 @@ d_int90 is known to 10 %. Everything is kept in the folder: run it twice, and no
 Run `python examples/07_measure_your_own_landscape.py` (half a minute on one core); it writes results/softmax/report.md.
 """
 
+import sys
+
 import numpy as np
 
 import npintdim as nid
@@ -63,6 +65,7 @@ def main():
         precision=0.1,
         budget=40,
     )
+    sys.stdout.reconfigure(errors="replace")  # the search says ±: a terminal that lacks it shows ?
     m = nid.measure(recipe, "results/softmax", backend=nid.get_backend("numpy", threads=1), tell=print)
     print(m.table())
     print(f"D = {m.D}, {len(m.records)} runs, report in {m.folder / 'report.md'}")

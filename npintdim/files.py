@@ -48,20 +48,24 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     """All of data under the name, or whatever was there before; another process never sees a part.
+
+    Parameters
+    ----------
+    mode : permissions, less those that the umask withholds
 
     Raises
     ------
     OSError
         which names `path`, if the folder does not exist or cannot be written to.
     """
-    with beside(path, data) as part:
+    with beside(path, data, mode) as part:
         part.replace(path)
 
 
 @contextmanager
-def beside(path: Path, data: bytes) -> Iterator[Path]:
+def beside(path: Path, data: bytes, mode: int = 0o666) -> Iterator[Path]:
     """All of data in a file beside the path, to be put in its place; it is gone afterwards, and errors name the path.
 
     The parts of processes that were killed are removed on the way.
@@ -69,7 +73,7 @@ def beside(path: Path, data: bytes) -> Iterator[Path]:
     tidy(path.parent)
     part = part_in(path.parent)
     try:
-        with part.open("xb") as file:
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

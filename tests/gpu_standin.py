@@ -74,6 +74,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801
     def __setitem__(self, key, value):
         self._a[unwrap(key)] = unwrap(value)
 
+    def __pow__(self, exponent):  # x**2 of an array is x·x, np.power(x, 2) perhaps not to the last bit
+        return wrap(self._a**exponent)
+
     def __len__(self):
         return len(self._a)
 

@@ -14,9 +14,9 @@ import npintdim
 ROOT = Path(npintdim.__file__).parent
 FLOORS = [  # a line imports only from lines above it: design's floors, with steps inside some of them
     ["_version", "signals", "typing"],
-    ["kernels"],
     ["inputs", "files", "errors"],
     ["machine"],
+    ["kernels"],
     ["backend", "specs"],
     ["rng", "params", "landscape"],
     ["coding"],

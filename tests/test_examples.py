@@ -52,6 +52,7 @@ SHOWN = {  # regular expressions, each for a whole line
 
 def run(name, folder, **variables):
     env = {key: value for key, value in os.environ.items() if key != "NPINTDIM_DATA"}
+    env |= {"PYTHONIOENCODING": "ascii"}  # a terminal with the fewest letters
     env |= {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **variables}
     process = subprocess.run(
         [sys.executable, str(EXAMPLES / f"{name}.py")],

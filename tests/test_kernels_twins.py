@@ -1,7 +1,6 @@
 """Every kernel against its plain twin: the same names, the same bits where bits are promised, bounds elsewhere."""
 
 import ast
-import hashlib
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,7 @@ from npintdim.kernels import reference
 pytest.importorskip("numba", reason=NO_NUMBA)
 
 from npintdim.kernels import numba_cpu
-from npintdim.kernels.numba_cpu import jit, share
+from npintdim.kernels.numba_cpu import share
 
 FLOATS = (np.float32, np.float64)
 SEED = 2**64 - 1
@@ -375,58 +374,3 @@ def test_a_short_piece_of_work_wakes_no_thread(monkeypatch):
     monkeypatch.setattr(share, "LEAST", 20.0)
     count = share.LEAST * share.PER_MICROSECOND["sparse"]
     assert (share.worth(2, "sparse", count), share.worth(2, "sparse", count + 1)) == (1, 2)
-
-
-# The cache of compiled code.
-
-
-@pytest.fixture
-def compiled_in(tmp_path, monkeypatch):
-    """Compile a function as a new process would, with the cache in a folder of its own; None: nowhere."""
-    monkeypatch.setattr(jit.numba.config, "CACHE_DIR", str(tmp_path))
-
-    def compile_and_run():
-        dispatcher = jit.jit(twice)
-        assert dispatcher(21) == 42
-        return sum(dispatcher.stats.cache_hits.values()), list(tmp_path.rglob("*.nbc"))
-
-    return compile_and_run
-
-
-def twice(x):
-    return 2 * x
-
-
-def test_compiled_code_is_kept_and_found_again(compiled_in):
-    hits, files = compiled_in()
-    assert (hits, len(files)) == (0, 1)
-    assert compiled_in() == (1, files)
-
-
-@pytest.mark.parametrize(
-    "damage", [b"", b"short", lambda kept: kept[:-1], lambda kept: kept[:99] + b"?" + kept[100:]]
-)
-def test_a_broken_cache_costs_a_compilation(compiled_in, damage):
-    _, (file,) = compiled_in()
-    file.write_bytes(damage(file.read_bytes()) if callable(damage) else damage)
-    assert compiled_in() == (0, [file])
-    assert compiled_in() == (1, [file])
-
-
-def test_code_of_other_sources_is_not_used(compiled_in, monkeypatch):
-    _, files = compiled_in()
-    monkeypatch.setattr(jit, "SOURCES", hashlib.sha256(b"another version"))
-    assert compiled_in() == (0, files)
-
-
-def test_a_cache_that_cannot_be_written_costs_a_compilation(compiled_in, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    assert compiled_in() == (0, [])
-
-
-def test_no_place_for_a_cache_costs_a_compilation(compiled_in, monkeypatch):
-    monkeypatch.setattr(jit.Cache._impl_class, "_locator_classes", [])
-    assert compiled_in() == (0, [])

@@ -1,8 +1,11 @@
 """npintdim vectors: the way of the vectors to another language and back, a C program included."""
 
+import io
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,9 @@ import vectors_by_the_package as package
 from helpers import command
 
 from npintdim.testing import FAMILIES, cases
+from npintdim.testing.answers import judge
 from npintdim.testing.arrays import KINDS, words_of
+from npintdim.testing.explain_answers import explained
 
 ROOT = Path(__file__).parents[1]
 EVERY = [case for family in FAMILIES for case in cases(family, task="all")]
@@ -84,7 +89,16 @@ def test_right_answers_pass(cli, family, write):
         ("wht-given-transform-4", "4010000000000000", "1 words are given: shape (8,) needs 8"),
         ("wht-given-transform-4", "401 402", "the word '401' has 3 digits: float32 needs 8"),
         ("wht-given-transform-4", "refused", "the inputs are right, but were refused"),
-        ("wht-given-transform-4", None, "None is no number, list of numbers"),
+        ("wht-given-transform-4", None, "y: None is no number, list of numbers"),
+        (
+            "wht-given-transform-4",
+            [4, 2, False, -2, 0, 2, 0, 2],
+            "y: [4, 2, False, -2, 0, 2, 0, 2] is no number",
+        ),
+        ("wht-given-transform-4", [4, 2, 0, -2, 0, 2, 0, 10**400], "y: an integer is beyond 64 bits"),
+        ("wht-given-transform-4", "zzzzzzzz " * 8, "y: the word 'zzzzzzzz' is not hexadecimal"),
+        ("wht-given-transform-4", "f" * 5000, f"y: the word '{'f' * 20}' has 5000 digits"),
+        ("wht-given-transform-4", [4, 2, 0, -2, 0, 2, 0, float("nan")], "y[7] is nan, but 2.0 is expected"),
         ("wht-given-transform-4", [[1], [1, 2]], "the numbers do not form an array"),
         ("wht-given-transform-13", [3, 1, 1], "n = 3): malformed inputs must be refused"),
         ("maps-given-signs-1", "00000001", "integers are answered as numbers"),
@@ -99,6 +113,57 @@ def test_wrong_answers_are_told_and_end_with_1(cli, id, answer, reason):
     (line,) = (line for line in out.splitlines() if line.startswith("FAILED"))
     assert line.startswith(f"FAILED {id}")
     assert reason in line
+
+
+GOOD = '{"wht-given-transform-4": [4, 2, 0, -2, 0, 2, 0, 2]}'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_an_answer_file_may_be_in_what_powershell_writes(cli, encoding):
+    Path("answers.json").write_text(GOOD, encoding=encoding)
+    assert "passed 1, failed 0" in cli("check", "answers.json")[1]
+
+
+NOTHING = [
+    None,
+    True,
+    "",
+    " ",
+    "0",
+    "00000000",
+    "٠٠٠٠٠٠٠٠",
+    "\ud800",
+    [],
+    [[]],
+    [[1], [1, 2]],
+    {},
+    {"": 1},
+    0,
+    -1,
+]
+NOTHING += [1e300, float("nan"), float("inf"), 10**20, 10**400, [10**20, 1.5], ["1"], [None], [{}], [True, 2]]
+NOTHING += [[0.5] * 3, [1e300] * 8, "ffffffff " * 8, {"y": None}, {"y": {"y": 1}}, {"loss": 1, "grad": "x"}]
+
+
+@pytest.mark.parametrize("answer", [*NOTHING, *({"y": x, "loss": x, "grad": x} for x in NOTHING)], ids=repr)
+def test_a_malformed_answer_is_told_with_its_id(answer):
+    """And never more of it than fits a line or three."""
+    groups = {(case.family, case.level, case.task, case.valid): case for case in EVERY}
+    for case in groups.values():
+        reason = judge(case, answer)
+        assert reason is None or (reason.startswith(case.id) and len(reason) < 1000)
+        if case.family == "wht":
+            list(explained([case], {case.id: answer}))
+
+
+def test_a_deeply_nested_answer_is_told_with_its_id():
+    answer = 1
+    for _ in range(100_000):
+        answer = [answer]
+    for id in ("wht-given-transform-4", "wht-given-transform-13"):
+        (case,) = (case for case in EVERY if case.id == id)
+        assert judge(case, answer).startswith(id)
+        list(explained([case], {id: answer}))
 
 
 def test_a_family_that_is_named_must_be_answered_in_full(cli):
@@ -119,6 +184,29 @@ def test_json_with_and_without_answers(cli):
     assert len(files) == 11
     tests = [test for file in files for group in file["groups"] for test in group["tests"]]
     assert all(set(test) == {"id", "comment", "flags", "dtype", "inputs"} for test in tests)
+
+
+@pytest.mark.parametrize("format", ["json", "c-header"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
+def test_what_stdout_gets_is_the_file_whatever_its_letters(cli, encoding, format):
+    """Windows redirects in cp1252, which has no θ."""
+    argv = ["vectors", "export", "--format", format]
+    assert cli(*argv[1:], "--out", "file")[0] == 0
+    run = subprocess.run(
+        [sys.executable, "-m", "npintdim", *argv],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert run.stdout == Path("file").read_bytes()
+
+
+def test_a_stream_of_text_may_stand_for_stdout(cli, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    cli("export", "--family", "wht")
+    (whole,) = json.loads(sys.stdout.getvalue())
+    assert whole["groups"]
 
 
 def test_npy_holds_every_array(cli):
@@ -213,6 +301,8 @@ def test_c_knows_rows_and_columns(cli, text, status):
         (["check", "missing.json"], "missing.json"),
         (["check", "list.json"], "list.json holds a JSON list: an object {id: answer} is needed"),
         (["check", "broken.json"], "broken.json is not JSON"),
+        (["check", "deep.json"], "deep.json is not JSON: maximum recursion depth exceeded"),
+        (["check", "twice.json"], "twice.json is not JSON: the name a stands twice in one object"),
         (["check", "empty.json"], "empty.json answers none of these tests"),
         (["list", "--family", "wth"], "unknown family 'wth'"),
         (["export", "--format", "xml"], "unknown format 'xml'"),
@@ -221,7 +311,13 @@ def test_c_knows_rows_and_columns(cli, text, status):
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(cli, argv, message):
-    for name, text in (("list.json", "[]"), ("broken.json", "{"), ("empty.json", "{}")):
+    for name, text in (
+        ("list.json", "[]"),
+        ("broken.json", "{"),
+        ("empty.json", "{}"),
+        ("twice.json", '{"b": 1, "a": 1, "a": 1}'),
+        ("deep.json", "[" * 10**6),
+    ):
         Path(name).write_text(text, encoding="utf-8")
     code, _, err = cli(*argv)
     assert code == 2

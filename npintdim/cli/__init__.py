@@ -118,5 +118,6 @@ def one_line(
     file: Any = None,
     line: Any = None,
 ) -> None:
-    """A warning for people."""
-    note(f"warning: {message}")
+    """A warning for people; what others will change in their code is none."""
+    if not issubclass(category, DeprecationWarning):
+        note(f"warning: {message}")

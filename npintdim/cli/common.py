@@ -233,8 +233,8 @@ def writable(folder: Path) -> Path:
     return folder
 
 
-def say(text: str) -> None:
-    """A line on stdout; the end of the program, where nobody reads any more.
+def say(text: str | bytes) -> None:
+    """A line on stdout, or the bytes of a file as they are; the end of the program, where nobody reads any more.
 
     Raises
     ------
@@ -244,7 +244,12 @@ def say(text: str) -> None:
     if sys.stdout is None:
         raise OSError("the output cannot be written: stdout is closed")
     try:
-        sys.stdout.write(text + "\n")
+        if isinstance(text, str):
+            sys.stdout.write(text + "\n")
+        elif hasattr(sys.stdout, "buffer"):
+            sys.stdout.buffer.write(text)
+        else:  # a stream of text that took the place of stdout
+            sys.stdout.write(text.decode())
         sys.stdout.flush()
     except BrokenPipeError:
         nobody_reads()

@@ -98,13 +98,13 @@ def export(args: argparse.Namespace) -> int:
         raise ValueError("--questions is for json and npy: a C program compares by itself")
     if args.format == "c-header":
         found = [case for case in found if fits_c(case)]
-        text = as_c_header(found)
+        data = as_c_header(found).encode()
     else:
-        text = as_json(found, args.questions)
+        data = as_json(found, args.questions).encode()
     if args.out is None:
-        say(text.rstrip("\n"))
+        say(data)
     else:
-        write_atomically(args.out, text.encode())
+        write_atomically(args.out, data)
         say(f"{args.out}: {counted(len(found), 'test')}")
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,29 @@ REFUSED = "refused"
 
 
 def read_answers(path: Path) -> dict[str, Any]:
-    """The answers of a file.
+    """The answers of a file, in UTF-8, -16 or -32, as PowerShell and others write it.
 
     Raises
     ------
     ValueError
-        unless it is a JSON object.
+        unless it is a JSON object in which every name stands once.
     OSError
         if it cannot be read.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_bytes(), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a JSON {type(found).__name__}: an object {{id: answer}} is needed")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the name {name:.80} stands twice in one object")
     return found
 
 
@@ -45,6 +54,8 @@ def judge(case: Case, answer: Any) -> str | None:
                 raise CheckError(f"{case.title}: the inputs are right, but were refused")
             return None
         case.compare(parsed(case, answer) if case.valid else answer)
+    except RecursionError:
+        return f"{case.title}: the answer is nested too deeply"
     except (CheckError, ValueError, TypeError) as error:
         text = str(error)
         return text if text.startswith(case.id) else f"{case.title}: {text}"
@@ -57,8 +68,8 @@ def unknown_ids(answers: Iterable[str], cases: Iterable[Case]) -> list[str]:
     lines = []
     for name in answers:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            lines.append(f"{name}: no test has this id" + (f", did you mean {near[0]}?" if near else ""))
+            near = difflib.get_close_matches(name[:80], known, n=1)
+            lines.append(f"{name:.80}: no test has this id" + (f", did you mean {near[0]}?" if near else ""))
     return lines
 
 
@@ -69,12 +80,19 @@ def parsed(case: Case, answer: Any) -> Any:
     if not isinstance(answer, dict):
         raise ValueError(f"an object with {', '.join(case.expected)} is needed")
     return {
-        name: _array(value, case.expected[name]) if name in case.expected else value
+        name: _array(name, value, case.expected[name]) if name in case.expected else value
         for name, value in answer.items()
     }
 
 
-def _array(value: Any, expected: Array) -> Array:
+def _array(name: str, value: Any, expected: Array) -> Array:
+    try:
+        return _numbers(value, expected)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _numbers(value: Any, expected: Array) -> Array:
     if isinstance(value, str):
         words = value.split()
         if expected.dtype.kind == "i":
@@ -83,12 +101,15 @@ def _array(value: Any, expected: Array) -> Array:
         return array_of(value, "uint32" if expected.dtype.kind == "u" else dtype, expected.shape)
     try:
         array = np.array(value)
+        kinds = set(map(type, np.array(value, object).flat))
     except ValueError as error:
         raise ValueError(f"the numbers do not form an array: {error}") from error
-    if array.dtype.kind not in "iuf":
+    if not kinds <= {int, float}:
         raise ValueError(
             f"{str(value)[:40]} is no number, list of numbers, text of hex words, or {REFUSED!r}"
         )
+    if array.dtype == object:
+        raise ValueError("an integer is beyond 64 bits")
     if expected.dtype == np.float32:  # 0.1 stands for the float32 that is printed so
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)

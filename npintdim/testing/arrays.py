@@ -11,6 +11,7 @@ from npintdim.checks import CheckError
 from npintdim.typing import Array, Spec
 
 NARROW = ("bfloat16", "float8")  # NumPy has no such types
+DIGITS = frozenset("0123456789abcdefABCDEF")
 KINDS = {"float32": ">f4", "float64": ">f8", "uint32": ">u4"}  # written as hex words, most significant first
 
 
@@ -116,13 +117,15 @@ def array_of(text: str, dtype: str, shape: list[int] | tuple[int, ...]) -> Array
     Raises
     ------
     ValueError
-        unless the words have as many digits as the dtype needs, and are as many as the shape needs.
+        unless the words have as many hexadecimal digits as the dtype needs, and are as many as the shape needs.
     """
     digits = 2 * np.dtype(KINDS[dtype]).itemsize
     words = text.split()
     for word in words:
         if len(word) != digits:
-            raise ValueError(f"the word {word!r} has {len(word)} digits: {dtype} needs {digits}")
+            raise ValueError(f"the word {word[:20]!r} has {len(word)} digits: {dtype} needs {digits}")
+        if not DIGITS.issuperset(word):
+            raise ValueError(f"the word {word!r} is not hexadecimal")
     count = int(np.prod(shape, dtype=int))
     if len(words) != count:
         raise ValueError(f"{len(words)} words are given: shape {tuple(shape)} needs {count}")

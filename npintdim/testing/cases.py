@@ -111,7 +111,7 @@ class Case:
             answer = fn(first, others)
         except Exception:  # refused, with whatever error
             return
-        raise CheckError(f"{self.title}: malformed inputs must be refused, but the answer is {answer!r}")
+        raise CheckError(f"{self.title}: malformed inputs must be refused, but the answer is {answer!r:.200}")
 
     def compare(self, answer: Any) -> None:
         """The answer is what is expected.
@@ -121,7 +121,9 @@ class Case:
         CheckError
         """
         if not self.valid:
-            raise CheckError(f"{self.title}: malformed inputs must be refused, but the answer is {answer!r}")
+            raise CheckError(
+                f"{self.title}: malformed inputs must be refused, but the answer is {answer!r:.200}"
+            )
         for name, got in self.named(answer).items():
             self._compare_array(name, got, self.expected[name])
 

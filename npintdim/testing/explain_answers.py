@@ -31,7 +31,7 @@ def explained(cases: Iterable[Case], answers: Mapping[str, Any]) -> Iterator[tup
             continue
         try:
             given = [(_problem(case), _in_order(case, parsed(case, answers[case.id]))) for case in group]
-        except (ValueError, TypeError, KeyError):  # not numbers at all; that is said already
+        except (ValueError, TypeError, KeyError, RecursionError):  # not numbers at all; that is said already
             continue
         found = explain_given(key, given)
         if not found.correct:
