@@ -14,12 +14,14 @@ from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats
 
 LOST = 1e-6  # 1 − performance is not taken below this, so that a perfect score has a logarithm
-KAPPA = 0.5  # sd of c: a factor e in d changes the slope b by e^±KAPPA; .3 on the authors' MNIST FC curve
 SLOPE_SD = 1.5  # sd of log b about the slope of all runs: hardly anything, but no run away
 LEVEL_SD = 10.0  # sd of a: only so that every matrix has an inverse
-PRECISION = np.array([LEVEL_SD, SLOPE_SD, KAPPA]) ** -2.0  # of the priors of (a, log b, c)
-BOUNDS = np.array([[20.0], [5.0], [3.0]])  # of a, log b, c about their priors, on Gauss–Newton's way
-SIGMAS = np.geomspace(1e-5, 1.0, 36)  # noise levels tried
+BENDS = (0.5, 1.0, 2.0, 4.0)  # κ tried: .5 follows most curves (.3: the authors' MNIST FC), 4 leaves a plateau at a kink
+NOISES = np.geomspace(1e-5, 1.0, 36)  # σ tried
+KAPPAS, SIGMAS = np.repeat(BENDS, len(NOISES)), np.tile(NOISES, len(BENDS))  # each with each: (G,)
+PRECISION = np.stack([np.full(KAPPAS.shape, LEVEL_SD), np.full(KAPPAS.shape, SLOPE_SD), KAPPAS]) ** -2.0
+PRIOR = np.einsum("ig,ij->gij", PRECISION, np.eye(3))  # of (a, log b, c), as matrices
+BOUNDS = np.array([[20.0], [5.0], [12.0]])  # of a, log b, c about their priors, on Gauss–Newton's way
 STEPS = 40
 LANE = 1 << 31  # of the bootstrap's normals
 
@@ -31,9 +33,9 @@ class LocalFit:
     Parameters
     ----------
     log_d0 : t = 0; near the crossing
-    beta : (a, log b, c), each row for one of `SIGMAS`
-    cov : their covariances, (len(SIGMAS), 3, 3)
-    share : posterior share of each noise level
+    beta : (a, log b, c), each row for a noise level and a bend: one of `SIGMAS` and of `KAPPAS`, (G, 3)
+    cov : their covariances, (G, 3, 3)
+    share : posterior share of each, (G,)
     """
 
     log_d0: float
@@ -43,7 +45,7 @@ class LocalFit:
 
     @property
     def best(self) -> int:
-        """The likeliest noise level."""
+        """The likeliest noise level and bend."""
         return int(self.share.argmax())
 
     @property
@@ -56,19 +58,26 @@ class LocalFit:
         t = np.log(d) - self.log_d0
         return 1 - np.exp(-value(self.beta[self.best], t))
 
-    def crossing(self, p: float) -> float:
-        """log d where the curve reaches p; inf if it never does."""
-        return float(self.log_d0 + root(self.beta[self.best], p))
+    def crossing(self, p: float, model: int | None = None) -> float:
+        """log d where the curve, the likeliest or another one, reaches p; inf if it never does."""
+        return float(self.log_d0 + root(self.beta[self.best if model is None else model], p))
+
+    @property
+    def kinds(self) -> list[tuple[int, float]]:
+        """For each bend the likeliest noise level, and the posterior share of the bend."""
+        shares = self.share.reshape(len(BENDS), -1)
+        best = shares.argmax(axis=1) + len(NOISES) * np.arange(len(BENDS))
+        return list(zip(best.tolist(), shares.sum(axis=1).tolist(), strict=True))
 
     def near(self, d: Floats) -> Floats:
         """1 at the crossing, and 1/2 where what three numbers cannot follow is as large as the noise of a run."""
         t = np.log(d) - self.log_d0
-        beta, sigma = self.beta[self.best], SIGMAS[self.best]
+        beta, sigma, kappa = self.beta[self.best], SIGMAS[self.best], KAPPAS[self.best]
         m = np.exp(-value(beta, t))
-        return 1 / (1 + m * (misfit(beta, t) / sigma) ** 2)
+        return 1 / (1 + m * (misfit(beta, t, kappa) / sigma) ** 2)
 
     def draws(self, p: float, baseline: Floats, fraction: float, count: int, seed: int) -> Floats:
-        """log d of the crossing in `count` draws of noise level, curve and baseline.
+        """log d of the crossing in `count` draws of noise level, bend, curve and baseline.
 
         A bootstrap in one Gauss–Newton step: runs drawn again with the noise they share, and the centre of c's
         prior with them, would move (a, log b, c) by a normal vector with covariance cov.
@@ -115,9 +124,9 @@ def root(beta: Floats, p: Floats | float) -> Floats:
     return np.where(inner > -1, t, np.where(c < 0, np.inf, -np.inf))
 
 
-def misfit(beta: Floats, t: Floats) -> Floats:
-    """What may be missing at t, in −log(1 − p): the next term, its coefficient of the size of c²."""
-    return np.exp(beta[1]) * KAPPA**2 * np.abs(t) ** 3 / 6
+def misfit(beta: Floats, t: Floats, kappa: Floats | float) -> Floats:
+    """What may be missing at t, in −log(1 − p): the next term, its coefficient of the size of c² for c = κ."""
+    return np.exp(beta[1]) * kappa**2 * np.abs(t) ** 3 / 6
 
 
 def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float) -> LocalFit:
@@ -133,9 +142,9 @@ def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float)
     Notes
     -----
     The runs of all d share one noise level: var p_i = σ² m_i + (m_i q_i)², m_i = 1 − p of the curve, as of errors
-    that are counted; q_i is `misfit`, and makes the fit local: the smaller the noise, the nearer the runs that
-    count. For each σ of `SIGMAS` Gauss–Newton minimises Σ (p_i − curve)²/var p_i and the priors; the likelihood
-    with (a, log b, c) integrated out, by Laplace, says how likely that σ is.
+    that are counted; q_i is `misfit`, and makes the fit local: the smaller the noise, and the more the curve may bend, the nearer
+    the runs that count. For each σ and κ, the sd of the bend c, Gauss–Newton minimises Σ (p_i − curve)²/var p_i and
+    the priors; the likelihood with (a, log b, c) integrated out, by Laplace, says how likely that σ and κ are.
     """
     p = np.minimum(p, 1 - LOST)
     low, high = float(log_d.min()), float(log_d.max())
@@ -156,19 +165,19 @@ def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float)
 
 
 def settle(beta: Floats, prior: Floats, t: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
-    """Gauss–Newton for every σ at once; beta (3, G), covariances (G, 3, 3), log likelihood of each σ (G,)."""
+    """Gauss–Newton for every σ and κ at once; beta (3, G), covariances (G, 3, 3), log likelihood of each (G,)."""
     for _ in range(STEPS):
         J, w, r, v = linearised(beta, t, p)
-        H = np.einsum("ign,jgn,gn->gij", J, J, w) + np.diag(PRECISION)
-        g = np.einsum("ign,gn,gn->gi", J, w, r) + (PRECISION[:, None] * (prior - beta)).T
+        H = np.einsum("ign,jgn,gn->gij", J, J, w) + PRIOR
+        g = np.einsum("ign,gn,gn->gi", J, w, r) + (PRECISION * (prior - beta)).T
         step = np.linalg.solve(H, g[..., None])[..., 0].T
         beta = np.clip(beta + np.clip(step, -0.7, 0.7), prior - BOUNDS, prior + BOUNDS)
         if np.abs(step).max() < 1e-12:
             break
     J, w, r, v = linearised(beta, t, p)
-    H = np.einsum("ign,jgn,gn->gij", J, J, w) + np.diag(PRECISION)
-    square = (w * r**2).sum(axis=1) + (PRECISION[:, None] * (beta - prior) ** 2).sum(axis=0)
-    evidence = -0.5 * (np.log(v).sum(axis=1) + square + np.linalg.slogdet(H)[1])
+    H = np.einsum("ign,jgn,gn->gij", J, J, w) + PRIOR
+    square = (w * r**2).sum(axis=1) + (PRECISION * (beta - prior) ** 2).sum(axis=0)
+    evidence = -0.5 * (np.log(v).sum(axis=1) + square + np.linalg.slogdet(H)[1]) - np.log(KAPPAS)
     return beta, np.linalg.inv(H), evidence
 
 
@@ -176,7 +185,7 @@ def linearised(beta: Floats, t: Floats, p: Floats) -> tuple[Floats, Floats, Floa
     """∂y/∂(a, log b, c) (3, G, n); weights, residuals in y, and var p, each (G, n)."""
     beta = beta[..., None]
     J, m = slopes(beta, t)
-    v = m**2 * (SIGMAS[:, None] ** 2 / m + misfit(beta, t) ** 2)
+    v = m**2 * (SIGMAS[:, None] ** 2 / m + misfit(beta, t, KAPPAS[:, None]) ** 2)
     return J, m**2 / v, (p - (1 - m)) / m, v
 
 
