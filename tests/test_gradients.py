@@ -301,6 +301,8 @@ def test_l2_is_on_kernels_of_the_full_theta(backend):
     )  # a weight of 0 is a weight
     assert float(nothing) == float(loss)
     np.testing.assert_array_equal(no_gradient, gradient)
+    with pytest.raises(ValueError, match="weight is inf: a number ≥ 0 is needed"):
+        L2(model, model.layout, np.inf)
 
 
 def test_subspace(draw):
