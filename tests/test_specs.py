@@ -19,6 +19,7 @@ from npintdim.measuring.recipes import fully_connected
 from npintdim.measuring.search import Search
 from npintdim.objective import L2
 from npintdim.optimizers import SGD, Adam, optimizer_from_spec
+from npintdim.params import ParamLayout
 from npintdim.projections import make_projection, projection_from_spec
 from npintdim.rng import Stream
 from npintdim.sweeps.runs import RunSpec
@@ -96,7 +97,8 @@ def test_what_is_written_down_is_as_it_was():
     assert numpy == plain
     assert numpy.key == plain.key
     assert nid.mlp(np.array([4, 3, 2]), CPU).spec() == MODEL.spec()
-    assert nid.Model(MODEL.layers, (np.int64(4),), CPU).spec()["in_shape"] == [4]
+    assert type(nid.Model(MODEL.layers, (np.int64(4),), CPU).spec()["in_shape"][0]) is int
+    assert ParamLayout((("W", (np.int32(1 << 16), np.int32(1 << 16))),)).D == 1 << 32
 
 
 def test_a_recipe_in_numpy_numbers_is_measured(tmp_path):
@@ -289,6 +291,7 @@ def test_arrays_of_other_libraries_give_the_same_numbers(library, backend):
 
     made, theta = data(f), THETA if library == "long" else f(THETA)  # a run's theta keeps its precision
     assert type(made.train.x) is type(made.test.labels) is np.ndarray
+    assert made.train.labels.dtype.isnative
     assert nid.train(model, theta, made, config).theta.tobytes() == nid.train(model, THETA, data(np.array), config).theta.tobytes()  # fmt: skip
     batch = nid.Batch(f(X), f(LABELS))
     loss, grad = MODEL.loss_and_grad(f(THETA), batch)
