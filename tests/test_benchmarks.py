@@ -130,6 +130,7 @@ def test_a_duel_in_two_processes(monkeypatch):
     assert all(len(rounds) == 3 and all(0 < s < 1 for s in rounds) for rounds in found.values())
 
 
+@needs_numba
 def test_a_case_that_fails_is_an_error(capfd):
     with pytest.raises(duel.CaseError, match=r"transform.nothing 4: the process ended with status 1"):
         duel.duel(["transform.nothing 4"], 1, 1, 1e-3)

@@ -17,7 +17,7 @@ import pytest
 from helpers import command
 
 import npintdim as nid
-from npintdim.cli import COMMANDS, build_parser, main
+from npintdim.cli import COMMANDS, build_parser, main, one_line
 from npintdim.compress import CompressedModel
 from npintdim.projections import FastfoodProjection
 from npintdim.sweeps import runs
@@ -747,6 +747,17 @@ def test_evaluate_of_no_file_says_what_is_needed(cli, name):
     assert (code, err) == (
         2, f"npintdim: error: there is no file {name}: one that measure, compress or train --save made is needed\n"
     )  # fmt: skip
+
+
+def test_deprecations_in_other_packages_are_not_told(capsys):
+    """Matplotlib 3.9 beside a newer pyparsing: a line for every letter of a plot."""
+
+    class Both(UserWarning, DeprecationWarning):
+        pass
+
+    one_line("'oneOf' deprecated - use 'one_of'", Both, "file", 1)
+    one_line("the disk is slow", UserWarning, "file", 1)
+    assert capsys.readouterr().err == "npintdim: warning: the disk is slow\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is a device of Linux")

@@ -127,6 +127,7 @@ def test_a_landscape_without_data_that_does_not_say_where_it_starts(tmp_path):
 
 def test_other_processes_find_it_by_its_name(tmp_path):
     """Two worker processes, the function in a module of a folder on the path; the records of one process."""
+    pytest.importorskip("joblib")
     folder = Path(__file__).parent
     code = (
         "import npintdim as nid; from test_custom import NUMBERS, NUMPY\n"

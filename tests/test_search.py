@@ -312,6 +312,7 @@ def test_what_only_this_process_knows_is_searched_two_runs_at_a_time():
 
 def test_the_processes_decide_and_the_measurement_remembers(tmp_path):
     """The search of eight processes is repeated by one from its recipe, without a run."""
+    pytest.importorskip("joblib")
     recipe = replace(RECIPE, epochs=1, budget=12)
     lines = []
     first = nid.measure(
