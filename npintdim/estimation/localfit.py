@@ -16,7 +16,12 @@ from npintdim.typing import Floats
 LOST = 1e-6  # 1 − performance is not taken below this, so that a perfect score has a logarithm
 SLOPE_SD = 1.5  # sd of log b about the slope of all runs: hardly anything, but no run away
 LEVEL_SD = 10.0  # sd of a: only so that every matrix has an inverse
-BENDS = (0.5, 1.0, 2.0, 4.0)  # κ tried: .5 follows most curves (.3: the authors' MNIST FC), 4 leaves a plateau at a kink
+BENDS = (
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+)  # κ tried: .5 follows most curves (.3: the authors' MNIST FC), 4 leaves a plateau at a kink
 NOISES = np.geomspace(1e-5, 1.0, 36)  # σ tried
 KAPPAS, SIGMAS = np.repeat(BENDS, len(NOISES)), np.tile(NOISES, len(BENDS))  # each with each: (G,)
 PRECISION = np.stack([np.full(KAPPAS.shape, LEVEL_SD), np.full(KAPPAS.shape, SLOPE_SD), KAPPAS]) ** -2.0
