@@ -15,6 +15,7 @@ from npintdim import get_backend
 from npintdim.kernels import reference
 from npintdim.kernels.reference.normals import TWO_SD, log, quantile
 from npintdim.kernels.reference.words import philox4x32
+from npintdim.rng import Purpose
 
 KERNELS = pytest.mark.parametrize("kernels", BACKENDS, indirect=True)
 SEED = 2**64 - 1
@@ -235,3 +236,11 @@ def test_the_same_bits_with_processor_features_switched_off():
     assert fingerprint("reference", NPY_DISABLE_CPU_FEATURES=dispatched) == plain
     assert fingerprint("numba_cpu") == plain
     assert fingerprint("numba_cpu", NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == plain
+
+
+def test_purposes_keep_their_numbers():
+    """A number is part of every file and seed."""
+    names = "THETA_0 DENSE SPARSE_GAP SPARSE_SIGN FF_B FF_PI FF_G FF_S BATCHES SPLIT SHUFFLE BOOTSTRAP CHECK NOISE"
+    assert {p.name: p.value for p in Purpose}.items() >= {
+        n: k for k, n in enumerate(names.split(), 1)
+    }.items()

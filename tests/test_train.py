@@ -62,6 +62,11 @@ def test_loss_decreases_and_performance_rises(backend, optimizer):
     assert model.evaluate(run.theta, DATA.train).performance == run.records[-1].train
 
 
+@pytest.mark.parametrize("rule", [Adam(), SGD()])
+def test_a_rule_remembers_nothing_at_first(rule):
+    assert [part.tolist() for part in rule.start(np.ones(3))] == [[0.0] * 3] * len(rule.start(np.ones(3)))
+
+
 def test_a_subspace_learns_too(draw):
     model, theta_0 = network(draw(1, 1).backend)
     objective = SubspaceObjective(model, theta_0, draw(model.D, 15))
