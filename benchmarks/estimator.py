@@ -4,7 +4,7 @@
 
 One run at each d, as in a sweep without repetitions, and three of direct training; further ones, where our search asks
 for them, count as runs. The curve is the authors' of MNIST FC, moved by a random factor between 1/2 and 2, so that no
-grid is lucky. Ours chooses its d by `npintdim.measuring.search`; the others get a grid of 12, 24 or 48 d from 10 to
+grid is lucky. Ours chooses its d by `npintdim.measurement.search`; the others get a grid of 12, 24 or 48 d from 10 to
 1500, log-spaced and moved with the curve by the same law.
 """
 
@@ -19,9 +19,9 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 
-from npintdim.estimation.estimate import d_int
-from npintdim.estimation.means import crossing, isotonic
-from npintdim.measuring.search import Search, plan
+from npintdim.measurement.estimate import d_int
+from npintdim.measurement.means import crossing, isotonic
+from npintdim.measurement.search import Search, plan
 
 D = (10, 50, 100, 200, 300, 500, 750, 1000, 1500)
 MEANS = (0.160, 0.426, 0.599, 0.745, 0.812, 0.866, 0.8975, 0.9135, 0.930)  # authors, mean of the 20 FC nets

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import npintdim as nid
-from npintdim.bench import FAR
-from npintdim.bench.limits import arithmetic_limit, copy_limit
+from npintdim.cli.bench.limits import arithmetic_limit, copy_limit
+from npintdim.cli.bench.lines import FAR
 from npintdim.machine import cores
 
 PACKAGES = ("numpy", "scipy", "numba", "torch")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import npintdim as nid
-from npintdim.fileformat import FormatError
+from npintdim.artefact.fileformat import FormatError
 
 
 def main():

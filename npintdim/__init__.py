@@ -5,15 +5,14 @@
 
 from npintdim import signals as signals  # the first, see there
 from npintdim._version import __version__
-from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
-from npintdim.compress import CompressedModel
 from npintdim.data import load_dataset
-from npintdim.estimation.estimate import DInt, d_int
-from npintdim.initializers import HeNormal, Initializer, Zeros
-from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
-from npintdim.layers import (
+from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.engine.initializers import HeNormal, Initializer, Zeros
+from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
+from npintdim.engine.layers import (
     Conv2D,
     Flatten,
     Layer,
@@ -24,19 +23,20 @@ from npintdim.layers import (
     ReLU,
     Unflatten,
 )
-from npintdim.measuring.measure import Measurement, measure
-from npintdim.measuring.rates import RateSearch
-from npintdim.measuring.recipes import Recipe, objective_recipe, recipe_for
-from npintdim.model import Model
+from npintdim.engine.model import Model
+from npintdim.engine.optimizers import SGD, Adam, Optimizer
+from npintdim.engine.params import ParamLayout
+from npintdim.engine.train import Record, Run, TrainConfig, train
+from npintdim.measurement.estimate import DInt, d_int
+from npintdim.measurement.measure import Measurement, measure
+from npintdim.measurement.rates import RateSearch
+from npintdim.measurement.recipes import Recipe, objective_recipe, recipe_for
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.sweep import sweep
 from npintdim.objective import L2, SubspaceObjective
-from npintdim.optimizers import SGD, Adam, Optimizer
-from npintdim.params import ParamLayout
 from npintdim.projections import Projection, make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
-from npintdim.sweeps.runs import RunSpec
-from npintdim.sweeps.sweep import sweep
-from npintdim.toy import ToyProblem, expected_share
-from npintdim.train import Record, Run, TrainConfig, train
+from npintdim.toy.problem import ToyProblem, expected_share
 
 __all__ = [
     "L2",

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.errors import brief
-from npintdim.inputs import check_kind, unknown
+from npintdim.inputs import brief, check_kind, unknown
 from npintdim.machine import MOST, cores, need
 from npintdim.typing import Array
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from npintdim.backend import as_array
+from npintdim.engine.landscape import Batch, Landscape
 from npintdim.inputs import quiet, shown
-from npintdim.landscape import Batch, Landscape
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats
 

@@ -23,8 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.errors import brief
-from npintdim.inputs import check_integer
+from npintdim.inputs import brief, check_integer
 
 ROOT = Path("/")
 MOST = 4096  # threads

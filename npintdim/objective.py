@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import namespace
-from npintdim.landscape import Batch, Evaluation, Landscape
-from npintdim.params import ParamLayout
+from npintdim.engine.landscape import Batch, Evaluation, Landscape
+from npintdim.engine.params import ParamLayout
 from npintdim.projections import Projection
 from npintdim.specs import settle
 from npintdim.typing import Floats, Spec

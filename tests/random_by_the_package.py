@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import npintdim as nid
-from npintdim.initializers import HeNormal
+from npintdim.engine.initializers import HeNormal
 from npintdim.kernels import reference
 from npintdim.kernels.reference.normals import log as log_of_arrays
 from npintdim.kernels.reference.words import philox4x32

@@ -10,12 +10,12 @@ from helpers import command
 from test_report import RECIPE, made_up
 
 import npintdim as nid
-from npintdim.landscape import Batch, Dataset
-from npintdim.measuring.baseline import Baseline, guessing
-from npintdim.measuring.measure import Measurement, read_off
-from npintdim.measuring.rates import RateSearch
-from npintdim.measuring.reload import read_measurement
-from npintdim.measuring.report import summary, write_report
+from npintdim.engine.landscape import Batch, Dataset
+from npintdim.measurement.baseline import Baseline, guessing
+from npintdim.measurement.measure import Measurement, read_off
+from npintdim.measurement.rates import RateSearch
+from npintdim.measurement.reload import read_measurement
+from npintdim.measurement.report import summary, write_report
 from npintdim.plots import curve_figure, nets_figure, several_figure
 from npintdim.reproduce.cases import ours
 

@@ -17,10 +17,10 @@ import pytest
 from helpers import command
 
 import npintdim as nid
+from npintdim.artefact.compress import CompressedModel
 from npintdim.cli import COMMANDS, build_parser, main, one_line
-from npintdim.compress import CompressedModel
+from npintdim.measurement import runs
 from npintdim.projections import FastfoodProjection
-from npintdim.sweeps import runs
 
 SMALL = ["--model", "64-16-10", "--backend", "numpy"]
 MEASURE = [

@@ -17,9 +17,9 @@ import pytest
 from helpers import BACKENDS, frozen, needs_numba
 
 import npintdim as nid
-from npintdim.coding import Codebook
-from npintdim.fileformat import CodeError, ThetaError
-from npintdim.layers import Layer
+from npintdim.artefact.coding import Codebook
+from npintdim.artefact.fileformat import CodeError, ThetaError
+from npintdim.engine.layers import Layer
 from npintdim.rng import Purpose, Stream
 
 GOLDEN = Path(__file__).parent / "golden"

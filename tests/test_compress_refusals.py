@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim import fileformat, rebuild
-from npintdim.fileformat import (
+from npintdim.artefact import fileformat, rebuild
+from npintdim.artefact.fileformat import (
     AlteredError,
     CodeError,
     DimensionError,

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.measuring.recipes import adam, fully_connected, model_name
-from npintdim.sweeps.custom import HERE, found, is_own, named
-from npintdim.sweeps.work import Work
+from npintdim.measurement.custom import HERE, found, is_own, named
+from npintdim.measurement.recipes import adam, fully_connected, model_name
+from npintdim.measurement.work import Work
 
 NUMPY = nid.get_backend("numpy", threads=1)
 NUMBERS = {

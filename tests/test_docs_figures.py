@@ -10,7 +10,7 @@ import pytest
 from helpers import project
 
 from npintdim.projections import make_projection
-from npintdim.toy import ToyProblem
+from npintdim.toy.problem import ToyProblem
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS, PAGE_1, PAGE_3 = (

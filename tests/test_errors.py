@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 from helpers import normal
 
-from npintdim.architectures import fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.artefact.mdl import certify, quantise
 from npintdim.backend import get_backend, missing
 from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
 from npintdim.cli import main
+from npintdim.engine.architectures import fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
+from npintdim.engine.model import Model
+from npintdim.engine.optimizers import SGD, Adam, optimizer_from_spec
+from npintdim.engine.params import ParamLayout
+from npintdim.engine.train import TrainConfig, train
 from npintdim.inputs import check_integer, counted
-from npintdim.landscape import Batch, Dataset
-from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
-from npintdim.mdl import certify, quantise
-from npintdim.measuring.measure import measure
-from npintdim.measuring.recipes import Recipe
-from npintdim.model import Model
+from npintdim.measurement.measure import measure
+from npintdim.measurement.recipes import Recipe
 from npintdim.objective import L2, SubspaceObjective
-from npintdim.optimizers import SGD, Adam, optimizer_from_spec
-from npintdim.params import ParamLayout
 from npintdim.projections import make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
-from npintdim.toy import ToyProblem
-from npintdim.train import TrainConfig, train
+from npintdim.toy.problem import ToyProblem
 
 CPU = get_backend("numpy", np.float64, threads=1)
 MODEL = mlp([4, 3, 2], CPU)  # D = 23

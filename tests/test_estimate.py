@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import lsq_linear
 
 import npintdim as nid
-from npintdim.estimation.estimate import crossing, isotonic
+from npintdim.measurement.estimate import crossing, isotonic
 
 GRID = (10, 30, 100, 300, 1000)
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from helpers import frozen, needs_numba, normal, same_bits
 
-from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
+from npintdim.artefact.rebuild import on
 from npintdim.backend import get_backend
-from npintdim.fuse import Fused
-from npintdim.landscape import Batch
-from npintdim.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
-from npintdim.model import Model
-from npintdim.rebuild import on
+from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
+from npintdim.engine.fuse import Fused
+from npintdim.engine.landscape import Batch
+from npintdim.engine.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
+from npintdim.engine.model import Model
 
 pytestmark = needs_numba
 FLOATS = (np.float32, np.float64)

@@ -9,7 +9,7 @@ from helpers import command
 from test_compress_refusals import seal
 
 import npintdim as nid
-from npintdim.fileformat import FormatError
+from npintdim.artefact.fileformat import FormatError
 
 NUMPY = nid.get_backend("numpy")
 

@@ -15,10 +15,10 @@ from test_fuzz import outcome, variety
 import npintdim as nid
 from npintdim.cli import main
 from npintdim.data import cifar, idx
-from npintdim.measuring.reload import read_measurement
-from npintdim.sweeps.claims import Claims
-from npintdim.sweeps.records import read, read_theta
-from npintdim.sweeps.runs import RunSpec
+from npintdim.measurement.claims import Claims
+from npintdim.measurement.records import read, read_theta
+from npintdim.measurement.reload import read_measurement
+from npintdim.measurement.runs import RunSpec
 from npintdim.testing import cases
 from npintdim.testing.answers import judge, read_answers
 

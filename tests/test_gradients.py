@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from helpers import frozen, normal, project
 
-from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
 from npintdim.checks import CheckError, gradient_check
-from npintdim.landscape import Batch, Evaluation
-from npintdim.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
-from npintdim.losses import softmax_cross_entropy
-from npintdim.model import Model
+from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
+from npintdim.engine.landscape import Batch, Evaluation
+from npintdim.engine.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
+from npintdim.engine.losses import softmax_cross_entropy
+from npintdim.engine.model import Model
 from npintdim.objective import L2, SubspaceObjective
-from npintdim.toy import ToyProblem
+from npintdim.toy.problem import ToyProblem
 
 TOLERANCE = 1e-7
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, brentq, minimize
 
-from npintdim.estimation.localfit import KAPPA, PRECISION, SIGMAS, local_fit, misfit, root, slopes, value
+from npintdim.measurement.localfit import KAPPA, PRECISION, SIGMAS, local_fit, misfit, root, slopes, value
 
 LINE = 0.9
 Y = -math.log(1 - LINE)

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import npintdim as nid
-from npintdim.measuring.recipes import fully_connected
-from npintdim.sweeps.events import RunFinished
+from npintdim.measurement.events import RunFinished
+from npintdim.measurement.recipes import fully_connected
 
 PAGE = Path(__file__).parents[1] / "docs" / "many-machines.md"
 RECIPE = nid.Recipe("digits", fully_connected(64, 12, 10), (20, 40), seeds=1, direct_seeds=1, epochs=2)
@@ -73,7 +73,7 @@ def test_weights_and_biases_gets_every_run_with_its_curve(tmp_path, monkeypatch)
 
 
 def test_the_page_names_every_event():
-    from npintdim.sweeps import events
+    from npintdim.measurement import events
 
     known = {
         name

@@ -12,8 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import beta, binom
 
 import npintdim as nid
-from npintdim.layers.base import ParameterFree
-from npintdim.mdl import (
+from npintdim.artefact.mdl import (
     BOUNDS,
     QuantisedLandscape,
     binomial_bound,
@@ -28,11 +27,12 @@ from npintdim.mdl import (
     seeger_bound,
     smallest,
 )
-from npintdim.mdl.bounds import kl, kl_inverse, log_tail
-from npintdim.mdl.description import CATALOGUE, FASTFOOD, SEED_BITS, integer_bits
-from npintdim.mdl.finetune import Cooling
-from npintdim.mdl.levels import size
-from npintdim.sweeps.runs import RunSpec
+from npintdim.artefact.mdl.bounds import kl, kl_inverse, log_tail
+from npintdim.artefact.mdl.description import CATALOGUE, FASTFOOD, SEED_BITS, integer_bits
+from npintdim.artefact.mdl.finetune import Cooling
+from npintdim.artefact.mdl.levels import size
+from npintdim.engine.layers.base import ParameterFree
+from npintdim.measurement.runs import RunSpec
 
 NUMPY = nid.get_backend("numpy")
 CASES = [
@@ -409,7 +409,7 @@ def test_the_smallest_code_that_is_good_enough(trained):
 
 def test_candidates_are_tried_in_the_order_of_their_size(trained, monkeypatch):
     compressed, data = trained
-    monkeypatch.setattr("npintdim.mdl.levels.TRIED", (16, 5, 32))
+    monkeypatch.setattr("npintdim.artefact.mdl.levels.TRIED", (16, 5, 32))
     assert smallest(compressed, data.train, 1.0).codebook.K == 5
 
 

@@ -7,8 +7,8 @@ import pytest
 from helpers import command
 
 import npintdim as nid
+from npintdim.artefact.mdl import BOUNDS, binomial_bound
 from npintdim.cli import main
-from npintdim.mdl import BOUNDS, binomial_bound
 
 
 @pytest.fixture(scope="module")

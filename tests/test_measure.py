@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.compress import CompressedModel
-from npintdim.measuring.measure import COLUMNS, compress_run, crossing_run
-from npintdim.measuring.recipes import LENET_GRIDS, MNIST, RECIPES, adam, fully_connected, model_name
-from npintdim.sweeps import runs
-from npintdim.sweeps.runs import RunSpec
-from npintdim.sweeps.work import Work
+from npintdim.artefact.compress import CompressedModel
+from npintdim.measurement import runs
+from npintdim.measurement.measure import COLUMNS, compress_run, crossing_run
+from npintdim.measurement.recipes import LENET_GRIDS, MNIST, RECIPES, adam, fully_connected, model_name
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.work import Work
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (10, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),

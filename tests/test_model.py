@@ -11,14 +11,14 @@ from helpers import frozen, normal, same_bits
 from scipy import stats
 from scipy.special import ndtri
 
-from npintdim import model as model_module
-from npintdim.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.backend import get_backend
+from npintdim.engine import model as model_module
+from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.engine.landscape import Batch, Evaluation, Landscape
+from npintdim.engine.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
+from npintdim.engine.model import Model
+from npintdim.engine.params import ParamLayout
 from npintdim.kernels.reference import words
-from npintdim.landscape import Batch, Evaluation, Landscape
-from npintdim.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
-from npintdim.model import Model
-from npintdim.params import ParamLayout
 
 PLAIN = get_backend("numpy", np.float64, threads=1)
 MNIST, CIFAR = (1, 28, 28), (3, 32, 32)

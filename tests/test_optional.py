@@ -8,8 +8,8 @@ import pytest
 
 from npintdim import machine
 from npintdim.backend import get_backend, missing
+from npintdim.engine.progress import Progress
 from npintdim.machine import need, optional
-from npintdim.progress import Progress
 
 FAKES = {
     "numba": "raise ImportError('Numba needs NumPy 2.2 or less. Got NumPy 2.4.')",

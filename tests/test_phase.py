@@ -6,7 +6,7 @@ from scipy.integrate import quad
 from scipy.stats import kstest
 
 import npintdim as nid
-from npintdim.phase import explore, farthest, least_shares, success, success_law
+from npintdim.toy.phase import explore, farthest, least_shares, success, success_law
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,11 @@ from scipy.stats import beta
 
 import npintdim as nid
 from npintdim import plots
-from npintdim.measuring.recipes import fully_connected
+from npintdim.measurement.recipes import fully_connected
 from npintdim.plots import curve_figure, nets_figure, phase_figure, save, several_figure, toy_figure
 from npintdim.plots.compression import compression_figure
 from npintdim.plots.style import LETTERS, LOOKS, WIDTH, apart, nice_ticks
-from npintdim.toy import expected_share
+from npintdim.toy.problem import expected_share
 
 GRID = {10: (0.25, 0.31), 50: (0.62, 0.60), 200: (0.88, 0.90), 800: (0.94, 0.95)}
 LATER = {d * 3: p for d, p in GRID.items()}

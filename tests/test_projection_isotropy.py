@@ -9,7 +9,7 @@ import pytest
 from helpers import KINDS, project
 from scipy import stats
 
-from npintdim.toy import ToyProblem, expected_share
+from npintdim.toy.problem import ToyProblem, expected_share
 
 D, DRAWS = 1000, 300
 SIGNED = [name for name in KINDS if "no S" not in name and "drawn" not in name]

@@ -10,11 +10,11 @@ import pytest
 import npintdim as nid
 from npintdim.cli import main
 from npintdim.data.holdout import hold_out
-from npintdim.measuring.rates import Rates, RateSearch, best, guess
-from npintdim.measuring.recipes import adam, fully_connected
-from npintdim.measuring.tuning import choose_rates
-from npintdim.sweeps.runs import RunSpec, run
-from npintdim.sweeps.work import Work, dataset
+from npintdim.measurement.rates import Rates, RateSearch, best, guess
+from npintdim.measurement.recipes import adam, fully_connected
+from npintdim.measurement.runs import RunSpec, run
+from npintdim.measurement.tuning import choose_rates
+from npintdim.measurement.work import Work, dataset
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (20, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
@@ -149,9 +149,11 @@ def test_a_held_out_run_is_another_run_and_knows_nothing_of_the_test_set(monkeyp
     by_hand, _ = run(replace(spec, holdout=None), backend, hold_out(data, 0.2))
     assert record["performance"] == by_hand["performance"]
     wrong = nid.Batch(data.test.x * 0, (data.test.labels + 1) % 10)
-    monkeypatch.setattr("npintdim.sweeps.work.dataset", dataset.__wrapped__)  # which was read before is kept
     monkeypatch.setattr(
-        "npintdim.sweeps.work.load", lambda *names: nid.Dataset("digits", data.train, wrong, 10)
+        "npintdim.measurement.work.dataset", dataset.__wrapped__
+    )  # which was read before is kept
+    monkeypatch.setattr(
+        "npintdim.measurement.work.load", lambda *names: nid.Dataset("digits", data.train, wrong, 10)
     )
     assert execute(spec)[0]["performance"] == record["performance"]
     assert execute(plain)[0]["performance"] < 0.2

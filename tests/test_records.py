@@ -8,12 +8,12 @@ import pytest
 import npintdim as nid
 from npintdim.cli import main
 from npintdim.files import DamagedError
-from npintdim.measuring.recipes import fully_connected
-from npintdim.measuring.reload import read_measurement
-from npintdim.measuring.report import another
-from npintdim.sweeps import records
-from npintdim.sweeps.runs import RunSpec
-from npintdim.sweeps.work import Work
+from npintdim.measurement import records
+from npintdim.measurement.recipes import fully_connected
+from npintdim.measurement.reload import read_measurement
+from npintdim.measurement.report import another
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.work import Work
 
 SUBSPACE = RunSpec(
     "digits", fully_connected(64, 4, 10), {"kind": "fastfood"}, 3, optimizer=nid.Adam(lr=0.1).spec(),

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.measuring.measure import read_off
-from npintdim.measuring.measurement import Measurement
-from npintdim.measuring.rates import Rates
-from npintdim.measuring.recipes import adam, fully_connected
-from npintdim.measuring.report import write_report
-from npintdim.sweeps.work import Work
+from npintdim.measurement.measure import read_off
+from npintdim.measurement.measurement import Measurement
+from npintdim.measurement.rates import Rates
+from npintdim.measurement.recipes import adam, fully_connected
+from npintdim.measurement.report import write_report
+from npintdim.measurement.work import Work
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (20, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),

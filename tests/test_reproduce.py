@@ -13,10 +13,10 @@ from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.data import fetch, registry
 from npintdim.data.registry import IDX_NAMES, Source
+from npintdim.measurement import work
 from npintdim.reproduce import REPRODUCTIONS, Setting, markdown, plain, reproduction, write_report
 from npintdim.reproduce.cases import Cases
 from npintdim.reproduce.toy import TOY
-from npintdim.sweeps import work
 
 CASES = {name: one for name, one in REPRODUCTIONS.items() if isinstance(one, Cases)}
 TINY = {

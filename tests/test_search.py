@@ -8,12 +8,12 @@ import pytest
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.measuring.adaptive import pursue
-from npintdim.measuring.measure import at_once
-from npintdim.measuring.recipes import adam, fully_connected
-from npintdim.measuring.search import Proposal, Search, plan
-from npintdim.sweeps.cluster import Dask
-from npintdim.sweeps.work import Work
+from npintdim.measurement.adaptive import pursue
+from npintdim.measurement.cluster import Dask
+from npintdim.measurement.measure import at_once
+from npintdim.measurement.recipes import adam, fully_connected
+from npintdim.measurement.search import Proposal, Search, plan
+from npintdim.measurement.work import Work
 
 BASELINE = (0.98, 0.981, 0.979)
 

@@ -5,11 +5,11 @@ import pytest
 
 from npintdim.data import load_dataset
 from npintdim.data.shuffled import shuffled_labels, shuffled_pixels
-from npintdim.landscape import Batch, Dataset
-from npintdim.measuring.measure import measure
-from npintdim.measuring.recipes import Recipe, adam, fully_connected, recipe_for
+from npintdim.engine.landscape import Batch, Dataset
+from npintdim.measurement.measure import measure
+from npintdim.measurement.recipes import Recipe, adam, fully_connected, recipe_for
+from npintdim.measurement.runs import RunSpec
 from npintdim.rng import Purpose, Stream
-from npintdim.sweeps.runs import RunSpec
 
 
 def numbered_pixels(channels=3):

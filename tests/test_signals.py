@@ -44,7 +44,7 @@ def run(argv, monkeypatch, folder, name, at):
 
 
 @pytest.mark.parametrize(
-    "at", ["npintdim._version", "numpy", "npintdim.train", "npintdim.cli", "npintdim.cli.vectors"]
+    "at", ["npintdim._version", "numpy", "npintdim.engine.train", "npintdim.cli", "npintdim.cli.vectors"]
 )
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_among_the_imports_ends_without_a_word(entry, monkeypatch, tmp_path, name, status, at):

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.architectures import model_from_spec
 from npintdim.backend import namespace
+from npintdim.engine.architectures import model_from_spec
+from npintdim.engine.layers import Conv2D, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
+from npintdim.engine.optimizers import SGD, Adam, optimizer_from_spec
+from npintdim.engine.params import ParamLayout
 from npintdim.inputs import check_integer, unknown
-from npintdim.layers import Conv2D, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
-from npintdim.measuring.rates import RateSearch
-from npintdim.measuring.recipes import fully_connected
-from npintdim.measuring.search import Search
+from npintdim.measurement.rates import RateSearch
+from npintdim.measurement.recipes import fully_connected
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.search import Search
 from npintdim.objective import L2
-from npintdim.optimizers import SGD, Adam, optimizer_from_spec
-from npintdim.params import ParamLayout
 from npintdim.projections import make_projection, projection_from_spec
 from npintdim.rng import Stream
-from npintdim.sweeps.runs import RunSpec
 
 CPU = nid.get_backend("numpy", threads=1)
 NET = fully_connected(64, 10)

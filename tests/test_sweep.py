@@ -22,11 +22,11 @@ import pytest
 
 import npintdim as nid
 from npintdim import machine
+from npintdim.measurement import executors, runs
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.sweep import Interrupted, executor
+from npintdim.measurement.work import Work
 from npintdim.signals import STOPS
-from npintdim.sweeps import executors, runs
-from npintdim.sweeps.runs import RunSpec
-from npintdim.sweeps.sweep import Interrupted, executor
-from npintdim.sweeps.work import Work
 
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
 FASTFOOD = {"kind": "fastfood"}
@@ -511,7 +511,7 @@ def test_workers_are_deaf_though_python_starts_its_resource_tracker_before_the_f
 import signal
 from multiprocessing import resource_tracker
 from npintdim.signals import STOPS
-from npintdim.sweeps.children import deaf
+from npintdim.measurement.children import deaf
 with deaf():
     resource_tracker.ensure_running()
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(STOPS)

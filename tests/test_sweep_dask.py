@@ -13,9 +13,9 @@ import pytest
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.sweeps import cluster
-from npintdim.sweeps.events import RunFinished, RunStarted
-from npintdim.sweeps.runs import RunSpec
+from npintdim.measurement import cluster
+from npintdim.measurement.events import RunFinished, RunStarted
+from npintdim.measurement.runs import RunSpec
 
 distributed = pytest.importorskip(
     "distributed", reason="distributed is not installed: pip install 'npintdim[dask]'"
@@ -168,7 +168,7 @@ def test_no_scheduler_no_address_no_package(tmp_path, monkeypatch, capsys):
 
 def test_a_cluster_that_dies_keeps_what_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "JOIN", 0.5)
-    monkeypatch.setattr("npintdim.sweeps.executors.PATIENCE", 0.1)
+    monkeypatch.setattr("npintdim.measurement.executors.PATIENCE", 0.1)
     with local_cluster(1) as made:
 
         def stop(event):
@@ -187,7 +187,7 @@ def test_a_cluster_that_dies_keeps_what_is_done(tmp_path, monkeypatch):
 
 def test_a_result_that_died_with_its_worker_is_waited_for_while_there_is_hope(monkeypatch):
     """The future is done, and its result is with nobody: another worker does it again, or the check gives up."""
-    monkeypatch.setattr("npintdim.sweeps.executors.PATIENCE", 0.01)
+    monkeypatch.setattr("npintdim.measurement.executors.PATIENCE", 0.01)
     answers, checked = [TimeoutError(), TimeoutError(), ({"status": "finished"}, None)], []
 
     class Lost:

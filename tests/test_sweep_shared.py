@@ -18,10 +18,9 @@ import pytest
 import npintdim as nid
 from npintdim import files
 from npintdim.files import owner, write_atomically
-from npintdim.measuring.recipes import adam, fully_connected
-from npintdim.sweeps import claims, forecast, records, sweep
-from npintdim.sweeps.claims import Claims
-from npintdim.sweeps.events import (
+from npintdim.measurement import claims, forecast, records, sweep
+from npintdim.measurement.claims import Claims
+from npintdim.measurement.events import (
     Measured,
     RunFailed,
     RunFinished,
@@ -30,10 +29,11 @@ from npintdim.sweeps.events import (
     SweepStarted,
     Waiting,
 )
-from npintdim.sweeps.forecast import Pace, pace, predict
-from npintdim.sweeps.runs import RunSpec
-from npintdim.sweeps.sweep import Interrupted
-from npintdim.sweeps.work import Work
+from npintdim.measurement.forecast import Pace, pace, predict
+from npintdim.measurement.recipes import adam, fully_connected
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.sweep import Interrupted
+from npintdim.measurement.work import Work
 
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
 SUBSPACE = RunSpec(
@@ -53,7 +53,7 @@ def swept(folder, specs=SPECS, **options):
 SHARING = """
 import sys
 import npintdim as nid
-from npintdim.sweeps.events import RunStarted
+from npintdim.measurement.events import RunStarted
 recipe = nid.Recipe("digits", {"architecture": "mlp", "sizes": [64, 12, 10]}, d=(10, 20, 30, 40), epochs=20)
 started = []
 print("ready", flush=True)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from helpers import frozen, normal, project
 
-from npintdim.architectures import lenet, mlp
-from npintdim.landscape import Batch
-from npintdim.layers import Conv2D, MaxPool2D
-from npintdim.losses import softmax_cross_entropy
+from npintdim.engine.architectures import lenet, mlp
+from npintdim.engine.landscape import Batch
+from npintdim.engine.layers import Conv2D, MaxPool2D
+from npintdim.engine.losses import softmax_cross_entropy
+from npintdim.engine.optimizers import SGD, Adam
 from npintdim.objective import L2, SubspaceObjective
-from npintdim.optimizers import SGD, Adam
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is only a second opinion")
 F = torch.nn.functional

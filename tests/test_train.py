@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from helpers import frozen, normal, project, same_bits
 
-from npintdim.architectures import mlp
 from npintdim.backend import get_backend
 from npintdim.checks import gradient_check
-from npintdim.initializers import HeNormal, Zeros
-from npintdim.landscape import Batch, Dataset, Evaluation, Landscape
-from npintdim.layers import Layer, Linear, ParameterFree
-from npintdim.model import Model
+from npintdim.engine.architectures import mlp
+from npintdim.engine.initializers import HeNormal, Zeros
+from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
+from npintdim.engine.layers import Layer, Linear, ParameterFree
+from npintdim.engine.model import Model
+from npintdim.engine.optimizers import SGD, Adam, optimizer_from_spec
+from npintdim.engine.progress import Progress
+from npintdim.engine.train import TrainConfig, batches, train
 from npintdim.objective import L2, SubspaceObjective
-from npintdim.optimizers import SGD, Adam, optimizer_from_spec
-from npintdim.progress import Progress
-from npintdim.toy import ToyProblem
-from npintdim.train import TrainConfig, batches, train
+from npintdim.toy.problem import ToyProblem
 
 
 def blobs(n, seed, dtype=np.float64):
@@ -552,7 +552,7 @@ def test_on_a_terminal_training_is_shown(capsys, monkeypatch):
 def test_plain_lines_come_at_most_every_few_seconds(capsys, monkeypatch):
     hide_tqdm(monkeypatch)
     now = [100.0]
-    monkeypatch.setattr("npintdim.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("npintdim.engine.progress.time.monotonic", lambda: now[0])
     with Progress(20, "walking", True) as bar:
         for _ in range(20):
             now[0] += 2.0

@@ -11,10 +11,10 @@ from test_compress_refusals import forge
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.measuring.reload import read_measurement
-from npintdim.measuring.report import write_report
-from npintdim.sweeps.custom import found
-from npintdim.sweeps.runs import RunSpec
+from npintdim.measurement.custom import found
+from npintdim.measurement.reload import read_measurement
+from npintdim.measurement.report import write_report
+from npintdim.measurement.runs import RunSpec
 
 NAME = "leaves_a_mark:thing"
 OBJECTIVE = {"objective": NAME, "options": {}}

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from npintdim.architectures import mlp
 from npintdim.backend import get_backend
-from npintdim.landscape import Batch
+from npintdim.engine.architectures import mlp
+from npintdim.engine.landscape import Batch
+from npintdim.engine.optimizers import Adam
 from npintdim.objective import SubspaceObjective
-from npintdim.optimizers import Adam
 from npintdim.projections import make_projection
-from npintdim.toy import ToyProblem
+from npintdim.toy.problem import ToyProblem
 
 PATH = Path(__file__).parents[1] / "examples" / "00_whole_paper.py"
 SIZES = (7, 6, 5, 3)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import npintdim as nid
-from npintdim.initializers import HeNormal
+from npintdim.engine.initializers import HeNormal
 from npintdim.kernels.reference.sparse import rows_of
 from npintdim.kernels.reference.words import philox4x32
 

@@ -7,15 +7,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+from npintdim.artefact.mdl import certify
+from npintdim.artefact.mdl.bounds import check
 from npintdim.cli.common import add_command, backend_of, kept_network, say
 from npintdim.cli.compress import choose
 from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.inputs import check_integer
 from npintdim.machine import blas_threads
-from npintdim.mdl import certify
-from npintdim.mdl.bounds import check
-from npintdim.measuring.measure import compress_run
-from npintdim.measuring.recipes import model_name
+from npintdim.measurement.measure import compress_run
+from npintdim.measurement.recipes import model_name
 
 PURPOSE = """\
 Bound a network's error on unseen data by the bits that describe it.

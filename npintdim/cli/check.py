@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend
 from npintdim.checks import Check, CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.cli.common import add_command, add_network, backend_of, data_of, model_of, projection_of, say
-from npintdim.landscape import Dataset, first
+from npintdim.engine.architectures import model_from_spec
+from npintdim.engine.landscape import Dataset, first
 from npintdim.machine import blas_threads
-from npintdim.measuring.recipes import model_name
+from npintdim.measurement.recipes import model_name
+from npintdim.measurement.runs import RunSpec, check_fit
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import FastfoodProjection, Projection, make_projection
-from npintdim.sweeps.runs import RunSpec, check_fit
 from npintdim.testing import check_unit_columns
 from npintdim.typing import Spec
 

@@ -14,12 +14,11 @@ from typing import Any, NoReturn
 
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.limits import LONGEST, path
-from npintdim.errors import cut
+from npintdim.engine.landscape import Dataset
 from npintdim.files import write_atomically
-from npintdim.inputs import unknown
-from npintdim.landscape import Dataset
-from npintdim.measuring.recipes import fully_connected, recipe_for
-from npintdim.sweeps.work import load
+from npintdim.inputs import cut, unknown
+from npintdim.measurement.recipes import fully_connected, recipe_for
+from npintdim.measurement.work import load
 from npintdim.typing import Spec
 
 KEPT = ("results.csv", "summary.json", "report.md")

@@ -6,16 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from npintdim.artefact.compress import CompressedModel
 from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.cli.compressed import measured_on
-from npintdim.compress import CompressedModel
 from npintdim.files import DamagedError, read_json
-from npintdim.measuring.measure import compress_run
-from npintdim.measuring.reload import keys_in
-from npintdim.sweeps.custom import is_own
-from npintdim.sweeps.records import load as load_record
-from npintdim.sweeps.runs import RunSpec
-from npintdim.sweeps.work import load
+from npintdim.measurement.custom import is_own
+from npintdim.measurement.measure import compress_run
+from npintdim.measurement.records import load as load_record
+from npintdim.measurement.reload import keys_in
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.work import load
 
 PURPOSE = """\
 Compress a network of a measurement, without training.

@@ -6,12 +6,12 @@ import argparse
 import math
 from pathlib import Path
 
+from npintdim.artefact.compress import CompressedModel
+from npintdim.artefact.mdl.certificate import shared
 from npintdim.backend import Backend
-from npintdim.compress import CompressedModel
-from npintdim.landscape import Dataset
-from npintdim.mdl.certificate import shared
-from npintdim.sweeps.custom import is_own
-from npintdim.sweeps.work import load
+from npintdim.engine.landscape import Dataset
+from npintdim.measurement.custom import is_own
+from npintdim.measurement.work import load
 
 
 def compressed_of(file: Path, backend: Backend) -> CompressedModel:
@@ -44,7 +44,7 @@ def data_for(
     if is_own(args.data):
         raise ValueError(
             f"data is {args.data!r}: code of your own is not imported by a command that reads; "
-            "in Python give the data to CompressedModel.evaluate or npintdim.mdl.certify"
+            "in Python give the data to CompressedModel.evaluate or npintdim.artefact.mdl.certify"
         )
     data = load(args.data, args.folder, None, backend)
     assert data.test.x is not None

@@ -14,8 +14,8 @@ from npintdim.data import NAMES as DATA
 from npintdim.data.download import VARIABLE
 from npintdim.data.shuffled import FORMS
 from npintdim.machine import BROKEN, core_limit, memory_limit, numpys_blas, optional
+from npintdim.measurement.runs import versions
 from npintdim.rng import SCHEME
-from npintdim.sweeps.runs import versions
 
 PURPOSE = "Versions, backends and why not, threads, data, extras."
 EXTRAS = {

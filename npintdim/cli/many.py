@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from npintdim.cli.common import Parser, say
 from npintdim.inputs import counted
-from npintdim.sweeps.events import Callback, Event, SweepStarted, Waiting
+from npintdim.measurement.events import Callback, Event, SweepStarted, Waiting
 
 
 def add_many_runs(parser: Parser) -> None:

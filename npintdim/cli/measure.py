@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from npintdim.architectures import model_from_spec
 from npintdim.backend import Backend
 from npintdim.cli.common import (
     add_command,
@@ -22,19 +21,19 @@ from npintdim.cli.common import (
 )
 from npintdim.cli.limits import MOST
 from npintdim.cli.many import add_many_runs, estimates
-from npintdim.errors import attempt
-from npintdim.inputs import check_integer, counted
-from npintdim.landscape import Dataset
-from npintdim.measuring.measure import measure
-from npintdim.measuring.rates import RateSearch
-from npintdim.measuring.recipes import Recipe, model_name, recipe_for
-from npintdim.measuring.report import write_report
+from npintdim.engine.architectures import model_from_spec
+from npintdim.engine.landscape import Dataset
+from npintdim.inputs import attempt, check_integer, counted
+from npintdim.measurement.cluster import Dask
+from npintdim.measurement.executors import default_jobs
+from npintdim.measurement.measure import measure
+from npintdim.measurement.rates import RateSearch
+from npintdim.measurement.recipes import Recipe, model_name, recipe_for
+from npintdim.measurement.records import try_writing
+from npintdim.measurement.report import write_report
+from npintdim.measurement.runs import check_fit
 from npintdim.plots import curve_figure, picture
 from npintdim.projections import make_projection
-from npintdim.sweeps.cluster import Dask
-from npintdim.sweeps.executors import default_jobs
-from npintdim.sweeps.records import try_writing
-from npintdim.sweeps.runs import check_fit
 
 PURPOSE = """\
 Measure d_int90 of a network.

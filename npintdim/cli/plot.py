@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.inputs import unknown
-from npintdim.measuring.measure import Measurement
-from npintdim.measuring.recipes import model_name
-from npintdim.measuring.reload import read_measurement
+from npintdim.measurement.measure import Measurement
+from npintdim.measurement.recipes import model_name
+from npintdim.measurement.reload import read_measurement
 from npintdim.plots import (
     check_looks,
     compression_figure,

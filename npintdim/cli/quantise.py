@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from npintdim.artefact.coding.codebook import KINDS
+from npintdim.artefact.mdl import finetune, quantise, smallest
 from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.cli.compressed import compressed_of, data_for, measured_on
-from npintdim.coding.codebook import KINDS
 from npintdim.machine import blas_threads
-from npintdim.mdl import finetune, quantise, smallest
 
 PURPOSE = """\
 Store theta_d of a compressed network in a few bits a number.

@@ -11,8 +11,8 @@ from typing import Any
 from npintdim.cli.common import add_command, backend_of, check_not_kept, default_folder, note, say
 from npintdim.cli.many import add_many_runs, estimates
 from npintdim.inputs import check_integer
+from npintdim.measurement.records import try_writing
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
-from npintdim.sweeps.records import try_writing
 
 PURPOSE = """\
 Reproduce the paper's table, one line at a time.

@@ -8,10 +8,10 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, default_folder, say, writable
 from npintdim.inputs import check_integer, counted
-from npintdim.phase import LARGEST_SEED, ToyResult, explore, farthest
 from npintdim.plots import phase_figure, picture, toy_figure
 from npintdim.projections import make_projection
-from npintdim.toy import ToyProblem, expected_share
+from npintdim.toy.phase import LARGEST_SEED, ToyResult, explore, farthest
+from npintdim.toy.problem import ToyProblem, expected_share
 from npintdim.typing import Spec
 
 PURPOSE = """\

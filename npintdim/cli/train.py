@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend
 from npintdim.cli.common import (
     add_command,
@@ -18,13 +19,12 @@ from npintdim.cli.common import (
     projection_of,
     say,
 )
-from npintdim.compress import CompressedModel
 from npintdim.data import load_dataset
-from npintdim.landscape import Dataset
-from npintdim.measuring.recipes import model_name, recipe_for
-from npintdim.optimizers import optimizer_from_spec
-from npintdim.sweeps.runs import RunSpec, parts
-from npintdim.sweeps.runs import run as train_run
+from npintdim.engine.landscape import Dataset
+from npintdim.engine.optimizers import optimizer_from_spec
+from npintdim.measurement.recipes import model_name, recipe_for
+from npintdim.measurement.runs import RunSpec, parts
+from npintdim.measurement.runs import run as train_run
 from npintdim.typing import Spec
 
 PURPOSE = """\

@@ -11,7 +11,7 @@ from typing import Any
 from npintdim.cli.common import add_command, check_not_kept, check_writable, say
 from npintdim.files import write_atomically
 from npintdim.inputs import counted, unknown
-from npintdim.sweeps.records import try_writing
+from npintdim.measurement.records import try_writing
 from npintdim.testing.answers import judge, read_answers, unknown_ids
 from npintdim.testing.cases import FAMILIES, Case, cases
 from npintdim.testing.explain_answers import explained

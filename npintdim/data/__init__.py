@@ -12,8 +12,8 @@ from npintdim.data.fetch import locate
 from npintdim.data.idx import Split
 from npintdim.data.registry import REGISTRY, Source
 from npintdim.data.shuffled import FORMS, parse
+from npintdim.engine.landscape import Batch, Dataset
 from npintdim.inputs import check_integer, unknown
-from npintdim.landscape import Batch, Dataset
 
 NAMES = ("digits", *REGISTRY)
 CLASSES = 10

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import namespace
-from npintdim.landscape import Batch, Dataset
+from npintdim.engine.landscape import Batch, Dataset
 from npintdim.rng import Purpose, Stream
 
 

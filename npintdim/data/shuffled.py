@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from npintdim.engine.landscape import Batch, Dataset
 from npintdim.inputs import check_seed, shown
-from npintdim.landscape import Batch, Dataset
 from npintdim.rng import Purpose, Stream
 
 FORMS = ("NAME+shuffled-pixels", "NAME+shuffled-labels=0.5")  # of every data set

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
-from npintdim.measuring.measure import Measurement, compress_run
+from npintdim.measurement.measure import Measurement, compress_run
+from npintdim.measurement.runs import RunSpec
 from npintdim.plots.style import GREY, LOOKS, WIDTH, check_looks, headline, log_x, new_figure, styled
-from npintdim.sweeps.runs import RunSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

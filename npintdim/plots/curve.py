@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npintdim.estimation.estimate import DInt
-from npintdim.estimation.localfit import LOST
-from npintdim.measuring.measure import Measurement
-from npintdim.measuring.recipes import model_name
+from npintdim.measurement.estimate import DInt
+from npintdim.measurement.localfit import LOST
+from npintdim.measurement.measure import Measurement
+from npintdim.measurement.recipes import model_name
 from npintdim.plots.style import BLUE, GREY, ORANGE, WIDTH, headline, log_x, new_figure, styled
 from npintdim.typing import Floats
 

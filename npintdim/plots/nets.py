@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npintdim.estimation.estimate import DInt
+from npintdim.measurement.estimate import DInt
 from npintdim.plots.style import BLUE, GREY, ORANGE, WIDTH, apart, headline, log_x, new_figure, styled
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npintdim.phase import LAWFUL, farthest, success, success_law
 from npintdim.plots.style import BLACK, ORANGE, WIDTH, headline, new_figure, styled
+from npintdim.toy.phase import LAWFUL, farthest, success, success_law
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10) -> Fi
     Parameters
     ----------
     d : dimensions tried, one after the other
-    shares : least share of the starting loss in every draw, (len(d), draws), see `npintdim.phase.least_shares`
+    shares : least share of the starting loss in every draw, (len(d), draws), see `npintdim.toy.phase.least_shares`
     kind : of P, for the title
     s : conditions of the toy problem
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from npintdim.estimation.estimate import DInt
-from npintdim.measuring.measure import Measurement
-from npintdim.measuring.search import half_width
+from npintdim.measurement.estimate import DInt
+from npintdim.measurement.measure import Measurement
+from npintdim.measurement.search import half_width
 from npintdim.plots.curve import fitted, score
 from npintdim.plots.style import (
     GREY,

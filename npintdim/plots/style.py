@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from npintdim.errors import attempt
-from npintdim.estimation.means import isotonic
 from npintdim.files import write_atomically
+from npintdim.inputs import attempt
 from npintdim.machine import need
+from npintdim.measurement.means import isotonic
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:

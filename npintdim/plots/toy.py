@@ -9,7 +9,7 @@ import numpy as np
 
 from npintdim.inputs import counted
 from npintdim.plots.style import BLUE, GREEN, ORANGE, WIDTH, new_figure, styled
-from npintdim.toy import expected_share
+from npintdim.toy.problem import expected_share
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:

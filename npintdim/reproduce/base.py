@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
-from npintdim.sweeps.events import Callback
+from npintdim.measurement.events import Callback
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ class Setting:
     folder : of everything it writes
     backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measure`
     seed : of the first repetition
-    callbacks : of a measurement, given the budget of its search, 0 for a grid; see `npintdim.sweeps.events`
+    callbacks : of a measurement, given the budget of its search, 0 for a grid; see `npintdim.measurement.events`
     """
 
     folder: Path

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npintdim.architectures import model_from_spec
-from npintdim.estimation.estimate import DInt
-from npintdim.measuring.measure import Measurement, measure, read_off
-from npintdim.measuring.recipes import Recipe, model_name
+from npintdim.engine.architectures import model_from_spec
+from npintdim.measurement.estimate import DInt
+from npintdim.measurement.measure import Measurement, measure, read_off
+from npintdim.measurement.recipes import Recipe, model_name
+from npintdim.measurement.records import read, write
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
-from npintdim.sweeps.records import read, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from npintdim.measuring.recipes import Recipe, adam, fully_connected
+from npintdim.measurement.recipes import Recipe, adam, fully_connected
 from npintdim.reproduce.cases import Case, Cases
 from npintdim.reproduce.mnist_fc import FASTFOOD
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from npintdim.measuring.rates import RateSearch
-from npintdim.measuring.recipes import Recipe, adam
+from npintdim.measurement.rates import RateSearch
+from npintdim.measurement.recipes import Recipe, adam
 from npintdim.reproduce.cases import Case, Cases
 
 LENET = Recipe(

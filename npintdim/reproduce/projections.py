@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from npintdim.measuring.recipes import adam
+from npintdim.measurement.recipes import adam
 from npintdim.reproduce.cases import Case, Cases
 from npintdim.reproduce.mnist_fc import FASTFOOD, SHORTER
 from npintdim.reproduce.mnist_lenet import LENET

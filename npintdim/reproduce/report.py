@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from npintdim.errors import attempt
 from npintdim.files import write_atomically
+from npintdim.inputs import attempt
 from npintdim.plots import picture
 from npintdim.reproduce.base import Outcome, Reproduction, Setting, markdown
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from npintdim.measuring.recipes import Recipe, adam, fully_connected
+from npintdim.measurement.recipes import Recipe, adam, fully_connected
 from npintdim.reproduce.cases import Case, Cases
 
 # The test part of such a data set is its training part, so performance is training accuracy.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from npintdim.inputs import counted
-from npintdim.phase import least_shares
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
-from npintdim.toy import ToyProblem
+from npintdim.toy.phase import least_shares
+from npintdim.toy.problem import ToyProblem
 from npintdim.typing import Floats, Spec
 
 PROJECTIONS: dict[str, Spec] = {

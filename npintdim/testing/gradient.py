@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from npintdim.checks import Check, CheckError, direction, gradient_check
-from npintdim.landscape import Batch, Landscape
+from npintdim.engine.landscape import Batch, Landscape
 from npintdim.testing.arrays import to_numpy
 from npintdim.testing.checks import Function, called, same
 from npintdim.typing import Array, Floats

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.engine.layers import Conv2D, Linear
+from npintdim.engine.model import Model
 from npintdim.inputs import shown
-from npintdim.layers import Conv2D, Linear
-from npintdim.model import Model
 from npintdim.testing.arrays import to_numpy
 from npintdim.typing import Array, Floats
 

@@ -1,0 +1,247 @@
+"""CompressedModel: a trained network as two seeds and theta_d, in one small file (docs/format.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim.artefact import fileformat
+from npintdim.artefact.coding import Codebook, pack, unpack
+from npintdim.artefact.rebuild import check_parts, decoded, draw, network_of, on
+from npintdim.backend import Backend
+from npintdim.engine.landscape import Batch, Evaluation
+from npintdim.engine.model import Model
+from npintdim.files import write_atomically
+from npintdim.inputs import check_integer
+from npintdim.machine import free_memory
+from npintdim.objective import SubspaceObjective
+from npintdim.projections import Projection
+from npintdim.rng import SCHEME
+from npintdim.typing import Array, Ints, Spec
+
+
+@dataclass(frozen=True, eq=False)
+class CompressedModel:
+    """θ = float32(θ_0 + P θ_d), kept as the seed of θ_0, the seed of P, and θ_d.
+
+    Make one with `from_parts` or `load`.
+
+    Parameters
+    ----------
+    network : holds no parameters
+    P : D×d
+    theta_0_seed : θ_0 = network.init_theta(theta_0_seed)
+    theta_d : (d,) float32; a read-only copy is kept
+    code : of theta_d, where it is quantised: what the file holds in its place (`coded` makes it)
+
+    Raises
+    ------
+    TypeError, ValueError
+        if the parts do not agree, theta_d is not finite, or a file could not say which network or projection it is.
+
+    Notes
+    -----
+    The decoded θ is bits, not bounds: θ_0 and Σ_j P_j θ_d,j in float64 (`Projection.apply_exact`), one
+    sum, one rounding to float32. Every backend and machine gets the same, and the file holds its sha256.
+    """
+
+    network: Model
+    P: Projection
+    theta_0_seed: int
+    theta_d: NDArray[np.float32]
+    code: bytes | None = None
+
+    @classmethod
+    def from_parts(cls, model: Model, theta_0_seed: int, P: Projection, theta_d: Array) -> CompressedModel:
+        """What a training run in a subspace leaves behind.
+
+        Parameters
+        ----------
+        model : of D parameters
+        theta_0_seed : the seed that `model.init_theta` was given
+        P : the projection of the run, D×d
+        theta_d : (d,), on any device; it is rounded to float32, so evaluate after this step
+
+        Raises
+        ------
+        TypeError, ValueError
+            if the parts do not fit together, theta_d or theta is not finite in float32, or a file could
+            not say which network or projection it is.
+        """
+        values = P.backend.host(theta_d)
+        if values.dtype.kind not in "fiu":
+            raise TypeError(f"theta_d has dtype {values.dtype}: real numbers are needed")
+        with np.errstate(over="ignore"):
+            rounded = values.astype(np.float32)
+        compressed = cls(model, P, theta_0_seed, rounded)
+        compressed._theta  # noqa: B018  what goes beyond float32 is found now, not when it is saved
+        return compressed
+
+    def coded(self, codebook: Codebook, symbols: Ints) -> CompressedModel:
+        """The same network with θ_d,j = level symbols_j of the codebook, which takes far fewer bytes.
+
+        Parameters
+        ----------
+        codebook : K levels
+        symbols : (d,) integers below K
+
+        Raises
+        ------
+        ValueError
+            if there are not d symbols, one of them is no level, or theta is not finite.
+        """
+        if symbols.shape != (self.P.d,):
+            raise ValueError(
+                f"symbols have shape {symbols.shape}, but d = {self.P.d}: ({self.P.d},) is needed"
+            )
+        code = pack(codebook, symbols)
+        compressed = replace(self, theta_d=codebook.levels[symbols], code=code)
+        compressed._theta  # noqa: B018  as in from_parts
+        return compressed
+
+    def __post_init__(self) -> None:
+        seed = check_integer("theta_0_seed", self.theta_0_seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
+        theta_d = np.asarray(self.theta_d)
+        check_parts(self.network, self.P, theta_d, self.code)
+        object.__setattr__(self, "theta_0_seed", seed)
+        object.__setattr__(
+            self, "theta_d", np.frombuffer(theta_d.tobytes(), np.float32)
+        )  # for ever read-only
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(
+            getattr(self, field.name) for field in fields(self)
+        )  # looks at the parts again
+
+    @cached_property
+    def _theta(self) -> NDArray[np.float32]:
+        backend = replace(self.network.backend, dtype=np.dtype(np.float64))
+        theta_0 = backend.host(on(self.network, backend).init_theta(self.theta_0_seed))
+        with np.errstate(over="ignore"):
+            theta = (theta_0 + self.P.apply_exact(self.theta_d)).astype(np.float32)
+        if not np.isfinite(theta).all():
+            raise fileformat.ThetaError("theta = theta_0 + P theta_d goes beyond float32")
+        return theta
+
+    @property
+    def codebook(self) -> Codebook | None:
+        """Of a quantised θ_d."""
+        return None if self.code is None else unpack(self.code, self.P.d)[0]
+
+    def theta(self) -> NDArray[np.float32]:
+        """The decoded θ, (D,) float32 on the host: the same bits everywhere."""
+        return self._theta.copy()
+
+    @cached_property
+    def theta_sha256(self) -> str:
+        """Sha256 (hex) of θ as little-endian float32."""
+        return hashlib.sha256(self._theta.astype("<f4").tobytes()).hexdigest()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """`P.fingerprint()`."""
+        return self.P.fingerprint()
+
+    def model(self, backend: Backend | None = None) -> Model:
+        """The network, on a backend if one is given."""
+        return self.network if backend is None else on(self.network, backend)
+
+    def objective(self, backend: Backend | None = None, **options: Any) -> SubspaceObjective:
+        """The landscape of dimension d in which theta_d is a point, to train on.
+
+        Options are those of the projection that do not change P: stored=True for a dense P, which
+        `load` leaves matrix-free.
+
+        Raises
+        ------
+        ValueError
+            if they would make another P.
+        """
+        model = self.model(backend)
+        P = replace(self.P, backend=model.backend, **options)
+        if P.spec() != self.P.spec():
+            raise ValueError(f"options {options} make another P: {P.spec()} instead of {self.P.spec()}")
+        return SubspaceObjective(model, model.init_theta(self.theta_0_seed), P)
+
+    def evaluate(self, data: Batch, backend: Backend | None = None) -> Evaluation:
+        """Loss and performance of the decoded θ on data (on the device of the backend)."""
+        model = self.model(backend)
+        return model.evaluate(model.backend.send(self.theta(), model.backend.dtype), data)
+
+    def header(self) -> Spec:
+        """What the file says in JSON."""
+        return {
+            "P": self.P.spec(),
+            "model": self.network.spec(),
+            "scheme": SCHEME,
+            "theta_0_seed": str(self.theta_0_seed),
+        }
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        theta_d = self.theta_d if self.code is None else self.code
+        return fileformat.pack(self.header(), self.fingerprint, self.theta_sha256, theta_d)
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the file, all or nothing; a file of that name is replaced only by a complete one.
+
+        Returns
+        -------
+        its size in bytes
+        """
+        data = self.to_bytes()
+        write_atomically(Path(path), data)
+        return len(data)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], model: Model | None = None, backend: Backend | None = None
+    ) -> CompressedModel:
+        """Read a file, rebuild P and θ, and compare both with what the file says of them.
+
+        Parameters
+        ----------
+        path : of the file
+        model : the network, where it has layers that are not this package's; its spec must be the file's
+        backend : None for that of `model`, or else `get_backend()`
+
+        Raises
+        ------
+        FormatError
+            a subclass for each reason.
+        OSError
+            if the file cannot be read.
+        """
+        try:
+            data = fileformat.read(Path(path), free_memory())
+            return cls._read(data, model, backend)
+        except fileformat.FormatError as error:
+            raise type(error)(f"{os.fspath(path)}: {error}") from error
+
+    def reread(self, backend: Backend | None = None) -> CompressedModel:
+        """What `load` would make of the file, and its errors: the network built, P drawn, θ_d decoded anew."""
+        return self._read(self.to_bytes(), None, self.network.backend if backend is None else backend)
+
+    @classmethod
+    def _read(cls, data: bytes, model: Model | None, backend: Backend | None) -> CompressedModel:
+        header, fingerprint, theta_sha256, values = fileformat.unpack(data)
+        network = network_of(header["model"], model, backend)
+        P = draw(header["P"], network, values)
+        theta_d, code = (decoded(values, P.d), values) if isinstance(values, bytes) else (values, None)
+        compressed = cls(network, P, int(header["theta_0_seed"]), theta_d, code)
+        if compressed.fingerprint != fingerprint:
+            raise fileformat.FingerprintError(
+                f"P has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"
+            )
+        if compressed.theta_sha256 != theta_sha256:
+            raise fileformat.ThetaError(
+                f"theta has the sha256 {compressed.theta_sha256} here, but {theta_sha256} in the file"
+            )
+        return compressed

@@ -1,0 +1,182 @@
+"""The bytes of a compressed file (docs/format.md): packed, checked and unpacked, written all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim.files import canonical
+from npintdim.inputs import check_seed
+from npintdim.rng import SCHEME
+from npintdim.typing import Spec
+
+MAGIC = b"\x89npid\r\n\x1a"
+VERSION, CODED = 1, 2  # theta_d as binary32; as the code of npintdim.artefact.coding
+PREFIX = struct.Struct("<8sHIQ")  # magic, version, bytes of the header, bytes of the file
+HASH = 32
+FIXED = PREFIX.size + 3 * HASH
+LONGEST_HEADER = 1 << 20
+KEYS = {"P", "model", "scheme", "theta_0_seed"}
+
+
+class FormatError(ValueError):
+    """A file that `CompressedModel.load` refuses; each reason is a subclass."""
+
+
+class MagicError(FormatError):
+    """Not a compressed model at all."""
+
+
+class VersionError(FormatError):
+    """A layout that this version of the package cannot read."""
+
+
+class TruncatedError(FormatError):
+    """Bytes are missing at the end."""
+
+
+class AlteredError(FormatError):
+    """The bytes are not those that were written."""
+
+
+class HeaderError(FormatError):
+    """The header is not what docs/format.md says."""
+
+
+class SchemeError(FormatError):
+    """The seeds belong to another scheme of random numbers."""
+
+
+class SpecError(FormatError):
+    """The network of the file is not the one that was given."""
+
+
+class DimensionError(FormatError):
+    """The network and P differ in D."""
+
+
+class LengthError(FormatError):
+    """theta_d has not d entries."""
+
+
+class CodeError(FormatError):
+    """The code of theta_d is not one that this package writes."""
+
+
+class TooLargeError(FormatError, MemoryError):
+    """Decoding needs more memory than is free."""
+
+
+class FingerprintError(FormatError):
+    """The P drawn here is not the P of the file."""
+
+
+class ThetaError(FormatError):
+    """theta_d does not decode to the theta of the file."""
+
+
+def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.float32] | bytes) -> bytes:
+    """The file: prefix, header, two hashes, theta_d or its code, and the sha256 of all that.
+
+    Raises
+    ------
+    ValueError
+        if the header is longer than a reader accepts.
+    """
+    text = canonical(header)
+    if len(text) > LONGEST_HEADER:
+        raise ValueError(f"the header has {len(text)} bytes: at most {LONGEST_HEADER} are allowed")
+    body = text + bytes.fromhex(fingerprint + theta_sha256)
+    if isinstance(theta_d, bytes):
+        version, values = CODED, theta_d
+    else:
+        version, values = VERSION, theta_d.astype("<f4").tobytes()
+    body += values
+    data = PREFIX.pack(MAGIC, version, len(text), PREFIX.size + len(body) + HASH) + body
+    return data + hashlib.sha256(data).digest()
+
+
+def read(path: Path, room: float) -> bytes:
+    """The file's bytes, if it is one, of a version that is known, and as long as it says, which is within room.
+
+    Nothing but the prefix is read before that is certain.
+    """
+    with path.open("rb") as file:
+        prefix = file.read(PREFIX.size)
+        if prefix[: len(MAGIC)] != MAGIC[: len(prefix)]:
+            raise MagicError(
+                f"not a compressed model: it begins with {prefix[: len(MAGIC)]!r}, not {MAGIC!r}"
+            )
+        if len(prefix) < PREFIX.size:
+            raise TruncatedError(f"truncated: it has {len(prefix)} bytes, less than any compressed model")
+        _, version, _, length = PREFIX.unpack(prefix)
+        if version not in (VERSION, CODED):
+            raise VersionError(
+                f"version {version} is unknown, this package reads versions {VERSION} and {CODED}: update it?"
+            )
+        size = os.fstat(file.fileno()).st_size
+        if size < length:
+            raise TruncatedError(f"truncated: it has {size} bytes, but {length} were written")
+        if size > length:
+            raise AlteredError(f"altered: it has {size} bytes, but {length} were written")
+        if size > room:
+            raise TooLargeError(f"it has {size} bytes, but {room:.0f} bytes of memory are free")
+        return prefix + file.read(size - len(prefix))
+
+
+def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
+    """Header, fingerprint (hex), sha256 of theta (hex) and theta_d (read-only) or its code; the checksum held."""
+    if hashlib.sha256(data[:-HASH]).digest() != data[-HASH:]:
+        raise AlteredError("altered: its checksum does not hold")
+    _, version, n, _ = PREFIX.unpack_from(data)
+    if n > min(LONGEST_HEADER, len(data) - FIXED):
+        raise HeaderError(
+            f"its header claims {n} bytes: at most {LONGEST_HEADER} that lie in the file are allowed"
+        )
+    start = PREFIX.size + n
+    header = parse(data[PREFIX.size : start])
+    hashes, values = data[start : start + 2 * HASH], data[start + 2 * HASH : -HASH]
+    if version == CODED:
+        return header, hashes[:HASH].hex(), hashes[HASH:].hex(), values
+    if len(values) % 4:
+        raise LengthError(f"theta_d has {len(values)} bytes: 4 for each of d numbers are needed")
+    theta_d = np.frombuffer(values, "<f4").astype(np.float32)
+    theta_d.flags.writeable = False
+    return header, hashes[:HASH].hex(), hashes[HASH:].hex(), theta_d
+
+
+def parse(text: bytes) -> Spec:
+    """The header, its form checked; the meaning of its two specs is not."""
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise HeaderError(f"its header is not JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise HeaderError(f"its header is a JSON {type(header).__name__}: an object is needed")
+    for what, names in (("lacks", KEYS - header.keys()), ("has unknown", header.keys() - KEYS)):
+        if names:
+            raise HeaderError(
+                f"its header {what} {', '.join(sorted(names))}: {', '.join(sorted(KEYS))} are needed"
+            )
+    if header["scheme"] != SCHEME:
+        raise SchemeError(
+            f"its random numbers are of scheme {header['scheme']!r}, this package has {SCHEME!r}"
+        )
+    try:
+        if canonical(header) != text:
+            raise ValueError("it is not written in the canonical way")
+        if not (isinstance(header["P"], dict) and isinstance(header["model"], dict)):
+            raise ValueError("P and model must be objects")
+        if str(check_seed(int(header["theta_0_seed"]))) != header["theta_0_seed"]:
+            raise ValueError(
+                f"theta_0_seed is {header['theta_0_seed']!r}: a string of decimal digits is needed"
+            )
+    except (ValueError, TypeError, RecursionError) as error:
+        raise HeaderError(f"its header is wrong: {error}") from error
+    return header

@@ -1,0 +1,148 @@
+"""A trained theta_d with few levels: fitted to its numbers, fine-tuned on the data, or the smallest that is as good."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npintdim.artefact.coding import Codebook, kmeans
+from npintdim.artefact.coding.codebook import KINDS, matrix
+from npintdim.artefact.compress import CompressedModel
+from npintdim.artefact.mdl.finetune import Cooling, QuantisedLandscape
+from npintdim.backend import Backend
+from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.progress import Progress
+from npintdim.engine.train import Run, TrainConfig, train
+from npintdim.inputs import check_kind
+from npintdim.typing import Floats
+
+TRIED = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128)
+
+
+def fit(kind: str, K: int, theta_d: Floats) -> Codebook:
+    """The codebook with the least Σ_j (θ_d,j − nearest level)², rounded to binary16.
+
+    Parameters
+    ----------
+    kind : "free": exact k-means; it has fewer levels where θ_d has fewer different numbers.
+        "uniform": the best of 400 distances Δ
+    K : number of levels
+    theta_d : (d,)
+
+    Raises
+    ------
+    ValueError
+        if no such levels can be told apart in binary16, e.g. where θ_d is zero.
+    """
+    matrix(kind, K)
+    theta_d = np.asarray(theta_d, np.float64)
+    if kind == "free":
+        with np.errstate(over="ignore"):
+            centres = np.unique(kmeans(theta_d, K).astype(np.float16))
+        return Codebook(kind, len(centres), centres)
+    widest = 2 * float(np.abs(theta_d).max()) / max(K - 1, 1)
+    if not widest > 0:
+        raise ValueError("theta_d is zero: no distance between levels fits it")
+    books = [
+        Codebook(kind, K, np.array([widest * t / 400]))
+        for t in range(400, 0, -1)
+        if np.float16(widest * t / 400) > 0
+    ]
+    return min(books, key=lambda book: float(((theta_d - book.levels[book.nearest(theta_d)]) ** 2).sum()))
+
+
+def quantise(compressed: CompressedModel, kind: str, K: int) -> CompressedModel:
+    """The network with every θ_d,j replaced by the nearest of K levels that fit θ_d."""
+    check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
+    codebook = fit(kind, K, compressed.theta_d)
+    return compressed.coded(codebook, codebook.nearest(compressed.theta_d))
+
+
+def finetune(
+    compressed: CompressedModel,
+    kind: str,
+    K: int,
+    data: Dataset,
+    *,
+    epochs: int = 10,
+    lr: float = 5e-2,
+    pull: float = 1e-3,
+    batch_size: int = 128,
+    seed: int = 0,
+    backend: Backend | None = None,
+    progress: bool | None = None,
+) -> tuple[CompressedModel, Run]:
+    """Quantise, then train on with K levels (`QuantisedLandscape`) and a learning rate that cools to zero.
+
+    Parameters
+    ----------
+    compressed : where training begins; its θ_d need not be quantised
+    kind, K : of the codebook
+    data : its training examples are used, its test examples only reported
+    epochs, lr, batch_size, seed : of the training
+    pull : see `QuantisedLandscape`
+    backend : a CPU's; None for that of the network
+    progress : see `train`
+
+    Raises
+    ------
+    ValueError
+        if the training diverged, or the backend is a GPU's; and what `fit` raises.
+    """
+    check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
+    check_kind("data", data, Dataset, "load_dataset('mnist')")
+    objective = compressed.objective(backend)
+    if not isinstance(objective.start(), np.ndarray):
+        raise ValueError(f"backend is {objective.P.backend.name!r}: fine-tuning needs 'numpy' or 'numba'")
+    codebook = fit(kind, K, compressed.theta_d)
+    landscape = QuantisedLandscape(objective, kind, codebook.K, pull)
+    start = landscape.start(compressed.theta_d.astype(objective.P.backend.dtype), codebook)
+    steps = epochs * -(-len(data.train) // batch_size)
+    config = TrainConfig(Cooling(lr, steps), epochs, batch_size, seed)
+    run = train(landscape, start, data, config, progress, f"K = {codebook.K}")
+    if run.status == "interrupted":
+        raise KeyboardInterrupt
+    if run.status != "finished":
+        raise ValueError(f"the fine-tuning {run.status} at lr = {lr}: try a smaller one")
+    found = landscape.codebook(run.theta)
+    return compressed.coded(found, found.nearest(run.theta[: objective.dim])), run
+
+
+def smallest(
+    compressed: CompressedModel,
+    examples: Batch,
+    tolerance: float = 0.005,
+    backend: Backend | None = None,
+    progress: bool | None = None,
+) -> CompressedModel:
+    """Of all kinds and numbers of levels the shortest code that loses at most the tolerance in performance.
+
+    Parameters
+    ----------
+    compressed : with θ_d in binary32
+    examples : training examples; with test examples the test accuracy of the outcome would be too good
+    tolerance : performance that may be lost, in [0, 1]
+    backend : None for that of the network
+    progress : show it on stderr; None means only on a terminal
+
+    Raises
+    ------
+    ValueError
+        if no code that is shorter than binary32 is good enough.
+    """
+    if not 0 <= tolerance <= 1:
+        raise ValueError(f"tolerance is {tolerance}: 0 ≤ tolerance ≤ 1 is needed")
+    needed = compressed.evaluate(examples, backend).performance - tolerance
+    candidates = [quantise(compressed, kind, K) for kind in KINDS for K in TRIED]
+    candidates = [c for c in candidates if size(c) < 4 * c.P.d]
+    with Progress(len(candidates), "levels", progress) as bar:
+        for candidate in sorted(candidates, key=size):
+            reached = candidate.evaluate(examples, backend).performance
+            if reached >= needed:
+                return candidate
+            bar.step(f"{size(candidate)} bytes reach {reached:.4f}, {needed:.4f} needed")
+    raise ValueError(f"no code shorter than binary32 reaches {needed:.4f} on the training examples")
+
+
+def size(compressed: CompressedModel) -> int:
+    """Bytes of θ_d in the file."""
+    return 4 * compressed.P.d if compressed.code is None else len(compressed.code)

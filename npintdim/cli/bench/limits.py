@@ -1,0 +1,47 @@
+"""The two limits of a machine: how fast it copies, and how fast it multiplies and adds."""
+
+from __future__ import annotations
+
+import importlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from npintdim.backend import Backend
+from npintdim.cli.bench.timing import median_seconds
+
+SHARED = 1 << 22  # bytes from which on several threads copy faster than one
+ROUNDS = 100_000
+SIDE = 1024
+
+
+@cache
+def copy_limit(backend: Backend, count: int, seconds: float) -> float:
+    """GB/s, read and written added up, of a copy in which `count` bytes move."""
+    n = count // 2
+    x, y = backend.xp.ones(n, dtype=np.uint8), backend.xp.zeros(n, dtype=np.uint8)
+    threads = backend.threads if backend.xp is np and count >= SHARED else 1
+
+    def copy(part: int) -> None:
+        own = slice(n * part // threads, n * (part + 1) // threads)
+        y[own] = x[own]
+
+    if threads == 1:
+        return count / median_seconds(backend, partial(copy, 0), seconds) / 1e9
+    with ThreadPoolExecutor(threads) as pool:
+        return count / median_seconds(backend, lambda: list(pool.map(copy, range(threads))), seconds) / 1e9
+
+
+def arithmetic_limit(backend: Backend, seconds: float) -> float:
+    """GFLOP/s of multiply-adds in registers; without compiled kernels, of a product of matrices."""
+    if backend.name != "numba":
+        a = backend.xp.ones((SIDE, SIDE), dtype=backend.dtype)
+        return 2 * SIDE**3 / median_seconds(backend, lambda: a @ a, seconds) / 1e9
+    limits: Any = importlib.import_module("npintdim.kernels.numba_cpu.limits")
+    rates = []
+    for chains in (limits.SEVEN, limits.TEN):
+        run = partial(limits.multiply_adds, ROUNDS, chains, backend.dtype, backend.threads)
+        rates.append(run() / median_seconds(backend, run, seconds) / 1e9)
+    return max(rates)

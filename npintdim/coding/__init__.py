@@ -1,7 +1,0 @@
-"""Numbers as few bits: a codebook of a few values, and which of them each number is (docs/description-length.md)."""
-
-from npintdim.coding.codebook import Codebook
-from npintdim.coding.kmeans import kmeans
-from npintdim.coding.payload import pack, unpack
-
-__all__ = ["Codebook", "kmeans", "pack", "unpack"]

@@ -1,0 +1,193 @@
+"""The networks of the paper, and the way back from a spec to a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from npintdim.backend import Backend
+from npintdim.engine.layers import (
+    Conv2D,
+    Flatten,
+    Layer,
+    Linear,
+    LocallyConnected2D,
+    MaxPool2D,
+    ReLU,
+    Unflatten,
+)
+from npintdim.engine.model import Model
+from npintdim.inputs import check_flag, check_integer, check_integers, shown
+from npintdim.specs import built, called, check_spec
+from npintdim.typing import Spec
+
+
+def mlp(sizes: Sequence[int], backend: Backend | None = None) -> Model:
+    """Fully connected ReLU network, e.g. [784, 200, 200, 10] of the paper's MNIST runs (D = 199,210).
+
+    Parameters
+    ----------
+    sizes : features from input to classes, at least two
+    backend : None for `get_backend()`
+
+    Raises
+    ------
+    TypeError, ValueError
+        unless there are two sizes or more, all of them positive integers.
+    """
+    sizes = check_integers("sizes", sizes, "n ≥ 1")
+    if len(sizes) < 2:
+        raise ValueError(f"sizes is {list(sizes)}: at least [n_in, classes] is needed")
+    layers: list[Layer] = []
+    for i, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
+        layers.append(Linear(n_in, n_out, name=f"fc{i}"))
+        if i < len(sizes) - 1:
+            layers.append(ReLU())
+    return Model(layers, (sizes[0],), backend, {"architecture": "mlp", "sizes": list(sizes)})
+
+
+def lenet(
+    in_shape: tuple[int, int, int] = (1, 28, 28),
+    classes: int = 10,
+    backend: Backend | None = None,
+    conv_relu: bool = True,
+) -> Model:
+    """LeNet 6c5-16c5-120-84-classes with 2×2 max-pooling: D = 44,426 on MNIST, 62,006 on CIFAR-10.
+
+    Parameters
+    ----------
+    in_shape : (channels, height, width)
+    classes : number of outputs
+    backend : None for `get_backend()`
+    conv_relu : False is the net as the authors released it for subspace training, whose projected
+        convolutions have no ReLU (max-pooling is then the only non-linearity before the dense part)
+
+    Raises
+    ------
+    ValueError
+        if the images are too small for two convolutions and poolings.
+    """
+    (c, h, w), classes = lenet_sizes(in_shape, classes)
+    relu: list[Layer] = [ReLU()] if (conv_relu := check_flag("conv_relu", conv_relu)) else []
+    features = 16 * (((h - 4) // 2 - 4) // 2) * (((w - 4) // 2 - 4) // 2)
+    layers = [
+        Conv2D(c, 6, 5, name="conv1"), *relu, MaxPool2D(2),
+        Conv2D(6, 16, 5, name="conv2"), *relu, MaxPool2D(2),
+        Flatten(), *dense_part(features, classes),
+    ]  # fmt: skip
+    recipe = {"architecture": "lenet", "in_shape": [c, h, w], "classes": classes, "conv_relu": conv_relu}
+    return Model(layers, (c, h, w), backend, recipe)
+
+
+def untied_lenet(
+    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+) -> Model:
+    """LeNet whose convolutions share nothing, neither kernels nor biases: D = 286,334 on MNIST.
+
+    Parameters and errors are those of `lenet`.
+    """
+    (c, h, w), classes = lenet_sizes(in_shape, classes)
+    h2, w2 = (h - 4) // 2, (w - 4) // 2
+    layers = [
+        LocallyConnected2D(c, h, w, 6, 5, name="local1"), ReLU(), MaxPool2D(2),
+        LocallyConnected2D(6, h2, w2, 16, 5, name="local2"), ReLU(), MaxPool2D(2),
+        Flatten(), *dense_part(16 * ((h2 - 4) // 2) * ((w2 - 4) // 2), classes),
+    ]  # fmt: skip
+    recipe = {"architecture": "untied-lenet", "in_shape": [c, h, w], "classes": classes}
+    return Model(layers, (c, h, w), backend, recipe)
+
+
+def fctied_lenet(
+    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+) -> Model:
+    """LeNet whose convolutions see the whole image: D = 193,370 on MNIST.
+
+    Each place of the output is connected to every pixel, and the weights are still tied: 'same' convolutions with
+    kernels of side 2·side − 1, 55 and then 27 on MNIST. They keep the sides, so the dense part is 784-120-84-10.
+    Parameters and errors are those of `lenet`; images must be square.
+    """
+    (c, h, w), classes = lenet_sizes(in_shape, classes)
+    if h != w:
+        raise ValueError(f"in_shape is {(c, h, w)}: square images are needed, as the kernels are")
+    half = h // 2
+    layers = [
+        Conv2D(c, 6, 2 * h - 1, padding=h - 1, name="conv1"), ReLU(), MaxPool2D(2),
+        Conv2D(6, 16, 2 * half - 1, padding=half - 1, name="conv2"), ReLU(), MaxPool2D(2),
+        Flatten(), *dense_part(16 * (half // 2) ** 2, classes),
+    ]  # fmt: skip
+    recipe = {"architecture": "fctied-lenet", "in_shape": [c, h, w], "classes": classes}
+    return Model(layers, (c, h, w), backend, recipe)
+
+
+def fc_lenet(
+    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+) -> Model:
+    """LeNet whose convolutions are fully connected layers with as many outputs: D = 3,640,574 on MNIST.
+
+    784 → 6·24·24, pooled, 864 → 16·8·8, pooled, 256-120-84-10. Parameters and errors are those of `lenet`.
+    """
+    (c, h, w), classes = lenet_sizes(in_shape, classes)
+    h1, w1 = h - 4, w - 4
+    h2, w2 = h1 // 2 - 4, w1 // 2 - 4
+    layers = [
+        Flatten(), Linear(c * h * w, 6 * h1 * w1, name="full1"), ReLU(), Unflatten(6, h1, w1), MaxPool2D(2),
+        Flatten(), Linear(6 * (h1 // 2) * (w1 // 2), 16 * h2 * w2, name="full2"), ReLU(),
+        Unflatten(16, h2, w2), MaxPool2D(2),
+        Flatten(), *dense_part(16 * (h2 // 2) * (w2 // 2), classes),
+    ]  # fmt: skip
+    recipe = {"architecture": "fc-lenet", "in_shape": [c, h, w], "classes": classes}
+    return Model(layers, (c, h, w), backend, recipe)
+
+
+def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int, int, int], int]:
+    """in_shape and classes, checked."""
+    in_shape = check_integers("in_shape", in_shape, "(channels, height, width) ≥ 1")  # type: ignore[assignment]
+    if len(in_shape) != 3:
+        raise ValueError(f"in_shape is {in_shape}: (channels, height, width) is needed")
+    classes = check_integer("classes", classes, 1)
+    c, h, w = in_shape
+    for side in (h, w):
+        if ((side - 4) // 2 - 4) // 2 < 1:
+            raise ValueError(f"in_shape is {in_shape}: LeNet needs images of at least 16×16")
+    return (c, h, w), classes
+
+
+def dense_part(features: int, classes: int) -> list[Layer]:
+    """The end of every LeNet: features-120-84-classes."""
+    return [
+        Linear(features, 120, name="fc1"), ReLU(), Linear(120, 84, name="fc2"), ReLU(), Linear(84, classes, name="fc3"),
+    ]  # fmt: skip
+
+
+ARCHITECTURES: dict[str, Callable[..., Model]] = {
+    "mlp": mlp, "lenet": lenet,
+    "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
+}  # fmt: skip
+LAYERS: dict[str, type[Layer]] = {
+    kind.__name__: kind for kind in (Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten)
+}
+
+
+def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
+    """Build the network that `Model.spec()` describes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for an architecture or a layer that this package does not have, or other options than it has.
+    """
+    spec = check_spec("model", spec)
+    if "architecture" in spec:
+        return built("architecture", spec, "architecture", ARCHITECTURES, backend=backend)
+    if not {"in_shape", "layers"} & set(spec):
+        raise ValueError(
+            f"spec {shown(spec)} describes no network: it has neither 'architecture' nor 'layers'"
+        )
+    return called("a network", of_layers, spec, backend=backend)
+
+
+def of_layers(in_shape: Sequence[int], layers: Sequence[Spec], backend: Backend | None = None) -> Model:
+    """The network of a spec that lists its layers."""
+    if not isinstance(layers, list | tuple):
+        raise TypeError(f"layers is {shown(layers)}: a list is needed")
+    return Model([built("layer", entry, "kind", LAYERS) for entry in layers], tuple(in_shape), backend)

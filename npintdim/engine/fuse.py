@@ -1,0 +1,192 @@
+"""Fused layers: what a run of layers does one after another, computed in one go; `fuse` puts them in the runs' places.
+
+A fused layer is a `Layer` like any other and is tested against the layers it stands for, which know nothing of it.
+Only backends that have the kernels fuse, and only where that pays.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+
+from npintdim.backend import Backend
+from npintdim.engine.initializers import Initializer
+from npintdim.engine.layers import Conv2D, Layer, Linear, MaxPool2D, ReLU
+from npintdim.engine.layers.base import layout_of
+from npintdim.typing import Array, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Fused(Layer):
+    """Layers that are computed together; their parameters are one vector, "theta", in which theirs lie in order.
+
+    Parameters
+    ----------
+    layers : in order
+    in_shape : of one example, before the first of them
+    """
+
+    title: ClassVar[str]
+    layers: tuple[Layer, ...]
+    in_shape: tuple[int, ...]
+
+    @classmethod
+    @abstractmethod
+    def reach(cls, layers: Sequence[Layer]) -> int:
+        """How many layers from the first on one such layer can stand for."""
+
+    @classmethod
+    @abstractmethod
+    def pays(cls, backend: Backend) -> bool:
+        """Whether it is faster here than its layers one by one."""
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """theta (D,), of all its layers."""
+        return {"theta": (layout_of(self.layers).D,)}
+
+    def initializers(self) -> dict[str, Initializer]:
+        """Of its layers, by their names."""
+        return {f"{a.name}.{key}": init for a in self.layers for key, init in a.initializers().items()}
+
+    def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one example after the last of them."""
+        for layer in self.layers:
+            in_shape = layer.out_shape(in_shape)
+        return in_shape
+
+
+@dataclass(frozen=True)
+class LinearRun(Fused):
+    """Linear layers, each with ReLU or without; the formulas are theirs, the kernel is `numba_cpu/chain.py`."""
+
+    title = "linear run"
+
+    @classmethod
+    def reach(cls, layers: Sequence[Layer]) -> int:
+        """As far as the pattern goes."""
+        i = 0
+        while i < len(layers) and type(layers[i]) is Linear:
+            i += 2 if type(next(iter(layers[i + 1 :]), None)) is ReLU else 1
+        return i
+
+    @classmethod
+    def pays(cls, backend: Backend) -> bool:
+        """Where a register holds 16 float32 (AVX-512); elsewhere NumPy's own products are as fast."""
+        return bool(kernels(backend, "tile").WIDE)
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Features from the first input to the last output."""
+        linear = [a for a in self.layers if isinstance(a, Linear)]
+        return np.array([linear[0].n_in, *(a.n_out for a in linear)], dtype=np.int64)
+
+    @cached_property
+    def relu(self) -> Array:
+        """Which Linear has a ReLU behind it."""
+        kinds = [type(a) for a in (*self.layers, None)]
+        return np.array([kinds[i + 1] is ReLU for i, kind in enumerate(kinds) if kind is Linear])
+
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
+        """All outputs lie in one array, the last one at its end."""
+        y = kernels(backend, "chain").linear_forward(
+            x, params["theta"], self.sizes, self.relu, backend.threads
+        )
+        last = len(x) * int(self.sizes[-1])
+        return y[len(y) - last :].reshape(len(x), -1), (x, y)
+
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx and dtheta by the kernel."""
+        x, y = cache
+        dx, dtheta = kernels(backend, "chain").linear_backward(
+            x, params["theta"], self.sizes, self.relu, y, dy, need_dx, backend.threads
+        )
+        return dx, {"theta": dtheta}
+
+
+@dataclass(frozen=True)
+class ConvPoolRun(Fused):
+    """Plain convolutions, each with ReLU or without and 2×2 max-pooling; the kernel is `numba_cpu/trunk.py`."""
+
+    title = "convolution and pooling run"
+
+    @classmethod
+    def reach(cls, layers: Sequence[Layer]) -> int:
+        """As far as the pattern goes."""
+        i = 0
+        while i < len(layers):
+            a, *rest = layers[i : i + 3]
+            if not (type(a) is Conv2D and a.stride == 1 and a.padding == 0):
+                break
+            relu = bool(rest) and type(rest[0]) is ReLU
+            pool = next(iter(rest[relu:]), None)
+            if not (type(pool) is MaxPool2D and pool.size == 2 and pool.stride in (0, 2)):
+                break
+            i += 2 + relu
+        return i
+
+    @classmethod
+    def pays(cls, backend: Backend) -> bool:
+        """Everywhere: it moves a quarter of what its layers move."""
+        return True
+
+    @cached_property
+    def rows(self) -> tuple[tuple[int, ...], ...]:
+        """(c_in, h, w, c_out, k, relu) of each convolution."""
+        rows, shape = [], self.in_shape
+        for a, after in zip(self.layers, (*self.layers[1:], None), strict=True):
+            if isinstance(a, Conv2D):
+                rows.append((*shape, a.c_out, a.k, type(after) is ReLU))
+            shape = a.out_shape(shape)
+        return tuple(rows)
+
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
+        """By the kernel."""
+        return kernels(backend, "trunk").conv_pool_forward(x, params["theta"], self.rows, backend.threads)
+
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx and dtheta by the kernel."""
+        dx, dtheta = kernels(backend, "trunk").conv_pool_backward(
+            params["theta"], self.rows, cache, dy, need_dx, backend.threads
+        )
+        return dx, {"theta": dtheta}
+
+
+FUSED: tuple[type[Fused], ...] = (ConvPoolRun, LinearRun)
+
+
+def kernels(backend: Backend, file: str) -> ModuleType:
+    """A file of fused kernels of the backend."""
+    return importlib.import_module(f"{backend.kernels.__name__}.{file}")
+
+
+def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -> tuple[Layer, ...]:
+    """The layers, with a fused one in the place of each run that is faster so."""
+    kinds = [kind for kind in FUSED if backend.name == "numba" and kind.pays(backend)]
+    out: list[Layer] = []
+    shape, rest = in_shape, tuple(layers)
+    while rest:
+        kind = next((kind for kind in kinds if kind.reach(rest)), None)
+        run = rest[: kind.reach(rest) if kind else 1]
+        out.append(kind(run, shape, name=" ".join(a.name for a in run)) if kind else run[0])
+        shape, rest = out[-1].out_shape(shape), rest[len(run) :]
+    return tuple(out)
+
+
+def plan(layers: Sequence[Layer], backend: Backend) -> str:
+    """Which of a model's layers are fused and which are alone, a line each; and what is not fused because it does not pay."""
+    lines = [f"{a.title if isinstance(a, Fused) else 'alone'}: {a.name}" for a in layers]
+    for kind in FUSED:
+        if backend.name == "numba" and any(kind.reach([a]) for a in layers) and not kind.pays(backend):
+            lines.append(f"{kind.title}s are not fused: {kind.pays.__doc__}")
+    return "\n".join(lines)

@@ -1,0 +1,71 @@
+"""What every layer is: a pure map with its derivative, holding hyper-parameters only."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from npintdim.backend import Backend
+from npintdim.engine.initializers import Initializer
+from npintdim.engine.params import ParamLayout
+from npintdim.specs import settle
+from npintdim.typing import Floats
+
+
+@dataclass(frozen=True)
+class Layer(ABC):
+    """y = f(x; params) and, from dy = ∂L/∂y, the gradients dx and one per parameter.
+
+    Parameters
+    ----------
+    name : prefix of its parameters in the layout; a `Model` gives one where it is empty
+    """
+
+    name: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        settle(self)
+
+    @abstractmethod
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parameters in the order in which they lie in theta, e.g. W then b."""
+
+    @abstractmethod
+    def initializers(self) -> dict[str, Initializer]:
+        """How each parameter of theta_0 is drawn."""
+
+    @abstractmethod
+    def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one example after the layer; ValueError if it cannot take `in_shape`."""
+
+    @abstractmethod
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
+        """y for a batch x (n, *in_shape), and whatever `backward` needs."""
+
+    @abstractmethod
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx (None if not needed) and the gradient of every parameter."""
+
+
+@dataclass(frozen=True)
+class ParameterFree(Layer):
+    """A layer without parameters."""
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """None."""
+        return {}
+
+    def initializers(self) -> dict[str, Initializer]:
+        """None."""
+        return {}
+
+
+def layout_of(layers: Iterable[Layer]) -> ParamLayout:
+    """The parameters of layers as they lie in theta."""
+    return ParamLayout(
+        tuple((f"{a.name}.{key}", shape) for a in layers for key, shape in a.param_shapes().items())
+    )

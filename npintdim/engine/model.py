@@ -1,0 +1,214 @@
+"""Model: a stack of layers over one flat theta, which makes it a landscape of dimension D."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from npintdim.backend import Backend, as_array, given
+from npintdim.engine.fuse import fuse as fused
+from npintdim.engine.fuse import plan
+from npintdim.engine.landscape import Batch, Evaluation
+from npintdim.engine.layers import Layer
+from npintdim.engine.layers.base import layout_of
+from npintdim.engine.losses import correct, softmax_cross_entropy
+from npintdim.inputs import check_integers, check_seed, quiet
+from npintdim.rng import Purpose, Stream
+from npintdim.typing import Array, Floats, Spec
+
+CHUNK = 2048  # examples evaluated at once
+
+
+class Model:
+    """A classifier: layers, then softmax cross-entropy.
+
+    Parameters
+    ----------
+    layers : in order; a layer without a name is called by its kind and number, e.g. "linear1"
+    in_shape : shape of one example, e.g. (784,) or (1, 28, 28)
+    backend : where and how it computes; None for `get_backend()`
+    recipe : the spec of the architecture that built it, if one did
+    fuse : let runs of layers be computed by one fused layer where that is faster; `plan` says which
+
+    Raises
+    ------
+    ValueError
+        if a layer cannot take what comes before it, or the outputs are not (classes,).
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        in_shape: tuple[int, ...],
+        backend: Backend | None = None,
+        recipe: Spec | None = None,
+        fuse: bool = True,
+    ) -> None:
+        counts: Counter[str] = Counter()
+        named = []
+        for layer in layers:
+            kind = type(layer).__name__.lower()
+            counts[kind] += 1
+            named.append(layer if layer.name else replace(layer, name=f"{kind}{counts[kind]}"))
+        self.layers = tuple(named)
+        self.in_shape = check_integers("in_shape", in_shape)
+        self.backend = given(backend)
+        self.layout = layout_of(self.layers)
+        self.fuse = fuse
+        self._recipe = recipe
+        shape = self.in_shape
+        for layer in self.layers:
+            shape = layer.out_shape(shape)
+        if len(shape) != 1:
+            raise ValueError(f"the last layer gives {shape} per example: (classes,) is needed; add Flatten?")
+        self.classes = shape[0]
+        self.computed = fused(self.layers, self.in_shape, self.backend) if fuse else self.layers
+        self._keys = [tuple(layer.param_shapes()) for layer in self.computed]
+        self._views = layout_of(self.computed).views
+        self._first = next((i for i, keys in enumerate(self._keys) if keys), 0)
+
+    @property
+    def D(self) -> int:
+        """Number of all parameters."""
+        return self.layout.D
+
+    @property
+    def dim(self) -> int:
+        """D: directly trained, every parameter is a coordinate."""
+        return self.D
+
+    def spec(self) -> Spec:
+        """The architecture, JSON-able."""
+        if self._recipe is not None:
+            return deepcopy(self._recipe)
+        layers = [{"kind": type(a).__name__, **asdict(a)} for a in self.layers]
+        return {"in_shape": list(self.in_shape), "layers": layers}
+
+    def plan(self) -> str:
+        """Which layers are computed together, a line each, and which are not because it would not pay."""
+        return plan(self.computed, self.backend)
+
+    def init_theta(self, seed: int) -> Floats:
+        """theta_0: every parameter by its layer's initializer, from its own lane.
+
+        Returns
+        -------
+        (D,) in the backend's dtype, the same bits on every backend
+        """
+        seed = check_seed(seed)
+        theta_0: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype)
+        initializers = [init for layer in self.layers for init in layer.initializers().values()]
+        for lane, (where, init) in enumerate(zip(self.layout.slices.values(), initializers, strict=True)):
+            stream = Stream(seed, Purpose.THETA_0, lane, self.backend.kernels)
+            theta_0[where] = init.draw(self.backend, stream, where.stop - where.start)
+        return theta_0
+
+    def forward(self, theta: Floats, x: Array) -> tuple[Floats, list[Any]]:
+        """Logits (n, classes) and the layers' caches; x is (n, *in_shape) or any shape of that size."""
+        y = self._examples(x)
+        caches = []
+        for layer, params in zip(self.computed, self._params(theta), strict=True):
+            y, cache = layer.forward(self.backend, params, y)
+            caches.append(cache)
+        return y, caches
+
+    def backward(
+        self, theta: Floats, caches: list[Any], dlogits: Floats, out: Floats | None = None
+    ) -> Floats:
+        """∇_θ L (D,) from ∂L/∂logits; the chain rule, from the last layer to the first with parameters."""
+        grad: Floats = self.backend.buffer(out, (self.D,))
+        params, places = self._params(theta), self._params(grad)
+        dy: Floats | None = self.backend.floats(dlogits, "dlogits")
+        for i in reversed(range(self._first, len(self.computed))):
+            assert dy is not None
+            dy, dparams = self.computed[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
+            for key, place in places[i].items():
+                place[...] = dparams[key]
+        return grad
+
+    @quiet
+    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+        """Mean loss of the batch (0-d, on the device) and ∇_θ L (D,).
+
+        NaN in x or theta gives a loss of NaN (a training run ends as diverged) and a gradient without meaning.
+
+        Raises
+        ------
+        TypeError, ValueError
+            for an empty batch, other shapes than the network's, or labels that are no classes.
+        """
+        if batch.x is not None and not len(batch):
+            raise ValueError("the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed")
+        theta = self.backend.floats(theta, "theta")
+        logits, caches = self.forward(theta, batch.x)  # type: ignore[arg-type]
+        loss, dlogits = softmax_cross_entropy(self.backend.xp, logits, self._labels(batch))
+        return loss, self.backward(theta, caches, dlogits, out)
+
+    @quiet
+    def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
+        """Mean loss and accuracy over data, in chunks; one transfer at the end.
+
+        Raises
+        ------
+        TypeError, ValueError
+            as `loss_and_grad`.
+        """
+        theta = self.backend.floats(theta, "theta")
+        n = len(data)
+        if data.x is None or n == 0:
+            raise ValueError("the data to evaluate on is empty")
+        labels = self._labels(data)
+        loss: Any = 0.0
+        hits: Any = 0
+        for i in range(0, n, CHUNK):
+            part = slice(i, min(i + CHUNK, n))
+            logits, _ = self.forward(theta, data.x[part])
+            mean, _ = softmax_cross_entropy(self.backend.xp, logits, labels[part])
+            loss = loss + mean * (part.stop - part.start)
+            hits = hits + correct(logits, labels[part])
+        return Evaluation(loss=float(loss) / n, performance=int(hits) / n, n=n)
+
+    def _params(self, theta: Floats) -> list[dict[str, Floats]]:
+        """The parameters of each layer that is computed, as views of theta."""
+        views = iter(self._views(self.backend.floats(theta, "theta")).values())
+        return [{key: next(views) for key in keys} for keys in self._keys]
+
+    def _examples(self, x: Array | None) -> Floats:
+        if x is None:
+            raise ValueError("batch.x is None: a Model needs examples")
+        x = self.backend.floats(x, "batch.x")
+        if x.ndim < 2 or math.prod(x.shape[1:]) != math.prod(self.in_shape):
+            raise ValueError(
+                f"batch.x has shape {x.shape}, but the model takes {self.in_shape} per example: "
+                f"(n, {', '.join(map(str, self.in_shape))}) is needed"
+            )
+        return x.reshape(len(x), *self.in_shape)
+
+    def _labels(self, batch: Batch) -> Array:
+        labels = batch.labels
+        if labels is None:
+            raise ValueError("batch.labels is None: a Model needs labels")
+        if type(labels) is not self.backend.xp.ndarray and self.backend.xp is np:
+            labels = as_array("batch.labels", labels)
+        if not isinstance(labels, self.backend.xp.ndarray):
+            raise TypeError(
+                f"batch.labels is a {type(labels).__name__}, not an array of {self.backend.name!r}"
+            )
+        if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"batch.labels is {labels.dtype} {labels.shape}: integers of shape ({len(batch)},) are needed"
+            )
+        if self.backend.xp is np and len(labels):  # a GPU would have to stop for this; `Dataset` has looked
+            low, high = int(labels.min()), int(labels.max())
+            if low < 0 or high >= self.classes:
+                raise ValueError(
+                    f"batch.labels run from {low} to {high}, but the model's {self.classes} classes "
+                    f"need 0 to {self.classes - 1}"
+                )
+        return labels

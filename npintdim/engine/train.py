@@ -1,0 +1,194 @@
+"""The training loop: any landscape, any optimizer. It does not know what a subspace is."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from npintdim.backend import as_array, namespace
+from npintdim.engine.landscape import Batch, Dataset, Landscape
+from npintdim.engine.optimizers import Adam, Optimizer
+from npintdim.engine.progress import Progress
+from npintdim.inputs import quiet, shown
+from npintdim.rng import Purpose, Stream
+from npintdim.specs import settle
+from npintdim.typing import Floats
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The paper's procedure (docs/walkthrough/05-training.md).
+
+    Parameters
+    ----------
+    optimizer : `Adam` or `SGD`
+    epochs : passes over the training data
+    batch_size : 128 in the paper; the last, smaller batch is used too
+    seed : of the order of the examples, drawn anew each epoch
+    steps_per_epoch : length of an epoch for a landscape without data
+    train_examples : the training performance is measured on so many of the first training examples
+
+    Raises
+    ------
+    TypeError, ValueError
+        for another optimizer, or numbers out of range.
+    """
+
+    optimizer: Optimizer = field(default_factory=Adam)
+    epochs: int = 10
+    batch_size: int = 128
+    seed: int = 0
+    steps_per_epoch: int = 100
+    train_examples: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise TypeError(f"optimizer is {shown(self.optimizer)}: an Adam(...) or SGD(...) is needed")
+        settle(self, epochs=1, batch_size=1, steps_per_epoch=1, train_examples=1)
+
+    def check(self, data: Dataset) -> None:
+        """Refuse data with fewer training examples than a batch."""
+        if self.batch_size > len(data.train):
+            raise ValueError(
+                f"batch_size is {self.batch_size}, but the training set has {len(data.train)} examples"
+            )
+
+
+@dataclass(frozen=True)
+class Record:
+    """One epoch: mean training loss, performance on training and test data at its end (0 if it diverged), seconds."""
+
+    epoch: int
+    loss: float
+    train: float
+    test: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `train` reached.
+
+    Parameters
+    ----------
+    theta : after the last step; where the run diverged, after its last finite epoch
+    status : "finished", "diverged" (a loss was not finite, of a step or at the end of an epoch) or
+        "interrupted" (Ctrl-C)
+    records : one per epoch
+    """
+
+    theta: Floats
+    status: str
+    records: tuple[Record, ...]
+
+
+@quiet  # divergence is a status, not a warning
+def train(
+    landscape: Landscape,
+    theta: Floats,
+    data: Dataset | None,
+    config: TrainConfig,
+    progress: bool | None = None,
+    label: str = "training",
+) -> Run:
+    """Minimise a landscape from theta.
+
+    Parameters
+    ----------
+    landscape : a `Model` (direct training), a `SubspaceObjective`, or your own
+    theta : (landscape.dim,), where to start; it is not changed
+    data : None for a landscape without data
+    config : see `TrainConfig`
+    progress : show it on stderr; None means only on a terminal
+    label : of the progress bar
+
+    Raises
+    ------
+    TypeError
+        if data has no training and test part.
+    ValueError
+        if theta has another shape than (dim,), or the batch is larger than the training set.
+
+    Notes
+    -----
+    NumPy's settings (`np.seterr`) do not count inside, nor in a landscape of your own: what underflows is 0, what
+    overflows ends as "diverged".
+    The losses of an epoch stay on the device and are transferred once, at its end.
+    """
+    theta = as_array("theta", theta)
+    if not hasattr(theta, "shape"):
+        raise TypeError(f"theta is a {type(theta).__name__}: an array of shape ({landscape.dim},) is needed")
+    if theta.shape != (landscape.dim,):
+        raise ValueError(f"theta has shape {theta.shape}: ({landscape.dim},) is needed")
+    if data is not None and not (hasattr(data, "train") and hasattr(data, "test")):
+        raise TypeError(f"data is a {type(data).__name__}: a Dataset with train and test, or None, is needed")
+    if data is not None:
+        config.check(data)
+    records: list[Record] = []
+    state = config.optimizer.start(theta)
+    reached, t = theta, 0
+    status = "finished"
+    try:
+        with Progress(config.epochs, label, progress) as bar:
+            for epoch in range(config.epochs):
+                began = time.perf_counter()
+                total: Any = 0.0
+                n = 0
+                for batch in batches(data, config, epoch, t):
+                    loss, grad = landscape.loss_and_grad(theta, batch)
+                    if type(grad) is not type(theta):  # of a landscape of one's own
+                        grad = as_array("grad", grad)
+                    t += 1
+                    theta, state = config.optimizer.update(theta, grad, state, t)
+                    total = total + loss * max(1, len(batch))
+                    n += max(1, len(batch))
+                mean = float(total) / n
+                scores = performances(landscape, theta, data, config) if math.isfinite(mean) else None
+                if scores is None:
+                    records.append(Record(epoch, mean, 0.0, 0.0, time.perf_counter() - began))
+                    status = "diverged"
+                    break
+                reached = theta
+                records.append(Record(epoch, mean, *scores, time.perf_counter() - began))
+                bar.step(f"loss {mean:.4f}, test {scores[1]:.4f}")
+    except KeyboardInterrupt:
+        reached, status = theta, "interrupted"
+    return Run(theta=reached, status=status, records=tuple(records))
+
+
+def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) -> Iterator[Batch]:
+    """The batches of an epoch: a new order from the stream (seed, BATCHES, epoch), the last one smaller."""
+    if data is None:
+        for i in range(config.steps_per_epoch):
+            yield Batch(step=step + i)
+        return
+    x, labels = data.train.x, data.train.labels
+    assert x is not None and labels is not None
+    order = Stream(config.seed, Purpose.BATCHES, epoch).permutation(len(x)).astype(np.intp)
+    order = namespace(x).asarray(order)
+    x = namespace(x).ascontiguousarray(x)  # or each take would copy all of x
+    for i, start in enumerate(range(0, len(x), config.batch_size)):
+        own = order[start : start + config.batch_size]
+        yield Batch(x.take(own, axis=0), labels[own], step + i)
+
+
+def performances(
+    landscape: Landscape, theta: Floats, data: Dataset | None, config: TrainConfig
+) -> tuple[float, float] | None:
+    """Performance on (the first examples of) the training data, and on all test data.
+
+    None where the loss is no longer finite: the last step of the epoch went too far.
+    """
+    if data is None:
+        on_train = on_test = landscape.evaluate(theta, Batch())
+    else:
+        x, labels = data.train.x, data.train.labels
+        assert x is not None and labels is not None
+        first = Batch(x[: config.train_examples], labels[: config.train_examples])
+        on_train, on_test = landscape.evaluate(theta, first), landscape.evaluate(theta, data.test)
+    return (on_train.performance, on_test.performance) if math.isfinite(on_train.loss) else None

@@ -1,0 +1,224 @@
+"""The runs of a sweep on the workers of a Dask cluster, on this machine or many."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from npintdim._version import __version__
+from npintdim.machine import need
+from npintdim.measurement import executors
+from npintdim.measurement.executors import Results, stream
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.work import Result, Work, failed
+from npintdim.typing import Spec
+
+ANSWER = 5.0  # seconds within which a scheduler answers
+JOIN = 60.0  # and within which it has a worker, at first or again
+KILLED = "KilledWorker"  # what Dask calls a run whose workers died
+
+
+@dataclass(frozen=True)
+class Dask:
+    """The workers of a Dask scheduler. Specs go there, records and θ_d come back; data sets are read by each worker.
+
+    A worker that dies costs the runs it was at: the scheduler gives them to others.
+
+    Parameters
+    ----------
+    address : of the scheduler, e.g. "tcp://10.0.0.1:8786"
+
+    Raises
+    ------
+    ValueError
+        for something else than an address.
+    """
+
+    address: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"(tcp|tls|ucx|ws|wss)://.+:\d+", self.address):
+            raise ValueError(f"cluster is {self.address!r}: an address such as tcp://10.0.0.1:8786 is needed")
+
+    @property
+    def width(self) -> int:
+        """Threads of all workers."""
+        with self.client() as client:
+            return room(client)
+
+    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+        """On every worker, so that one that lacks the data or a package is found before the first run.
+
+        Raises
+        ------
+        RuntimeError
+            if a worker has another npintdim, or there is none.
+        OSError, ImportError, ValueError, ...
+            of the rehearsal, with the worker's address.
+        """
+        with self.client() as client:
+            here = versions()
+            try:
+                told = client.run(versions)
+            except (ImportError, AttributeError) as error:
+                raise RuntimeError(
+                    f"a worker of {self.address} lacks npintdim {__version__}: {error}"
+                ) from error
+            for worker, there in told.items():
+                if there != here:
+                    raise RuntimeError(f"worker {worker} has {named(there)}, but here is {named(here)}")
+            futures = {
+                worker: client.submit(
+                    work.rehearse, todo, workers=[worker], allow_other_workers=True, pure=False
+                )
+                for worker in told
+            }
+            times = []
+            for worker, future in futures.items():
+                try:
+                    times.append(rehearsed(client, worker, future))
+                except Exception as error:
+                    raise led_by(error, f"worker {worker}") from error
+        return [sum(seconds) / len(seconds) for seconds in zip(*times, strict=True)]
+
+    def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
+        """As they finish; two for each thread of a worker are under way, so that none waits for the next.
+
+        Dask blames a worker's death on every run that was there, also on those that only waited. So whoever is blamed
+        is tried once more when nothing else is under way.
+
+        Raises
+        ------
+        RuntimeError
+            if all workers are gone, or the scheduler is.
+        """
+        with self.client() as client:
+            alone = time.monotonic()
+
+            def check() -> None:
+                nonlocal alone
+                if client.status == "running" and room(client):
+                    alone = time.monotonic()
+                elif time.monotonic() - alone > JOIN:
+                    raise RuntimeError(f"no worker of {self.address} is left: {KEPT}")
+
+            def width() -> int:
+                check()
+                return 2 * max(1, room(client))
+
+            def submit(spec: RunSpec) -> Any:
+                return client.submit(work, spec, pure=False)
+
+            blamed = []
+            try:
+                for spec, future in stream(todo, submit, width, check):
+                    done = self.result(spec, future, check)
+                    if str(done[0].get("error")).startswith(KILLED):
+                        blamed.append(spec)
+                    else:
+                        yield spec, done
+                for spec in blamed:
+                    yield spec, self.result(spec, submit(spec), check)
+            except OSError as error:  # of the connection
+                raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}") from error
+
+    def result(self, spec: RunSpec, future: Any, check: Callable[[], None]) -> Result:
+        """Of a run; if the workers that tried it all died, or could not, a record that says so.
+
+        What a worker had done but not yet sent when it died is done again by another, so even here we may wait.
+        """
+        while future.status != "cancelled":
+            try:
+                done: Result = future.result(timeout=executors.PATIENCE)
+            except TimeoutError:
+                check()
+            except Exception as error:
+                return failed(spec, f"{type(error).__name__}: {error}", 0.0), None
+            else:
+                return done
+        raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}")
+
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        """A connection; when it is closed, the scheduler forgets what was not done.
+
+        Raises
+        ------
+        ImportError
+            without distributed, with the pip line.
+        OSError
+            if no scheduler answers, or it has no worker.
+        """
+        who = f"cluster={self.address} needs the distributed package"
+        client_to = need("distributed:Client", who, "pip install 'npintdim[dask]'")
+        try:
+            client = client_to(self.address, timeout=ANSWER, set_as_default=False)
+        except OSError as error:
+            raise OSError(
+                f"no Dask scheduler answers at {self.address}: start one with `dask scheduler`, and its workers "
+                f"with `dask worker {self.address} --nthreads 1`"
+            ) from error
+        with quiet("distributed.client"), client:
+            try:
+                client.wait_for_workers(1, timeout=JOIN)
+            except TimeoutError as error:
+                raise OSError(
+                    f"the scheduler {self.address} has no worker: dask worker {self.address} --nthreads 1"
+                ) from error
+            yield client
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """A logger, while what it would log is told as an error."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+KEPT = "what has finished is kept, and the same command does the rest"
+
+
+def rehearsed(client: Any, worker: str, future: Any) -> list[float]:
+    """The rehearsal's result; Dask waits for ever where the only worker that was asked has died."""
+    while True:
+        try:
+            times: list[float] = future.result(timeout=executors.PATIENCE)
+        except TimeoutError:
+            if worker not in client.nthreads():
+                raise RuntimeError("it died in the rehearsal, killed or out of memory") from None
+        else:
+            return times
+
+
+def room(client: Any) -> int:
+    """Runs that the workers can do at a time."""
+    return sum(client.nthreads().values())
+
+
+def versions() -> Spec:
+    """What must be the same everywhere."""
+    return {"npintdim": __version__, "Python": ".".join(platform.python_version_tuple()[:2])}
+
+
+def named(versions: Spec) -> str:
+    """For people."""
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def led_by(error: Exception, note: str) -> Exception:
+    """The same kind of error, its text led by a note where the kind allows that."""
+    try:
+        return type(error)(f"{note}: {error}")
+    except TypeError:
+        return RuntimeError(f"{note}: {type(error).__name__}: {error}")

@@ -1,0 +1,136 @@
+"""Landscapes and data of your own in a measurement: named, so that a run is still a function of its spec."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from npintdim.engine.landscape import Batch, Dataset, Landscape
+from npintdim.inputs import shown
+from npintdim.typing import Floats, Spec
+
+NO_DATA = "none"
+HERE: dict[str, Any] = {}  # what only this process knows
+
+
+def named(thing: Any) -> str:
+    """A name that `found` turns into the thing again.
+
+    Parameters
+    ----------
+    thing : "package.module:name"; or something that can be imported by such a name, which every process can; or
+        anything else with a name (a function of a notebook, a `Dataset`), which only this process knows: "here:name"
+
+    Raises
+    ------
+    ValueError
+        for a name that cannot be imported, or a function without one (a lambda).
+    """
+    if isinstance(thing, str):
+        found(thing)
+        return thing
+    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+    if module not in (None, "__main__") and name and "<" not in name:
+        try:  # a module that was made by hand has no spec, and no other process could import it
+            if find_spec(module) is not None and found(f"{module}:{name}") is thing:
+                return f"{module}:{name}"
+        except (ImportError, ValueError):
+            pass
+    name = name or getattr(thing, "name", None)
+    if not name or "<lambda>" in name:
+        raise ValueError(f"{shown(thing)} has no name, and its runs are kept under one: define it with def")
+    HERE[f"here:{name}"] = thing
+    return f"here:{name}"
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is one of `named`, and not that of a data set or network of the package."""
+    return ":" in name or name == NO_DATA
+
+
+def found(name: str) -> Any:
+    """What `named` gave the name.
+
+    Raises
+    ------
+    ValueError
+        if it cannot be imported, or only another process knows it.
+    """
+    if name in HERE:
+        return HERE[name]
+    module, _, path = name.partition(":")
+    if module == "here":
+        raise ValueError(
+            f"{shown(name)} was defined in another process: give it again, or put it in a module"
+        )
+    if not path:
+        raise ValueError(f"{shown(name)}: 'package.module:name' is needed")
+    try:
+        thing: Any = importlib.import_module(module)
+        for part in path.split("."):
+            thing = getattr(thing, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{shown(name)} cannot be imported: {error!s:.200}") from error
+    return thing
+
+
+def own_data(name: str, limit_train: int | None, backend: Any) -> Dataset | None:
+    """A data set of one's own on the backend's device: a `Dataset`, or what a function without arguments returns."""
+    if name == NO_DATA:
+        return None
+    data = found(name)
+    data = data if isinstance(data, Dataset) else data()
+    if not isinstance(data, Dataset):
+        raise TypeError(f"{name} is a {type(data).__name__}: a Dataset is needed")
+    x, labels = data.train.x, data.train.labels
+    assert x is not None and labels is not None
+    return Dataset(data.name, Batch(x[:limit_train], labels[:limit_train]), data.test, data.classes).to(
+        backend
+    )
+
+
+def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[Landscape, Floats]:
+    """The landscape of a run, and where it starts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        if what the function returns is no landscape of dimension d, or does not say where it starts.
+    """
+    name = model["objective"]
+    landscape = found(name)(d, seed, **model["options"])
+    if not isinstance(landscape, Landscape):
+        raise TypeError(
+            f"{name} returned a {type(landscape).__name__}: dim, loss_and_grad and evaluate are needed"
+        )
+    if d is not None and landscape.dim != d:
+        raise ValueError(f"{name} returned a landscape of dimension {landscape.dim}, but d is {d}")
+    if hasattr(landscape, "start"):
+        start = landscape.start()
+    elif d is None:
+        raise ValueError(f"{name} with d = None returned a landscape without start(): theta_0 is needed")
+    else:
+        start = np.zeros(d)  # theta_d = 0
+    return landscape, backend.send(np.asarray(backend.host(start)), backend.dtype)
+
+
+def processes(names: Iterable[str], jobs: int | None, cluster: str | None = None) -> int | None:
+    """Jobs, or 1 where a name is known to this process only.
+
+    Raises
+    ------
+    ValueError
+        if more than one job, or a cluster, was asked for then.
+    """
+    here = sorted({name for name in names if name.startswith("here:")})
+    if here and (cluster is not None or (jobs is not None and jobs > 1)):
+        asked = f"jobs is {jobs}" if cluster is None else f"cluster is {cluster}"
+        raise ValueError(
+            f"{asked}, but other processes do not know {shown(here[0])}: put it in a module that they can "
+            "import, or jobs=1"
+        )
+    return 1 if here else jobs

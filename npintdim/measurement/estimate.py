@@ -1,0 +1,238 @@
+"""d_int from measured performances: the paper's reading, ours, and how far ours can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from npintdim.inputs import check_integer, quiet
+from npintdim.measurement.localfit import LOST, LocalFit, local_fit
+from npintdim.measurement.means import by_d, check_rule, crossing, finite, isotonic
+from npintdim.typing import Floats
+
+FEWEST = 4  # runs that tell their noise: one more than the curve has numbers
+
+
+@dataclass(frozen=True)
+class DInt:
+    """The smallest d whose performance reaches a threshold, read in three ways.
+
+    Parameters
+    ----------
+    d : ours; real, between two tried d. −inf: already reached at the smallest; inf: never reached; NaN: not read,
+        since the baseline learnt nothing
+    low, high : 95 % interval of d, ±inf where it leaves the tried range; None where it is unknown
+    first_above : the paper's reading, the first tried d whose mean is strictly above; None if there is none
+    threshold : of the mean performance
+    fraction : threshold = chance + fraction·(baseline − chance); None for an absolute threshold
+    baseline : mean performance of direct training; None if it was not needed
+    tried, means, fit : the d's, the mean performance at each, and the monotone fit to the means: the curve that is
+        read near the crossing, pooled means elsewhere
+    runs : that entered
+    excluded : runs left out because they diverged or failed
+    unknown : why there is no interval, else ""
+    isotonic : the pooled means joined by straight lines, read where they cross: a check of d that assumes no curve
+    noise : sd of one run at the threshold, from all runs; None where the interval is unknown
+    chance : performance of guessing that the threshold allows for; 0 in the paper
+    counts : runs at each d
+    """
+
+    d: float
+    low: float | None
+    high: float | None
+    first_above: int | None
+    threshold: float
+    fraction: float | None
+    baseline: float | None
+    tried: tuple[int, ...]
+    means: tuple[float, ...]
+    fit: tuple[float, ...]
+    runs: int
+    excluded: int
+    unknown: str = ""
+    isotonic: float = math.nan
+    noise: float | None = None
+    chance: float = 0.0
+    counts: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """d_int90 for a threshold of 0.9 × baseline, d_int for an absolute one."""
+        return "d_int" if self.fraction is None else f"d_int{100 * self.fraction:g}"
+
+    def summary(self) -> str:
+        """One line with both readings, the interval and the threshold."""
+        first, last = self.tried[0], self.tried[-1]
+        if math.isnan(self.d):
+            return f"{self.name} not read: {self.unknown}"
+        if self.d == math.inf:
+            ours = f"{self.name} > {last:,}: never reached by d = {last:,} ({self.at(-1)})"
+        elif self.d == -math.inf:
+            ours = f"{self.name} ≤ {first:,}: already reached at d = {first:,} ({self.at(0)})"
+        else:
+            ours = f"{self.name} = {self.d:,.0f} ({self.interval()})"
+        above = f"none up to {last:,}" if self.first_above is None else f"{self.first_above:,}"
+        line = f"threshold {self.threshold:.4f}"
+        if self.fraction is not None:
+            line += f" = {self.fraction:g} × {self.baseline:.4f}"
+            if self.chance:
+                line += f" + {1 - self.fraction:g} × {self.chance:g} (chance)"
+        left_out = (
+            f"; runs left out because they diverged or failed: {self.excluded}" if self.excluded else ""
+        )
+        alone = f"; means alone cross at {self.isotonic:,.0f}, outside it" if self.at_odds else ""
+        return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
+
+    @property
+    def at_odds(self) -> bool:
+        """Whether the isotonic reading lies outside the interval: the means do not follow a smooth curve."""
+        known = self.low is not None and self.high is not None and math.isfinite(self.isotonic)
+        return known and not self.low <= self.isotonic <= self.high  # type: ignore[operator]
+
+    def at(self, i: int) -> str:
+        """The performance at the i-th d: the mean, or the curve where the mean is on the other side of the line."""
+        same = (self.means[i] >= self.threshold) == (self.d == -math.inf)
+        return f"mean {self.means[i]:.4f}" if same else f"curve {self.fit[i]:.4f}"
+
+    def interval(self) -> str:
+        """The 95 % interval in words."""
+        if self.low is None or self.high is None:
+            return f"95 % interval unknown: {self.unknown}"
+        low = f"{self.low:,.0f}" if self.low > -math.inf else f"below {self.tried[0]:,}"
+        high = f"{self.high:,.0f}" if self.high < math.inf else f"beyond {self.tried[-1]:,}"
+        return f"95 % interval {low} to {high}"
+
+
+@quiet
+def d_int(
+    d: Sequence[int],
+    performance: Sequence[float],
+    baseline: Sequence[float] = (),
+    fraction: float = 0.9,
+    threshold: float | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+    chance: float = 0.0,
+) -> DInt:
+    """The intrinsic dimension from one (d, performance) pair per run.
+
+    Parameters
+    ----------
+    d, performance : of every run, in any order, any number at each d; performance in [0, 1], NaN if the run
+        diverged or failed
+    baseline : performances of direct training, one a seed
+    fraction : the threshold is chance + fraction·(mean(baseline) − chance)
+    threshold : an absolute one instead, as the authors used on MNIST (0.9)
+    draws, seed : of the interval
+    chance : performance of guessing, e.g. 0.1 for ten equal classes; the paper's rule is 0
+
+    Raises
+    ------
+    TypeError, ValueError
+        for d < 1, performances outside [0, 1], lengths that differ, or nothing left to read.
+
+    Notes
+    -----
+    The paper's reading: the first tried d whose mean performance is strictly above the threshold.
+
+    Ours: −log(1 − p) against log d near the crossing is a monotone curve of three numbers, fitted to all runs with
+    one noise level for all (`npintdim.measurement.localfit`); d_int is where it reaches the threshold.
+
+    The interval: 2.5 and 97.5 % quantiles of that d when noise level, curve and baseline are drawn again. The curve's
+    bend is never taken as known, however little the runs say of it.
+
+    Isotonic: the means over seeds are made non-decreasing by pool-adjacent-violators (weights: runs) and joined by
+    straight lines; where they first reach the threshold.
+
+    Examples
+    --------
+    >>> runs = [(100, 0.80), (100, 0.81), (200, 0.87), (400, 0.91), (400, 0.92), (800, 0.94)]
+    >>> d_int(*zip(*runs), baseline=[0.98, 0.98]).summary()
+    'd_int90 = 231 (95 % interval 197 to 276); first tried d above the line: 400; threshold 0.8820 = 0.9 × 0.9800'
+    """
+    groups, excluded = by_d(d, performance)
+    base = finite("baseline", baseline)
+    if threshold is None and not len(base):
+        raise ValueError("baseline has no finished run: one is needed, or an absolute threshold")
+    check_rule(fraction, threshold, chance)
+    check_integer("draws", draws, 1)
+    tried = tuple(groups)
+    weights = np.array([len(p) for p in groups.values()])
+    means = np.array([p.mean() for p in groups.values()])
+    line = chance + fraction * (float(base.mean()) - chance) if threshold is None else threshold
+    above = np.flatnonzero(means > line)
+
+    pooled = isotonic(means, weights)
+    curve = around_crossing(groups, line)
+    reading = low = high = noise = None
+    if curve is not None:
+        reading = censored(np.array([curve.crossing(line)]), tried)[0]
+    unknown = too_few(groups)
+    if curve is not None and not unknown:
+        drawn = curve.draws(line, base, fraction if threshold is None else 0.0, draws, seed)
+        low, high = (
+            float(q) for q in np.quantile(censored(drawn, tried), (0.025, 0.975), method="inverted_cdf")
+        )
+        noise = curve.sigma * math.sqrt(max(1 - line, LOST))
+    return DInt(
+        d=crossing(tried, pooled, line) if reading is None else float(reading),
+        low=low,
+        high=high,
+        first_above=tried[above[0]] if len(above) else None,
+        threshold=line,
+        fraction=fraction if threshold is None else None,
+        baseline=float(base.mean()) if len(base) else None,
+        tried=tried,
+        means=tuple(means.tolist()),
+        fit=tuple((pooled if curve is None else joined(curve, np.array(tried), pooled, line)).tolist()),
+        runs=int(weights.sum()),
+        excluded=excluded,
+        unknown=unknown,
+        isotonic=crossing(tried, pooled, line),
+        noise=noise,
+        chance=chance,
+        counts=tuple(weights.tolist()),
+    )
+
+
+def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:
+    """The curve near where the pooled means reach a line; None for a single d, or a line that has no logarithm."""
+    if len(groups) < 2 or line > 1 - LOST:
+        return None
+    tried = np.array(list(groups), dtype=np.float64)
+    pooled = isotonic(
+        np.array([p.mean() for p in groups.values()]), np.array([len(p) for p in groups.values()])
+    )
+    start = float(np.clip(crossing(tuple(groups), pooled, line), tried[0], tried[-1]))
+    i = min(max(int(np.searchsorted(tried, start)), 1), len(tried) - 1)
+    wide = slice(max(i - 2, 0), i + 2)
+    x, y = np.log(tried)[wide], -np.log(np.maximum(1 - pooled, LOST))[wide]
+    log_d = np.log([d for d, p in groups.items() for _ in p])
+    p = np.concatenate(list(groups.values()))
+    return local_fit(log_d, p, line, math.log(start), max((y[-1] - y[0]) / (x[-1] - x[0]), 0.05))
+
+
+def censored(log_d: Floats, tried: Sequence[int]) -> Floats:
+    """exp, and ±inf outside the tried d."""
+    inside = np.clip(log_d, math.log(tried[0]), math.log(tried[-1]))
+    beyond = np.abs(log_d - inside) > 1e-9
+    return np.where(beyond, np.where(log_d < inside, -np.inf, np.inf), np.exp(inside))
+
+
+def joined(curve: LocalFit, tried: Floats, pooled: Floats, line: float) -> Floats:
+    """The curve where it may be trusted, else pooled means; non-decreasing, with the crossing where it is."""
+    fit = np.where(curve.near(tried) > 0.5, curve.performance(tried), pooled)
+    left = np.log(tried) < curve.crossing(line)
+    fit = np.where(left, np.minimum(fit, line), np.maximum(fit, line))
+    return np.maximum.accumulate(fit)
+
+
+def too_few(groups: dict[int, Floats]) -> str:
+    """Why the runs do not tell their noise, or ""."""
+    runs = sum(map(len, groups.values()))
+    if runs < FEWEST:
+        return f"{runs} {'run' if runs == 1 else 'runs'}, and {FEWEST} tell their noise"
+    return "" if len(groups) > 1 else "only one d"

@@ -1,0 +1,101 @@
+"""Runs by their d, their means made non-decreasing, and where straight lines between these cross a threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from npintdim.inputs import check_integer, counted
+from npintdim.measurement.localfit import LOST
+from npintdim.typing import Floats
+
+
+def isotonic(y: Floats, weights: Floats) -> Floats:
+    """The non-decreasing sequence nearest to y: pool adjacent violators.
+
+    Minimises Σ w_i (f_i − y_i)² over f_1 ≤ f_2 ≤ ...
+    """
+    pools: list[tuple[float, float, int]] = []  # mean, weight, length
+    for value, weight in zip(y.tolist(), weights.tolist(), strict=True):
+        pool = (value, weight, 1)
+        while pools and pools[-1][0] > pool[0]:
+            mean, w, length = pools.pop()
+            both = w + pool[1]
+            pool = ((w * mean + pool[1] * pool[0]) / both, both, length + pool[2])
+        pools.append(pool)
+    return np.repeat([mean for mean, _, _ in pools], [length for _, _, length in pools])
+
+
+def crossing(d: Sequence[int], p: Floats, threshold: float) -> float:
+    """Where −log(1 − p), straight between the points in log d, first reaches that of the threshold.
+
+    p must not decrease. −inf if p is above from the start, inf if it stays below.
+    """
+    reached = np.flatnonzero(p >= threshold)
+    if not len(reached):
+        return math.inf
+    i = int(reached[0])
+    if p[i] == threshold:
+        return float(d[i])
+    if i == 0:
+        return -math.inf
+    y_0, y_1, y = (-math.log(max(1 - q, LOST)) for q in (float(p[i - 1]), float(p[i]), threshold))
+    share = (y - y_0) / (y_1 - y_0) if y_1 > y_0 else 1.0
+    return math.exp(math.log(d[i - 1]) + share * (math.log(d[i]) - math.log(d[i - 1])))
+
+
+def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floats], int]:
+    """The finished runs' performances of each d, d ascending; how many diverged.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for lengths that differ, d < 1, performances outside [0, 1], or no finished run.
+    """
+    if len(d) != len(performance):
+        raise ValueError(
+            f"d has {len(d)} entries and performance {len(performance)}: one each per run is needed"
+        )
+    pairs = [(check_integer("d", i, 1), float(p)) for i, p in zip(d, performance, strict=True)]
+    finite("performance", [p for _, p in pairs])
+    finished = [(i, p) for i, p in pairs if not math.isnan(p)]
+    if not finished:
+        raise ValueError(
+            f"none of {counted(len(pairs), 'run')} finished: there is nothing to read d_int from"
+        )
+    groups = {i: np.array([p for j, p in finished if i == j]) for i in sorted({i for i, _ in finished})}
+    return groups, len(pairs) - len(finished)
+
+
+def finite(name: str, performance: Sequence[float]) -> Floats:
+    """Those that are not NaN, as an array.
+
+    Raises
+    ------
+    ValueError
+        if one is outside [0, 1].
+    """
+    p = np.array(performance, dtype=np.float64)
+    p = p[~np.isnan(p)]
+    outside = p[(p < 0) | (p > 1)]
+    if len(outside):
+        raise ValueError(f"{name} has {outside[0]}: performances in [0, 1] are needed")
+    return p
+
+
+def check_rule(fraction: float, threshold: float | None, chance: float) -> None:
+    """Refuse a rule that no performance can meet, or all do.
+
+    Raises
+    ------
+    ValueError
+        which says what was given and what is needed.
+    """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise ValueError(f"threshold is {threshold}: a performance with 0 < threshold ≤ 1 is needed")
+    if threshold is None and not 0 < fraction <= 1:
+        raise ValueError(f"fraction is {fraction}: 0 < q ≤ 1 is needed in threshold = q × baseline")
+    if not 0 <= chance < 1 or (chance and threshold is not None):
+        raise ValueError(f"chance is {chance}: 0 ≤ chance < 1 is needed, and 0 with an absolute threshold")

@@ -1,0 +1,245 @@
+"""What to measure and how: every number that decides the outcome, and the defaults with their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from npintdim.data.shuffled import FORMS
+from npintdim.engine.landscape import Dataset, Landscape
+from npintdim.engine.optimizers import Adam
+from npintdim.inputs import check_integer, check_kind, shown, unknown
+from npintdim.measurement.custom import NO_DATA, named
+from npintdim.measurement.rates import RateSearch, guess
+from npintdim.measurement.runs import LARGEST_SEED, RunSpec
+from npintdim.measurement.search import Search
+from npintdim.specs import settle
+from npintdim.typing import Spec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to measure, with every number that decides the outcome.
+
+    Parameters
+    ----------
+    data : name of a data set
+    model : spec of the network; for a landscape of your own see `objective_recipe`
+    d : the grid; None for an adaptive search, see `npintdim.measurement.search`
+    projection : kind and options of P
+    optimizer, direct_optimizer : specs, in the subspace and for the baseline
+    seeds, direct_seeds : repetitions at each d, and of the baseline
+    epochs, batch_size, l2, limit_train : of every run
+    fraction : the threshold is fraction × mean baseline
+    threshold : an absolute one instead
+    seed : number of the first repetition, see `RunSpec`
+    chance : see `d_int`
+    precision, budget, first : of the search, see `Search`; the grid and `seeds` do not count then
+    at_once : runs that the search proposes at a time: it decides what is run. None for as many as can be done at a
+        time where it is done, but no fewer than 2
+    rates : how both learning rates are searched before anything else, from direct_optimizer's on; None takes those
+        of the optimizers
+    lr_at : d at which optimizer's rate holds, at others as `npintdim.measurement.rates.guess` says; None for
+        one rate at every d
+
+    Raises
+    ------
+    TypeError, ValueError
+        for an empty grid or numbers out of range.
+    """
+
+    data: str
+    model: Spec
+    d: tuple[int, ...] | None
+    projection: Spec = field(default_factory=lambda: {"kind": "fastfood"})
+    optimizer: Spec = field(default_factory=lambda: adam(1e-2))
+    direct_optimizer: Spec = field(default_factory=lambda: adam(1e-3))
+    seeds: int = 3
+    direct_seeds: int = 3
+    epochs: int = 10
+    batch_size: int = 128
+    l2: float = 0.0
+    limit_train: int | None = None
+    fraction: float = 0.9
+    threshold: float | None = None
+    seed: int = 0
+    chance: float = 0.0
+    precision: float = 0.05
+    budget: int = 24
+    first: int | None = None
+    at_once: int | None = None
+    rates: RateSearch | None = None
+    lr_at: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.d is not None and not isinstance(self.d, tuple | list):
+            raise TypeError(
+                f"d is {shown(self.d)}: a grid such as (100, 300, 750), or None for a search, is needed"
+            )
+        if self.d is not None and not self.d:
+            raise ValueError("the grid of d is empty: at least one d is needed")
+        settle(self, seeds=1, direct_seeds=1, epochs=1, batch_size=1, limit_train=1, seed=(0, LARGEST_SEED),
+               budget=1, first=1, at_once=1, lr_at=1)  # fmt: skip
+        if self.d is not None:
+            object.__setattr__(self, "d", tuple(check_integer("d", i, 1, (1 << 32) - 1) for i in self.d))
+        if self.rates is not None:
+            check_kind("rates", self.rates, RateSearch, "RateSearch(seeds=2)")
+        self.search(1)
+        self.specs()
+        self.subspace(1, 0).check()
+
+    def specs(self, dtype: str = "float32") -> list[RunSpec]:
+        """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
+        direct = [self.direct(k, dtype) for k in range(self.direct_seeds)]
+        grid = [self.subspace(d, k, dtype) for d in sorted(set(self.d or ())) for k in range(self.seeds)]
+        return direct + grid
+
+    def direct(self, k: int, dtype: str = "float32") -> RunSpec:
+        """Repetition k of the baseline."""
+        return RunSpec(**self.common(dtype), seed=self.seed + k, optimizer=self.direct_optimizer)
+
+    def subspace(self, d: int, k: int, dtype: str = "float32") -> RunSpec:
+        """Repetition k at d."""
+        return RunSpec(
+            **self.common(dtype),
+            seed=self.seed + k,
+            optimizer=self.optimizer_at(d),
+            projection=self.projection,
+            d=d,
+        )
+
+    def optimizer_at(self, d: int) -> Spec:
+        """In subspaces of dimension d; a learning rate that depends on d has three digits."""
+        if self.lr_at is None:
+            return self.optimizer
+        lr = guess(self.optimizer["lr"], self.optimizer, self.lr_at, d)
+        return self.optimizer | {"lr": float(f"{lr:.3g}")}
+
+    def trial(self, d: int | None, lr: float, k: int, dtype: str = "float32") -> RunSpec:
+        """Repetition k of a learning rate, in a subspace or (d = None) directly, on held-out training data.
+
+        Nothing is held out where performance is that of training anyway: without data, and of shuffled labels.
+        """
+        assert self.rates is not None
+        spec = self.direct(k, dtype) if d is None else self.subspace(d, k, dtype)
+        held = None if self.data == NO_DATA or "+shuffled-labels" in self.data else self.rates.holdout
+        return replace(spec, optimizer=spec.optimizer | {"lr": lr}, holdout=held)
+
+    def common(self, dtype: str) -> dict[str, Any]:
+        """What all runs share."""
+        return {
+            "data": self.data, "model": self.model, "epochs": self.epochs, "batch_size": self.batch_size,
+            "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype,
+        }  # fmt: skip
+
+    def search(self, D: int) -> Search:
+        """For an adaptive measurement of D parameters."""
+        numbers = self.first, self.precision, self.budget, self.fraction, self.threshold, self.chance
+        return Search(D, *numbers, self.direct_seeds)
+
+
+def objective_recipe(
+    make_objective: Callable[..., Landscape] | str,
+    data: Dataset | Callable[[], Dataset] | str | None = None,
+    *,
+    options: Spec | None = None,
+    **numbers: Any,
+) -> Recipe:
+    """A recipe that measures a landscape of your own, exactly as the networks of this package are.
+
+    Parameters
+    ----------
+    make_objective : make_objective(d, seed, **options) returns a landscape of dimension d, and with d = None the
+        whole landscape, for the baseline. `start()` says where training begins; without it a subspace begins at 0.
+        seed < 2⁶⁴ is another one for every run; draw θ_0 and P from it. As "package.module:make", or importable by
+        such a name, it can be called in other processes
+    data : a data set's name, a `Dataset`, a function that returns one or its "package.module:name"; None for a landscape
+        without data, an epoch being 100 steps
+    options : keyword arguments, JSON-able: they are part of what a run is kept under
+    numbers : of the `Recipe`: d (None, the default, searches), optimizer, epochs, ...
+
+    Raises
+    ------
+    ValueError
+        for something that has no name.
+
+    Notes
+    -----
+    Records are kept under the name. If you change the function, measure in another folder.
+    """
+    if data is None:
+        data = NO_DATA
+    elif not isinstance(data, str) or ":" in data:
+        data = named(data)
+    model = {"objective": named(make_objective), "options": dict(options or {})}
+    return Recipe(data, model, **{"d": None, "projection": {"kind": "own"}} | numbers)
+
+
+def adam(lr: float) -> Spec:
+    """Adam with the authors' β2 = 0.99."""
+    return Adam(lr).spec()
+
+
+def fully_connected(*sizes: int) -> Spec:
+    """Spec of an `mlp`."""
+    return {"architecture": "mlp", "sizes": list(sizes)}
+
+
+def model_name(spec: Spec) -> str:
+    """784-200-200-10, lenet, or lenet-as-released (no ReLU after the convolutions)."""
+    if "objective" in spec:
+        return str(spec["objective"]).partition(":")[2]
+    if spec.get("architecture") == "mlp":
+        return "-".join(map(str, spec["sizes"]))
+    released = spec.get("conv_relu") is False
+    return f"{spec.get('architecture', 'model')}{'-as-released' if released else ''}"
+
+
+# Learning rates: the rule for Adam is lr_subspace ≈ lr_direct · sqrt(D/d); at the crossing sqrt(D/d) is about 12 for the
+# digits (D = 17,610) and 18 for MNIST (D = 199,210). Epochs: where the curve has flattened. In the last third of
+# them the mean at the first d above the line rises by .006 (digits, sd over seeds .009) and by .004 (MNIST); with the
+# authors' 1e-3 it takes ten times as many. Grids: log-spaced, denser where the crossing is expected. Batch 64 on
+# the 1,297 digits: 21 steps an epoch. Repetitions: five cost 12 s on two cores (digits), two 2 minutes (MNIST).
+DIGITS = Recipe(
+    "digits", fully_connected(64, 100, 100, 10), (20, 40, 70, 90, 110, 130, 150, 180, 250, 400),
+    optimizer=adam(3e-2), direct_optimizer=adam(3e-3), seeds=5, direct_seeds=5, epochs=60, batch_size=64,
+)  # fmt: skip
+MNIST = Recipe(
+    "mnist", fully_connected(784, 200, 200, 10), (100, 200, 300, 400, 500, 600, 750, 900, 1200, 1500),
+    optimizer=adam(1e-2), direct_optimizer=adam(1e-3), seeds=2, direct_seeds=2, epochs=10, limit_train=50_000,
+)  # fmt: skip
+CIFAR10 = Recipe(
+    "cifar10", fully_connected(3072, 200, 200, 10), (500, 1000, 2000, 4000, 6000, 9000, 14_000, 20_000),
+    optimizer=adam(1e-2), direct_optimizer=adam(1e-3), seeds=2, direct_seeds=2, epochs=20,
+)  # fmt: skip
+RECIPES = {
+    "digits": DIGITS,
+    "mnist": MNIST,
+    "fashion-mnist": replace(MNIST, data="fashion-mnist"),
+    "kmnist": replace(MNIST, data="kmnist"),
+    "cifar10": CIFAR10,
+}
+LENET_GRIDS = {
+    "cifar10": (200, 500, 1000, 1500, 2000, 3000, 4500, 7000),
+    "mnist": (25, 50, 100, 150, 200, 250, 300, 400, 600, 1000),
+}
+
+
+def recipe_for(data: str, model: Spec | None = None) -> Recipe:
+    """The default recipe of a data set, shuffled or not, for its own network or another one.
+
+    Raises
+    ------
+    ValueError
+        for a data set without a recipe.
+    """
+    original = data.partition("+")[0]
+    if original not in RECIPES:
+        raise unknown("dataset", original, (*RECIPES, *FORMS))
+    recipe = replace(RECIPES[original], data=data)
+    if model is None:
+        return recipe
+    if "lenet" in model.get("architecture", ""):
+        return replace(recipe, model=model, d=LENET_GRIDS.get(original, LENET_GRIDS["mnist"]))
+    return replace(recipe, model=model)

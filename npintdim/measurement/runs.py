@@ -1,0 +1,249 @@
+"""A training run is a function of a JSON-able spec and of nothing else; this is the function."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+import time
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+from npintdim._version import __version__
+from npintdim.backend import Backend, get_backend
+from npintdim.engine.architectures import model_from_spec
+from npintdim.engine.landscape import Dataset, Landscape
+from npintdim.engine.model import Model
+from npintdim.engine.optimizers import Adam, optimizer_from_spec
+from npintdim.engine.train import TrainConfig, train
+from npintdim.files import canonical
+from npintdim.inputs import one_of, quiet, shown
+from npintdim.measurement.custom import own_objective
+from npintdim.objective import L2, SubspaceObjective
+from npintdim.projections import Projection, check_projection, make_projection
+from npintdim.specs import called, check_spec, settle
+from npintdim.typing import Floats, Spec
+
+LARGEST_SEED = 10**9
+
+
+class Seeds(NamedTuple):
+    """The three seeds of a run."""
+
+    theta_0: int
+    P: int
+    batches: int
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides a training run, but the machine it runs on.
+
+    Parameters
+    ----------
+    data : name of a data set, where its files lie does not matter; or one of `npintdim.measurement.custom.named`
+    model : e.g. {"architecture": "mlp", "sizes": [64, 100, 100, 10]}; or {"objective": a name, "options": {...}}
+    projection : e.g. {"kind": "fastfood", "blocks": "single"}; None trains theta itself
+    d : of the subspace; None with projection None
+    seed : number of the repetition, see `seeds`
+    optimizer : `Optimizer.spec()`
+    epochs, batch_size : see `TrainConfig`
+    l2 : weight of the penalty on the kernels of theta
+    limit_train : use only the first so many training examples
+    dtype : "float32" or "float64"
+    holdout : share of the training data that takes the place of the test set, see `hold_out`; None for the test set
+
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers out of range, an unknown optimizer, or one of d and projection without the other.
+    """
+
+    data: str
+    model: Spec
+    projection: Spec | None = None
+    d: int | None = None
+    seed: int = 0
+    optimizer: Spec = field(default_factory=lambda: Adam().spec())
+    epochs: int = 10
+    batch_size: int = 128
+    l2: float = 0.0
+    limit_train: int | None = None
+    dtype: str = "float32"
+    holdout: float | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, seed=(0, LARGEST_SEED), d=(1, (1 << 32) - 1), epochs=1, batch_size=1, limit_train=1)
+        one_of("dtype", self.dtype, ("float32", "float64"))
+        if (self.d is None) != (self.projection is None):
+            raise ValueError(
+                f"d is {self.d} and projection {shown(self.projection)}: both or neither are needed"
+            )
+        if not 0 <= self.l2 < math.inf:
+            raise ValueError(f"l2 is {self.l2}: a number ≥ 0 is needed")
+        if self.holdout is not None and not 0 < self.holdout < 1:
+            raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
+        self.config()
+
+    def check(self) -> RunSpec:
+        """Itself, if its network can be built and its kind of P exists; a sweep refuses the others when it draws them."""
+        if "objective" not in self.model:  # its P is its own
+            model_from_spec(self.model, get_backend("numpy", threads=1))
+            if self.projection is not None:
+                check_projection(self.projection)
+        return self
+
+    @classmethod
+    def from_spec(cls, spec: Spec) -> RunSpec:
+        """The run that `spec()` describes; TypeError or ValueError for a member that is missing, unknown or wrong."""
+        return called("the spec of a run", cls, check_spec("spec", spec)).check()
+
+    def config(self) -> TrainConfig:
+        """Of the trainer."""
+        optimizer = optimizer_from_spec(self.optimizer)
+        return TrainConfig(optimizer, self.epochs, self.batch_size, self.seeds.batches)
+
+    @property
+    def seeds(self) -> Seeds:
+        """(3·seed + k)·2³² + d for k = 0, 1, 2; d = 0 in a direct run.
+
+        So no two runs of a sweep share a seed, and neither do the three parts of a run.
+        """
+        return Seeds(*((3 * self.seed + k) * (1 << 32) + (self.d or 0) for k in range(3)))
+
+    def spec(self) -> Spec:
+        """JSON-able; what is None is left out, so that a new option leaves the old keys as they are."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def key(self) -> str:
+        """First 16 hex digits of the sha256 of the canonical spec: the name of the run's record."""
+        return hashlib.sha256(canonical(self.spec())).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{'direct' if self.d is None else f'd = {self.d}'}, seed {self.seed}"
+
+
+def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, Projection | None]:
+    """The network, theta_0 and P of a run."""
+    model = model_from_spec(spec.model, backend)
+    if spec.projection is None or spec.d is None:
+        return model, model.init_theta(spec.seeds.theta_0), None
+    P = make_projection(D=model.D, d=spec.d, seed=spec.seeds.P, backend=backend, **spec.projection)
+    return model, model.init_theta(spec.seeds.theta_0), P
+
+
+def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
+    """ValueError for outputs that are not the data's classes, examples of another size, or too large a batch."""
+    assert data.train.x is not None
+    if model.classes != data.classes:
+        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {data.classes} classes")
+    takes, given = model.in_shape, tuple(data.train.x.shape[1:])
+    if math.prod(takes) != math.prod(given):
+        raise ValueError(f"the model takes examples of shape {takes}, but {data.name} has {given}")
+    spec.config().check(data)
+
+
+def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[Landscape, Floats]:
+    """The landscape that a run trains on, and where it starts.
+
+    Raises
+    ------
+    ValueError
+        if they do not fit together, see `check_fit`.
+    """
+    if "objective" in spec.model:
+        return own_objective(spec.model, spec.d, spec.seeds.P, backend)
+    model, theta_0, P = parts(spec, backend)
+    if data is None:
+        raise ValueError("data is none: a network needs a data set")
+    check_fit(spec, model, data)
+    landscape: Landscape = L2(model, model.layout, spec.l2) if spec.l2 else model
+    if P is None:
+        return landscape, theta_0
+    subspace = SubspaceObjective(landscape, theta_0, P)
+    return subspace, subspace.start()
+
+
+@quiet
+def run(
+    spec: RunSpec, backend: Backend, data: Dataset | None, progress: bool | None = False
+) -> tuple[Spec, Floats]:
+    """Train as the spec says.
+
+    Parameters
+    ----------
+    spec : what to do
+    backend : where; its dtype must be the spec's
+    data : the data set of that name, on the backend's device
+    progress : see `train`
+
+    Returns
+    -------
+    record : JSON-able: the spec, D, seeds, status, performance (test, at the last epoch), one entry an epoch,
+        seconds, backend, threads, versions
+    theta : (d,) or (D,) on the host, where the run ended
+
+    Raises
+    ------
+    TypeError, ValueError
+        if the backend computes in another dtype, or network, P and data do not fit together.
+    """
+    if backend.dtype.name != spec.dtype:
+        raise ValueError(
+            f"backend computes in {backend.dtype.name}, but the run is specified in {spec.dtype}"
+        )
+    began = time.perf_counter()
+    landscape, start = objective(spec, backend, data)
+    reached = train(landscape, start, data, spec.config(), progress, spec.label)
+    epochs = [{k: number(v) for k, v in asdict(r).items()} for r in reached.records]
+    finished = reached.status == "finished"
+    record = {
+        "spec": spec.spec(),
+        "status": reached.status,
+        **size(spec, landscape, backend),
+        "seeds": {k: str(v) for k, v in spec.seeds._asdict().items()},
+        "performance": epochs[-1]["test"] if finished else None,
+        "train_performance": epochs[-1]["train"] if finished else None,
+        "loss": epochs[-1]["loss"] if finished else None,
+        "epochs": epochs,
+        "seconds": round(time.perf_counter() - began, 3),
+        **circumstances(backend),
+    }
+    return record, backend.host(reached.theta)
+
+
+def size(spec: RunSpec, landscape: Landscape, backend: Backend) -> dict[str, int]:
+    """D; nothing where only direct training would know it."""
+    if "objective" not in spec.model:
+        return {"D": model_from_spec(spec.model, backend).D}
+    return {"D": landscape.dim} if spec.d is None else {}
+
+
+def number(x: float) -> float | None:
+    """JSON knows neither NaN nor infinity."""
+    return x if math.isfinite(x) else None
+
+
+def circumstances(backend: Backend) -> Spec:
+    """What may change the last bits of a run."""
+    return {
+        "backend": backend.name,
+        "threads": backend.threads,
+        "machine": platform.machine(),
+        "versions": versions("numpy", "scipy", *({"numba", "cupy"} & {backend.name})),
+    }
+
+
+def versions(*packages: str) -> dict[str, str | None]:
+    """Of npintdim, of Python, and of packages; None where one is not installed."""
+    found: dict[str, str | None] = {"npintdim": __version__, "python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found

@@ -1,0 +1,219 @@
+"""What to train next, and why: bracket by factors of 4, bisect in log d, then go where the information is."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from npintdim.inputs import counted, quiet
+from npintdim.measurement.estimate import DInt, around_crossing, d_int
+from npintdim.measurement.informative import informative
+from npintdim.measurement.means import by_d, check_rule, finite, isotonic
+from npintdim.specs import settle
+
+STRIDE = 4  # of the bracket
+CLOSE = 2.0  # a bracket this narrow is refined by information
+PAIR = 2  # runs that are always done together where there is room; more of them must be needed
+FEWEST = 7  # no precision is believed before so many runs, nor is the noise set against the baseline's
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to look for d_int.
+
+    Parameters
+    ----------
+    D : largest d there is
+    first : d of the first run; None for the power of 4 next to sqrt(D)
+    precision : wanted half width of the 95 % interval of log d: .05 is ±5 %. With few runs a little less is needed,
+        since a search that stops where the noise looks small stops too early
+    budget : runs, at most; the direct runs that were there before the search do not count
+    fraction, threshold, chance : see `d_int`
+    direct_seeds : direct runs before the search
+
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers out of range.
+    """
+
+    D: int
+    first: int | None = None
+    precision: float = 0.05
+    budget: int = 24
+    fraction: float = 0.9
+    threshold: float | None = None
+    chance: float = 0.0
+    direct_seeds: int = 3
+
+    def __post_init__(self) -> None:
+        settle(self, D=1, first=1, budget=1, direct_seeds=1)
+        check_rule(self.fraction, None, 0.0)  # even where a threshold takes its place: it is written down
+        check_rule(self.fraction, self.threshold, self.chance)
+        if not 0 < self.precision < math.inf:
+            raise ValueError(f"precision is {self.precision}: a number > 0 is needed, e.g. 0.05 for ±5 %")
+
+    @property
+    def start(self) -> int:
+        """The first d."""
+        return min(self.first or STRIDE ** round(math.log(self.D, STRIDE) / 2), self.D)
+
+
+class Proposal(NamedTuple):
+    """A run to do: repetition `seed` at d, or of direct training (None)."""
+
+    d: int | None
+    seed: int
+
+
+class Plan(NamedTuple):
+    """What to do next, none when the search is over, and why."""
+
+    runs: tuple[Proposal, ...]
+    why: str
+
+
+@quiet
+def plan(
+    search: Search, d: Sequence[int], performance: Sequence[float], baseline: Sequence[float], count: int = 1
+) -> Plan:
+    """The next runs.
+
+    Parameters
+    ----------
+    search : what is wanted
+    d, performance : of the runs so far, NaN if one diverged or failed
+    baseline : performances of direct training
+    count : runs that can be done at once
+
+    Returns
+    -------
+    Plan
+        at most `count` runs; none when the precision is reached, the budget spent, or nothing is left to try.
+        More than two at a time are a quarter of the budget at most until the crossing is bracketed, and then no more
+        than are expected to reach the precision. The same results give the same plan.
+    """
+    left = search.budget - len(d) - max(len(baseline) - search.direct_seeds, 0)
+    if left <= 0:
+        return Plan((), f"budget of {counted(search.budget, 'run')} spent")
+    room = min(count, left)
+    count = min(room, max(PAIR, search.budget // 4))
+    good = [(i, p) for i, p in zip(d, performance, strict=True) if not math.isnan(p)]
+    if not good:
+        if len(d) > len(set(d)):
+            return Plan((), f"{counted(len(d), 'run')} and none finished")
+        return numbered(d, around(search.start, search.D, count), "nothing is known")
+    tried, performances = zip(*good, strict=True)
+    found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
+    low, high = bracket(found)
+    if high is None:
+        return outwards(search, d, low or 1, count, found)
+    if low is None:
+        return inwards(d, high, count, found)
+    if high - low > 1 and high / low > CLOSE:
+        steps = range(1, count + 1)
+        between = [round(low * (high / low) ** (k / (count + 1))) for k in steps]
+        inside = [i for i in dict.fromkeys(between) if low < i < high] or [low + 1]
+        return numbered(d, inside, f"bracketed between {low} and {high}: halved in log d")
+    return refine(search, good, d, baseline, room, found, low, high)
+
+
+def around(start: int, D: int, count: int) -> list[int]:
+    """From the start by factors of 4, up and down by turns: start, 4 start, start/4, 16 start, ..."""
+    powers = [(k + 1) // 2 * (-1) ** (k + 1) for k in range(count)]  # 0, 1, −1, 2, −2, ...
+    return list(dict.fromkeys(min(max(int(start * STRIDE**k), 1), D) for k in powers))
+
+
+def bracket(found: DInt) -> tuple[int | None, int | None]:
+    """The last tried d whose pooled mean is below the line, and the first that reaches it."""
+    pooled = isotonic(np.array(found.means), np.array(found.counts))
+    reached = int((pooled < found.threshold).sum())
+    return (
+        found.tried[reached - 1] if reached else None,
+        found.tried[reached] if reached < len(found.tried) else None,
+    )
+
+
+def numbered(done: Sequence[int | None], wanted: Sequence[int | None], why: str) -> Plan:
+    """Each wanted d with its next repetition."""
+    seen = Counter(done)
+    runs = []
+    for d in wanted:
+        runs.append(Proposal(d, seen[d]))
+        seen[d] += 1
+    *most, last = [str(d) for d in wanted if d is not None] or [""]
+    inside = f"{', '.join(most)} and {last}" if most else last
+    direct = list(wanted).count(None)
+    named = [f"d = {inside}"] * bool(inside) + [f"{direct} direct"] * bool(direct)
+    return Plan(tuple(runs), f"{why}; next {' and '.join(named)}")
+
+
+def outwards(search: Search, done: Sequence[int], low: int, count: int, found: DInt) -> Plan:
+    """A larger d, by a factor of 4."""
+    tried = Counter(done)[search.D]
+    if low >= search.D and tried > 1:
+        return Plan((), f"never reached: even d = D = {search.D} stays below {found.threshold:.4f}")
+    wanted = list(dict.fromkeys(min(low * STRIDE**k, search.D) for k in range(1, count + 1)))
+    return numbered(done, wanted, f"d = {low} is below {found.threshold:.4f}: {STRIDE} times as many")
+
+
+def inwards(done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
+    """A smaller d, by a factor of 4."""
+    if high == 1 and Counter(done)[1] > 1:
+        return Plan((), f"already reached at d = 1 ({found.threshold:.4f})")
+    wanted = list(dict.fromkeys(max(high // STRIDE**k, 1) for k in range(1, count + 1)))
+    return numbered(done, wanted, f"d = {high} reaches {found.threshold:.4f}: a {STRIDE}th of it")
+
+
+def refine(
+    search: Search,
+    good: Sequence[tuple[int, float]],
+    done: Sequence[int],
+    baseline: Sequence[float],
+    count: int,
+    found: DInt,
+    low: int,
+    high: int,
+) -> Plan:
+    """Where one more run narrows the interval most; nowhere, if it is narrow enough."""
+    width, crossed, n = half_width(found), f"crossing between {low} and {high}", len(good)
+    if n >= FEWEST and found.low is not None and found.high is not None:
+        if width * luck(n) <= search.precision:
+            asked = f"as precise as asked (±{100 * search.precision:g} %)"
+            return Plan((), f"d_int = {found.d:,.0f} ± {100 * width:.1f} %: {asked}")
+        if high - low == 1 and low <= found.low and found.high <= high:
+            return Plan((), f"d_int lies between the neighbours {low} and {high}")
+    groups, _ = by_d(*zip(*good, strict=True))
+    curve = around_crossing(groups, found.threshold)
+    if curve is None:
+        return numbered(done, [low, high][:count], f"{crossed}: once more")
+    counts = found.fraction is not None and n >= FEWEST
+    direct = finite("baseline", baseline if counts else ())
+    wanted, sds = informative(curve, found.threshold, search.D, count, found.fraction or 0.0, direct)
+    reach = (
+        k for k, sd in enumerate(sds, 1) if n + k >= FEWEST and 1.96 * sd * luck(n + k) <= search.precision
+    )
+    enough = max(PAIR, next(reach, count))
+    wanted, sd = wanted[:enough], sds[:enough][-1]
+    now = f"±{100 * width:.1f} %" if math.isfinite(width) else "still open"
+    most = "there and from the baseline" if None in wanted else "there"
+    most = most if any(wanted) else f"from the baseline, known from {counted(len(direct), 'run')}"
+    why = f"{crossed}, 95 % interval {now}: most is learnt {most}, to ±{196 * sd:.1f} %"
+    return numbered([*done, *[None] * len(baseline)], wanted, why)
+
+
+def luck(n: int) -> float:
+    """By which n runs must be more precise than asked, about Student's t: their noise may look small by chance."""
+    return 1 + 1 / (n - 3)
+
+
+def half_width(found: DInt) -> float:
+    """Half the interval of log d, inf where it is open or unknown."""
+    if found.low is None or found.high is None or not 0 < found.low <= found.high < math.inf:
+        return math.inf
+    return math.log(found.high / found.low) / 2

@@ -1,0 +1,146 @@
+"""Learning rates, searched: directly, then in a subspace near the crossing, all on held-out training data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from npintdim.inputs import check_integer
+from npintdim.measurement.adaptive import Train, performance
+from npintdim.measurement.estimate import d_int
+from npintdim.measurement.rates import Rates, RateSearch, best, guess, rounded
+from npintdim.measurement.recipes import Recipe
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.search import PAIR, plan
+from npintdim.typing import Floats, Spec
+
+
+@dataclass
+class Trials:
+    """Trains on what is not held out, and remembers the records.
+
+    Parameters
+    ----------
+    recipe : with `rates`
+    dtype, train, guessing : see `npintdim.measurement.adaptive.pursue`
+    """
+
+    recipe: Recipe
+    dtype: str
+    train: Train
+    guessing: float = 0.0
+    records: list[Spec] = field(default_factory=list)
+
+    @property
+    def how(self) -> RateSearch:
+        """What the recipe says."""
+        assert self.recipe.rates is not None
+        return self.recipe.rates
+
+    def __call__(self, pairs: Sequence[tuple[int | None, float]]) -> Floats:
+        """Performance at every (d, learning rate), mean over seeds; NaN if one of them diverged."""
+        specs = [self.spec(d, lr, k) for d, lr in pairs for k in range(self.how.seeds)]
+        arrived = self.train(specs)
+        self.records += arrived
+        return np.array([performance(r) for r in arrived]).reshape(len(pairs), -1).mean(axis=1)
+
+    def spec(self, d: int | None, lr: float, k: int) -> RunSpec:
+        """Repetition k of a rate."""
+        return self.recipe.trial(d, lr, k, self.dtype)
+
+
+def choose_rates(
+    recipe: Recipe, dtype: str, train: Train, tell: Callable[[str], None], guessing: float = 0.0
+) -> tuple[Recipe, tuple[Rates, ...]]:
+    """The recipe with both learning rates chosen on held-out training data, and how: direct, then in a subspace.
+
+    Parameters
+    ----------
+    recipe : its `rates` says how; with None nothing is done
+    dtype, train, tell, guessing : as in `pursue`
+
+    Raises
+    ------
+    ValueError
+        if training diverged, failed or learnt nothing at every rate, or for d > D; where the threshold is absolute,
+        or in a subspace, that nothing is learnt is told and no more.
+    """
+    if recipe.rates is None:
+        return recipe, ()
+    trials = Trials(recipe, dtype, train, guessing)
+    direct = try_rates(trials, None, recipe.direct(0).config().optimizer.lr, tell)
+    D = next((int(r["D"]) for r in trials.records if "D" in r), 0)
+    for d in (*(recipe.d or ()), recipe.rates.d or 1):
+        check_integer("d", d, 1, D, f"1 ≤ d ≤ D = {D}")
+    trials = Trials(recipe, dtype, train, guessing)
+    d = recipe.rates.d or near_crossing(trials, direct, D, tell)
+    inside = try_rates(trials, d, guess(direct.chosen, recipe.optimizer, D, d), tell)
+    chosen = replace(
+        recipe,
+        direct_optimizer=recipe.direct_optimizer | {"lr": direct.chosen},
+        optimizer=recipe.optimizer | {"lr": inside.chosen},
+        lr_at=d,
+    )
+    return chosen, (direct, inside)
+
+
+def near_crossing(trials: Trials, direct: Rates, D: int, tell: Callable[[str], None]) -> int:
+    """A d near the crossing, where a better rate changes most: bracketed by factors of 4, with guessed rates.
+
+    Nothing of it enters the measurement.
+    """
+    recipe = trials.recipe
+    search, baseline = recipe.search(D), [direct.reached]
+    d: list[int] = []
+    reached: list[float] = []
+    while True:
+        following = plan(search, d, reached, baseline, recipe.at_once or PAIR)
+        wanted = [run.d for run in following.runs if run.d is not None]
+        if not wanted or set(wanted) & set(d):
+            return d[-1]
+        tell(f"where to search the subspace's learning rate: {following.why}")
+        reached += trials(
+            [(i, rounded(guess(direct.chosen, recipe.optimizer, D, i))) for i in wanted]
+        ).tolist()
+        d += wanted
+        if not all(map(math.isnan, reached)):
+            found = d_int(d, reached, baseline, recipe.fraction, recipe.threshold, chance=recipe.chance)
+            if math.isfinite(found.isotonic):
+                return round(found.isotonic)
+
+
+def try_rates(trials: Trials, d: int | None, centre: float, tell: Callable[[str], None]) -> Rates:
+    """Learning rates around a first guess, directly or in a subspace."""
+    where = "direct" if d is None else f"d = {d}"
+    found: dict[float, float] = {}
+    learnt: dict[float, float] = {}  # NaN where nothing was: no rate is better than another by luck
+    while rates := trials.how.following(centre, learnt):
+        at = f"{best(found):g} is the best and on the edge" if found else f"the guess is {centre:.2g}"
+        at = "no rate learnt anything" if found and all(map(math.isnan, learnt.values())) else at
+        at = "every rate diverged" if found and all(map(math.isnan, found.values())) else at
+        tell(f"learning rate, {where}: {at}; next {', '.join(f'{lr:g}' for lr in rates)}")
+        found |= zip(rates, trials([(d, lr) for lr in rates]).tolist(), strict=True)
+        learnt = {lr: p if p > trials.guessing else math.nan for lr, p in found.items()}
+    tried = tuple(sorted(found))
+    if all(map(math.isnan, learnt.values())):
+        diverged = all(map(math.isnan, found.values()))
+        reason = (
+            why(trials.records) if diverged else f"{best(found):g} reached {found[best(found)]:.4f} at most"
+        )
+        lacking = f"no learning rate from {tried[0]:g} to {tried[-1]:g} trains, {where}: {reason}"
+        if diverged or (d is None and trials.recipe.threshold is None):
+            raise ValueError(lacking)
+        tell(lacking)
+    seconds = round(sum(r["seconds"] for r in trials.records), 3)
+    rates_found = Rates(d, tried, tuple(found[lr] for lr in tried), len(trials.records), seconds)
+    tell(rates_found.summary())
+    return rates_found
+
+
+def why(records: Iterable[Spec]) -> str:
+    """Why no run finished."""
+    failures = [r["error"] for r in records if r["status"] == "failed"]
+    return f"first failure: {failures[0]}" if failures else "every run diverged"
