@@ -9,8 +9,8 @@ from helpers import needs_numba
 
 import npintdim as nid
 from npintdim.cli import main
+from npintdim.cli.bench import limits, work
 from npintdim.cli.bench import lines as bench
-from npintdim.cli.bench.lines import limits, work
 from npintdim.cli.bench.work import Piece, products
 
 QUICK = 1e-3
