@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npintdim.estimation.localfit import LOST, LocalFit, local_fit
-from npintdim.estimation.means import by_d, check_rule, crossing, finite, isotonic
+from npintdim.estimation.means import by_d, check_rule, crossing, finite, isotonic, survivors
 from npintdim.inputs import check_integer
 from npintdim.typing import Floats
 
@@ -37,6 +37,8 @@ class DInt:
     noise : sd of one run at the threshold, from all runs; None where the interval is unknown
     chance : performance of guessing that the threshold allows for; 0 in the paper
     counts : runs at each d
+    collapsed : runs left out because they learnt far less than others with as many numbers or fewer
+    reading : "curve", or "isotonic" where the means contradict the curve; then d, low and high are those of the means
     """
 
     d: float
@@ -56,6 +58,8 @@ class DInt:
     noise: float | None = None
     chance: float = 0.0
     counts: tuple[int, ...] = ()
+    collapsed: int = 0
+    reading: str = "curve"
 
     @property
     def name(self) -> str:
@@ -80,6 +84,9 @@ class DInt:
         left_out = (
             f"; runs left out because they diverged or failed: {self.excluded}" if self.excluded else ""
         )
+        if self.collapsed:
+            several = "runs" if self.collapsed > 1 else "run"
+            left_out += f"; left out as collapsed, far below runs with fewer numbers: {self.collapsed} {several}"
         alone = f"; means alone cross at {self.isotonic:,.0f}, outside it" if self.at_odds else ""
         return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
 
@@ -155,10 +162,11 @@ def d_int(
         raise ValueError("baseline has no finished run: one is needed, or an absolute threshold")
     check_rule(fraction, threshold, chance)
     check_integer("draws", draws, 1)
+    line = chance + fraction * (float(base.mean()) - chance) if threshold is None else threshold
+    groups, collapsed = survivors(groups, line)
     tried = tuple(groups)
     weights = np.array([len(p) for p in groups.values()])
     means = np.array([p.mean() for p in groups.values()])
-    line = chance + fraction * (float(base.mean()) - chance) if threshold is None else threshold
     above = np.flatnonzero(means > line)
 
     pooled = isotonic(means, weights)
@@ -191,6 +199,7 @@ def d_int(
         noise=noise,
         chance=chance,
         counts=tuple(weights.tolist()),
+        collapsed=collapsed,
     )
 
 

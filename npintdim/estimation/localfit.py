@@ -177,7 +177,7 @@ def settle(beta: Floats, prior: Floats, t: Floats, p: Floats) -> tuple[Floats, F
     J, w, r, v = linearised(beta, t, p)
     H = np.einsum("ign,jgn,gn->gij", J, J, w) + PRIOR
     square = (w * r**2).sum(axis=1) + (PRECISION * (beta - prior) ** 2).sum(axis=0)
-    evidence = -0.5 * (np.log(v).sum(axis=1) + square + np.linalg.slogdet(H)[1]) - np.log(KAPPAS)
+    evidence = -0.5 * (np.log(v).sum(axis=1) + square + np.linalg.slogdet(H)[1])
     return beta, np.linalg.inv(H), evidence
 
 

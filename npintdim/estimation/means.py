@@ -11,6 +11,8 @@ from npintdim.estimation.localfit import LOST
 from npintdim.inputs import check_integer
 from npintdim.typing import Floats
 
+MANY = 0.4  # of all runs: so many do not collapse
+
 
 def isotonic(y: Floats, weights: Floats) -> Floats:
     """The non-decreasing sequence nearest to y: pool adjacent violators.
@@ -65,6 +67,22 @@ def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floa
         raise ValueError(f"none of {len(pairs)} runs finished: there is nothing to read d_int from")
     groups = {i: np.array([p for j, p in finished if i == j]) for i in sorted({i for i, _ in finished})}
     return groups, len(pairs) - len(finished)
+
+
+def survivors(groups: dict[int, Floats], line: float) -> tuple[dict[int, Floats], int]:
+    """The runs that did not collapse; how many did: p_i < max {p_j : d_j ≤ d_i} − line/3.
+
+    More directions do not make the best point worse, and luck is no third of the line, so such a run failed to train.
+    Where that would be more than two runs and more than `MANY` of all, it is their noise, and none is left out.
+    """
+    best, kept = 0.0, {}
+    for d, p in groups.items():
+        best = max(best, float(p.max()))
+        if len(alive := p[p >= best - line / 3]):
+            kept[d] = alive
+    runs = sum(map(len, groups.values()))
+    lost = runs - sum(map(len, kept.values()))
+    return (groups, 0) if lost > max(2, MANY * runs) else (kept, lost)
 
 
 def finite(name: str, performance: Sequence[float]) -> Floats:

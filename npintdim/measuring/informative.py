@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 
@@ -47,7 +48,13 @@ class Kind:
 
 
 def informative(
-    curve: LocalFit, line: float, D: int, count: int, fraction: float, baseline: Floats
+    curve: LocalFit,
+    line: float,
+    D: int,
+    count: int,
+    fraction: float,
+    baseline: Floats,
+    vain: Collection[int] = (),
 ) -> tuple[list[int | None], list[float]]:
     """The d's, one after the other, that reduce the variance of the crossing most; and its sd after each of them.
 
@@ -55,9 +62,11 @@ def informative(
     where it may be: there the slope counts too; and over the bends, each by its share: where a smooth curve and one with
     a kink are both possible, runs go where these are uncertain. None is one more direct run: the line is fraction × a
     mean of k, and (fraction · s · ∂log d/∂p)²/k of the variance becomes the same over k + 1.
+    No run goes to a d in `vain`.
     """
     k, at = len(baseline), curve.crossing(line) - curve.log_d0
     d = np.unique(np.clip(np.exp(curve.log_d0 + np.linspace(at - REACH, at + REACH, 61)).round(), 1, D))
+    d = d[~np.isin(d, list(vain))]
     t = np.log(d) - curve.log_d0
     kinds, shares = zip(
         *((Kind(curve, model, line, t, at), share) for model, share in curve.kinds if share > FAINT),

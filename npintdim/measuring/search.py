@@ -11,13 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from npintdim.estimation.estimate import DInt, around_crossing, d_int
-from npintdim.estimation.means import by_d, check_rule, finite, isotonic
+from npintdim.estimation.means import by_d, check_rule, finite, isotonic, survivors
 from npintdim.inputs import check_integer
 from npintdim.measuring.informative import informative
 
 STRIDE = 4  # of the bracket
 CLOSE = 2.0  # a bracket this narrow is refined by information
 PAIR = 2  # runs that are always done together where there is room; more of them must be needed
+SMALLER = "a smaller learning rate is needed"
+VAIN = 6  # runs that may diverge, one after the other, before the learning rate is to blame
 FEWEST = 7  # no precision is believed before so many runs, nor is the noise set against the baseline's
 
 
@@ -106,9 +108,7 @@ def plan(
     count = min(room, max(PAIR, search.budget // 4))
     good = [(i, p) for i, p in zip(d, performance, strict=True) if not math.isnan(p)]
     if not good:
-        if len(d) > len(set(d)):
-            return Plan((), f"{len(d)} runs and none finished")
-        return numbered(d, around(search.start, search.D, count), "nothing is known")
+        return numbered(d, around(search.start, search.D, count), "nothing is known") if not d else elsewhere(search, d, count)
     tried, performances = zip(*good, strict=True)
     found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
     low, high = bracket(found)
@@ -117,9 +117,13 @@ def plan(
     if low is None:
         return inwards(d, high, count, found)
     if high - low > 1 and high / low > CLOSE:
-        steps = range(1, count + 1)
-        between = [round(low * (high / low) ** (k / (count + 1))) for k in steps]
-        inside = [i for i in dict.fromkeys(between) if low < i < high] or [low + 1]
+        vain = in_vain(d, found)
+        between = [
+            round(low * (high / low) ** (k / (steps + 1)))
+            for steps in range(count, count + VAIN)
+            for k in range(1, steps + 1)
+        ]
+        inside = [i for i in dict.fromkeys(between) if low < i < high and i not in vain][:count] or [low + 1]
         return numbered(d, inside, f"bracketed between {low} and {high}: halved in log d")
     return refine(search, good, d, baseline, room, found, low, high)
 
@@ -128,6 +132,22 @@ def around(start: int, D: int, count: int) -> list[int]:
     """From the start by factors of 4, up and down by turns: start, 4 start, start/4, 16 start, ..."""
     powers = [(k + 1) // 2 * (-1) ** (k + 1) for k in range(count)]  # 0, 1, −1, 2, −2, ...
     return list(dict.fromkeys(min(max(int(start * STRIDE**k), 1), D) for k in powers))
+
+
+def elsewhere(search: Search, d: Sequence[int], count: int) -> Plan:
+    """After runs of which none finished: d not tried yet, by factors of 4 on both sides, then other seeds."""
+    if len(d) >= VAIN:
+        where = f"from d = {min(d)} to {max(d)}" if len(set(d)) > 1 else f"at d = {d[0]}"
+        return Plan((), f"{len(d)} runs {where}, and none finished: {SMALLER}")
+    wide = around(search.start, search.D, 2 * search.D.bit_length())
+    room = min(count, VAIN - len(d))
+    wanted = ([i for i in wide if i not in d] or wide)[:room]
+    return numbered(d, wanted, f"{len(d)} {'runs' if len(d) > 1 else 'run'} and none finished: elsewhere")
+
+
+def in_vain(d: Sequence[int], found: DInt) -> set[int]:
+    """Those d at which two runs diverged and none finished."""
+    return {i for i, runs in Counter(d).items() if runs > 1 and i not in found.tried}
 
 
 def bracket(found: DInt) -> tuple[int | None, int | None]:
@@ -160,6 +180,14 @@ def outwards(search: Search, done: Sequence[int], low: int, count: int, found: D
     if low >= search.D and tried > 1:
         return Plan((), f"never reached: even d = D = {search.D} stays below {found.threshold:.4f}")
     wanted = list(dict.fromkeys(min(low * STRIDE**k, search.D) for k in range(1, count + 1)))
+    vain = min((i for i in in_vain(done, found) if i > low), default=math.inf)
+    if wanted[0] >= vain:
+        middle = round(math.sqrt(low * vain))
+        if middle in (low, vain) or vain < CLOSE * low:
+            why = f"d = {low} is below {found.threshold:.4f}, and none of the runs at d = {vain} finished"
+            return Plan((), f"{why}: {SMALLER}")
+        return numbered(done, [middle], f"none of the runs at d = {vain} finished: between {low} and there")
+    wanted = [i for i in wanted if i < vain]
     return numbered(done, wanted, f"d = {low} is below {found.threshold:.4f}: {STRIDE} times as many")
 
 
@@ -168,6 +196,14 @@ def inwards(done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
     if high == 1 and Counter(done)[1] > 1:
         return Plan((), f"already reached at d = 1 ({found.threshold:.4f})")
     wanted = list(dict.fromkeys(max(high // STRIDE**k, 1) for k in range(1, count + 1)))
+    vain = max((i for i in in_vain(done, found) if i < high), default=0)
+    if wanted[0] <= vain:
+        middle = round(math.sqrt(high * vain))
+        if middle in (high, vain) or high < CLOSE * vain:
+            why = f"d = {high} reaches {found.threshold:.4f}, and none of the runs at d = {vain} finished"
+            return Plan((), f"{why}: {SMALLER}")
+        return numbered(done, [middle], f"none of the runs at d = {vain} finished: between there and {high}")
+    wanted = [i for i in wanted if i > vain]
     return numbered(done, wanted, f"d = {high} reaches {found.threshold:.4f}: a {STRIDE}th of it")
 
 
@@ -189,13 +225,13 @@ def refine(
             return Plan((), f"d_int = {found.d:,.0f} ± {100 * width:.1f} %: {asked}")
         if high - low == 1 and low <= found.low and found.high <= high:
             return Plan((), f"d_int lies between the neighbours {low} and {high}")
-    groups, _ = by_d(*zip(*good, strict=True))
+    groups, _ = survivors(by_d(*zip(*good, strict=True))[0], found.threshold)
     curve = around_crossing(groups, found.threshold)
     if curve is None:
         return numbered(done, [low, high][:count], f"{crossed}: once more")
     counts = found.fraction is not None and n >= FEWEST
     direct = finite("baseline", baseline if counts else ())
-    wanted, sds = informative(curve, found.threshold, search.D, count, found.fraction or 0.0, direct)
+    wanted, sds = informative(curve, found.threshold, search.D, count, found.fraction or 0.0, direct, in_vain(done, found))
     reach = (
         k for k, sd in enumerate(sds, 1) if n + k >= FEWEST and 1.96 * sd * luck(n + k) <= search.precision
     )
