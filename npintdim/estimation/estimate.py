@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npintdim.estimation.localfit import LOST, LocalFit, local_fit
-from npintdim.estimation.means import by_d, check_rule, crossing, finite, isotonic, survivors
+from npintdim.estimation.localfit import LOST, LocalFit, baseline_sd, local_fit
+from npintdim.estimation.means import by_d, check_rule, crossing, finite, isotonic, possible, survivors
 from npintdim.inputs import check_integer
 from npintdim.typing import Floats
 
@@ -38,7 +38,8 @@ class DInt:
     chance : performance of guessing that the threshold allows for; 0 in the paper
     counts : runs at each d
     collapsed : runs left out because they learnt far less than others with as many numbers or fewer
-    reading : "curve", or "isotonic" where the means contradict the curve; then d, low and high are those of the means
+    reading : "curve", or "isotonic" where the means cross outside the curve's interval: then d is theirs, and the
+        interval holds both
     """
 
     d: float
@@ -86,15 +87,16 @@ class DInt:
         )
         if self.collapsed:
             several = "runs" if self.collapsed > 1 else "run"
-            left_out += f"; left out as collapsed, far below runs with fewer numbers: {self.collapsed} {several}"
-        alone = f"; means alone cross at {self.isotonic:,.0f}, outside it" if self.at_odds else ""
+            left_out += (
+                f"; left out as collapsed, far below runs with fewer numbers: {self.collapsed} {several}"
+            )
+        alone = "; the means contradict a smooth curve: read from them alone" if self.at_odds else ""
         return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
 
     @property
     def at_odds(self) -> bool:
-        """Whether the isotonic reading lies outside the interval: the means do not follow a smooth curve."""
-        known = self.low is not None and self.high is not None and math.isfinite(self.isotonic)
-        return known and not self.low <= self.isotonic <= self.high  # type: ignore[operator]
+        """Whether the means do not follow a smooth curve: they cross outside its interval, and are read instead."""
+        return self.reading == "isotonic"
 
     def at(self, i: int) -> str:
         """The performance at the i-th d: the mean, or the curve where the mean is on the other side of the line."""
@@ -181,6 +183,14 @@ def d_int(
             float(q) for q in np.quantile(censored(drawn, tried), (0.025, 0.975), method="inverted_cdf")
         )
         noise = curve.sigma * math.sqrt(max(1 - line, LOST))
+    alone, odd = crossing(tried, pooled, line), False
+    if low is not None and high is not None and noise is not None and math.isfinite(alone):
+        odd = not low <= alone <= high
+    if odd:
+        share = 0.0 if threshold is not None else fraction
+        line_sd = share * float(baseline_sd(base, np.array(curve.sigma))) if share else 0.0
+        first, last = possible(groups, line, noise, line_sd)
+        reading, low, high = alone, min(low, first), max(high, last)
     return DInt(
         d=crossing(tried, pooled, line) if reading is None else float(reading),
         low=low,
@@ -195,11 +205,12 @@ def d_int(
         runs=int(weights.sum()),
         excluded=excluded,
         unknown=unknown,
-        isotonic=crossing(tried, pooled, line),
+        isotonic=alone,
         noise=noise,
         chance=chance,
         counts=tuple(weights.tolist()),
         collapsed=collapsed,
+        reading="isotonic" if odd else "curve",
     )
 
 

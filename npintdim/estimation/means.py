@@ -11,6 +11,7 @@ from npintdim.estimation.localfit import LOST
 from npintdim.inputs import check_integer
 from npintdim.typing import Floats
 
+CHI2 = 3.84  # 95 % of χ² with one degree of freedom
 MANY = 0.4  # of all runs: so many do not collapse
 
 
@@ -46,6 +47,33 @@ def crossing(d: Sequence[int], p: Floats, threshold: float) -> float:
     y_0, y_1, y = (-math.log(max(1 - q, LOST)) for q in (float(p[i - 1]), float(p[i]), threshold))
     share = (y - y_0) / (y_1 - y_0) if y_1 > y_0 else 1.0
     return math.exp(math.log(d[i - 1]) + share * (math.log(d[i]) - math.log(d[i - 1])))
+
+
+def possible(groups: dict[int, Floats], line: float, sd: float, line_sd: float) -> tuple[float, float]:
+    """The 95 % interval of the crossing that any monotone curve allows; ±inf where it leaves the tried d.
+
+    Means f_i that are below the line up to d_k and above it from d_{k+1} on fit worse than the isotonic ones, by
+    Σ w_i ((y_i − f_i)² − (y_i − isotonic_i)²)/sd². It is kept where that, and (δ/line_sd)² for a line moved by δ, is
+    no more than χ²: a likelihood ratio.
+    """
+    y, w = np.array([p.mean() for p in groups.values()]), np.array([len(p) for p in groups.values()])
+    free = float((w * (y - isotonic(y, w)) ** 2).sum())
+    kept = [
+        k
+        for k in range(len(y) + 1)
+        if any(
+            (crossed(y, w, k, line + shift * line_sd) - free) / sd**2 + shift**2 <= CHI2
+            for shift in np.linspace(-2, 2, 9)
+        )
+    ]
+    ends = [-math.inf, *map(float, groups), math.inf]
+    return ends[kept[0]], ends[kept[-1] + 1]
+
+
+def crossed(y: Floats, w: Floats, k: int, line: float) -> float:
+    """Σ w (y − f)² of the nearest f that does not decrease and crosses the line between the first k and the rest."""
+    below, above = np.minimum(isotonic(y[:k], w[:k]), line), np.maximum(isotonic(y[k:], w[k:]), line)
+    return float((w * (y - np.concatenate([below, above])) ** 2).sum())
 
 
 def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floats], int]:

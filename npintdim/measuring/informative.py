@@ -93,6 +93,8 @@ def informative(
             for kind, a in zip(kinds, after):
                 kind.cov = a[best]
             wanted.append(int(d[best]))
-        inside = sum(s * kind.variance(kind.cov[None], np.array([kind.at]))[0] for s, kind in zip(shares, kinds))
+        inside = sum(
+            s * kind.variance(kind.cov[None], np.array([kind.at]))[0] for s, kind in zip(shares, kinds)
+        )
         sds.append(math.sqrt(inside + apart + (one / k if k else 0.0)))
     return wanted, sds

@@ -108,7 +108,11 @@ def plan(
     count = min(room, max(PAIR, search.budget // 4))
     good = [(i, p) for i, p in zip(d, performance, strict=True) if not math.isnan(p)]
     if not good:
-        return numbered(d, around(search.start, search.D, count), "nothing is known") if not d else elsewhere(search, d, count)
+        return (
+            numbered(d, around(search.start, search.D, count), "nothing is known")
+            if not d
+            else elsewhere(search, d, count)
+        )
     tried, performances = zip(*good, strict=True)
     found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
     low, high = bracket(found)
@@ -231,7 +235,9 @@ def refine(
         return numbered(done, [low, high][:count], f"{crossed}: once more")
     counts = found.fraction is not None and n >= FEWEST
     direct = finite("baseline", baseline if counts else ())
-    wanted, sds = informative(curve, found.threshold, search.D, count, found.fraction or 0.0, direct, in_vain(done, found))
+    wanted, sds = informative(
+        curve, found.threshold, search.D, count, found.fraction or 0.0, direct, in_vain(done, found)
+    )
     reach = (
         k for k, sd in enumerate(sds, 1) if n + k >= FEWEST and 1.96 * sd * luck(n + k) <= search.precision
     )
