@@ -9,11 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from npintdim.estimation.localfit import LOST, LocalFit, baseline_sd, local_fit
-from npintdim.estimation.means import by_d, check_rule, crossing, finite, isotonic, possible, survivors
+from npintdim.estimation.means import (
+    by_d,
+    check_rule,
+    crossing,
+    finite,
+    isotonic,
+    possible,
+    survivors,
+    too_few,
+)
 from npintdim.inputs import check_integer
 from npintdim.typing import Floats
-
-FEWEST = 4  # runs that tell their noise: one more than the curve has numbers
 
 
 @dataclass(frozen=True)
@@ -173,26 +180,22 @@ def d_int(
 
     pooled = isotonic(means, weights)
     curve = around_crossing(groups, line)
+    alone, stands = crossing(tried, pooled, line), "curve"
     reading = low = high = noise = None
     if curve is not None:
         reading = censored(np.array([curve.crossing(line)]), tried)[0]
     unknown = too_few(groups)
     if curve is not None and not unknown:
         drawn = curve.draws(line, base, fraction if threshold is None else 0.0, draws, seed)
-        low, high = (
-            float(q) for q in np.quantile(censored(drawn, tried), (0.025, 0.975), method="inverted_cdf")
-        )
+        inner = censored(drawn, tried)
+        low, high = np.quantile(inner, (0.025, 0.975), method="inverted_cdf").tolist()
         noise = curve.sigma * math.sqrt(max(1 - line, LOST))
-    alone, odd = crossing(tried, pooled, line), False
-    if low is not None and high is not None and noise is not None and math.isfinite(alone):
-        odd = not low <= alone <= high
-    if odd:
-        share = 0.0 if threshold is not None else fraction
-        line_sd = share * float(baseline_sd(base, np.array(curve.sigma))) if share else 0.0
-        first, last = possible(groups, line, noise, line_sd)
-        reading, low, high = alone, min(low, first), max(high, last)
+        if math.isfinite(alone) and not low <= alone <= high:
+            line_sd = fraction * float(baseline_sd(base, np.array(curve.sigma))) if threshold is None else 0.0
+            first, last = possible(groups, line, noise, line_sd)
+            reading, low, high, stands = alone, min(low, first), max(high, last), "isotonic"
     return DInt(
-        d=crossing(tried, pooled, line) if reading is None else float(reading),
+        d=alone if reading is None else float(reading),
         low=low,
         high=high,
         first_above=tried[above[0]] if len(above) else None,
@@ -210,7 +213,7 @@ def d_int(
         chance=chance,
         counts=tuple(weights.tolist()),
         collapsed=collapsed,
-        reading="isotonic" if odd else "curve",
+        reading=stands,
     )
 
 
@@ -244,11 +247,3 @@ def joined(curve: LocalFit, tried: Floats, pooled: Floats, line: float) -> Float
     left = np.log(tried) < curve.crossing(line)
     fit = np.where(left, np.minimum(fit, line), np.maximum(fit, line))
     return np.maximum.accumulate(fit)
-
-
-def too_few(groups: dict[int, Floats]) -> str:
-    """Why the runs do not tell their noise, or ""."""
-    runs = sum(map(len, groups.values()))
-    if runs < FEWEST:
-        return f"{runs} {'run' if runs == 1 else 'runs'}, and {FEWEST} tell their noise"
-    return "" if len(groups) > 1 else "only one d"

@@ -12,6 +12,7 @@ from npintdim.inputs import check_integer
 from npintdim.typing import Floats
 
 CHI2 = 3.84  # 95 % of χ² with one degree of freedom
+FEWEST = 4  # runs that tell their noise: one more than the curve has numbers
 MANY = 0.4  # of all runs: so many do not collapse
 
 
@@ -143,3 +144,11 @@ def check_rule(fraction: float, threshold: float | None, chance: float) -> None:
         raise ValueError(f"fraction is {fraction}: 0 < q ≤ 1 is needed in threshold = q × baseline")
     if not 0 <= chance < 1 or (chance and threshold is not None):
         raise ValueError(f"chance is {chance}: 0 ≤ chance < 1 is needed, and 0 with an absolute threshold")
+
+
+def too_few(groups: dict[int, Floats]) -> str:
+    """Why the runs do not tell their noise, or ""."""
+    runs = sum(map(len, groups.values()))
+    if runs < FEWEST:
+        return f"{runs} {'run' if runs == 1 else 'runs'}, and {FEWEST} tell their noise"
+    return "" if len(groups) > 1 else "only one d"

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +13,9 @@ from npintdim.estimation.estimate import DInt, around_crossing, d_int
 from npintdim.estimation.means import by_d, check_rule, finite, isotonic, survivors
 from npintdim.inputs import check_integer
 from npintdim.measuring.informative import informative
+from npintdim.measuring.steps import Plan, Proposal, numbered
+
+__all__ = ["Plan", "Proposal", "Search", "plan"]
 
 STRIDE = 4  # of the bracket
 CLOSE = 2.0  # a bracket this narrow is refined by information
@@ -68,20 +70,6 @@ class Search:
         return min(self.first or STRIDE ** round(math.log(self.D, STRIDE) / 2), self.D)
 
 
-class Proposal(NamedTuple):
-    """A run to do: repetition `seed` at d, or of direct training (None)."""
-
-    d: int | None
-    seed: int
-
-
-class Plan(NamedTuple):
-    """What to do next, none when the search is over, and why."""
-
-    runs: tuple[Proposal, ...]
-    why: str
-
-
 def plan(
     search: Search, d: Sequence[int], performance: Sequence[float], baseline: Sequence[float], count: int = 1
 ) -> Plan:
@@ -122,11 +110,8 @@ def plan(
         return inwards(d, high, count, found)
     if high - low > 1 and high / low > CLOSE:
         vain = in_vain(d, found)
-        between = [
-            round(low * (high / low) ** (k / (steps + 1)))
-            for steps in range(count, count + VAIN)
-            for k in range(1, steps + 1)
-        ]
+        steps = [(k, n) for n in range(count, count + VAIN) for k in range(1, n + 1)]
+        between = [round(low * (high / low) ** (k / (n + 1))) for k, n in steps]
         inside = [i for i in dict.fromkeys(between) if low < i < high and i not in vain][:count] or [low + 1]
         return numbered(d, inside, f"bracketed between {low} and {high}: halved in log d")
     return refine(search, good, d, baseline, room, found, low, high)
@@ -139,19 +124,29 @@ def around(start: int, D: int, count: int) -> list[int]:
 
 
 def elsewhere(search: Search, d: Sequence[int], count: int) -> Plan:
-    """After runs of which none finished: d not tried yet, by factors of 4 on both sides, then other seeds."""
+    """After runs of which none finished: d not tried yet, by factors of 4 on both sides; then other seeds."""
+    lost = f"{len(d)} {'runs' if len(d) > 1 else 'run'} and none finished"
     if len(d) >= VAIN:
-        where = f"from d = {min(d)} to {max(d)}" if len(set(d)) > 1 else f"at d = {d[0]}"
-        return Plan((), f"{len(d)} runs {where}, and none finished: {SMALLER}")
+        return Plan((), f"{lost}, d = {min(d)} to {max(d)}: {SMALLER}")
     wide = around(search.start, search.D, 2 * search.D.bit_length())
-    room = min(count, VAIN - len(d))
-    wanted = ([i for i in wide if i not in d] or wide)[:room]
-    return numbered(d, wanted, f"{len(d)} {'runs' if len(d) > 1 else 'run'} and none finished: elsewhere")
+    others = [i for i in wide if i not in d]
+    return numbered(
+        d, (others or wide)[: min(count, VAIN - len(d))], f"{lost}: {'elsewhere' if others else 'once more'}"
+    )
 
 
 def in_vain(d: Sequence[int], found: DInt) -> set[int]:
-    """Those d at which two runs diverged and none finished."""
+    """Those d at which two runs were lost and none finished."""
     return {i for i, runs in Counter(d).items() if runs > 1 and i not in found.tried}
+
+
+def towards(done: Sequence[int], tried: int, vain: int, found: DInt) -> Plan:
+    """Halfway between a d whose runs finish and one whose runs do not."""
+    lost, middle = f"none of the runs at d = {vain} finished", round(math.sqrt(tried * vain))
+    if max(tried, vain) < CLOSE * min(tried, vain) or middle in (tried, vain):
+        side = "is below" if tried < vain else "reaches"
+        return Plan((), f"d = {tried} {side} {found.threshold:.4f}, and {lost}: {SMALLER}")
+    return numbered(done, [middle], f"{lost}: between there and {tried}")
 
 
 def bracket(found: DInt) -> tuple[int | None, int | None]:
@@ -164,20 +159,6 @@ def bracket(found: DInt) -> tuple[int | None, int | None]:
     )
 
 
-def numbered(done: Sequence[int | None], wanted: Sequence[int | None], why: str) -> Plan:
-    """Each wanted d with its next repetition."""
-    seen = Counter(done)
-    runs = []
-    for d in wanted:
-        runs.append(Proposal(d, seen[d]))
-        seen[d] += 1
-    *most, last = [str(d) for d in wanted if d is not None] or [""]
-    inside = f"{', '.join(most)} and {last}" if most else last
-    direct = list(wanted).count(None)
-    named = [f"d = {inside}"] * bool(inside) + [f"{direct} direct"] * bool(direct)
-    return Plan(tuple(runs), f"{why}; next {' and '.join(named)}")
-
-
 def outwards(search: Search, done: Sequence[int], low: int, count: int, found: DInt) -> Plan:
     """A larger d, by a factor of 4."""
     tried = Counter(done)[search.D]
@@ -186,11 +167,7 @@ def outwards(search: Search, done: Sequence[int], low: int, count: int, found: D
     wanted = list(dict.fromkeys(min(low * STRIDE**k, search.D) for k in range(1, count + 1)))
     vain = min((i for i in in_vain(done, found) if i > low), default=math.inf)
     if wanted[0] >= vain:
-        middle = round(math.sqrt(low * vain))
-        if middle in (low, vain) or vain < CLOSE * low:
-            why = f"d = {low} is below {found.threshold:.4f}, and none of the runs at d = {vain} finished"
-            return Plan((), f"{why}: {SMALLER}")
-        return numbered(done, [middle], f"none of the runs at d = {vain} finished: between {low} and there")
+        return towards(done, low, int(vain), found)
     wanted = [i for i in wanted if i < vain]
     return numbered(done, wanted, f"d = {low} is below {found.threshold:.4f}: {STRIDE} times as many")
 
@@ -202,11 +179,7 @@ def inwards(done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
     wanted = list(dict.fromkeys(max(high // STRIDE**k, 1) for k in range(1, count + 1)))
     vain = max((i for i in in_vain(done, found) if i < high), default=0)
     if wanted[0] <= vain:
-        middle = round(math.sqrt(high * vain))
-        if middle in (high, vain) or high < CLOSE * vain:
-            why = f"d = {high} reaches {found.threshold:.4f}, and none of the runs at d = {vain} finished"
-            return Plan((), f"{why}: {SMALLER}")
-        return numbered(done, [middle], f"none of the runs at d = {vain} finished: between there and {high}")
+        return towards(done, high, vain, found)
     wanted = [i for i in wanted if i > vain]
     return numbered(done, wanted, f"d = {high} reaches {found.threshold:.4f}: a {STRIDE}th of it")
 
