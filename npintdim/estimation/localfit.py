@@ -130,8 +130,11 @@ def root(beta: Floats, p: Floats | float) -> Floats:
 
 
 def misfit(beta: Floats, t: Floats, kappa: Floats | float) -> Floats:
-    """What may be missing at t, in −log(1 − p): the next term, its coefficient of the size of c² for c = κ."""
-    return np.exp(beta[1]) * kappa**2 * np.abs(t) ** 3 / 6
+    """What may be missing at t, in −log(1 − p): the next term, its coefficient of the size of c².
+
+    For c = min(κ, 1): with more, the noise of runs not far away would pass for it.
+    """
+    return np.exp(beta[1]) * np.minimum(kappa, 1.0) ** 2 * np.abs(t) ** 3 / 6
 
 
 def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float) -> LocalFit:
