@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, brentq, minimize
 
-from npintdim.estimation.localfit import BENDS, KAPPAS, PRECISION, SIGMAS, local_fit, misfit, root, slopes, value
+from npintdim.estimation.localfit import (
+    BENDS,
+    KAPPAS,
+    PRECISION,
+    SIGMAS,
+    local_fit,
+    misfit,
+    root,
+    slopes,
+    value,
+)
 
 LINE = 0.9
 Y = -math.log(1 - LINE)
@@ -63,7 +73,9 @@ def test_the_fit_is_the_minimum_that_a_general_minimiser_finds():
     j, t = found.best, log_d - found.log_d0
     at = found.beta[j]
     m = np.exp(-value(at, t))
-    v = m**2 * (SIGMAS[j] ** 2 / m + misfit(at, t, KAPPAS[j]) ** 2)  # the weights of a quasi-likelihood, held fixed
+    v = m**2 * (
+        SIGMAS[j] ** 2 / m + misfit(at, t, KAPPAS[j]) ** 2
+    )  # the weights of a quasi-likelihood, held fixed
 
     def cost(beta):
         prior = (beta - [Y, math.log(0.6), 0.0]) ** 2 @ PRECISION[:, j]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npintdim.estimation.localfit import LOST, LocalFit, baseline_sd, local_fit
+from npintdim.estimation.localfit import LOST, LocalFit, baseline_sd, censored, local_fit
 from npintdim.estimation.means import (
     by_d,
     check_rule,
@@ -16,11 +16,14 @@ from npintdim.estimation.means import (
     finite,
     isotonic,
     possible,
+    spread,
     survivors,
     too_few,
 )
 from npintdim.inputs import check_integer
 from npintdim.typing import Floats
+
+AMISS = 2.0  # times the noise about the means: a curve that needs so much misses them
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,7 @@ class DInt:
     chance : performance of guessing that the threshold allows for; 0 in the paper
     counts : runs at each d
     collapsed : runs left out because they learnt far less than others with as many numbers or fewer
-    reading : "curve", or "isotonic" where the means cross outside the curve's interval: then d is theirs, and the
-        interval holds both
+    reading : "curve"; "isotonic" where it misses the means by more than their noise, or they cross outside its interval
     """
 
     d: float
@@ -190,10 +192,13 @@ def d_int(
         inner = censored(drawn, tried)
         low, high = np.quantile(inner, (0.025, 0.975), method="inverted_cdf").tolist()
         noise = curve.sigma * math.sqrt(max(1 - line, LOST))
-        if math.isfinite(alone) and not low <= alone <= high:
+        misses = noise > AMISS * (own := spread(groups, line))  # not where it is NaN
+        if math.isfinite(alone) and (misses or not low <= alone <= high):
             line_sd = fraction * float(baseline_sd(base, np.array(curve.sigma))) if threshold is None else 0.0
+            noise = own if misses else noise
             first, last = possible(groups, line, noise, line_sd)
-            reading, low, high, stands = alone, min(low, first), max(high, last), "isotonic"
+            low, high = (first, last) if misses else (min(low, first), max(high, last))
+            reading, stands = alone, "isotonic"
     return DInt(
         d=alone if reading is None else float(reading),
         low=low,
@@ -232,13 +237,6 @@ def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:
     log_d = np.log([d for d, p in groups.items() for _ in p])
     p = np.concatenate(list(groups.values()))
     return local_fit(log_d, p, line, math.log(start), max((y[-1] - y[0]) / (x[-1] - x[0]), 0.05))
-
-
-def censored(log_d: Floats, tried: Sequence[int]) -> Floats:
-    """exp, and ±inf outside the tried d."""
-    inside = np.clip(log_d, math.log(tried[0]), math.log(tried[-1]))
-    beyond = np.abs(log_d - inside) > 1e-9
-    return np.where(beyond, np.where(log_d < inside, -np.inf, np.inf), np.exp(inside))
 
 
 def joined(curve: LocalFit, tried: Floats, pooled: Floats, line: float) -> Floats:

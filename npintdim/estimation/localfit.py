@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,6 +128,13 @@ def root(beta: Floats, p: Floats | float) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.log1p(inner) / c
     return np.where(inner > -1, t, np.where(c < 0, np.inf, -np.inf))
+
+
+def censored(log_d: Floats, tried: Sequence[int]) -> Floats:
+    """exp, and ±inf outside the tried d."""
+    inside = np.clip(log_d, math.log(tried[0]), math.log(tried[-1]))
+    beyond = np.abs(log_d - inside) > 1e-9
+    return np.where(beyond, np.where(log_d < inside, -np.inf, np.inf), np.exp(inside))
 
 
 def misfit(beta: Floats, t: Floats, kappa: Floats | float) -> Floats:

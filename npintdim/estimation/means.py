@@ -13,6 +13,7 @@ from npintdim.typing import Floats
 
 CHI2 = 3.84  # 95 % of χ² with one degree of freedom
 FEWEST = 4  # runs that tell their noise: one more than the curve has numbers
+FINE = 1e-3  # a noise that no measurement needs to resolve
 MANY = 0.4  # of all runs: so many do not collapse
 
 
@@ -69,6 +70,22 @@ def possible(groups: dict[int, Floats], line: float, sd: float, line_sd: float) 
     ]
     ends = [-math.inf, *map(float, groups), math.inf]
     return ends[kept[0]], ends[kept[-1] + 1]
+
+
+def spread(groups: dict[int, Floats], line: float) -> float:
+    """The sd of a run at the line about the isotonic means, if its variance is ∝ 1 − p; NaN where too few tell it.
+
+    No less than `FINE`: where runs agree to that, a curve need not go through every mean.
+    """
+    sizes = np.array([len(p) for p in groups.values()])
+    f = isotonic(np.array([p.mean() for p in groups.values()]), sizes)
+    free = int(sizes.sum()) - len(np.unique(f))
+    if free < FEWEST:
+        return math.nan
+    each, p = np.repeat(f, sizes), np.concatenate(list(groups.values()))
+    return max(
+        FINE, math.sqrt(float(((p - each) ** 2 * (1 - line) / np.maximum(1 - each, LOST)).sum()) / free)
+    )
 
 
 def crossed(y: Floats, w: Floats, k: int, line: float) -> float:
