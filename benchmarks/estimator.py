@@ -1,6 +1,6 @@
 """How well d_int is read from noisy runs: first crossing, isotonic means, and ours, where the truth is known.
 
-    python benchmarks/estimator.py [--simulations 400] [--figure docs/img/estimator.png]
+    python -m benchmarks.estimator [--worlds] [--simulations 400] [--figure docs/img/estimator.png]
 
 One run at each d, as in a sweep without repetitions, and three of direct training; further ones, where our search asks
 for them, count as runs. The curve is the authors' of MNIST FC, moved by a random factor between 1/2 and 2, so that no

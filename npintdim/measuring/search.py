@@ -224,8 +224,8 @@ def refine(
 
 
 def luck(n: int) -> float:
-    """By which n runs must be more precise than asked, about Student's t: their noise may look small by chance."""
-    return 1 + 1 / (n - 3)
+    """By which n runs must be more precise than asked: their noise, and the bend of the curve, may look small."""
+    return 1 + 2 / (n - 3)
 
 
 def half_width(found: DInt) -> float:
