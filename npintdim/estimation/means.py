@@ -116,14 +116,14 @@ def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floa
 
 
 def survivors(groups: dict[int, Floats], line: float) -> tuple[dict[int, Floats], int]:
-    """The runs that did not collapse; how many did: p_i < max {p_j : d_j ≤ d_i} − line/3.
+    """The runs that did not collapse; how many did: p_i < max {median at d : d ≤ d_i} − line/3.
 
     More directions do not make the best point worse, and luck is no third of the line, so such a run failed to train.
     Where that would be more than two runs and more than `MANY` of all, it is their noise, and none is left out.
     """
     best, kept = 0.0, {}
     for d, p in groups.items():
-        best = max(best, float(p.max()))
+        best = max(best, float(np.quantile(p, 0.5, method="higher")))
         if len(alive := p[p >= best - line / 3]):
             kept[d] = alive
     runs = sum(map(len, groups.values()))
