@@ -1,6 +1,6 @@
 """How well d_int is read from noisy runs: first crossing, isotonic means, and ours, where the truth is known.
 
-    python benchmarks/estimator.py [--simulations 400] [--figure docs/img/estimator.png]
+    python -m benchmarks.estimator [--worlds] [--simulations 400] [--figure docs/img/estimator.png]
 
 One run at each d, as in a sweep without repetitions, and three of direct training; further ones, where our search asks
 for them, count as runs. The curve is the authors' of MNIST FC, moved by a random factor between 1/2 and 2, so that no
@@ -12,53 +12,18 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 
+from benchmarks.curves import BASELINE, LINE, WORLDS, noisy, reference, run, saturating, straight
 from npintdim.measurement.estimate import d_int
 from npintdim.measurement.means import crossing, isotonic
 from npintdim.measurement.search import Search, plan
 
-D = (10, 50, 100, 200, 300, 500, 750, 1000, 1500)
-MEANS = (0.160, 0.426, 0.599, 0.745, 0.812, 0.866, 0.8975, 0.9135, 0.930)  # authors, mean of the 20 FC nets
-BASELINE = 0.98
-LINE = 0.9 * BASELINE
 RUNS = (7, 9, 11, 15)
 GRIDS = (12, 24, 48)
-
-
-def reference() -> Callable[[np.ndarray], np.ndarray]:
-    """p(log d): −log(1 − p) smooth and monotone in log d through the authors' means, straight beyond them."""
-    x, y = np.log(D), -np.log(1 - np.array(MEANS))
-    inner = PchipInterpolator(x, y)
-    first, last = (float(inner.derivative()(end)) for end in (x[0], x[-1]))
-
-    def p(log_d: np.ndarray) -> np.ndarray:
-        inside = inner(np.clip(log_d, x[0], x[-1]))
-        beyond = first * np.minimum(log_d - x[0], 0) + last * np.maximum(log_d - x[-1], 0)
-        return 1 - np.exp(-np.maximum(inside + beyond, 0))
-
-    return p
-
-
-def straight(log_d: np.ndarray) -> np.ndarray:
-    """1 − p ∝ 1/d."""
-    return 1 - np.minimum(1, (1 - LINE) * np.exp(math.log(600) - log_d))
-
-
-def saturating(log_d: np.ndarray) -> np.ndarray:
-    """p runs against .94, not far above the line."""
-    return 0.94 * (1 - np.exp(-np.exp(log_d) / 217))
-
-
-def noisy(p: np.ndarray, sd: float, counted: bool, rng: np.random.Generator) -> np.ndarray:
-    """sd everywhere, or sd at the line and ∝ 1 − p, as the authors' is."""
-    scale = sd * (1 - p) / (1 - LINE) if counted else sd
-    return np.clip(p + scale * rng.standard_normal(np.shape(p)), 0, 1)
 
 
 def simulate(curve, sd: float, counted: bool, n: int, seed: int) -> dict[str, np.ndarray]:
@@ -81,12 +46,12 @@ def simulate(curve, sd: float, counted: bool, n: int, seed: int) -> dict[str, np
         d, p = [], []
         search = Search(199_210, precision=1e-9, budget=max(RUNS))
         while (next_ := plan(search, d, p, base)).runs:
-            (run,) = next_.runs
-            if run.d is None:
+            (wanted,) = next_.runs
+            if wanted.d is None:
                 base = np.append(base, noisy(np.array(BASELINE), sd / 3, False, rng))
             else:
-                d.append(run.d)
-                p.append(float(noisy(curve(np.array(math.log(run.d) - shift)), sd, counted, rng)))
+                d.append(wanted.d)
+                p.append(float(noisy(curve(np.array(math.log(wanted.d) - shift)), sd, counted, rng)))
             runs = len(d) + len(base) - 3
             if runs in RUNS:
                 r = d_int(d, p, base)
@@ -101,7 +66,14 @@ def simulate(curve, sd: float, counted: bool, n: int, seed: int) -> dict[str, np
 
 
 def until(
-    curve, sd: float, base_sd: float, precision: float, n: int, seed: int, width: int = 1
+    curve,
+    sd: float,
+    base_sd: float,
+    precision: float,
+    n: int,
+    seed: int,
+    width: int = 1,
+    noise: str = "normal",
 ) -> tuple[np.ndarray, float, float]:
     """A search that stops by itself, `width` runs at a time: columns error, low, high; its mean runs and rounds."""
     rng = np.random.default_rng(seed)
@@ -113,17 +85,28 @@ def until(
         d, p = [], []
         while (step := plan(Search(199_210, precision=precision), d, p, base, width)).runs:
             rounds += 1
-            for run in step.runs:
-                if run.d is None:
+            for wanted in step.runs:
+                if wanted.d is None:
                     base = np.append(base, noisy(np.array(BASELINE), base_sd, False, rng))
                     continue
-                d.append(run.d)
-                p.append(float(noisy(curve(np.array(math.log(run.d) - shift)), sd, False, rng)))
+                d.append(wanted.d)
+                p.append(run(float(curve(np.array(math.log(wanted.d) - shift))), sd, noise, rng))
         r = d_int(d, p, base)
         with np.errstate(divide="ignore"):
             values.append(np.log(np.clip([r.d, r.low, r.high], 0, None)) - truth - shift)
         runs += len(d) + len(base) - 3
     return np.array(values), runs / n, rounds / n
+
+
+def worlds(n: int, sd: float = 0.006, precision: float = 0.05) -> None:
+    """Every curve and noise of `WORLDS`, searched two runs at a time, 24 at most."""
+    print(f"\nsd {sd:g}, until ±{100 * precision:g} %\n")
+    print(
+        "| | bias of log d | RMSE of log d | coverage | median half width | runs |\n|---|--:|--:|--:|--:|--:|"
+    )
+    for name, (curve, noise) in WORLDS.items():
+        values, runs, _ = until(curve, sd, sd / 3, precision, n, 4, 2, noise)
+        print(f"{row(name, values)} {runs:.1f} |", flush=True)
 
 
 def row(name: str, values: np.ndarray) -> str:
@@ -190,8 +173,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Bias, RMSE and coverage of the readings of d_int.")
     parser.add_argument("--simulations", type=int, default=400)
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--worlds", action="store_true", help="only the table of all curves and noises")
     args = parser.parse_args()
     n = args.simulations
+    worlds(n)
+    if args.worlds:
+        return
     for sd in (0.0, 0.006, 0.025):
         found = simulate(reference(), sd, False, n if sd else 40, seed=1)
         table(f"Noise sd {sd:g} in accuracy, baseline three runs of sd {sd / 3:g}", found)

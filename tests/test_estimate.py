@@ -171,6 +171,35 @@ def test_a_perfect_score_has_a_logarithm():
     assert nid.d_int([10, 100], [0.5, 1.0], threshold=1.0).d == 100
 
 
+def test_a_run_that_collapsed_is_left_out_and_said():
+    d, p = [40, 80, 120, 160, 240, 400], power_law([44, 76, 124, 155, 250, 390]).tolist()
+    whole = nid.d_int(d, p, threshold=0.9)
+    one = nid.d_int([*d, 140], [*p, 0.1], threshold=0.9)
+    assert (one.d, one.low, one.high, one.isotonic) == (whole.d, whole.low, whole.high, whole.isotonic)
+    assert (one.runs, one.collapsed, one.excluded, 140 in one.tried) == (6, 1, 0, False)
+    assert one.summary().endswith("; left out as collapsed, far below runs with fewer numbers: 1 run")
+
+
+def test_where_too_many_collapse_it_is_noise_and_where_performance_jumps_nothing_collapsed():
+    p = [0.9, 0.1, 0.95, 0.2, 0.15, 0.97, 0.1, 0.12]
+    assert nid.d_int(range(10, 90, 10), p, threshold=0.9).collapsed == 0
+    jump = nid.d_int(range(6, 14), [0.06, 0.07, 0.08, 0.09, 1.0, 1.0, 1.0, 1.0], threshold=0.9)
+    assert (jump.collapsed, 9 <= jump.d <= 10) == (0, True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_the_means_contradict_the_curve_they_are_read_and_it_is_said(seed):
+    """Flat at .86 up to 500, then .95: no three numbers follow that, and 33 runs leave no doubt of it."""
+    noise = 0.004 * np.random.default_rng(seed).standard_normal(33)
+    d = [20, 60, 180, 300, 400, 480, 500, 520, 560, 700, 1500] * 3
+    found = nid.d_int(d, np.array(([0.5] + [0.86] * 6 + [0.95] * 4) * 3) + noise, threshold=0.88)
+    assert (found.reading, found.at_odds, found.d) == ("isotonic", True, found.isotonic)
+    assert (found.low, found.high) == (500, 520)
+    assert found.noise == pytest.approx(0.004, rel=0.5)
+    assert "; the means contradict a smooth curve: read from them alone" in found.summary()
+    assert nid.d_int(GRID, power_law(GRID), threshold=0.9).reading == "curve"
+
+
 def test_interval_narrows_to_the_curve_without_noise_and_widens_with_it():
     widths = []
     for noise in (0.0, 0.01, 0.03):

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, brentq, minimize
 
-from npintdim.measurement.localfit import KAPPA, PRECISION, SIGMAS, local_fit, misfit, root, slopes, value
+from npintdim.measurement.localfit import (
+    BENDS,
+    KAPPAS,
+    PRECISION,
+    SIGMAS,
+    local_fit,
+    misfit,
+    root,
+    slopes,
+    value,
+)
 
 LINE = 0.9
 Y = -math.log(1 - LINE)
@@ -63,10 +73,12 @@ def test_the_fit_is_the_minimum_that_a_general_minimiser_finds():
     j, t = found.best, log_d - found.log_d0
     at = found.beta[j]
     m = np.exp(-value(at, t))
-    v = m**2 * (SIGMAS[j] ** 2 / m + misfit(at, t) ** 2)  # the weights of a quasi-likelihood, held fixed
+    v = m**2 * (
+        SIGMAS[j] ** 2 / m + misfit(at, t, KAPPAS[j]) ** 2
+    )  # the weights of a quasi-likelihood, held fixed
 
     def cost(beta):
-        prior = (beta - [Y, math.log(0.6), 0.0]) ** 2 @ PRECISION
+        prior = (beta - [Y, math.log(0.6), 0.0]) ** 2 @ PRECISION[:, j]
         return ((p - 1 + np.exp(-value(beta, t))) ** 2 / v).sum() + prior
 
     assert found.beta[j] == pytest.approx(minimize(cost, at + 0.05, tol=1e-12).x, abs=1e-4)
@@ -132,14 +144,26 @@ def test_the_smaller_the_noise_the_nearer_the_runs_that_count():
 
 
 def test_the_bend_is_never_taken_as_known():
-    """Two far d without noise: the interval is that of the bend, whose prior has sd KAPPA."""
+    """Two far d without noise: the interval is at least that of the bend for the smallest κ."""
     d = np.array([75.0, 75, 300, 300])
     found = fit(d, curved(np.log(d), c=1e-9))
     drawn = found.draws(LINE, np.array([]), 0.0, 4000, 0)
     h = math.log(2)
-    assert drawn.std() == pytest.approx(
-        math.hypot(KAPPA * h**2 / 2, KAPPA**2 * h**3 / 6 / math.sqrt(4)), rel=0.25
-    )
+    kappa = BENDS[0]
+    assert drawn.std() > math.hypot(kappa * h**2 / 2, kappa**2 * h**3 / 6 / math.sqrt(4))
+
+
+def test_a_plateau_that_is_left_at_a_kink_is_followed():
+    """Level .875 up to d = 400, then steep: the smallest bend alone reads 40 % of it, all of them the crossing."""
+    d = np.array([64.0, 128, 200, 256, 320, 400, 440, 480, 520, 600])
+    y = -math.log(1 - 0.875) + np.maximum(0, 1.6 * np.log(d / 400))
+    p = 1 - np.exp(-y) + 0.002 * np.array([1, -1, 0.5, -0.5, 1, -1, 0.5, 0.5, -1, 0.5])
+    truth = math.log(400) + (Y - -math.log(1 - 0.875)) / 1.6
+    found = fit(d, p, start=300.0, slope=0.3)
+    assert found.crossing(LINE) == pytest.approx(truth, abs=0.04)
+    assert KAPPAS[found.best] > BENDS[0]
+    drawn = found.draws(LINE, np.array([]), 0.0, 1000, 0)
+    assert np.quantile(drawn, 0.025) < truth < np.quantile(drawn, 0.975)
 
 
 def test_a_draw_is_an_address_and_not_a_state():

@@ -48,6 +48,11 @@ def noisy(sd, seed=0, **options):
     return lambda d, k: float(np.clip(curve(d, **options) + sd * rng.standard_normal(), 0, 1))
 
 
+def collapsing(share, seed):
+    rng, run = np.random.default_rng(seed), noisy(0.006, seed)
+    return lambda d, k: 0.1 if rng.uniform() < share else run(d, k)
+
+
 def test_it_starts_at_a_power_of_4_next_to_the_root_of_D():
     for D, d in ((199_210, 256), (44_426, 256), (656_810, 1024), (1000, 16), (3, 1), (1, 1)):
         assert plan(Search(D), [], [], BASELINE).runs == (Proposal(d, 0),)
@@ -108,7 +113,7 @@ def test_a_wide_search_does_no_more_at_a_time_than_it_expects_to_need():
     assert len(plan(Search(199_210, precision=0.01, budget=13), NEAR, RUNS, BASELINE, 12).runs) == 5
 
 
-def test_two_at_a_time_it_takes_the_steps_that_the_records_on_disk_took():
+def test_two_at_a_time_it_takes_these_steps():
     d, _, _ = searched(noisy(0.006), Search(199_210, budget=14), count=2)
     assert d == STEPS
 
@@ -168,18 +173,18 @@ def test_refinement_stays_near_the_crossing():
     assert why[-1] == "budget of 20 runs spent"
 
 
-STEPS = [256, 1024, 406, 645, 535, 551, 561, 579, 546, 563, 616, 616, 619, 619]
+STEPS = [256, 1024, 406, 645, 551, 568, 596, 596, 545, 545, 615, 596, 619, 600]
 NEAR = [256, 1024, 512, 560, 640, 600, 480, 720]
 WIGGLE = (0.003, -0.002, -0.003, 0.002, 0.001, 0.002, -0.001, -0.002)
 RUNS = [curve(d) + w for d, w in zip(NEAR, WIGGLE, strict=True)]
 
 
 def test_few_runs_must_be_more_precise_than_asked():
-    """Eight runs a fifth more: their noise may look small by luck."""
+    """Eight runs two fifths more: their noise may look small by luck."""
     found = nid.d_int(NEAR, RUNS, BASELINE)
     width = math.log(found.high / found.low) / 2
-    assert plan(Search(199_210, precision=1.19 * width), NEAR, RUNS, BASELINE).runs
-    assert not plan(Search(199_210, precision=1.21 * width), NEAR, RUNS, BASELINE).runs
+    assert plan(Search(199_210, precision=1.39 * width), NEAR, RUNS, BASELINE).runs
+    assert not plan(Search(199_210, precision=1.41 * width), NEAR, RUNS, BASELINE).runs
 
 
 @pytest.mark.parametrize("spread", [0.0005, 0.001, 0.003, 0.01])
@@ -249,9 +254,49 @@ def test_runs_that_diverge_are_repeated_and_counted():
     d, p, _ = searched(lambda d, k: math.nan if d > 1000 else curve(d), Search(10**6, budget=12))
     assert sum(map(math.isnan, p)) >= 1
     assert len(d) <= 12
-    d, _, why = searched(lambda d, k: math.nan, Search(10**6, budget=12))
-    assert d == [1024, 1024]
-    assert why[-1] == "2 runs and none finished"
+
+
+@pytest.mark.parametrize(("D", "tried"), [(10**6, [1024, 4096, 256, 16384, 64, 65536]), (1, [1] * 6)])
+def test_a_search_whose_runs_all_diverge_goes_elsewhere_and_says_what_is_needed(D, tried):
+    d, _, why = searched(lambda d, k: math.nan, Search(D, budget=12))
+    assert d == tried
+    assert why[-1].endswith(": a smaller learning rate is needed")
+    both = plan(Search(1000), [16, 64], [math.nan] * 2, BASELINE, 2)
+    assert [run.d for run in both.runs] == [4, 256]
+    assert both.why == "2 runs and none finished: elsewhere; next d = 4 and 256"
+
+
+@pytest.mark.parametrize(
+    ("run", "end"),
+    [
+        (lambda d, k: math.nan if d > 1000 else 0.5, "is below 0.8820, and none of the runs at d = 1024"),
+        (lambda d, k: math.nan if d < 1000 else 0.95, "reaches 0.8820, and none of the runs at d = 724"),
+    ],
+)
+def test_a_d_whose_runs_diverge_is_not_tried_for_ever(run, end):
+    d, _, why = searched(run, Search(10**6, budget=24), count=2)
+    assert end in why[-1]
+    assert why[-1].endswith("finished: a smaller learning rate is needed")
+    assert len(d) < 16
+
+
+def test_where_runs_diverge_amid_the_bracket_the_search_goes_round_them():
+    d, _, _ = searched(lambda d, k: math.nan if 500 < d < 530 else curve(d), Search(10**5, budget=16))
+    assert max(d.count(i) for i in d if 500 < i < 530) <= 2
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.05, 10), (0.2, 10)])
+def test_collapsed_runs_move_nothing(share, held):
+    """12 simulated searches, some of the runs at .1: the interval holds, and is as narrow as ever."""
+    covered, widths = 0, []
+    for k in range(12):
+        d, p, _ = searched(collapsing(share, k), Search(199_210), count=2)
+        found = nid.d_int(d, p, BASELINE, draws=500)
+        covered += found.low <= 600 <= found.high
+        widths.append(math.log(found.high / found.low) / 2)
+        assert found.collapsed <= sum(q == 0.1 for q in p)
+    assert covered >= held
+    assert np.median(widths) < 0.08
 
 
 def test_the_same_results_give_the_same_plan():

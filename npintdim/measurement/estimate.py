@@ -9,11 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from npintdim.inputs import check_integer, quiet
-from npintdim.measurement.localfit import LOST, LocalFit, local_fit
-from npintdim.measurement.means import by_d, check_rule, crossing, finite, isotonic
+from npintdim.measurement.localfit import LOST, LocalFit, baseline_sd, censored, local_fit
+from npintdim.measurement.means import (
+    by_d,
+    check_rule,
+    crossing,
+    finite,
+    isotonic,
+    possible,
+    spread,
+    survivors,
+    too_few,
+)
 from npintdim.typing import Floats
 
-FEWEST = 4  # runs that tell their noise: one more than the curve has numbers
+AMISS = 2.0  # times the noise about the means: a curve that needs so much misses them
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class DInt:
     noise : sd of one run at the threshold, from all runs; None where the interval is unknown
     chance : performance of guessing that the threshold allows for; 0 in the paper
     counts : runs at each d
+    collapsed : runs left out because they learnt far less than others with as many numbers or fewer
+    reading : "curve"; "isotonic" where it misses the means by more than their noise, or they cross outside its interval
     """
 
     d: float
@@ -57,6 +69,8 @@ class DInt:
     noise: float | None = None
     chance: float = 0.0
     counts: tuple[int, ...] = ()
+    collapsed: int = 0
+    reading: str = "curve"
 
     @property
     def name(self) -> str:
@@ -83,14 +97,18 @@ class DInt:
         left_out = (
             f"; runs left out because they diverged or failed: {self.excluded}" if self.excluded else ""
         )
-        alone = f"; means alone cross at {self.isotonic:,.0f}, outside it" if self.at_odds else ""
+        if self.collapsed:
+            several = "runs" if self.collapsed > 1 else "run"
+            left_out += (
+                f"; left out as collapsed, far below runs with fewer numbers: {self.collapsed} {several}"
+            )
+        alone = "; the means contradict a smooth curve: read from them alone" if self.at_odds else ""
         return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
 
     @property
     def at_odds(self) -> bool:
-        """Whether the isotonic reading lies outside the interval: the means do not follow a smooth curve."""
-        known = self.low is not None and self.high is not None and math.isfinite(self.isotonic)
-        return known and not self.low <= self.isotonic <= self.high  # type: ignore[operator]
+        """Whether the means do not follow a smooth curve: they cross outside its interval, and are read instead."""
+        return self.reading == "isotonic"
 
     def at(self, i: int) -> str:
         """The performance at the i-th d: the mean, or the curve where the mean is on the other side of the line."""
@@ -159,26 +177,34 @@ def d_int(
         raise ValueError("baseline has no finished run: one is needed, or an absolute threshold")
     check_rule(fraction, threshold, chance)
     check_integer("draws", draws, 1)
+    line = chance + fraction * (float(base.mean()) - chance) if threshold is None else threshold
+    groups, collapsed = survivors(groups, line)
     tried = tuple(groups)
     weights = np.array([len(p) for p in groups.values()])
     means = np.array([p.mean() for p in groups.values()])
-    line = chance + fraction * (float(base.mean()) - chance) if threshold is None else threshold
     above = np.flatnonzero(means > line)
 
     pooled = isotonic(means, weights)
     curve = around_crossing(groups, line)
+    alone, stands = crossing(tried, pooled, line), "curve"
     reading = low = high = noise = None
     if curve is not None:
         reading = censored(np.array([curve.crossing(line)]), tried)[0]
     unknown = too_few(groups)
     if curve is not None and not unknown:
         drawn = curve.draws(line, base, fraction if threshold is None else 0.0, draws, seed)
-        low, high = (
-            float(q) for q in np.quantile(censored(drawn, tried), (0.025, 0.975), method="inverted_cdf")
-        )
+        inner = censored(drawn, tried)
+        low, high = np.quantile(inner, (0.025, 0.975), method="inverted_cdf").tolist()
         noise = curve.sigma * math.sqrt(max(1 - line, LOST))
+        misses = noise > AMISS * (own := spread(groups, line))  # not where it is NaN
+        if math.isfinite(alone) and (misses or not low <= alone <= high):
+            line_sd = fraction * float(baseline_sd(base, np.array(curve.sigma))) if threshold is None else 0.0
+            noise = own if misses else noise
+            first, last = possible(groups, line, noise, line_sd)
+            low, high = (first, last) if misses else (min(low, first), max(high, last))
+            reading, stands = alone, "isotonic"
     return DInt(
-        d=crossing(tried, pooled, line) if reading is None else float(reading),
+        d=alone if reading is None else float(reading),
         low=low,
         high=high,
         first_above=tried[above[0]] if len(above) else None,
@@ -191,10 +217,12 @@ def d_int(
         runs=int(weights.sum()),
         excluded=excluded,
         unknown=unknown,
-        isotonic=crossing(tried, pooled, line),
+        isotonic=alone,
         noise=noise,
         chance=chance,
         counts=tuple(weights.tolist()),
+        collapsed=collapsed,
+        reading=stands,
     )
 
 
@@ -215,24 +243,9 @@ def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:
     return local_fit(log_d, p, line, math.log(start), max((y[-1] - y[0]) / (x[-1] - x[0]), 0.05))
 
 
-def censored(log_d: Floats, tried: Sequence[int]) -> Floats:
-    """exp, and ±inf outside the tried d."""
-    inside = np.clip(log_d, math.log(tried[0]), math.log(tried[-1]))
-    beyond = np.abs(log_d - inside) > 1e-9
-    return np.where(beyond, np.where(log_d < inside, -np.inf, np.inf), np.exp(inside))
-
-
 def joined(curve: LocalFit, tried: Floats, pooled: Floats, line: float) -> Floats:
     """The curve where it may be trusted, else pooled means; non-decreasing, with the crossing where it is."""
     fit = np.where(curve.near(tried) > 0.5, curve.performance(tried), pooled)
     left = np.log(tried) < curve.crossing(line)
     fit = np.where(left, np.minimum(fit, line), np.maximum(fit, line))
     return np.maximum.accumulate(fit)
-
-
-def too_few(groups: dict[int, Floats]) -> str:
-    """Why the runs do not tell their noise, or ""."""
-    runs = sum(map(len, groups.values()))
-    if runs < FEWEST:
-        return f"{runs} {'run' if runs == 1 else 'runs'}, and {FEWEST} tell their noise"
-    return "" if len(groups) > 1 else "only one d"

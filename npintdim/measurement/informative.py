@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 
@@ -47,7 +48,13 @@ class Kind:
 
 
 def informative(
-    curve: LocalFit, line: float, D: int, count: int, fraction: float, baseline: Floats
+    curve: LocalFit,
+    line: float,
+    D: int,
+    count: int,
+    fraction: float,
+    baseline: Floats,
+    vain: Collection[int] = (),
 ) -> tuple[list[int | None], list[float]]:
     """The d's, one after the other, that reduce the variance of the crossing most; and its sd after each of them.
 
@@ -55,37 +62,35 @@ def informative(
     where it may be: there the slope counts too; and over the bends, each by its share: where a smooth curve and one with
     a kink are both possible, runs go where these are uncertain. None is one more direct run: the line is fraction × a
     mean of k, and (fraction · s · ∂log d/∂p)²/k of the variance becomes the same over k + 1.
+    No run goes to a d in `vain`.
     """
     k, at = len(baseline), curve.crossing(line) - curve.log_d0
     d = np.unique(np.clip(np.exp(curve.log_d0 + np.linspace(at - REACH, at + REACH, 61)).round(), 1, D))
+    d = d[~np.isin(d, list(vain))]
     t = np.log(d) - curve.log_d0
-    kinds, shares = zip(
-        *((Kind(curve, model, line, t, at), share) for model, share in curve.kinds if share > FAINT),
-        strict=True,
-    )
-    shares = np.array(shares) / sum(shares)
+    asked = [(model, share) for model, share in curve.kinds if share > FAINT]
+    kinds = [Kind(curve, model, line, t, at) for model, _ in asked]
+    shares = np.array([share for _, share in asked]) / sum(share for _, share in asked)
     ats = np.array([kind.at for kind in kinds])
     apart = float(shares @ (ats - shares @ ats) ** 2)
     one = 0.0
     if k:
-        moved = [fraction * float(baseline_sd(baseline, kind.sigma)) / kind.steep for kind in kinds]
+        moved = [fraction * float(baseline_sd(baseline, np.array(kind.sigma))) / kind.steep for kind in kinds]
         one = k * float(shares @ np.minimum(np.square(moved), REACH**2))
     wanted: list[int | None] = []
     sds: list[float] = []
     for _ in range(count):
         after = [kind.after() for kind in kinds]
-        now = sum(s * kind.variance(kind.cov[None], kind.where)[0] for s, kind in zip(shares, kinds))
-        left = sum(s * kind.variance(a, kind.where) for s, kind, a in zip(shares, kinds, after))
+        now = shares @ [kind.variance(kind.cov[None], kind.where)[0] for kind in kinds]
+        left = shares @ [kind.variance(cov, kind.where) for kind, cov in zip(kinds, after, strict=True)]
         best = int(left.argmin())
         if k and one / k - one / (k + 1) > now - left[best]:
             k += 1
             wanted.append(None)
         else:
-            for kind, a in zip(kinds, after):
-                kind.cov = a[best]
+            for kind, cov in zip(kinds, after, strict=True):
+                kind.cov = cov[best]
             wanted.append(int(d[best]))
-        inside = sum(
-            s * kind.variance(kind.cov[None], np.array([kind.at]))[0] for s, kind in zip(shares, kinds)
-        )
+        inside = shares @ [kind.variance(kind.cov[None], np.array([kind.at]))[0] for kind in kinds]
         sds.append(math.sqrt(inside + apart + (one / k if k else 0.0)))
     return wanted, sds

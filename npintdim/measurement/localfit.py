@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,9 +130,19 @@ def root(beta: Floats, p: Floats | float) -> Floats:
     return np.where(inner > -1, t, np.where(c < 0, np.inf, -np.inf))
 
 
+def censored(log_d: Floats, tried: Sequence[int]) -> Floats:
+    """exp, and ±inf outside the tried d."""
+    inside = np.clip(log_d, math.log(tried[0]), math.log(tried[-1]))
+    beyond = np.abs(log_d - inside) > 1e-9
+    return np.where(beyond, np.where(log_d < inside, -np.inf, np.inf), np.exp(inside))
+
+
 def misfit(beta: Floats, t: Floats, kappa: Floats | float) -> Floats:
-    """What may be missing at t, in −log(1 − p): the next term, its coefficient of the size of c² for c = κ."""
-    return np.exp(beta[1]) * kappa**2 * np.abs(t) ** 3 / 6
+    """What may be missing at t, in −log(1 − p): the next term, its coefficient of the size of c².
+
+    For c = min(κ, 1): with more, the noise of runs not far away would pass for it.
+    """
+    return np.exp(beta[1]) * np.minimum(kappa, 1.0) ** 2 * np.abs(t) ** 3 / 6
 
 
 def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float) -> LocalFit:

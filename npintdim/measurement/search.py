@@ -6,19 +6,23 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from npintdim.inputs import counted, quiet
 from npintdim.measurement.estimate import DInt, around_crossing, d_int
 from npintdim.measurement.informative import informative
-from npintdim.measurement.means import by_d, check_rule, finite, isotonic
+from npintdim.measurement.means import by_d, check_rule, finite, isotonic, survivors
+from npintdim.measurement.steps import Plan, Proposal, numbered
 from npintdim.specs import settle
+
+__all__ = ["Plan", "Proposal", "Search", "plan"]
 
 STRIDE = 4  # of the bracket
 CLOSE = 2.0  # a bracket this narrow is refined by information
 PAIR = 2  # runs that are always done together where there is room; more of them must be needed
+SMALLER = "a smaller learning rate is needed"
+VAIN = 6  # runs that may diverge, one after the other, before the learning rate is to blame
 FEWEST = 7  # no precision is believed before so many runs, nor is the noise set against the baseline's
 
 
@@ -64,20 +68,6 @@ class Search:
         return min(self.first or STRIDE ** round(math.log(self.D, STRIDE) / 2), self.D)
 
 
-class Proposal(NamedTuple):
-    """A run to do: repetition `seed` at d, or of direct training (None)."""
-
-    d: int | None
-    seed: int
-
-
-class Plan(NamedTuple):
-    """What to do next, none when the search is over, and why."""
-
-    runs: tuple[Proposal, ...]
-    why: str
-
-
 @quiet
 def plan(
     search: Search, d: Sequence[int], performance: Sequence[float], baseline: Sequence[float], count: int = 1
@@ -105,9 +95,11 @@ def plan(
     count = min(room, max(PAIR, search.budget // 4))
     good = [(i, p) for i, p in zip(d, performance, strict=True) if not math.isnan(p)]
     if not good:
-        if len(d) > len(set(d)):
-            return Plan((), f"{counted(len(d), 'run')} and none finished")
-        return numbered(d, around(search.start, search.D, count), "nothing is known")
+        return (
+            numbered(d, around(search.start, search.D, count), "nothing is known")
+            if not d
+            else elsewhere(search, d, count)
+        )
     tried, performances = zip(*good, strict=True)
     found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
     low, high = bracket(found)
@@ -116,9 +108,10 @@ def plan(
     if low is None:
         return inwards(d, high, count, found)
     if high - low > 1 and high / low > CLOSE:
-        steps = range(1, count + 1)
-        between = [round(low * (high / low) ** (k / (count + 1))) for k in steps]
-        inside = [i for i in dict.fromkeys(between) if low < i < high] or [low + 1]
+        vain = in_vain(d, found)
+        steps = [(k, n) for n in range(count, count + VAIN) for k in range(1, n + 1)]
+        between = [round(low * (high / low) ** (k / (n + 1))) for k, n in steps]
+        inside = [i for i in dict.fromkeys(between) if low < i < high and i not in vain][:count] or [low + 1]
         return numbered(d, inside, f"bracketed between {low} and {high}: halved in log d")
     return refine(search, good, d, baseline, room, found, low, high)
 
@@ -127,6 +120,32 @@ def around(start: int, D: int, count: int) -> list[int]:
     """From the start by factors of 4, up and down by turns: start, 4 start, start/4, 16 start, ..."""
     powers = [(k + 1) // 2 * (-1) ** (k + 1) for k in range(count)]  # 0, 1, −1, 2, −2, ...
     return list(dict.fromkeys(min(max(int(start * STRIDE**k), 1), D) for k in powers))
+
+
+def elsewhere(search: Search, d: Sequence[int], count: int) -> Plan:
+    """After runs of which none finished: d not tried yet, by factors of 4 on both sides; then other seeds."""
+    lost = f"{len(d)} {'runs' if len(d) > 1 else 'run'} and none finished"
+    if len(d) >= VAIN:
+        return Plan((), f"{lost}, d = {min(d)} to {max(d)}: {SMALLER}")
+    wide = around(search.start, search.D, 2 * search.D.bit_length())
+    others = [i for i in wide if i not in d]
+    return numbered(
+        d, (others or wide)[: min(count, VAIN - len(d))], f"{lost}: {'elsewhere' if others else 'once more'}"
+    )
+
+
+def in_vain(d: Sequence[int], found: DInt) -> set[int]:
+    """Those d at which two runs were lost and none finished."""
+    return {i for i, runs in Counter(d).items() if runs > 1 and i not in found.tried}
+
+
+def towards(done: Sequence[int], tried: int, vain: int, found: DInt) -> Plan:
+    """Halfway between a d whose runs finish and one whose runs do not."""
+    lost, middle = f"none of the runs at d = {vain} finished", round(math.sqrt(tried * vain))
+    if max(tried, vain) < CLOSE * min(tried, vain) or middle in (tried, vain):
+        side = "is below" if tried < vain else "reaches"
+        return Plan((), f"d = {tried} {side} {found.threshold:.4f}, and {lost}: {SMALLER}")
+    return numbered(done, [middle], f"{lost}: between there and {tried}")
 
 
 def bracket(found: DInt) -> tuple[int | None, int | None]:
@@ -139,26 +158,16 @@ def bracket(found: DInt) -> tuple[int | None, int | None]:
     )
 
 
-def numbered(done: Sequence[int | None], wanted: Sequence[int | None], why: str) -> Plan:
-    """Each wanted d with its next repetition."""
-    seen = Counter(done)
-    runs = []
-    for d in wanted:
-        runs.append(Proposal(d, seen[d]))
-        seen[d] += 1
-    *most, last = [str(d) for d in wanted if d is not None] or [""]
-    inside = f"{', '.join(most)} and {last}" if most else last
-    direct = list(wanted).count(None)
-    named = [f"d = {inside}"] * bool(inside) + [f"{direct} direct"] * bool(direct)
-    return Plan(tuple(runs), f"{why}; next {' and '.join(named)}")
-
-
 def outwards(search: Search, done: Sequence[int], low: int, count: int, found: DInt) -> Plan:
     """A larger d, by a factor of 4."""
     tried = Counter(done)[search.D]
     if low >= search.D and tried > 1:
         return Plan((), f"never reached: even d = D = {search.D} stays below {found.threshold:.4f}")
     wanted = list(dict.fromkeys(min(low * STRIDE**k, search.D) for k in range(1, count + 1)))
+    vain = min((i for i in in_vain(done, found) if i > low), default=math.inf)
+    if wanted[0] >= vain:
+        return towards(done, low, int(vain), found)
+    wanted = [i for i in wanted if i < vain]
     return numbered(done, wanted, f"d = {low} is below {found.threshold:.4f}: {STRIDE} times as many")
 
 
@@ -167,6 +176,10 @@ def inwards(done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
     if high == 1 and Counter(done)[1] > 1:
         return Plan((), f"already reached at d = 1 ({found.threshold:.4f})")
     wanted = list(dict.fromkeys(max(high // STRIDE**k, 1) for k in range(1, count + 1)))
+    vain = max((i for i in in_vain(done, found) if i < high), default=0)
+    if wanted[0] <= vain:
+        return towards(done, high, vain, found)
+    wanted = [i for i in wanted if i > vain]
     return numbered(done, wanted, f"d = {high} reaches {found.threshold:.4f}: a {STRIDE}th of it")
 
 
@@ -188,13 +201,15 @@ def refine(
             return Plan((), f"d_int = {found.d:,.0f} ± {100 * width:.1f} %: {asked}")
         if high - low == 1 and low <= found.low and found.high <= high:
             return Plan((), f"d_int lies between the neighbours {low} and {high}")
-    groups, _ = by_d(*zip(*good, strict=True))
+    groups, _ = survivors(by_d(*zip(*good, strict=True))[0], found.threshold)
     curve = around_crossing(groups, found.threshold)
     if curve is None:
         return numbered(done, [low, high][:count], f"{crossed}: once more")
     counts = found.fraction is not None and n >= FEWEST
     direct = finite("baseline", baseline if counts else ())
-    wanted, sds = informative(curve, found.threshold, search.D, count, found.fraction or 0.0, direct)
+    wanted, sds = informative(
+        curve, found.threshold, search.D, count, found.fraction or 0.0, direct, in_vain(done, found)
+    )
     reach = (
         k for k, sd in enumerate(sds, 1) if n + k >= FEWEST and 1.96 * sd * luck(n + k) <= search.precision
     )
@@ -208,8 +223,8 @@ def refine(
 
 
 def luck(n: int) -> float:
-    """By which n runs must be more precise than asked, about Student's t: their noise may look small by chance."""
-    return 1 + 1 / (n - 3)
+    """By which n runs must be more precise than asked: their noise, and the bend of the curve, may look small."""
+    return 1 + 2 / (n - 3)
 
 
 def half_width(found: DInt) -> float:
