@@ -241,9 +241,7 @@ def test_a_full_disk_leaves_no_part_of_a_record(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         real, calls = os.fsync, []
-        patch.setattr(
-            os, "fsync", lambda fd: (calls.append(fd), full(fd) if len(calls) > 1 else real(fd))
-        )
+        patch.setattr(os, "fsync", lambda fd: (calls.append(fd), full(fd) if len(calls) > 1 else real(fd)))
         with pytest.raises(OSError, match="No space left"):
             swept(tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
