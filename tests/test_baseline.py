@@ -11,11 +11,13 @@ from test_report import RECIPE, made_up
 
 import npintdim as nid
 from npintdim.engine.landscape import Batch, Dataset
+from npintdim.measurement import records
 from npintdim.measurement.baseline import Baseline, guessing
 from npintdim.measurement.measure import Measurement, read_off
 from npintdim.measurement.rates import RateSearch
 from npintdim.measurement.reload import read_measurement
 from npintdim.measurement.report import summary, write_report
+from npintdim.measurement.runs import RunSpec
 from npintdim.plots import curve_figure, nets_figure, several_figure
 from npintdim.reproduce.cases import ours
 
@@ -212,11 +214,10 @@ def test_the_search_leaves_a_dead_direct_run_out(tmp_path, monkeypatch):
     backend = nid.get_backend("numpy", threads=1)
     plain = nid.measure(replace(recipe, direct_seeds=1), tmp_path / "one", backend=backend, jobs=1)
     runs = nid.measure(replace(recipe, direct_seeds=2), tmp_path / "two", backend=backend, jobs=1).records
-    dead = next(r["spec"] for r in runs if "d" not in r["spec"] and r["spec"]["seed"] == 1)
-    for path in (tmp_path / "two" / "runs").glob("*.json"):
-        record = json.loads(path.read_bytes())
-        if record["spec"] == dead:
-            path.write_text(json.dumps(record | {"performance": 0.1}))
+    dead = next(r for r in runs if "d" not in r["spec"] and r["spec"]["seed"] == 1)
+    epochs = [*dead["epochs"][:-1], dead["epochs"][-1] | {"test": 0.1}]
+    record = dead | {"performance": 0.1, "epochs": epochs}
+    records.write(tmp_path / "two" / "runs", RunSpec.from_spec(dead["spec"]), record, None)
     m = nid.measure(replace(recipe, direct_seeds=2), tmp_path / "two", backend=backend, jobs=1)
     assert m.d_int == plain.d_int
     assert "1 of 2 direct runs (0.1000) learnt less than half" in m.summary

@@ -161,14 +161,13 @@ def test_a_baseline_is_trained_once_for_all_projections(files, tmp_path):
 
 def test_a_case_that_cannot_be_read_does_not_stop_the_others(files, tmp_path):
     cases = tiny(CASES["mnist-fc-projections"])
-    wrong = replace(
-        cases.cases[0], recipe=replace(cases.cases[0].recipe, projection={"kind": "sparse", "density": 2.0})
-    )
+    five = {"architecture": "mlp", "sizes": [784, 5]}
+    wrong = replace(cases.cases[0], recipe=replace(cases.cases[0].recipe, model=five))
     outcome = replace(cases, cases=(wrong, *cases.cases[1:])).run(
         Setting(tmp_path / "out", get_backend(threads=1), 1, str(files), False)
     )
     assert {row.what for row in outcome.rows} == {case.label for case in cases.cases[1:]}
-    assert re.match("FC, stacked, S: density is 2.0", outcome.failed[0])
+    assert re.match("FC, stacked, S: the model has 5 outputs", outcome.failed[0])
 
 
 # ---- the toy ----
