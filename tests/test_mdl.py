@@ -446,7 +446,7 @@ def by_heart(x):
     return np.eye(10, dtype=x.dtype)[[LABEL_OF.get(row.tobytes(), 0) for row in x]]
 
 
-class Drawn(nid.initializers.Zeros):
+class Drawn(nid.Zeros):
     def draw(self, backend, stream, size):
         return np.ones(size, backend.dtype)
 
