@@ -365,7 +365,7 @@ class Scale(Layer):
         return {"W": (self.n,)}
 
     def initializers(self):
-        return {"W": nid.initializers.Zeros()}
+        return {"W": nid.Zeros()}
 
     def out_shape(self, in_shape):
         return in_shape

@@ -9,6 +9,7 @@ from helpers import command
 from test_compress_refusals import seal
 
 import npintdim as nid
+from npintdim.artefact import mdl
 from npintdim.artefact.fileformat import FormatError
 
 NUMPY = nid.get_backend("numpy")
@@ -33,7 +34,7 @@ def variety():
             (nid.lenet((1, 16, 16), 3, NUMPY), "fastfood"),
         )
     )
-    coded = nid.mdl.quantise(fastfood, "uniform", 3)
+    coded = mdl.quantise(fastfood, "uniform", 3)
     return [found.to_bytes() for found in (dense, fastfood, coded, layered())]
 
 
@@ -111,7 +112,7 @@ def test_odd_command_lines_end_in_one_line(tmp_path, monkeypatch, capsys, no_wor
     P = nid.make_projection("fastfood", model.D, 6, 7, NUMPY)
     found = nid.CompressedModel.from_parts(model, 5, P, np.arange(6.0))
     found.save("net.npid")
-    nid.mdl.quantise(found, "uniform", 3).save("coded.npid")
+    mdl.quantise(found, "uniform", 3).save("coded.npid")
     rng, n = np.random.default_rng(4), 0
     kept = {name: (tmp_path / name).read_bytes() for name in ("net.npid", "coded.npid")}
     for k in range(950):

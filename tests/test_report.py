@@ -161,3 +161,12 @@ def test_an_interrupted_measurement_leaves_the_results_that_were_there(tmp_path,
     with pytest.raises(KeyboardInterrupt):
         measured(RECIPE, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_which_reading_stands_and_which_runs_were_left_out_is_said(tmp_path):
+    m = made_up(tmp_path)
+    assert "- ours, a monotone curve through " in write_report(m).read_text(encoding="utf-8")
+    found = replace(m.d_int, reading="isotonic", collapsed=1)
+    text = write_report(replace(m, d_int=found)).read_text(encoding="utf-8")
+    assert "- ours, isotonic means, since a curve misses them, through " in text
+    assert "- left out as collapsed, far below runs with fewer numbers: 1 run\n" in text

@@ -139,8 +139,9 @@ def readings(m: Measurement) -> str:
     found = m.d_int
     if math.isnan(found.d):
         return f"- {found.unknown}\n- so there is no threshold, {rule(m)}, and nothing is read"
+    how = "a monotone curve" if found.reading == "curve" else "isotonic means, since a curve misses them,"
     lines = [
-        f"ours, a monotone curve through {counted(found.runs, 'run')}: {reading(found.d)}, {found.interval()}",
+        f"ours, {how} through {counted(found.runs, 'run')}: {reading(found.d)}, {found.interval()}",
         f"the paper's, first tried d strictly above the threshold: {found.first_above or 'none'}",
         f"a check without a curve, isotonic means: {reading(found.isotonic)}",
         f"threshold {found.threshold:.4f}, {rule(m)}",
@@ -152,6 +153,10 @@ def readings(m: Measurement) -> str:
     lines += [f"**doubtful:** {line}" for line in m.doubts]
     if found.noise is not None:
         lines.append(f"noise of one run at the threshold: sd {found.noise:.4f}")
+    if found.collapsed:
+        lines.append(
+            f"left out as collapsed, far below runs with fewer numbers: {counted(found.collapsed, 'run')}"
+        )
     if found.excluded:
         lines.append(f"left out because they diverged or failed: {counted(found.excluded, 'run')}")
     return "\n".join(f"- {line}" for line in lines)
