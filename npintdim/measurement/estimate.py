@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npintdim.inputs import check_integer, quiet
-from npintdim.measurement.localfit import LOST, LocalFit, baseline_sd, censored, local_fit
+from npintdim.measurement.localfit import LOST, WIDER, LocalFit, baseline_sd, censored, local_fit
 from npintdim.measurement.means import (
     by_d,
     check_rule,
@@ -200,7 +200,7 @@ def d_int(
         if math.isfinite(alone) and (misses or not low <= alone <= high):
             line_sd = fraction * float(baseline_sd(base, np.array(curve.sigma))) if threshold is None else 0.0
             noise = own if misses else noise
-            first, last = possible(groups, line, noise, line_sd)
+            first, last = possible(groups, line, WIDER * noise, WIDER * line_sd)
             low, high = (first, last) if misses else (min(low, first), max(high, last))
             reading, stands = alone, "isotonic"
     return DInt(

@@ -28,6 +28,9 @@ KAPPAS, SIGMAS = np.repeat(BENDS, len(NOISES)), np.tile(NOISES, len(BENDS))  # e
 PRECISION = np.stack([np.full(KAPPAS.shape, LEVEL_SD), np.full(KAPPAS.shape, SLOPE_SD), KAPPAS]) ** -2.0
 PRIOR = np.einsum("ig,ij->gij", PRECISION, np.eye(3))  # of (a, log b, c), as matrices
 BOUNDS = np.array([[20.0], [5.0], [12.0]])  # of a, log b, c about their priors, on Gauss–Newton's way
+WIDER = (
+    1.2  # of every deviation that is drawn: few runs, placed where they look best, seem surer than they are
+)
 STEPS = 40
 LANE = 1 << 31  # of the bootstrap's normals
 
@@ -86,13 +89,14 @@ class LocalFit:
         """log d of the crossing in `count` draws of noise level, bend, curve and baseline.
 
         A bootstrap in one Gauss–Newton step: runs drawn again with the noise they share, and the centre of c's
-        prior with them, would move (a, log b, c) by a normal vector with covariance cov.
+        prior with them, would move (a, log b, c) by a normal vector with covariance cov, here times `WIDER`: a search
+        places runs by the curve and stops when it looks sure, and the interval must hold afterwards (docs/measuring.md).
         """
         stream = Stream(seed, Purpose.BOOTSTRAP, LANE)
         level = np.searchsorted(np.cumsum(self.share), (stream.uniform(count) + 1) / 2).clip(
             0, len(SIGMAS) - 1
         )
-        z = (Stream(seed, Purpose.BOOTSTRAP, LANE + 1).normals(4 * count) / 2.0**20).reshape(4, count)
+        z = Stream(seed, Purpose.BOOTSTRAP, LANE + 1).normals(4 * count).reshape(4, count) * (WIDER / 2.0**20)
         beta = self.beta[level] + np.einsum("dij,jd->di", np.linalg.cholesky(self.cov)[level], z[:3])
         line = (
             p + fraction * baseline_sd(baseline, SIGMAS[level]) * z[3] if len(baseline) else np.full(count, p)

@@ -12,6 +12,7 @@ import numpy as np
 from npintdim.inputs import counted, quiet
 from npintdim.measurement.estimate import DInt, around_crossing, d_int
 from npintdim.measurement.informative import informative
+from npintdim.measurement.localfit import WIDER
 from npintdim.measurement.means import by_d, check_rule, finite, isotonic, survivors
 from npintdim.measurement.steps import Plan, Proposal, numbered
 from npintdim.specs import settle
@@ -211,7 +212,9 @@ def refine(
         curve, found.threshold, search.D, count, found.fraction or 0.0, direct, in_vain(done, found)
     )
     reach = (
-        k for k, sd in enumerate(sds, 1) if n + k >= FEWEST and 1.96 * sd * luck(n + k) <= search.precision
+        k
+        for k, sd in enumerate(sds, 1)
+        if n + k >= FEWEST and 1.96 * WIDER * sd * luck(n + k) <= search.precision
     )
     enough = max(PAIR, next(reach, count))
     wanted, sd = wanted[:enough], sds[:enough][-1]
@@ -223,8 +226,8 @@ def refine(
 
 
 def luck(n: int) -> float:
-    """By which n runs must be more precise than asked: their noise, and the bend of the curve, may look small."""
-    return 1 + 2 / (n - 3)
+    """By which n runs must be more precise than asked: of few the noise, and the curve's bend, may look small."""
+    return max(1.0, (1 + 2 / (n - 3)) / WIDER)
 
 
 def half_width(found: DInt) -> float:
