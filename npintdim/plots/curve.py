@@ -81,10 +81,12 @@ def mark_crossing(axes: Any, m: Measurement) -> None:
         axes.axvspan(left, right, color=ORANGE, alpha=0.15, lw=0)
     axes.vlines(found.d, axes.get_ylim()[0], found.threshold, color=ORANGE, lw=1.2)
     axes.plot(found.d, found.threshold, "D", color=ORANGE, ms=6)
-    to_the_right = math.log(high / right) > 0.35 * math.log(high / low)
+    width = 0.35 * math.log(high / low)  # that the words take
+    to_the_right = math.log(high / right) > width
+    end = left if math.log(left / low) > width else high  # else over the interval
     axes.annotate(
         f"{found.name} = {found.d:,.0f}\n" + textwrap.fill(found.interval(), 28),
-        (right if to_the_right else left, 0.03), xycoords=("data", "axes fraction"),
+        (right if to_the_right else end, 0.03), xycoords=("data", "axes fraction"),
         xytext=(6 if to_the_right else -6, 0), textcoords="offset points", color=ORANGE, va="bottom",
         ha="left" if to_the_right else "right",
     )  # fmt: skip
