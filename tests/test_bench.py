@@ -66,7 +66,7 @@ def test_rates_are_per_second_and_the_nearer_limit_is_named(monkeypatch):
 
 @needs_numba
 def test_multiply_adds_do_what_they_count():
-    from npintdim.kernels.numba_cpu.limits import TEN, multiply_adds
+    from npintdim.kernels.numba_cpu.machinery.limits import TEN, multiply_adds
 
     dtype = np.dtype(np.float32)
     assert multiply_adds(100, TEN, dtype, 2) == 2 * 16 * TEN * 100 * 2

@@ -243,7 +243,7 @@ def test_results_are_fresh_and_caches_may_be_used_again():
 
 @pytest.mark.parametrize("name", ["conv, lenet", "conv, 129 examples", "linear, mlp", "linear, long sums"])
 def test_any_number_of_threads_gives_the_same_bits(name, monkeypatch):
-    from npintdim.kernels.numba_cpu import share
+    from npintdim.kernels.numba_cpu.machinery import share
 
     monkeypatch.setattr(share, "LEAST", 0.0)
     layers, in_shape, n = RUNS[name]
@@ -260,7 +260,7 @@ def test_any_number_of_threads_gives_the_same_bits(name, monkeypatch):
 
 
 def test_several_python_threads_on_one_model(monkeypatch):
-    from npintdim.kernels.numba_cpu import share
+    from npintdim.kernels.numba_cpu.machinery import share
 
     monkeypatch.setattr(share, "LEAST", 0.0)
     model = lenet((1, 16, 16), 5, get_backend("numba", np.float32, 2))
@@ -329,9 +329,9 @@ def test_plan_of_the_relatives_of_lenet():
 
 
 def test_without_avx_512_linear_layers_are_taken_one_by_one_and_the_plan_says_why(monkeypatch):
-    from npintdim.kernels.numba_cpu import tile
+    from npintdim.kernels.fused import linear_run
 
-    monkeypatch.setattr(tile, "WIDE", False)
+    monkeypatch.setattr(linear_run, "WIDE", False)
     assert lenet(backend=get_backend("numba")).plan().splitlines() == [
         "convolution and pooling run: conv1 relu1 maxpool2d1 conv2 relu2 maxpool2d2",
         "alone: flatten1", "alone: fc1", "alone: relu3", "alone: fc2", "alone: relu4", "alone: fc3",
@@ -395,7 +395,7 @@ def test_a_network_that_does_not_fuse_does_not_on_another_backend():
 
 
 def test_every_item_is_done_once_and_before_the_loop_ends():
-    share = pytest.importorskip("npintdim.kernels.numba_cpu.share")
+    share = pytest.importorskip("npintdim.kernels.numba_cpu.machinery.share")
     each, linger = share.each, share.linger
 
     def two_loops(first, second, spent, work):
@@ -418,7 +418,7 @@ def test_every_item_is_done_once_and_before_the_loop_ends():
 
 
 def test_a_helper_that_is_held_up_is_given_a_rest(monkeypatch):
-    share = pytest.importorskip("npintdim.kernels.numba_cpu.share")
+    share = pytest.importorskip("npintdim.kernels.numba_cpu.machinery.share")
     each, linger = share.each, share.linger
 
     def slow_helper(done, spent, work):
@@ -470,7 +470,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), model.loss_and_grad(th
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (16, 16), (17, 40), (50, 15), (33, 64)])
 def test_transpose(rows, columns, dtype):
-    from npintdim.kernels.numba_cpu.gemm import transpose
+    from npintdim.kernels.numba_cpu.machinery.gemm import transpose
 
     A = normal(rows, columns + 3, dtype=dtype)
     B = np.full((columns, rows + 2), 7.0, dtype=dtype)
@@ -483,7 +483,7 @@ def test_transpose(rows, columns, dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("width", [1, 15, 16, 17, 48, 49, 100])
 def test_multiply_writes_its_entries_and_no_other(width, dtype):
-    from npintdim.kernels.numba_cpu.gemm import multiply
+    from npintdim.kernels.numba_cpu.machinery.gemm import multiply
 
     rows, depth = 19, 300
     A, B = normal(depth, rows, dtype=dtype), normal(depth, width, seed=1, dtype=dtype)

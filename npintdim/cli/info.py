@@ -13,6 +13,7 @@ from npintdim.cli.common import add_command, say
 from npintdim.data import NAMES as DATA
 from npintdim.data.download import VARIABLE
 from npintdim.data.shuffled import FORMS
+from npintdim.inputs import counted
 from npintdim.machine import BROKEN, core_limit, memory_limit, numpys_blas, optional
 from npintdim.measurement.runs import versions
 from npintdim.rng import SCHEME
@@ -64,7 +65,7 @@ def threads(given: int) -> list[str]:
     n, why = core_limit()
     short = ", but 1 where the work is too short to share (docs/performance.md)"
     return [
-        f"{n} cores for this process ({why}); --threads N (default 1) holds each of these to N, here {given}:",
+        f"{counted(n, 'core')} for this process ({why}); --threads N (default 1) holds each of these to N, here {given}:",
         f"backend numba: {given}{short * (given > 1)}",
         *blas(),
         "several runs: --jobs processes, each with 1 of its own",

@@ -44,8 +44,8 @@ class Fused(Layer):
 
     @classmethod
     @abstractmethod
-    def pays(cls, backend: Backend) -> bool:
-        """Whether it is faster here than its layers one by one."""
+    def pays(cls) -> bool:
+        """Whether it is faster on this processor than its layers one by one."""
 
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """theta (D,), of all its layers."""
@@ -64,7 +64,7 @@ class Fused(Layer):
 
 @dataclass(frozen=True)
 class LinearRun(Fused):
-    """Linear layers, each with ReLU or without; the formulas are theirs, the kernel is `numba_cpu/chain.py`."""
+    """Linear layers, each with ReLU or without; the formulas are theirs, the kernel is `kernels/fused/linear_run.py`."""
 
     title = "linear run"
 
@@ -77,9 +77,9 @@ class LinearRun(Fused):
         return i
 
     @classmethod
-    def pays(cls, backend: Backend) -> bool:
+    def pays(cls) -> bool:
         """Where a register holds 16 float32 (AVX-512); elsewhere NumPy's own products are as fast."""
-        return bool(kernels(backend, "tile").WIDE)
+        return bool(kernels("linear_run").WIDE)
 
     @cached_property
     def sizes(self) -> Ints:
@@ -95,9 +95,7 @@ class LinearRun(Fused):
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """All outputs lie in one array, the last one at its end."""
-        y = kernels(backend, "chain").linear_forward(
-            x, params["theta"], self.sizes, self.relu, backend.threads
-        )
+        y = kernels("linear_run").linear_forward(x, params["theta"], self.sizes, self.relu, backend.threads)
         last = len(x) * int(self.sizes[-1])
         return y[len(y) - last :].reshape(len(x), -1), (x, y)
 
@@ -106,7 +104,7 @@ class LinearRun(Fused):
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dx and dtheta by the kernel."""
         x, y = cache
-        dx, dtheta = kernels(backend, "chain").linear_backward(
+        dx, dtheta = kernels("linear_run").linear_backward(
             x, params["theta"], self.sizes, self.relu, y, dy, need_dx, backend.threads
         )
         return dx, {"theta": dtheta}
@@ -114,7 +112,7 @@ class LinearRun(Fused):
 
 @dataclass(frozen=True)
 class ConvPoolRun(Fused):
-    """Plain convolutions, each with ReLU or without and 2×2 max-pooling; the kernel is `numba_cpu/trunk.py`."""
+    """Plain convolutions, each with ReLU or without and 2×2 max-pooling; the kernel is `kernels/fused/conv_pool_run.py`."""
 
     title = "convolution and pooling run"
 
@@ -134,7 +132,7 @@ class ConvPoolRun(Fused):
         return i
 
     @classmethod
-    def pays(cls, backend: Backend) -> bool:
+    def pays(cls) -> bool:
         """Everywhere: it moves a quarter of what its layers move."""
         return True
 
@@ -150,13 +148,13 @@ class ConvPoolRun(Fused):
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """By the kernel."""
-        return kernels(backend, "trunk").conv_pool_forward(x, params["theta"], self.rows, backend.threads)
+        return kernels("conv_pool_run").conv_pool_forward(x, params["theta"], self.rows, backend.threads)
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dx and dtheta by the kernel."""
-        dx, dtheta = kernels(backend, "trunk").conv_pool_backward(
+        dx, dtheta = kernels("conv_pool_run").conv_pool_backward(
             params["theta"], self.rows, cache, dy, need_dx, backend.threads
         )
         return dx, {"theta": dtheta}
@@ -165,14 +163,14 @@ class ConvPoolRun(Fused):
 FUSED: tuple[type[Fused], ...] = (ConvPoolRun, LinearRun)
 
 
-def kernels(backend: Backend, file: str) -> ModuleType:
-    """A file of fused kernels of the backend."""
-    return importlib.import_module(f"{backend.kernels.__name__}.{file}")
+def kernels(file: str) -> ModuleType:
+    """A file of compiled runs; only who has Numba asks."""
+    return importlib.import_module(f"npintdim.kernels.fused.{file}")
 
 
 def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -> tuple[Layer, ...]:
     """The layers, with a fused one in the place of each run that is faster so."""
-    kinds = [kind for kind in FUSED if backend.name == "numba" and kind.pays(backend)]
+    kinds = [kind for kind in FUSED if backend.name == "numba" and kind.pays()]
     out: list[Layer] = []
     shape, rest = in_shape, tuple(layers)
     while rest:
@@ -187,6 +185,6 @@ def plan(layers: Sequence[Layer], backend: Backend) -> str:
     """Which of a model's layers are fused and which are alone, a line each; and what is not fused because it does not pay."""
     lines = [f"{a.title if isinstance(a, Fused) else 'alone'}: {a.name}" for a in layers]
     for kind in FUSED:
-        if backend.name == "numba" and any(kind.reach([a]) for a in layers) and not kind.pays(backend):
+        if backend.name == "numba" and any(kind.reach([a]) for a in layers) and not kind.pays():
             lines.append(f"{kind.title}s are not fused: {kind.pays.__doc__}")
     return "\n".join(lines)

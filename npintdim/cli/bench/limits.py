@@ -39,7 +39,7 @@ def arithmetic_limit(backend: Backend, seconds: float) -> float:
     if backend.name != "numba":
         a = backend.xp.ones((SIDE, SIDE), dtype=backend.dtype)
         return 2 * SIDE**3 / median_seconds(backend, lambda: a @ a, seconds) / 1e9
-    limits: Any = importlib.import_module("npintdim.kernels.numba_cpu.limits")
+    limits: Any = importlib.import_module("npintdim.kernels.numba_cpu.machinery.limits")
     rates = []
     for chains in (limits.SEVEN, limits.TEN):
         run = partial(limits.multiply_adds, ROUNDS, chains, backend.dtype, backend.threads)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit
-from npintdim.kernels.numba_cpu.lanes import total
-from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.simd import LANES, load, muladd, store, zeros
+from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
+from npintdim.kernels.numba_cpu.machinery.lanes import total
+from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, muladd, store, zeros
 from npintdim.typing import Floats, Ints
 
 CHANNELS, PLACES, TAPS = 4, 2 * LANES, 5  # of a tile, which is held in registers

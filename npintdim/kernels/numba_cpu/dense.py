@@ -11,13 +11,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.gemm import transpose
-from npintdim.kernels.numba_cpu.jit import frozen, jit, own
-from npintdim.kernels.numba_cpu.lanes import counted, flip_highest, total
+from npintdim.kernels.numba_cpu.machinery.gemm import transpose
+from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit, own
+from npintdim.kernels.numba_cpu.machinery.lanes import counted, flip_highest, total
+from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, load, store, zeros
+from npintdim.kernels.numba_cpu.machinery.tile import seen
 from npintdim.kernels.numba_cpu.normals import CHUNK, draw, normals, square_sums, workspace
-from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.simd import LANES, convert, load, store, zeros
-from npintdim.kernels.numba_cpu.tile import seen
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox, signs, words
 from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Array, Floats

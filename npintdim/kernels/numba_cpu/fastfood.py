@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit
-from npintdim.kernels.numba_cpu.lanes import flip, gather, mask
-from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.simd import LANES, load, store
+from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
+from npintdim.kernels.numba_cpu.machinery.lanes import flip, gather, mask
+from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store
 from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
 from npintdim.typing import Floats, Ints, Words
 

@@ -8,10 +8,10 @@ folded, still in the smallest cache that holds it.
 
 from __future__ import annotations
 
-from npintdim.kernels.numba_cpu.jit import jit
-from npintdim.kernels.numba_cpu.lanes import butterflies
-from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.simd import LANES
+from npintdim.kernels.numba_cpu.machinery.jit import jit
+from npintdim.kernels.numba_cpu.machinery.lanes import butterflies
+from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES
 from npintdim.typing import Floats
 
 TILE, LEAF = 16 * LANES, 256 * LANES  # numbers in registers; numbers in the smallest cache

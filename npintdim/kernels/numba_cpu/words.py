@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import frozen, jit
-from npintdim.kernels.numba_cpu.lanes import counted, store_pairs
-from npintdim.kernels.numba_cpu.simd import LANES
+from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
+from npintdim.kernels.numba_cpu.machinery.lanes import counted, store_pairs
+from npintdim.kernels.numba_cpu.machinery.simd import LANES
 from npintdim.typing import Array, Ints, Words
 
 MASK = np.uint64(0xFFFFFFFF)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.gemm import multiply, transpose
-from npintdim.kernels.numba_cpu.jit import frozen, jit
-from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.tile import seen
+from npintdim.kernels.numba_cpu.machinery.gemm import multiply, transpose
+from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
+from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.tile import WIDE, seen
 from npintdim.typing import Array, Floats, Ints
+
+__all__ = ["WIDE", "linear_backward", "linear_forward"]
 
 EXAMPLES, INPUTS = 32, 64  # rows of y, rows of dW that one thread makes at a time
 NEXT = np.int64(1)  # a step of 1; a plain 1 would have `multiply` compiled for it alone

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from npintdim.kernels.numba_cpu.simd import (
+from npintdim.kernels.numba_cpu.machinery.simd import (
     I1,
     I8,
     I16,

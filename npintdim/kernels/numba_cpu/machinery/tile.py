@@ -3,7 +3,7 @@
 A processor multiplies and adds faster than it loads. Of a tile of 8 × 3 vectors, kept in 24
 registers, one step of the sums loads 8 numbers and 3 vectors and makes 24 products, so that the
 loads keep up. Where the operands lie is left open: a product of matrices (`gemm.py`), a convolution
-and both of its gradients (`convpool.py`) are this tile with different steps.
+and both of its gradients (`conv_pool.py`) are this tile with different steps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.core.registry import cpu_target
 
-from npintdim.kernels.numba_cpu.simd import (
+from npintdim.kernels.numba_cpu.machinery.simd import (
     I32,
     I64,
     LANES,

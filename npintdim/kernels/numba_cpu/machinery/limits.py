@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.share import each, linger, shared
-from npintdim.kernels.numba_cpu.simd import LANES, muladd, store, zeros
+from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, muladd, store, zeros
 
 # Two units with a result after four or five cycles need eight to ten vectors in flight; where a register
 # holds half a vector, as with AVX2, more than seven would not stay in registers.

@@ -26,8 +26,8 @@ import numba
 import numpy as np
 from numba import types
 
-from npintdim.kernels.numba_cpu.jit import jit, own
-from npintdim.kernels.numba_cpu.simd import intrinsic, place
+from npintdim.kernels.numba_cpu.machinery.jit import jit, own
+from npintdim.kernels.numba_cpu.machinery.simd import intrinsic, place
 
 LOOPS = 4  # at most, in a kernel
 LEAST = 20.0  # microseconds of work that are worth a helper, who may be awake

@@ -11,10 +11,10 @@ import operator
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import jit
-from npintdim.kernels.numba_cpu.lanes import total
-from npintdim.kernels.numba_cpu.simd import LANES, binary, load, select, store, zeros
-from npintdim.kernels.numba_cpu.tile import (
+from npintdim.kernels.numba_cpu.machinery.jit import jit
+from npintdim.kernels.numba_cpu.machinery.lanes import total
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, binary, load, select, store, zeros
+from npintdim.kernels.numba_cpu.machinery.tile import (
     WIDE,
     load_first,
     numbers_by_vectors,

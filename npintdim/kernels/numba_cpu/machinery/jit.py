@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from npintdim.kernels.numba_cpu.cache import Cache
+from npintdim.kernels.numba_cpu.machinery.cache import Cache
 from npintdim.typing import Array
 
 

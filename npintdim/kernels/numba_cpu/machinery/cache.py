@@ -36,7 +36,9 @@ from npintdim.files import write_atomically
 
 config: Any = numba.config
 HERE = Path(__file__).resolve().parent
-SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HERE.parent.rglob("*.py")))).digest()
+SOURCES = hashlib.sha256(
+    b"".join(path.read_bytes() for path in sorted(HERE.parents[1].rglob("*.py")))
+).digest()
 ABANDONED = 3600.0  # seconds after which nobody is still writing a file
 
 

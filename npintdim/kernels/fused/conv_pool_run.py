@@ -1,4 +1,4 @@
-"""A run of convolutions with pooling (`convpool.py`), block by block: a block stays near through all layers.
+"""A run of convolutions with pooling (`conv_pool.py`), block by block: a block stays near through all layers.
 
 A run is an array of rows (c_in, h, w, c_out, k, relu); its parameters lie as in theta. A block holds
 the inputs of all layers and the output of the last, one after another.
@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.convpool import back, conv_pool, frame, pooled, unpool, weigh
-from npintdim.kernels.numba_cpu.gemm import transpose
-from npintdim.kernels.numba_cpu.jit import frozen, jit
-from npintdim.kernels.numba_cpu.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.simd import LANES
-from npintdim.kernels.numba_cpu.tile import seen
+from npintdim.kernels.fused.conv_pool import back, conv_pool, frame, pooled, unpool, weigh
+from npintdim.kernels.numba_cpu.machinery.gemm import transpose
+from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
+from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES
+from npintdim.kernels.numba_cpu.machinery.tile import seen
 from npintdim.typing import Array, Floats
 
 PARTS = 8  # partial sums of the gradient, whatever the number of threads

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.jit import jit
-from npintdim.kernels.numba_cpu.simd import LANES, load, store
-from npintdim.kernels.numba_cpu.tile import WIDE, load_first, numbers_by_vectors, store_first, transpose_tile
+from npintdim.kernels.numba_cpu.machinery.jit import jit
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store
+from npintdim.kernels.numba_cpu.machinery.tile import (
+    WIDE,
+    load_first,
+    numbers_by_vectors,
+    store_first,
+    transpose_tile,
+)
 
 ROWS, VECTORS = (8, 3) if WIDE else (6, 1)
 DEPTH = 256
