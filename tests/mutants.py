@@ -15,20 +15,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CORE = {
-    "coding/arithmetic": ["test_coding"],
-    "coding/codebook": ["test_coding", "test_mdl"],
-    "coding/payload": ["test_coding", "test_compress_refusals"],
-    "coding/table": ["test_coding"],
-    "compress": ["test_compress", "test_compress_refusals", "test_mdl"],
-    "fileformat": ["test_compress_refusals", "test_compress"],
-    "losses": ["test_gradients", "test_model"],
-    "mdl/bounds": ["test_mdl"],
-    "mdl/certificate": ["test_mdl"],
-    "mdl/description": ["test_mdl"],
+    "artefact/coding/arithmetic": ["test_coding"],
+    "artefact/coding/codebook": ["test_coding", "test_mdl"],
+    "artefact/coding/payload": ["test_coding", "test_compress_refusals"],
+    "artefact/coding/table": ["test_coding"],
+    "artefact/compress": ["test_compress", "test_compress_refusals", "test_mdl"],
+    "artefact/fileformat": ["test_compress_refusals", "test_compress"],
+    "engine/losses": ["test_gradients", "test_model"],
+    "artefact/mdl/bounds": ["test_mdl"],
+    "artefact/mdl/certificate": ["test_mdl"],
+    "artefact/mdl/description": ["test_mdl"],
     "objective": ["test_gradients", "test_errors"],
-    "optimizers": ["test_train"],
+    "engine/optimizers": ["test_train"],
     "projections/fastfood": ["test_projection_dense", "test_projection_adjoint", "test_projection_edges"],
-    "rebuild": ["test_compress_refusals", "test_compress"],
+    "artefact/rebuild": ["test_compress_refusals", "test_compress"],
     "rng": ["test_random_words", "test_vectors"],
 }
 SWAPS = {

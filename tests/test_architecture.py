@@ -178,3 +178,11 @@ def test_public_names_exist():
     assert len(set(npintdim.__all__)) == len(npintdim.__all__)
     for name in npintdim.__all__:
         assert hasattr(npintdim, name)
+
+
+def test_the_files_that_are_mutated_exist():
+    import mutants
+
+    tests = {name for names in mutants.CORE.values() for name in names}
+    assert not [file for file in mutants.CORE if not (ROOT / f"{file}.py").exists()]
+    assert not [name for name in tests if not (Path(__file__).parent / f"{name}.py").exists()]
