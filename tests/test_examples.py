@@ -43,7 +43,7 @@ SHOWN = {  # regular expressions, each for a whole line
     "07_measure_your_own_landscape": [
         r"learning rate, direct: 0\.\d+ \(held out 0\.01: .*",
         r"learning rate, d = \d+: 0\.\d+ \(held out .*",
-        r"d_int = 1\d\d . \d\.\d %: as precise as asked \(.10 %\) .*",
+        r"d_int = 1\d\d . \d+\.\d %: as precise as asked \(.10 %\) .*",
         r"D = 640, \d\d runs, report in results/softmax/report\.md",
         r"d_int90 = 1\d\d \(95 % interval 1\d\d to \d\d\d\); first tried .*",
     ],
