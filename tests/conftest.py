@@ -1,5 +1,6 @@
 """Fixtures; the functions behind them are in `helpers.py`."""
 
+import signal
 from functools import partial
 
 import numpy as np
@@ -7,6 +8,12 @@ import pytest
 from helpers import BACKENDS, KINDS, project
 
 from npintdim.backend import get_backend
+
+# A shell starts what goes on in the background deaf to Ctrl-C, and whatever the tests start with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(params=BACKENDS)
