@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from benchmarks.curves import BASELINE, LINE, WORLDS, noisy, reference, run, saturating, straight
-from npintdim.measurement.estimate import d_int
+from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.means import crossing, isotonic
 from npintdim.measurement.search import Search, plan
 
@@ -55,14 +55,18 @@ def simulate(curve, sd: float, counted: bool, n: int, seed: int) -> dict[str, np
             runs = len(d) + len(base) - 3
             if runs in RUNS:
                 r = d_int(d, p, base)
-                with np.errstate(divide="ignore"):
-                    three = np.log(np.clip([r.d, r.low, r.high], 0, None)) - truth - shift
-                found.setdefault(f"ours, {runs} runs", []).append(three)
+                found.setdefault(f"ours, {runs} runs", []).append(logs(r) - truth - shift)
                 if runs == 9:
                     found.setdefault("isotonic, the same 9 runs", []).append(
                         math.log(r.isotonic) - truth - shift
                     )
     return {name: np.array(values) for name, values in found.items()}
+
+
+def logs(r: DInt) -> np.ndarray:
+    """Of the reading and of both ends of its interval; NaN where a search gave up before it had one, which holds nothing."""
+    with np.errstate(divide="ignore"):
+        return np.log(np.clip(np.array([r.d, r.low, r.high], dtype=float), 0, None))
 
 
 def until(
@@ -91,9 +95,7 @@ def until(
                     continue
                 d.append(wanted.d)
                 p.append(run(float(curve(np.array(math.log(wanted.d) - shift))), sd, noise, rng))
-        r = d_int(d, p, base)
-        with np.errstate(divide="ignore"):
-            values.append(np.log(np.clip([r.d, r.low, r.high], 0, None)) - truth - shift)
+        values.append(logs(d_int(d, p, base)) - truth - shift)
         runs += len(d) + len(base) - 3
     return np.array(values), runs / n, rounds / n
 
@@ -117,7 +119,7 @@ def row(name: str, values: np.ndarray) -> str:
     cells = [name, f"{100 * bias:+.1f} %", f"{100 * rmse:.1f} %", "", ""]
     if values.ndim > 1:
         covered = ((values[:, 1] <= 0) & (values[:, 2] >= 0)).mean()
-        cells[3:] = f"{100 * covered:.1f} %", f"±{50 * np.median(values[:, 2] - values[:, 1]):.1f} %"
+        cells[3:] = f"{100 * covered:.1f} %", f"±{50 * np.nanmedian(values[:, 2] - values[:, 1]):.1f} %"
     if not ok.all():
         cells[0] += f" (of {len(ok)}, {(~ok).sum()} censored)"
     return "| " + " | ".join(cells) + " |"

@@ -7,7 +7,7 @@ import pytest
 from helpers import NO_NUMBA, needs_numba
 
 import npintdim as nid
-from benchmarks import duel, report, worker
+from benchmarks import duel, estimator, report, worker
 from benchmarks.rows import ROWS, SECTIONS, Row, missing
 
 FASTER = Row("a", "networks", "A", "m.ours", ("m.slow", "m.quick"), floor={1: 2.0}, aim={1: 3.0})
@@ -193,3 +193,11 @@ def test_a_case_waits_for_an_idle_machine_but_not_for_ever(monkeypatch):
     slept.clear()
     duel.pause(patience=1.0)
     assert 1.0 <= sum(slept) <= 1.4
+
+
+def test_a_search_that_gave_up_is_counted_as_one_that_holds_nothing(capsys):
+    """One run tells no noise, and so no interval."""
+    values = np.stack([estimator.logs(nid.d_int([256], [0.5], [0.98])), np.log([1.0, 0.9, 1.1])])
+    assert np.isnan(values[0, 1:]).all()
+    cells = estimator.row("x", values).split("|")
+    assert (cells[4].strip(), cells[5].strip()) == ("50.0 %", "±10.0 %")
