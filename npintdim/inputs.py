@@ -22,7 +22,7 @@ def shown(value: object) -> str:
         text = re.sub(r"\s*\n\s*", " ", repr(value))
     except Exception:  # an integer of 5,000 digits, an object that is half built
         return f"a {type(value).__name__} that cannot be shown"
-    return text if len(text) <= 100 else f"{text[:70]} … {text[-20:]}"
+    return cut(text, 100)
 
 
 def plain(value: Any) -> Any:

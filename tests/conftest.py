@@ -8,6 +8,7 @@ import pytest
 from helpers import BACKENDS, KINDS, project
 
 from npintdim.backend import get_backend
+from npintdim.cli import main
 
 # A shell starts what goes on in the background deaf to Ctrl-C, and whatever the tests start with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -36,3 +37,13 @@ def kind(request):
 def draw(kind, backend_name):
     """draw(D, d, seed=1, dtype=float64, ...): P of every kind on every CPU backend."""
     return partial(project, kind, backend=backend_name)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A folder that the command `measure` made, with a network above the line."""
+    folder = tmp_path_factory.mktemp("measured") / "m"
+    small = ["--model", "64-16-10", "--backend", "numpy", "--quiet", "--jobs", "1"]
+    options = ["--d", "20,100,200", "--seeds", "1", "--epochs", "15", "--lr", "0.1", "--out", str(folder)]
+    assert main(["measure", *small, *options]) == 0
+    return folder

@@ -13,7 +13,6 @@ from test_compress_refusals import seal
 from test_fuzz import outcome, variety
 
 import npintdim as nid
-from npintdim.cli import main
 from npintdim.data import cifar, idx
 from npintdim.measurement.claims import Claims
 from npintdim.measurement.records import read, read_theta
@@ -51,15 +50,6 @@ def test_odd_headers_are_refused(tmp_path):
 
 
 # ---- records ----
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("measured") / "m"
-    small = ["--model", "64-16-10", "--backend", "numpy", "--quiet", "--jobs", "1"]
-    options = ["--d", "20,100,200", "--seeds", "1", "--epochs", "15", "--lr", "0.1", "--out", str(folder)]
-    assert main(["measure", *small, *options]) == 0
-    return folder
-
-
 def damages(content, suffix, rng, n):
     """n damaged versions of a file; of JSON one half with a place that is odd."""
     for k in range(n):

@@ -10,7 +10,6 @@ from helpers import command
 from test_compress_refusals import forge
 
 import npintdim as nid
-from npintdim.cli import main
 from npintdim.measurement.custom import found
 from npintdim.measurement.reload import read_measurement
 from npintdim.measurement.report import write_report
@@ -18,15 +17,6 @@ from npintdim.measurement.runs import RunSpec
 
 NAME = "leaves_a_mark:thing"
 OBJECTIVE = {"objective": NAME, "options": {}}
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("measured") / "m"
-    small = ["--model", "64-16-10", "--backend", "numpy", "--quiet", "--jobs", "1"]
-    options = ["--d", "20,100,200", "--seeds", "1", "--epochs", "15", "--lr", "0.1", "--out", str(folder)]
-    assert main(["measure", *small, *options]) == 0
-    return folder
 
 
 @pytest.fixture

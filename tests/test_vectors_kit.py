@@ -94,7 +94,7 @@ class TestPlain:
         assert type(self) is TestPlain
         check(case)
 
-    @pytest.mark.skip
+    @pytest.mark.skip(reason="marks may be stacked above")
     @conformance("wht", "given")
     def test_later(self, case):
         raise AssertionError

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import npintdim as nid
-from benchmarks.cases import LR, LENET_d, backend, fastfood, images, labels
-
-
-def step(landscape: Any, theta: Any, optimizer: nid.Optimizer) -> Callable[[], object]:
-    """The same batch over and over."""
-    batch = nid.Batch(images(), labels())
-    state, t = optimizer.start(theta), 0
-
-    def call() -> None:
-        nonlocal theta, state, t
-        _, grad = landscape.loss_and_grad(theta, batch)
-        t += 1
-        theta, state = optimizer.update(theta, grad, state, t)
-
-    return call
+from benchmarks.cases import LR, LENET_d, backend, fastfood
+from npintdim.cli.bench.work import step
 
 
 def direct(net: nid.Model) -> Callable[[], object]:
-    return step(net, net.init_theta(0), nid.SGD(LR, 0.0))
+    return step(net, net.init_theta(0), nid.SGD(LR, 0.0), net.backend)
 
 
 def subspace(net: nid.Model, P: nid.Projection) -> Callable[[], object]:
     objective = nid.SubspaceObjective(net, net.init_theta(0), P)
-    return step(objective, objective.start(), nid.Adam(LR))
+    return step(objective, objective.start(), nid.Adam(LR), net.backend)
 
 
 def mlp(threads: int, name: str = "numba") -> nid.Model:

@@ -13,7 +13,6 @@ from npintdim.cli.common import add_command, backend_of, kept_network, say
 from npintdim.cli.compress import choose
 from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.inputs import check_integer
-from npintdim.machine import blas_threads
 from npintdim.measurement.measure import compress_run
 from npintdim.measurement.recipes import model_name
 
@@ -52,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
         backend = backend_of(args)
         compressed = compressed_of(args.source, backend)
     data = data_for(compressed, args.source, args, backend)
-    with blas_threads(args.threads):
-        found = certify(compressed, data, args.delta, args.tried)
+    found = certify(compressed, data, args.delta, args.tried)
     P, codebook = compressed.P, compressed.codebook
     levels = "binary32" if codebook is None else f"K = {codebook.K} levels, {codebook.kind}"
     say(

@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.limits import LONGEST, path
 from npintdim.engine.landscape import Dataset
-from npintdim.files import write_atomically
 from npintdim.inputs import cut, unknown
 from npintdim.measurement.recipes import fully_connected, recipe_for
+from npintdim.measurement.records import try_writing
 from npintdim.measurement.work import load
 from npintdim.typing import Spec
 
@@ -222,13 +222,8 @@ def writable(folder: Path) -> Path:
     OSError
         if nothing can be written there.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        write_atomically(probe, b"")
-        probe.unlink(missing_ok=True)
-    except OSError as error:
-        raise OSError(f"the results cannot be written to {folder}: {error.strerror}") from error
+    try_writing(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

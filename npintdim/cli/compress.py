@@ -16,6 +16,7 @@ from npintdim.measurement.records import load as load_record
 from npintdim.measurement.reload import keys_in
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import load
+from npintdim.typing import Spec
 
 PURPOSE = """\
 Compress a network of a measurement, without training.
@@ -100,9 +101,12 @@ def of_recipe(source: Path) -> set[str]:
 def crossing(source: Path, repetition: int | None) -> tuple[int, int]:
     """D and seed of the network that the measurement kept."""
     summary = source / "summary.json"
-    kept = read_json(summary).get("compressed") if summary.exists() else None
+    told: Spec = {"uncompressed": "the measurement is not complete"}
+    if summary.exists():
+        told = read_json(summary)
+    kept = told.get("compressed")
     if kept is None:
-        why = "no d is above the line" if summary.exists() else "the measurement is not complete"
+        why = told.get("uncompressed") or "no d is above the line"
         raise ValueError(f"{source}: {why}; say which run with --d")
     try:
         return int(kept["d"]), int(kept["seed"]) if repetition is None else repetition

@@ -8,7 +8,6 @@ from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, say
 from npintdim.cli.compressed import compressed_of, data_for, measured_on
-from npintdim.machine import blas_threads
 
 PURPOSE = """\
 Decode a compressed network and test it."""
@@ -33,8 +32,7 @@ def run(args: argparse.Namespace) -> int:
     P = compressed.P
     say(f"{args.file}: {args.file.stat().st_size:,} bytes, D = {P.D:,}, {P.kind}, d = {P.d:,}")
     say(f"theta_0 seed {compressed.theta_0_seed}, P seed {P.seed}, sha256 of theta {compressed.theta_sha256}")
-    with blas_threads(args.threads):
-        found = compressed.evaluate(data.test)
+    found = compressed.evaluate(data.test)
     say(
         f"{measured_on(data, backend)} performance {found.performance:.4f}, loss {found.loss:.4f} on {found.n:,} examples of {args.data}"
     )

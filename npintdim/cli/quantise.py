@@ -10,7 +10,6 @@ from npintdim.artefact.coding.codebook import KINDS
 from npintdim.artefact.mdl import finetune, quantise, smallest
 from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.cli.compressed import compressed_of, data_for, measured_on
-from npintdim.machine import blas_threads
 
 PURPOSE = """\
 Store theta_d of a compressed network in a few bits a number.
@@ -59,23 +58,22 @@ def run(args: argparse.Namespace) -> int:
         )
     check_writable("--out", args.out or args.file)
     data = data_for(compressed, args.file, args, backend)
-    with blas_threads(args.threads):
-        if args.levels is None:
-            found = smallest(compressed, data.train, progress=args.progress, **given)
-        elif args.epochs:
-            kind = args.codebook or "uniform"
-            found, _ = finetune(
-                compressed, kind, args.levels, data,
-                epochs=args.epochs, seed=args.seed, progress=args.progress, **given,
-            )  # fmt: skip
-        else:
-            found = quantise(compressed, args.codebook or "uniform", args.levels)
-        codebook = found.codebook
-        assert codebook is not None and found.code is not None
-        free = "-free" if codebook.kind == "free" else ""
-        path = args.out or args.file.with_name(f"{args.file.stem}-K{codebook.K}{free}.npid")
-        size = found.save(path)
-        before, after = (c.evaluate(data.test).performance for c in (compressed, found))
+    if args.levels is None:
+        found = smallest(compressed, data.train, progress=args.progress, **given)
+    elif args.epochs:
+        kind = args.codebook or "uniform"
+        found, _ = finetune(
+            compressed, kind, args.levels, data,
+            epochs=args.epochs, seed=args.seed, progress=args.progress, **given,
+        )  # fmt: skip
+    else:
+        found = quantise(compressed, args.codebook or "uniform", args.levels)
+    codebook = found.codebook
+    assert codebook is not None and found.code is not None
+    free = "-free" if codebook.kind == "free" else ""
+    path = args.out or args.file.with_name(f"{args.file.stem}-K{codebook.K}{free}.npid")
+    size = found.save(path)
+    before, after = (c.evaluate(data.test).performance for c in (compressed, found))
     d, code = found.P.d, len(found.code)
     say(f"{path}: {size:,} bytes, of these {code:,} for theta_d: d = {d:,}, K = {codebook.K} levels, "
         f"{codebook.kind}, {8 * code / d:.2f} bits a number")  # fmt: skip

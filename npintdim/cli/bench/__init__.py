@@ -7,7 +7,6 @@ from typing import Any
 
 from npintdim.cli.bench.lines import bench, table
 from npintdim.cli.common import add_command, backend_of, say
-from npintdim.machine import blas_threads
 
 PURPOSE = """\
 Time projections and training steps on this machine.
@@ -31,7 +30,6 @@ def run(args: argparse.Namespace) -> int:
     backend = backend_of(args)
     plural = "s" if backend.threads > 1 else ""
     say(f"backend {backend.name}, {backend.dtype.name}, {backend.threads} thread{plural}")
-    with blas_threads(backend.threads):
-        for line in table(bench(backend, args.seconds)):
-            say(line)
+    for line in table(bench(backend, args.seconds)):
+        say(line)
     return 0
