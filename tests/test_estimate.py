@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import lsq_linear
 
 import npintdim as nid
+from npintdim.measurement import estimate
 from npintdim.measurement.estimate import crossing, isotonic
 
 GRID = (10, 30, 100, 300, 1000)
@@ -309,3 +310,50 @@ def test_crossing_at_the_ends():
 def test_bad_input(arguments, kind, message):
     with pytest.raises(kind, match=message):
         nid.d_int(*arguments)
+
+
+def test_no_curve_is_trusted_alone_where_a_plateau_is_likely(monkeypatch):
+    """Runs of a curve that is flat at .875 and crosses .882 at d = 969, of a search: those above by luck drew it too low."""
+    d = [
+        256,
+        1024,
+        4096,
+        16384,
+        1625,
+        2580,
+        414,
+        497,
+        605,
+        586,
+        674,
+        653,
+        659,
+        639,
+        840,
+        790,
+        743,
+        721,
+        726,
+        726,
+        755,
+        772,
+        772,
+    ]
+    p = [0.851, 0.879, 0.965, 0.958, 0.921, 0.947, 0.866, 0.877, 0.869, 0.892, 0.873, 0.873, 0.873, 0.866, 0.888, 0.874,
+         0.879, 0.885, 0.879, 0.876, 0.873, 0.873, 0.878]  # fmt: skip
+    found = nid.d_int(d, p, threshold=0.882)
+    assert found.reading == "curve"
+    assert found.low <= 969 <= found.high
+    monkeypatch.setattr(estimate, "CROOKED", 0.0)
+    assert not nid.d_int(d, p, threshold=0.882).high >= 969
+
+
+def test_means_replace_the_interval_of_a_curve_only_where_many_runs_lie_beyond_them(monkeypatch):
+    noise = 0.004 * np.random.default_rng(0).standard_normal(33)
+    d = [20, 60, 180, 300, 400, 480, 500, 520, 560, 700, 1500] * 3
+    p = np.array(([0.5] + [0.86] * 6 + [0.95] * 4) * 3) + noise
+    sure = nid.d_int(d, p, threshold=0.88)
+    monkeypatch.setattr(estimate, "BEYOND", 34)
+    joined = nid.d_int(d, p, threshold=0.88)
+    assert joined.low < sure.low
+    assert joined.high >= sure.high

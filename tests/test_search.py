@@ -180,11 +180,11 @@ RUNS = [curve(d) + w for d, w in zip(NEAR, WIGGLE, strict=True)]
 
 
 def test_few_runs_must_be_more_precise_than_asked():
-    """Eight runs a sixth more: their noise may look small by luck."""
+    """Eight runs by (1 + 2/5)/1.1: their noise may look small by luck."""
     found = nid.d_int(NEAR, RUNS, BASELINE)
     width = math.log(found.high / found.low) / 2
-    assert plan(Search(199_210, precision=1.15 * width), NEAR, RUNS, BASELINE).runs
-    assert not plan(Search(199_210, precision=1.18 * width), NEAR, RUNS, BASELINE).runs
+    assert plan(Search(199_210, precision=1.26 * width), NEAR, RUNS, BASELINE).runs
+    assert not plan(Search(199_210, precision=1.29 * width), NEAR, RUNS, BASELINE).runs
 
 
 @pytest.mark.parametrize("spread", [0.0005, 0.001, 0.003, 0.01])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npintdim.inputs import check_integer, quiet
-from npintdim.measurement.localfit import LOST, WIDER, LocalFit, baseline_sd, censored, local_fit
+from npintdim.measurement.localfit import LOST, LocalFit, baseline_sd, censored, local_fit
 from npintdim.measurement.means import (
     by_d,
     check_rule,
@@ -23,6 +23,8 @@ from npintdim.measurement.means import (
 )
 from npintdim.typing import Floats
 
+CROOKED = 0.1  # share of the curves without a sharp bend below which no curve is trusted alone
+BEYOND = 10  # runs beyond the pooled means: fewer seem to agree with these by chance, since these follow them
 AMISS = 2.0  # times the noise about the means: a curve that needs so much misses them
 
 
@@ -196,13 +198,16 @@ def d_int(
         inner = censored(drawn, tried)
         low, high = np.quantile(inner, (0.025, 0.975), method="inverted_cdf").tolist()
         noise = curve.sigma * math.sqrt(max(1 - line, LOST))
-        misses = noise > AMISS * (own := spread(groups, line))  # not where it is NaN
-        if math.isfinite(alone) and (misses or not low <= alone <= high):
+        own, beyond = spread(groups, line)
+        misses = noise > AMISS * own  # not where it is NaN
+        contrary = math.isfinite(alone) and (misses or not low <= alone <= high)
+        if contrary or curve.smooth < CROOKED:
             line_sd = fraction * float(baseline_sd(base, np.array(curve.sigma))) if threshold is None else 0.0
-            noise = own if misses else noise
-            first, last = possible(groups, line, WIDER * noise, WIDER * line_sd)
-            low, high = (first, last) if misses else (min(low, first), max(high, last))
-            reading, stands = alone, "isotonic"
+            first, last = possible(groups, line, noise if math.isnan(own) else own, line_sd)
+            sure = misses and beyond >= BEYOND  # nothing speaks for the curve
+            low, high = (first, last) if sure else (min(low, first), max(high, last))
+        if contrary:
+            reading, stands, noise = alone, "isotonic", own if misses else noise
     return DInt(
         d=alone if reading is None else float(reading),
         low=low,

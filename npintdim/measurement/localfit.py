@@ -28,9 +28,7 @@ KAPPAS, SIGMAS = np.repeat(BENDS, len(NOISES)), np.tile(NOISES, len(BENDS))  # e
 PRECISION = np.stack([np.full(KAPPAS.shape, LEVEL_SD), np.full(KAPPAS.shape, SLOPE_SD), KAPPAS]) ** -2.0
 PRIOR = np.einsum("ig,ij->gij", PRECISION, np.eye(3))  # of (a, log b, c), as matrices
 BOUNDS = np.array([[20.0], [5.0], [12.0]])  # of a, log b, c about their priors, on Gauss–Newton's way
-WIDER = (
-    1.2  # of every deviation that is drawn: few runs, placed where they look best, seem surer than they are
-)
+WIDER = 1.1  # of every deviation drawn: few runs, placed where they look best, seem surer than they are
 STEPS = 40
 LANE = 1 << 31  # of the bootstrap's normals
 
@@ -77,6 +75,11 @@ class LocalFit:
         shares = self.share.reshape(len(BENDS), -1)
         best = shares.argmax(axis=1) + len(NOISES) * np.arange(len(BENDS))
         return list(zip(best.tolist(), shares.sum(axis=1).tolist(), strict=True))
+
+    @property
+    def smooth(self) -> float:
+        """Posterior share of the smallest bend, which follows a curve without a kink or a plateau."""
+        return self.kinds[0][1]
 
     def near(self, d: Floats) -> Floats:
         """1 at the crossing, and 1/2 where what three numbers cannot follow is as large as the noise of a run."""

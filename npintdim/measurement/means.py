@@ -72,20 +72,19 @@ def possible(groups: dict[int, Floats], line: float, sd: float, line_sd: float) 
     return ends[kept[0]], ends[kept[-1] + 1]
 
 
-def spread(groups: dict[int, Floats], line: float) -> float:
-    """The sd of a run at the line about the isotonic means, if its variance is ∝ 1 − p; NaN where too few tell it.
+def spread(groups: dict[int, Floats], line: float) -> tuple[float, int]:
+    """The sd of a run at the line about the isotonic means, if its variance is ∝ 1 − p, and from how many runs beyond them.
 
-    No less than `FINE`: where runs agree to that, a curve need not go through every mean.
+    NaN where too few tell it; no less than `FINE`: where runs agree to that, a curve need not go through every mean.
     """
     sizes = np.array([len(p) for p in groups.values()])
     f = isotonic(np.array([p.mean() for p in groups.values()]), sizes)
     free = int(sizes.sum()) - len(np.unique(f))
     if free < FEWEST:
-        return math.nan
+        return math.nan, free
     each, p = np.repeat(f, sizes), np.concatenate(list(groups.values()))
-    return max(
-        FINE, math.sqrt(float(((p - each) ** 2 * (1 - line) / np.maximum(1 - each, LOST)).sum()) / free)
-    )
+    square = float(((p - each) ** 2 * (1 - line) / np.maximum(1 - each, LOST)).sum())
+    return max(FINE, math.sqrt(square / free)), free
 
 
 def crossed(y: Floats, w: Floats, k: int, line: float) -> float:

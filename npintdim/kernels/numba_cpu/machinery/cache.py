@@ -54,7 +54,7 @@ class Cache:
         """Name of a variant's file, and all that the file is of: no other may stand in its place."""
         compiler = (sys.implementation.cache_tag, numba.__version__, int(config.OPT))
         variant = repr((self.name, str(signature), codegen.magic_tuple(), compiler)).encode()
-        short = self.name.removeprefix(f"{__package__}.").replace("<locals>.", "")
+        short = self.name.removeprefix("npintdim.kernels.").replace("<locals>.", "")
         return f"{short}-{hashlib.sha256(variant).hexdigest()[:16]}.nbc", variant
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
