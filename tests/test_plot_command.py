@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
@@ -156,3 +157,14 @@ def test_the_summary_of_an_older_version_is_read(measured, tmp_path):
     del summary["rates"]
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     assert read_measurement(tmp_path).recipe == replace(m.recipe, at_once=None)
+
+
+def test_a_folder_in_the_picture_s_place_does_not_take_the_reading_with_it(cli, measured, tmp_path):
+    shutil.copytree(measured[0].folder, tmp_path / "m")
+    (tmp_path / "m" / "curves.png").unlink(missing_ok=True)
+    (tmp_path / "m" / "curves.png").mkdir()
+    code, out, err = cli("plot", "m")
+    assert (code, err) == (0, "")
+    assert out[-2:] == [f"64-16-10: {measured[0].summary}", "plot  none: m/curves.png: Is a directory"]
+    code, out, err = cli("plot", "m", "--out", "m/curves.png")  # named: refused
+    assert (code, out) == (2, [])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import npintdim as nid
+from npintdim.artefact.coding.kmeans import kmeans
 from npintdim.backend import namespace
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.layers import Conv2D, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
@@ -23,6 +24,7 @@ from npintdim.measurement.search import Search
 from npintdim.objective import L2
 from npintdim.projections import make_projection, projection_from_spec
 from npintdim.rng import Stream
+from npintdim.testing import to_numpy
 
 CPU = nid.get_backend("numpy", threads=1)
 NET = fully_connected(64, 10)
@@ -322,6 +324,12 @@ def test_a_mask_is_refused_everywhere():
         lambda: nid.SubspaceObjective(MODEL, np.ma.array(THETA), P),
         lambda: nid.train(MODEL, np.ma.array(THETA), None, nid.TrainConfig()),
         lambda: nid.ToyProblem(20, 5).loss_and_grad(np.ma.ones(20), nid.Batch()),
+        lambda: nid.d_int([10, 20], np.ma.array([0.5, 0.9], mask=[0, 1]), baseline=[0.9]),
+        lambda: nid.d_int(np.ma.array([10, 20]), [0.5, 0.9], baseline=[0.9]),
+        lambda: nid.d_int([10, 20], [0.5, 0.9], baseline=np.ma.ones(2)),
+        lambda: kmeans(np.ma.array([0.5, 0.9]), 2),
+        lambda: to_numpy(np.ma.ones(2)),
+        lambda: nid.CompressedModel.from_parts(MODEL, 0, P, np.ma.ones(3)),
     ):
         with pytest.raises(TypeError, match="is a masked array: fill, or leave out, what is masked"):
             refused()
@@ -351,7 +359,8 @@ def test_the_settings_of_numpy_do_not_count(tmp_path):
         return (
             run.theta.tolist(), MODEL.evaluate(THETA, data.test), float(MODEL.loss_and_grad(THETA, data.train)[0]),
             toy.evaluate(1e3 * np.ones(20)), nid.train(toy, np.ones(20), None, nid.TrainConfig(SGD(1e3))).status,
-            nid.dot_test(P), nid.measure(recipe, folder, backend=CPU, jobs=1).d_int,
+            nid.dot_test(P), nid.CompressedModel.from_parts(MODEL, 0, P, np.full(3, 1e-40)).evaluate(data.test),
+            nid.measure(recipe, folder, backend=CPU, jobs=1).d_int,
         )  # fmt: skip
 
     with warnings.catch_warnings():

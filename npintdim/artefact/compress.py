@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from npintdim.artefact import fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
 from npintdim.artefact.rebuild import check_parts, decoded, draw, network_of, on
-from npintdim.backend import Backend
+from npintdim.backend import Backend, as_array
 from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.model import Model
 from npintdim.files import write_atomically
@@ -78,7 +78,7 @@ class CompressedModel:
         values = P.backend.host(theta_d)
         if values.dtype.kind not in "fiu":
             raise TypeError(f"theta_d has dtype {values.dtype}: real numbers are needed")
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             rounded = values.astype(np.float32)
         compressed = cls(model, P, theta_0_seed, rounded)
         compressed._theta  # noqa: B018  what goes beyond float32 is found now, not when it is saved
@@ -108,7 +108,7 @@ class CompressedModel:
 
     def __post_init__(self) -> None:
         seed = check_integer("theta_0_seed", self.theta_0_seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
-        theta_d = np.asarray(self.theta_d)
+        theta_d = np.asarray(as_array("theta_d", self.theta_d))
         check_parts(self.network, self.P, theta_d, self.code)
         object.__setattr__(self, "theta_0_seed", seed)
         object.__setattr__(
@@ -124,7 +124,7 @@ class CompressedModel:
     def _theta(self) -> NDArray[np.float32]:
         backend = replace(self.network.backend, dtype=np.dtype(np.float64))
         theta_0 = backend.host(on(self.network, backend).init_theta(self.theta_0_seed))
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             theta = (theta_0 + self.P.apply_exact(self.theta_d)).astype(np.float32)
         if not np.isfinite(theta).all():
             raise fileformat.ThetaError("theta = theta_0 + P theta_d goes beyond float32")

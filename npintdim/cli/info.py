@@ -66,7 +66,7 @@ def threads(given: int) -> list[str]:
     short = ", but 1 where the work is too short to share (docs/performance.md)"
     return [
         f"{counted(n, 'core')} for this process ({why}); --threads N (default 1) holds each of these to N, here {given}:",
-        f"backend numba: {given}{short * (given > 1)}",
+        *([] if missing("numba") else [f"backend numba: {given}{short * (given > 1)}"]),
         *blas(),
         "several runs: --jobs processes, each with 1 of its own",
     ]

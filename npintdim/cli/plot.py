@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     if len(labels) != len(found) or len(set(labels)) < len(labels):
         raise ValueError(f"labels are {', '.join(labels)}: {len(found)} different ones are needed")
     path = args.out or (args.folders[0] if len(found) == 1 else Path()) / f"{args.kind}.png"
-    check_writable("--out", path)
+    if args.out is not None:  # else nobody named a file, and the reading comes first
+        check_writable("--out", path)
     drawing = figure_of(args, found, labels)
     for m, label in zip(found, labels, strict=True):
         say(f"{label}: {m.summary}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from npintdim.backend import as_array
 from npintdim.inputs import check_integer, counted
 from npintdim.measurement.localfit import LOST
 from npintdim.typing import Floats
@@ -101,6 +102,7 @@ def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floa
     TypeError, ValueError
         for lengths that differ, d < 1, performances outside [0, 1], or no finished run.
     """
+    d, performance = as_array("d", d), as_array("performance", performance)
     if len(d) != len(performance):
         raise ValueError(
             f"d has {len(d)} entries and performance {len(performance)}: one each per run is needed"
@@ -140,7 +142,7 @@ def finite(name: str, performance: Sequence[float]) -> Floats:
     ValueError
         if one is outside [0, 1].
     """
-    p = np.array(performance, dtype=np.float64)
+    p = np.array(as_array(name, performance), dtype=np.float64)
     p = p[~np.isnan(p)]
     outside = p[(p < 0) | (p > 1)]
     if len(outside):

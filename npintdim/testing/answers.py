@@ -111,6 +111,6 @@ def _numbers(value: Any, expected: Array) -> Array:
     if array.dtype == object:
         raise ValueError("an integer is beyond 64 bits")
     if expected.dtype == np.float32:  # 0.1 stands for the float32 that is printed so
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             array = array.astype(np.float32)
     return array.reshape(expected.shape) if array.size == expected.size else array

@@ -37,6 +37,8 @@ def to_numpy(answer: Any) -> Array:
 
 
 def _on_the_host(answer: Any) -> Array:
+    if isinstance(answer, np.ma.MaskedArray):
+        raise TypeError("the answer is a masked array: fill, or leave out, what is masked")
     if isinstance(answer, np.ndarray | np.generic | int | float | list | tuple):
         return np.asarray(answer)
     for name in ("detach", "cpu", "resolve_conj", "resolve_neg", "numpy"):  # PyTorch: off graph and GPU

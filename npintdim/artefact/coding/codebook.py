@@ -36,7 +36,7 @@ class Codebook:
 
     def __post_init__(self) -> None:
         A = matrix(self.kind, self.K)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             s = np.array(self.scales, np.float16)
         s.flags.writeable = False
         object.__setattr__(self, "scales", s)

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from npintdim.backend import as_array
 from npintdim.inputs import check_integer
 from npintdim.typing import Floats
 
@@ -33,7 +34,7 @@ def kmeans(x: Floats, K: int) -> NDArray[np.float64]:
     The best i does not fall as j grows, so the middle j halves the choice for both sides: O(K n log n).
     """
     check_integer("K", K, 1)
-    x = np.sort(np.asarray(x, np.float64).ravel())
+    x = np.sort(np.asarray(as_array("x", x), np.float64).ravel())
     if len(x) == 0 or not np.isfinite(x).all():
         raise ValueError(f"x has {len(x)} numbers: at least one, and only finite ones, are needed")
     K = min(K, len(np.unique(x)))

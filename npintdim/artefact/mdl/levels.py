@@ -36,7 +36,7 @@ def fit(kind: str, K: int, theta_d: Floats) -> Codebook:
     matrix(kind, K)
     theta_d = np.asarray(theta_d, np.float64)
     if kind == "free":
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             centres = np.unique(kmeans(theta_d, K).astype(np.float16))
         return Codebook(kind, len(centres), centres)
     widest = 2 * float(np.abs(theta_d).max()) / max(K - 1, 1)
