@@ -21,6 +21,7 @@ from npintdim.testing.explain import Explanation, explain
 from npintdim.testing.gradient import check_gradient
 from npintdim.testing.isotropy import check_isotropy
 from npintdim.testing.state_dict import from_state_dict, to_state_dict
+from npintdim.testing.torch_landscape import torch_landscape
 
 __all__ = [
     "FAMILIES",
@@ -39,4 +40,5 @@ __all__ = [
     "from_state_dict",
     "to_numpy",
     "to_state_dict",
+    "torch_landscape",
 ]

@@ -1,0 +1,271 @@
+"""A PyTorch module as a landscape over one flat θ, so that it is measured like a network of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from npintdim.backend import as_array, get_backend
+from npintdim.engine.landscape import Batch, Evaluation
+from npintdim.inputs import check_integer, check_seed, one_of, shown
+from npintdim.machine import need
+from npintdim.objective import SubspaceObjective
+from npintdim.projections import make_projection
+from npintdim.rng import Purpose, Stream
+from npintdim.typing import Array, Floats
+
+CHUNK = 2048  # examples evaluated at once
+
+
+def torch_landscape(
+    module: Any,
+    loss: str | Callable[[Any, Any], Any] = "cross_entropy",
+    performance: str | Callable[[Any, Any], Any] = "accuracy",
+    *,
+    statistics: Any = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    seed: int = 0,
+) -> TorchLandscape:
+    """A module's loss as a function of its parameters, which lie one after another in θ.
+
+    Parameters
+    ----------
+    module : a `torch.nn.Module`; it is copied, and never changed
+    loss : "cross_entropy" (labels are classes), "mse", or a function of (outputs, labels) that returns the mean
+    performance : "accuracy", "r2" (1 − Σ (y − ŷ)²/Σ (y − ȳ)²), or a function of all (outputs, labels)
+    statistics : examples (n, ...) that BatchNorm's mean and variance are taken of, at every θ that is evaluated
+        (some hundreds of the training data); "frozen" leaves them as the module has them, in training too
+    device : "cuda", say; None where the module is
+    dtype : "float32" or "float64"; None as the module has it
+    seed : of Dropout's masks, which depend on it and on the step, `batch.step`
+
+    Returns
+    -------
+    TorchLandscape
+        `start()` is the module's own θ, `module_at(θ)` a module with another one
+
+    Raises
+    ------
+    ImportError
+        without PyTorch.
+    TypeError, ValueError
+        if there is no parameter to train, they have several dtypes or devices, or BatchNorm's running statistics
+        would be a state beside θ and `statistics` does not say what to do.
+
+    Notes
+    -----
+    Order of θ: `named_parameters()`, each in C order, without those that need no gradient; a tied one comes once.
+    Training computes as in `train()` and evaluation as in `eval()`. Both are functions of θ and the batch alone: what
+    a step would write to buffers is forgotten.
+
+    Examples
+    --------
+    >>> import npintdim as nid
+    >>> def make_objective(d, seed):
+    ...     torch.manual_seed(seed % 2**63)
+    ...     whole = torch_landscape(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10)))
+    ...     return whole if d is None else whole.subspace("fastfood", d, seed)
+    >>> nid.measure(nid.objective_recipe(make_objective, "digits"), "results")  # doctest: +SKIP
+    """
+    return TorchLandscape(module, loss, performance, statistics, device, dtype, seed)
+
+
+class TorchLandscape:
+    """What `torch_landscape` returns."""
+
+    def __init__(
+        self,
+        module: Any,
+        loss: str | Callable[[Any, Any], Any],
+        performance: str | Callable[[Any, Any], Any],
+        statistics: Any,
+        device: str | None,
+        dtype: str | None,
+        seed: int,
+    ) -> None:
+        torch = need("torch", "torch_landscape needs PyTorch", "pip install torch")
+        if not isinstance(module, torch.nn.Module):
+            raise TypeError(f"module is {shown(module)}: a torch.nn.Module is needed")
+        self.torch = torch
+        self.module = deepcopy(module)
+        if device is not None:
+            self.module.to(device)
+        if dtype is not None:
+            self.module.to(getattr(torch, one_of("dtype", dtype, ("float32", "float64"))))
+        self.parameters = {k: p for k, p in self.module.named_parameters() if p.requires_grad}
+        if not self.parameters:
+            raise ValueError("the module has no parameter that needs a gradient: there is nothing to train")
+        kinds = {(p.dtype, p.device) for p in self.parameters.values()}
+        if len(kinds) > 1:
+            found = ", ".join(sorted({str(part) for kind in kinds for part in kind}))
+            raise ValueError(f"the parameters are {found}: one dtype and one device are needed, see `dtype`")
+        ((self.dtype, self.device),) = kinds
+        if self.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"the parameters are {self.dtype}: dtype='float32' or 'float64' is needed")
+        self.dim = sum(p.numel() for p in self.parameters.values())
+        losses = {"cross_entropy": torch.nn.functional.cross_entropy, "mse": torch.nn.functional.mse_loss}
+        scores = {"accuracy": accuracy, "r2": r2}
+        self.loss = loss if callable(loss) else losses[one_of("loss", loss, losses)]
+        self.score = (
+            performance if callable(performance) else scores[one_of("performance", performance, scores)]
+        )
+        self.seed = check_seed(seed)
+        norm = torch.nn.modules.batchnorm._BatchNorm  # what BatchNorm1d, 2d, 3d and SyncBatchNorm are
+        self.norms = {
+            k: m for k, m in self.module.named_modules() if isinstance(m, norm) and m.track_running_stats
+        }
+        if self.norms and statistics is None:
+            raise ValueError(
+                f"{', '.join(self.norms)}: BatchNorm's running statistics are no part of θ, so the performance would "
+                "depend on what was trained before. Say statistics=x, examples that they are taken of at each θ, or "
+                "statistics='frozen'; or use GroupNorm or LayerNorm"
+            )
+        self.frozen = (
+            isinstance(statistics, str) and one_of("statistics", statistics, ("frozen",)) == "frozen"
+        )
+        self.statistics = None if statistics is None or self.frozen else self.tensor("statistics", statistics)
+
+    def start(self) -> Floats:
+        """θ of the module as it was given, (dim,)."""
+        flat: Floats = self.flat(self.parameters.values()).cpu().numpy()
+        return flat
+
+    def subspace(self, kind: str, d: int, seed: int, **options: Any) -> SubspaceObjective:
+        """θ = θ_0 + P θ_d from the module's own θ_0.
+
+        Parameters
+        ----------
+        kind, d, seed, options : of `npintdim.make_projection`
+
+        Returns
+        -------
+        SubspaceObjective
+        """
+        start = self.start()
+        backend = get_backend(dtype=start.dtype.name, threads=1)
+        return SubspaceObjective(
+            self, start, make_projection(kind, self.dim, d, seed, backend=backend, **options)
+        )
+
+    def module_at(self, theta: Floats) -> Any:
+        """A copy of the module with this θ, in `eval()`."""
+        module = deepcopy(self.module).eval()
+        own = dict(module.named_parameters())
+        with self.torch.no_grad():
+            for name, value in self.views(theta).items():
+                own[name].copy_(value)
+        return module
+
+    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+        """Mean loss of the batch in training mode, and its gradient (dim,)."""
+        at = {k: v.requires_grad_() for k, v in self.views(theta).items()}
+        with self.mode(training=True), self.noise(batch.step):
+            loss = self.loss(self.outputs(at, batch), self.labels(batch))
+        parts = self.torch.autograd.grad(loss, list(at.values()), allow_unused=True, materialize_grads=True)
+        grad: Floats = self.flat(parts).cpu().numpy()
+        if out is not None:
+            out[...] = grad
+        return float(loss.detach()), grad if out is None else out
+
+    def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
+        """Mean loss and performance over data, in evaluation mode."""
+        if not len(data):
+            raise ValueError("the data to evaluate on is empty")
+        torch, at, buffers = self.torch, self.views(theta), self.buffers()
+        with torch.no_grad():
+            if self.statistics is not None:
+                with self.mode(training=False, norms=True):
+                    torch.func.functional_call(self.module, {**at, **buffers}, (self.statistics,))
+            labels = self.labels(data)
+            with self.mode(training=False):
+                parts = [
+                    torch.func.functional_call(self.module, {**at, **buffers}, (part,))
+                    for part in self.tensor("batch.x", data.x).split(CHUNK)
+                ]
+            outputs = torch.cat(parts)
+            return Evaluation(
+                float(self.loss(outputs, labels)), float(self.score(outputs, labels)), len(data)
+            )
+
+    def outputs(self, at: dict[str, Any], batch: Batch) -> Any:
+        """The module at these parameters, on the batch."""
+        x = self.tensor("batch.x", batch.x)
+        return self.torch.func.functional_call(self.module, {**at, **self.buffers()}, (x,))
+
+    def buffers(self) -> dict[str, Any]:
+        """Copies, so that no step leaves a trace."""
+        return {k: b.clone() for k, b in self.module.named_buffers()}
+
+    def tensor(self, name: str, x: Array | None) -> Any:
+        """Examples, or θ, as a tensor: real numbers in the module's dtype, integers as they are."""
+        if x is None:
+            raise ValueError(f"{name} is None: a module needs examples")
+        tensor: Any = x if self.torch.is_tensor(x) else self.torch.as_tensor(np.array(as_array(name, x)))
+        return tensor.to(self.device, self.dtype if tensor.is_floating_point() else None)
+
+    def labels(self, batch: Batch) -> Any:
+        """Classes as int64, targets in the module's dtype."""
+        labels = self.tensor("batch.labels", batch.labels)
+        return labels if labels.is_floating_point() else labels.long()
+
+    def views(self, theta: Floats) -> dict[str, Any]:
+        """θ as the module's parameters."""
+        flat = self.tensor("theta", theta)
+        if flat.shape != (self.dim,):
+            raise ValueError(f"theta has shape {tuple(flat.shape)}: ({self.dim},) is needed")
+        parts = flat.to(self.dtype).split([p.numel() for p in self.parameters.values()])
+        return {
+            k: part.view(p.shape).detach()
+            for (k, p), part in zip(self.parameters.items(), parts, strict=True)
+        }
+
+    def flat(self, parts: Any) -> Any:
+        """One after another."""
+        return self.torch.cat([part.detach().reshape(-1) for part in parts])
+
+    @contextmanager
+    def mode(self, training: bool, norms: bool | None = None) -> Iterator[None]:
+        """train() or eval(); norms says what BatchNorm does, and then takes its statistics of one batch alone."""
+        self.module.train(training)
+        momenta = {k: m.momentum for k, m in self.norms.items()}
+        for m in self.norms.values():
+            m.train(norms or (training and not self.frozen))
+            m.momentum = 1.0 if norms else m.momentum  # running ← batch
+        try:
+            yield
+        finally:
+            for k, m in self.norms.items():
+                m.momentum = momenta[k]
+
+    @contextmanager
+    def noise(self, step: int) -> Iterator[None]:
+        """PyTorch's own generator at the address (seed, step), and afterwards as it was."""
+        of_gpu = self.device.type == "cuda"
+        own = (
+            self.torch.cuda.default_generators[self.device.index or 0]
+            if of_gpu
+            else self.torch.default_generator
+        )
+        state = own.get_state()
+        low, high = Stream(self.seed, Purpose.NOISE, check_integer("batch.step", step, 0)).words(2).tolist()
+        own.manual_seed(low | high << 32)
+        try:
+            yield
+        finally:
+            own.set_state(state)
+
+
+def accuracy(outputs: Any, labels: Any) -> Any:
+    """Share of the examples whose largest output is at their label."""
+    return (outputs.argmax(dim=1) == labels).double().mean()
+
+
+def r2(outputs: Any, labels: Any) -> Any:
+    """1 − Σ (y − ŷ)²/Σ (y − ȳ)²: 1 is exact, 0 as good as the mean."""
+    y = labels.double()
+    return 1 - ((y - outputs.double().reshape(y.shape)) ** 2).sum() / ((y - y.mean(dim=0)) ** 2).sum()
