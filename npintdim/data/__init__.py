@@ -30,7 +30,7 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         the training examples exchange their labels; the test part is then the training part), each
         with "@SEED" where the seed of the shuffle is not 0.
     folder : where the original files lie, in `folder/name/`, in `folder` itself, or where torchvision keeps them
-        (`MNIST/raw` in one of these). IDX files may be unpacked, packed again, or have a dot in the name (.idx3-ubyte).
+        (`MNIST/raw` in one of these, or `raw` in the first). IDX files may be unpacked, packed again, or have a dot in the name (.idx3-ubyte).
         None looks in the folder that the environment variable NPINTDIM_DATA names, then in the
         cache, and then downloads. Every file's sha256 is checked, wherever it comes from; see
         `npintdim.data.fetch.locate` for the one exception, which is warned of.

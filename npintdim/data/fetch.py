@@ -65,8 +65,9 @@ def locate(source: Source, folder: str | Path | None = None, cache: Path | None 
 
 def folders(source: Source, root: Path) -> list[Path]:
     """Where the files may lie; in the last one, root itself, those of other data sets do too."""
-    kept = [root / source.name / source.torchvision, root / source.torchvision] if source.torchvision else []
-    return [root / source.name, *kept, root]
+    own = root / source.name
+    kept = [own / source.torchvision, own / "raw", root / source.torchvision]
+    return [own, *(kept if source.torchvision else []), root]
 
 
 def names(file: File) -> list[str]:
