@@ -59,7 +59,9 @@ def check_json(name: str, value: object) -> Any:
 
 
 def check_spec(name: str, value: object) -> Spec:
-    """A dictionary in JSON's types; see `check_json`."""
+    """A dictionary in JSON's types, see `check_json`; of a network, optimizer or P the one that it describes itself by."""
+    if not isinstance(value, Mapping | type) and callable(getattr(value, "spec", None)):
+        value = value.spec()  # type: ignore[attr-defined]
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is {shown(value)}: a dictionary is needed")
     spec: Spec = check_json(name, value)

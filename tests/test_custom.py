@@ -14,6 +14,7 @@ import npintdim as nid
 from npintdim.measurement.custom import HERE, found, is_own, named
 from npintdim.measurement.recipes import adam, fully_connected, model_name
 from npintdim.measurement.work import Work
+from npintdim.objective import L2
 
 NUMPY = nid.get_backend("numpy", threads=1)
 NUMBERS = {
@@ -187,7 +188,8 @@ def another_size(d, seed):
 
 
 def no_start(d, seed):
-    return nid.mlp([64, 16, 10], backend=NUMPY) if d is None else network(d, seed)
+    net = nid.mlp([64, 16, 10], backend=NUMPY)
+    return L2(net, net.layout, 0.0) if d is None else network(d, seed)
 
 
 def no_dataset():

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from npintdim.engine.landscape import Batch, Dataset, Landscape
+from npintdim.engine.model import Model
 from npintdim.inputs import shown
 from npintdim.typing import Floats, Spec
 
 NO_DATA = "none"
+OWN: Spec = {"kind": "own"}  # of a P that the landscape draws itself
 HERE: dict[str, Any] = {}  # what only this process knows
 
 
@@ -111,6 +113,8 @@ def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[
         raise ValueError(f"{name} returned a landscape of dimension {landscape.dim}, but d is {d}")
     if hasattr(landscape, "start"):
         start = landscape.start()
+    elif isinstance(landscape, Model):
+        start = landscape.init_theta(seed)
     elif d is None:
         raise ValueError(f"{name} with d = None returned a landscape without start(): theta_0 is needed")
     else:

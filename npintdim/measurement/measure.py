@@ -16,6 +16,7 @@ from npintdim.backend import Backend, get_backend
 from npintdim.inputs import attempt, brief, check_kind, quiet
 from npintdim.measurement.adaptive import performance, pursue
 from npintdim.measurement.baseline import Baseline, guessing, unread
+from npintdim.measurement.content import because, content_of
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.events import Callback, Measured, SearchStep, announce
 from npintdim.measurement.measurement import Measurement
@@ -89,7 +90,10 @@ def measure(
     if "objective" not in recipe.model:
         with suppress(Exception):  # what is wrong with the data is told by the rehearsal
             guess = guessing(recipe.chance, work.data(recipe.direct(0, dtype)), backend)
+    recipe = replace(recipe, content=content_of(recipe.data, recipe.model))
     asked = recipe = replace(recipe, at_once=at_once(recipe, backend.name, jobs, cluster))
+    if changed := because(folder / "runs", recipe.specs(dtype)):
+        warnings.warn(changed, stacklevel=3)
     if differs := another(folder, recipe):
         told(f"{folder} has results of another recipe ({differs}): they are replaced, its runs are kept")
     recipe, rates = choose_rates(asked, dtype, trained, told, guess)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from npintdim.backend import as_array
 from npintdim.data.shuffled import FORMS
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.optimizers import Adam
-from npintdim.inputs import check_integer, check_kind, shown, unknown
-from npintdim.measurement.custom import NO_DATA, named
+from npintdim.inputs import check_integer, check_kind, plain, shown, unknown
+from npintdim.measurement.custom import NO_DATA, OWN, named
 from npintdim.measurement.rates import RateSearch, guess
 from npintdim.measurement.runs import LARGEST_SEED, RunSpec
 from npintdim.measurement.search import Search
@@ -24,11 +25,11 @@ class Recipe:
 
     Parameters
     ----------
-    data : name of a data set
-    model : spec of the network; for a landscape of your own see `objective_recipe`
-    d : the grid; None for an adaptive search, see `npintdim.measurement.search`
-    projection : kind and options of P
-    optimizer, direct_optimizer : specs, in the subspace and for the baseline
+    data : name of a data set, a `Dataset`, or a function that returns one
+    model : the network or its spec; for a landscape of your own see `objective_recipe`
+    d : the grid, or one number; None for an adaptive search, see `npintdim.measurement.search`
+    projection : kind of P, or kind and options
+    optimizer, direct_optimizer : in the subspace and for the baseline, or their specs
     seeds, direct_seeds : repetitions at each d, and of the baseline
     epochs, batch_size, l2, limit_train : of every run
     fraction : the threshold is fraction × mean baseline
@@ -42,6 +43,7 @@ class Recipe:
         of the optimizers
     lr_at : d at which optimizer's rate holds, at others as `npintdim.measurement.rates.guess` says; None for
         one rate at every d
+    content : see `RunSpec`; `measure` finds it
 
     Raises
     ------
@@ -71,18 +73,19 @@ class Recipe:
     at_once: int | None = None
     rates: RateSearch | None = None
     lr_at: int | None = None
+    content: Spec | None = None
 
     def __post_init__(self) -> None:
-        if self.d is not None and not isinstance(self.d, tuple | list):
-            raise TypeError(
-                f"d is {shown(self.d)}: a grid such as (100, 300, 750), or None for a search, is needed"
-            )
-        if self.d is not None and not self.d:
-            raise ValueError("the grid of d is empty: at least one d is needed")
+        data: Any = self.data
+        projection: Any = self.projection
+        if not isinstance(data, str):
+            object.__setattr__(self, "data", NO_DATA if data is None else named(data))
+        if isinstance(projection, str):
+            object.__setattr__(self, "projection", {"kind": projection})
+        if self.d is not None:
+            object.__setattr__(self, "d", grid(self.d))
         settle(self, seeds=1, direct_seeds=1, epochs=1, batch_size=1, limit_train=1, seed=(0, LARGEST_SEED),
                budget=1, first=1, at_once=1, lr_at=1)  # fmt: skip
-        if self.d is not None:
-            object.__setattr__(self, "d", tuple(check_integer("d", i, 1, (1 << 32) - 1) for i in self.d))
         if self.rates is not None:
             check_kind("rates", self.rates, RateSearch, "RateSearch(seeds=2)")
         self.search(1)
@@ -130,7 +133,7 @@ class Recipe:
         """What all runs share."""
         return {
             "data": self.data, "model": self.model, "epochs": self.epochs, "batch_size": self.batch_size,
-            "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype,
+            "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype, "content": self.content,
         }  # fmt: skip
 
     def search(self, D: int) -> Search:
@@ -151,7 +154,8 @@ def objective_recipe(
     Parameters
     ----------
     make_objective : make_objective(d, seed, **options) returns a landscape of dimension d, and with d = None the
-        whole landscape, for the baseline. `start()` says where training begins; without it a subspace begins at 0.
+        whole landscape, for the baseline. `start()` says where training begins; without it a subspace begins at 0,
+        and a network of this package at its own θ_0 of the seed.
         seed < 2⁶⁴ is another one for every run; draw θ_0 and P from it. As "package.module:make", or importable by
         such a name, it can be called in other processes
     data : a data set's name, a `Dataset`, a function that returns one or its "package.module:name"; None for a landscape
@@ -166,14 +170,31 @@ def objective_recipe(
 
     Notes
     -----
-    Records are kept under the name. If you change the function, measure in another folder.
+    Records are kept under the name and the content: see `npintdim.measurement.content`.
     """
     if data is None:
         data = NO_DATA
     elif not isinstance(data, str) or ":" in data:
         data = named(data)
     model = {"objective": named(make_objective), "options": dict(options or {})}
-    return Recipe(data, model, **{"d": None, "projection": {"kind": "own"}} | numbers)
+    return Recipe(data, model, **{"d": None, "projection": OWN} | numbers)
+
+
+def grid(d: Any) -> tuple[int, ...]:
+    """The d of a list, range or array, or of one number alone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for anything else, no d, or a d that is no dimension.
+    """
+    d = plain(as_array("d", d))
+    given = (d,) if isinstance(d, int) else d
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise TypeError(f"d is {shown(d)}: a grid such as (100, 300, 750), or None for a search, is needed")
+    if not (given := tuple(given)):
+        raise ValueError("the grid of d is empty: at least one d is needed")
+    return tuple(check_integer("d", i, 1, (1 << 32) - 1) for i in given)
 
 
 def adam(lr: float) -> Spec:

@@ -41,7 +41,7 @@ def another(folder: Path, recipe: Recipe) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     new = json.loads(json.dumps(asdict(recipe)))
-    changed = [name for name in new if old.get(name) != new[name]]
+    changed = [name for name in new if name != "content" and old.get(name) != new[name]]
     return ", ".join(f"{name} was {json.dumps(old.get(name), ensure_ascii=False)}" for name in changed)
 
 

@@ -19,7 +19,7 @@ from npintdim.engine.optimizers import Adam, optimizer_from_spec
 from npintdim.engine.train import TrainConfig, train
 from npintdim.files import canonical
 from npintdim.inputs import one_of, quiet, shown
-from npintdim.measurement.custom import own_objective
+from npintdim.measurement.custom import NO_DATA, OWN, own_objective
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.projections import Projection, check_projection, make_projection
 from npintdim.specs import called, check_spec, settle
@@ -53,6 +53,7 @@ class RunSpec:
     limit_train : use only the first so many training examples
     dtype : "float32" or "float64"
     holdout : share of the training data that takes the place of the test set, see `hold_out`; None for the test set
+    content : digests of data and objective of one's own, see `npintdim.measurement.content`; a sweep finds them
 
     Raises
     ------
@@ -72,6 +73,7 @@ class RunSpec:
     limit_train: int | None = None
     dtype: str = "float32"
     holdout: float | None = None
+    content: Spec | None = None
 
     def __post_init__(self) -> None:
         settle(self, seed=(0, LARGEST_SEED), d=(1, (1 << 32) - 1), epochs=1, batch_size=1, limit_train=1)
@@ -85,6 +87,24 @@ class RunSpec:
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         self.config()
+        own = "objective" in self.model
+        for name, ignored, why in (
+            ("l2", own and self.l2 != 0, "a landscape of your own has its own loss: add the penalty there"),
+            (
+                "projection",
+                own and self.projection not in (None, OWN),
+                "a landscape of your own draws its own P",
+            ),
+            (
+                "limit_train",
+                self.data == NO_DATA and self.limit_train is not None,
+                "there are no training data",
+            ),
+            ("batch_size", self.data == NO_DATA and self.batch_size != 128, "there are no training data"),
+            ("holdout", self.data == NO_DATA and self.holdout is not None, "there are no training data"),
+        ):
+            if ignored:
+                raise ValueError(f"{name} is {shown(getattr(self, name))}, but {why}")
 
     def check(self) -> RunSpec:
         """Itself, if its network can be built and its kind of P exists; a sweep refuses the others when it draws them."""

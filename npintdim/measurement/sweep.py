@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
 from npintdim.backend import get_backend
 from npintdim.engine.progress import Progress
+from npintdim.files import canonical
 from npintdim.inputs import check_integer, counted
 from npintdim.measurement.claims import Claims
 from npintdim.measurement.cluster import Dask
+from npintdim.measurement.content import because, content_of
 from npintdim.measurement.custom import processes
 from npintdim.measurement.events import (
     Callback,
@@ -96,6 +100,7 @@ def sweep(
     folder = Path(folder)
     try_writing(folder)
     runs = folder / "runs"
+    specs = identified(specs, runs)
     Claims(runs).tidy()
     records: dict[str, Spec | None] = {spec.key: read(runs, spec) for spec in specs}
     todo = list({spec.key: spec for spec in specs if not usable(records[spec.key])}.values())
@@ -125,6 +130,20 @@ def sweep(
                 f"interrupted: {kept} of {counted(len(records), 'run')} {'is' if len(records) == 1 else 'are'} kept in {runs}; the same command does the rest"
             ) from None
     return [record for record in map(records.get, (spec.key for spec in specs)) if record is not None]
+
+
+def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
+    """With the content of what is one's own, where they do not have it yet; a change of it is told as a warning."""
+    found: dict[tuple[str, bytes], Spec | None] = {}
+    own = []
+    for spec in specs:
+        what = (spec.data, canonical(spec.model))
+        if spec.content is None and what not in found:
+            found[what] = content_of(spec.data, spec.model)
+        own.append(replace(spec, content=found[what]) if found.get(what) else spec)
+    if any(found.values()) and (changed := because(runs, own)):
+        warnings.warn(changed, stacklevel=3)
+    return own
 
 
 def width(spec: RunSpec, backend: str, jobs: int | None, cluster: str | None) -> int:

@@ -1,0 +1,229 @@
+"""What a name of one's own stands for: a digest of arrays, and of the source of functions, for a run's identity."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import hashlib
+import inspect
+import types
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from npintdim.backend import as_array
+from npintdim.files import DamagedError, canonical, read_json
+from npintdim.inputs import shown
+from npintdim.measurement.custom import NO_DATA, found, is_own
+from npintdim.measurement.runs import RunSpec
+from npintdim.typing import Spec
+
+PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(...), np.dtype, PurePath)
+
+
+def content_of(data: str, model: Spec) -> Spec | None:
+    """Digests of what data and objective of a run are, where they are not the package's.
+
+    Data that a function returns are made once for it, in this process; where that fails its source is what counts.
+
+    Returns
+    -------
+    {"data": sha256, "objective": sha256}, each where it is one's own; None where neither is
+
+    Warns
+    -----
+    UserWarning
+        which names what may change without its digest.
+    """
+    content: Spec = {}
+    unseen: list[str] = []
+    if is_own(data) and data != NO_DATA:
+        thing = found(data)
+        try:
+            thing = thing() if callable(thing) else thing
+        except Exception:  # where the data are may be known to the workers only
+            unseen.append(f"what {data} returns, it cannot be called here")
+        content["data"] = Digest().of(thing, unseen)
+    if "objective" in model:
+        content["objective"] = Digest().of(found(model["objective"]), unseen)
+    if unseen:
+        warnings.warn(
+            f"not seen: {', '.join(dict.fromkeys(unseen))}. When that changes, measure in another folder: the old "
+            "runs would count",
+            stacklevel=3,
+        )
+    return content or None
+
+
+def because(runs: Path, specs: Sequence[RunSpec]) -> str:
+    """Which of the specs have a record, which only one of other content, and whose; "" where nothing has changed."""
+    wanted = {canonical(spec.spec() | {"content": None}): spec for spec in specs if spec.content}
+    changed: set[str] = set()
+    for path in runs.glob("*.json") if wanted else ():
+        try:
+            old = dict(read_json(path)["spec"])
+            spec = wanted.get(canonical(old | {"content": None}))
+            names = (
+                []
+                if spec is None
+                else [k for k, v in (spec.content or {}).items() if (old.get("content") or {}).get(k) != v]
+            )
+        except (DamagedError, OSError, KeyError, TypeError, ValueError, AttributeError):
+            continue  # is told where it is read
+        if names and spec is not None:
+            changed |= {
+                label(spec.model["objective"] if name == "objective" else spec.data) for name in names
+            }
+    kept = sum((runs / f"{spec.key}.json").exists() for spec in specs)
+    if not changed or kept == len(specs):
+        return ""
+    return f"kept {kept}, new {len(specs) - kept}, because {' and '.join(sorted(changed))} changed since the old runs"
+
+
+def label(name: str) -> str:
+    """A name for people."""
+    return name.removeprefix("here:")
+
+
+class Digest:
+    """sha256 of a thing: numbers and arrays by value; functions and classes by their source and by that of what they
+    name in their own module or package; of other packages the name only.
+    """
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+        self.met: dict[int, Any] = {}  # kept alive, so that no two have one id
+
+    def of(self, thing: Any, unseen: list[str]) -> str:
+        """In hex; what it cannot look into is added to `unseen`."""
+        self.add(thing, package_of(thing), unseen)
+        return self.sha256.hexdigest()
+
+    def add(self, thing: Any, home: str, unseen: list[str]) -> None:
+        """Whatever tells this thing from another one."""
+        self.sha256.update(f"{type(thing).__qualname__}(".encode())
+        if isinstance(thing, PLAIN):
+            self.sha256.update(repr(thing).encode())
+        elif id(thing) in self.met:
+            self.sha256.update(b"again")
+        else:
+            self.met[id(thing)] = thing
+            self.look(thing, home, unseen)
+        self.sha256.update(b")")
+
+    def look(self, thing: Any, home: str, unseen: list[str]) -> None:
+        """Into what is not plain."""
+        if isinstance(thing, types.ModuleType):
+            self.sha256.update(thing.__name__.encode())
+        elif isinstance(thing, functools.partial):
+            self.parts((thing.func, thing.args, thing.keywords), home, unseen)
+        elif isinstance(thing, types.MethodType):
+            self.parts((thing.__func__, thing.__self__), home, unseen)
+        elif isinstance(thing, type | types.FunctionType | types.BuiltinFunctionType):
+            self.sha256.update(f"{thing.__module__}:{thing.__qualname__}".encode())
+            if package_of(thing) == home != "npintdim":
+                self.parts(self.source(thing, unseen), home, unseen)
+        elif hasattr(thing, "__array__"):
+            self.array(thing, unseen)
+        elif isinstance(thing, Mapping):
+            self.parts(thing.items(), home, unseen)
+        elif isinstance(thing, list | tuple):
+            self.parts(thing, home, unseen)
+        elif isinstance(thing, set | frozenset):
+            self.parts(sorted(map(repr, thing)), home, unseen)
+        elif is_dataclass(thing):
+            self.parts((type(thing), {f.name: getattr(thing, f.name) for f in fields(thing)}), home, unseen)
+        elif hasattr(thing, "__dict__"):
+            self.parts((type(thing), vars(thing)), home, unseen)
+        else:
+            unseen.append(f"what {shown(thing)} holds")
+
+    def parts(self, things: Any, home: str, unseen: list[str]) -> None:
+        """One after the other."""
+        for thing in things:
+            self.add(thing, home, unseen)
+
+    def array(self, thing: Any, unseen: list[str]) -> None:
+        """Form and bytes of an array, in C order."""
+        try:
+            bare = thing.detach().cpu() if hasattr(thing, "detach") else thing
+            array = np.ascontiguousarray(as_array("the array", bare))
+        except TypeError:
+            unseen.append(f"what a {type(thing).__name__} holds")
+            return
+        self.sha256.update(f"{array.dtype.str}{np.shape(thing)}".encode())
+        self.sha256.update(
+            repr(array.tolist()).encode() if array.dtype.hasobject else array.view(np.uint8).data
+        )
+
+    def source(self, thing: Any, unseen: list[str]) -> Iterator[Any]:
+        """The text of a function or class, or its compiled code where there is none, and all that it refers to."""
+        own = [f for f in (vars(thing).values() if isinstance(thing, type) else [thing]) if code_of(f)]
+        try:
+            yield inspect.getsource(thing)
+        except (OSError, TypeError):
+            if not own:
+                unseen.append(f"the source of {thing.__qualname__}")
+            yield from (instructions(code_of(f)) for f in own)
+        for f in map(inspect.unwrap, map(plain_function, own)):
+            yield from () if as_in_file(f) else instructions(f.__code__)
+            yield from (f.__defaults__, f.__kwdefaults__)
+            yield from (cell.cell_contents for cell in f.__closure__ or () if filled(cell))
+            yield from (f.__globals__[name] for name in names(f.__code__) if name in f.__globals__)
+        if isinstance(thing, type):
+            yield from thing.__bases__
+
+
+def package_of(thing: Any) -> str:
+    """The first part of the name of the module it was defined in."""
+    return str(getattr(thing, "__module__", None) or type(thing).__module__).partition(".")[0]
+
+
+def plain_function(thing: Any) -> Any:
+    """Of a static or class method or a property, the function."""
+    return getattr(thing, "__func__", None) or getattr(thing, "fget", None) or thing
+
+
+def code_of(thing: Any) -> Any:
+    """The compiled code of a function, or None of what is none."""
+    return getattr(
+        inspect.unwrap(plain_function(thing)) if callable(plain_function(thing)) else None, "__code__", None
+    )
+
+
+def names(code: types.CodeType) -> list[str]:
+    """Every name that a function, or one inside it, asks its module for, and does not itself set there."""
+    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    counted = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_GLOBAL"}
+    return sorted({*code.co_names, *(name for c in inner for name in names(c))} - counted)
+
+
+def instructions(code: types.CodeType) -> tuple[Any, ...]:
+    """Compiled code without the place where it stood."""
+    consts = (instructions(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts)
+    return (code.co_code, code.co_names, code.co_varnames, *consts)
+
+
+def as_in_file(f: Any) -> bool:
+    """Whether a function is what its file says now; not where that was edited and the function not loaded anew."""
+    try:
+        text = inspect.getsource(inspect.getmodule(f))  # type: ignore[arg-type]
+        codes = [compile(text, "", "exec", dont_inherit=True)]
+    except (OSError, TypeError, SyntaxError):
+        return True  # no file: what was given is all there is
+    for code in codes:
+        codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return any(c.co_qualname == f.__qualname__ and instructions(c) == instructions(f.__code__) for c in codes)
+
+
+def filled(cell: Any) -> bool:
+    """Whether a variable of the function around it has a value yet."""
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
