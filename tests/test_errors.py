@@ -116,9 +116,9 @@ MESSAGES = {
         "make_objective is your function",
         lambda: measure(lambda d, seed: None, "digits"),
     ),
-    "grid of one": (
-        TypeError, "d is 10: a grid such as (100, 300, 750), or None for a search, is needed",
-        lambda: Recipe("digits", {"architecture": "mlp", "sizes": [64, 10]}, d=10),
+    "grid of text": (
+        TypeError, "d is '10': a grid such as (100, 300, 750), or None for a search, is needed",
+        lambda: Recipe("digits", {"architecture": "mlp", "sizes": [64, 10]}, d="10"),
     ),
     "certify a projection": (
         TypeError, "compressed is a FastfoodProjection: a CompressedModel is needed, e.g. CompressedModel.load(path)",

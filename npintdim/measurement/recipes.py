@@ -78,8 +78,8 @@ class Recipe:
     def __post_init__(self) -> None:
         data: Any = self.data
         projection: Any = self.projection
-        if not isinstance(data, str):
-            object.__setattr__(self, "data", NO_DATA if data is None else named(data))
+        if isinstance(data, Dataset) or callable(data):
+            object.__setattr__(self, "data", named(data))
         if isinstance(projection, str):
             object.__setattr__(self, "projection", {"kind": projection})
         if self.d is not None:
