@@ -31,6 +31,7 @@ class Progress:
         self.bar: Any = None
         with self.unread():
             if self.show and (tqdm := optional("tqdm:tqdm")):
+                sys.stderr.write("")  # raises now what would leave half a bar behind
                 self.bar = tqdm(total=total, desc=label, leave=False, file=sys.stderr, dynamic_ncols=True)
 
     def step(self, text: str = "") -> None:
