@@ -9,7 +9,20 @@ from helpers import frozen, normal, project
 from npintdim.checks import CheckError, gradient_check
 from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
 from npintdim.engine.landscape import Batch, Evaluation
-from npintdim.engine.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
+from npintdim.engine.layers import (
+    GELU,
+    AveragePool2D,
+    Conv2D,
+    Flatten,
+    LayerNorm,
+    Linear,
+    LocallyConnected2D,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    Unflatten,
+)
 from npintdim.engine.losses import softmax_cross_entropy
 from npintdim.engine.model import Model
 from npintdim.objective import L2, SubspaceObjective
@@ -61,6 +74,15 @@ LAYERS = [
     (MaxPool2D(1), (1, 1, 2, 3)),
     (ReLU(), (3, 4)),
     (ReLU(), (2, 2, 3, 3)),
+    (Tanh(), (3, 4)),
+    (Sigmoid(), (2, 2, 3, 3)),
+    (GELU(), (3, 4)),
+    (GELU("tanh"), (2, 2, 3, 3)),
+    (AveragePool2D(2), (2, 2, 5, 7)),  # the last row and column belong to no window
+    (AveragePool2D(3, stride=2), (2, 1, 7, 5)),  # windows overlap
+    (AveragePool2D(2, stride=3), (1, 2, 8, 5)),  # windows with gaps
+    (LayerNorm(5), (3, 5)),
+    (LayerNorm(3, eps=0.5), (2, 2, 4, 3)),
     (Flatten(), (2, 2, 3, 4)),
     (Unflatten(2, 3, 4), (2, 24)),
 ]

@@ -150,7 +150,7 @@ def test_every_member_of_a_spec_is_checked(build, spec):
         build(spec | {"sings": 1})
     for spoilt in (None, [], "adam", 3):
         with pytest.raises(
-            (TypeError, ValueError), match="a dictionary is needed|unknown projection 'adam': choose"
+            (TypeError, ValueError), match=r"a dictionary is needed|unknown projection 'adam': choose"
         ):
             build(spoilt)  # a recipe takes the name of a kind of P alone
     for name, value in spec.items():

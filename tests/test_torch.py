@@ -8,7 +8,7 @@ from helpers import frozen, normal, project
 
 from npintdim.engine.architectures import lenet, mlp
 from npintdim.engine.landscape import Batch
-from npintdim.engine.layers import Conv2D, MaxPool2D
+from npintdim.engine.layers import GELU, AveragePool2D, Conv2D, LayerNorm, MaxPool2D, Sigmoid, Tanh
 from npintdim.engine.losses import softmax_cross_entropy
 from npintdim.engine.optimizers import SGD, Adam
 from npintdim.objective import L2, SubspaceObjective
@@ -72,6 +72,44 @@ def test_max_pool2d(backend, shape, size, stride, ties):
     ty.backward(tensor(dy))
     np.testing.assert_array_equal(y, ty.detach().numpy())
     close(dx, tx.grad)  # on a tie both give all to the first place
+
+
+SMOOTH = {
+    "tanh": (Tanh(), torch.tanh), "sigmoid": (Sigmoid(), torch.sigmoid), "gelu": (GELU(), F.gelu),
+    "gelu, tanh": (GELU("tanh"), lambda x: F.gelu(x, approximate="tanh")),
+    "average": (AveragePool2D(2), lambda x: F.avg_pool2d(x, 2)),
+    "average, overlapping": (AveragePool2D(3, 2), lambda x: F.avg_pool2d(x, 3, 2)),
+    "average, gaps": (AveragePool2D(2, 3), lambda x: F.avg_pool2d(x, 2, 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SMOOTH)
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_layer_without_parameters(backend, kind, scale):
+    layer, theirs = SMOOTH[kind]
+    x, dy = frozen(scale * normal(2, 3, 7, 8)), None
+    y, cache = layer.forward(backend, {}, x)
+    dy = normal(*y.shape, seed=3)
+    dx, _ = layer.backward(backend, {}, cache, dy)
+    tx = tensor(x, True)
+    ty = theirs(tx)
+    ty.backward(tensor(dy))
+    close(y, ty)
+    close(dx, tx.grad)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (2, 3, 4, 5)])
+def test_layer_norm(backend, shape):
+    layer = LayerNorm(5, eps=1e-3)
+    x, gamma, beta = normal(*shape), normal(5, seed=1), normal(5, seed=2)
+    y, cache = layer.forward(backend, {"gamma": gamma, "beta": beta}, x)
+    dy = normal(*y.shape, seed=3)
+    dx, grads = layer.backward(backend, {"gamma": gamma, "beta": beta}, cache, dy)
+    tx, tgamma, tbeta = tensor(x, True), tensor(gamma, True), tensor(beta, True)
+    ty = F.layer_norm(tx, (5,), tgamma, tbeta, 1e-3)
+    ty.backward(tensor(dy))
+    for ours, theirs in ((y, ty), (dx, tx.grad), (grads["gamma"], tgamma.grad), (grads["beta"], tbeta.grad)):
+        close(ours, theirs)
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])

@@ -7,13 +7,18 @@ from itertools import pairwise
 
 from npintdim.backend import Backend
 from npintdim.engine.layers import (
+    GELU,
+    AveragePool2D,
     Conv2D,
     Flatten,
     Layer,
+    LayerNorm,
     Linear,
     LocallyConnected2D,
     MaxPool2D,
     ReLU,
+    Sigmoid,
+    Tanh,
     Unflatten,
 )
 from npintdim.engine.model import Model
@@ -164,8 +169,10 @@ ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
 }  # fmt: skip
 LAYERS: dict[str, type[Layer]] = {
-    kind.__name__: kind for kind in (Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten)
-}
+    "AveragePool2D": AveragePool2D, "Conv2D": Conv2D, "Flatten": Flatten, "GELU": GELU, "LayerNorm": LayerNorm,
+    "Linear": Linear, "LocallyConnected2D": LocallyConnected2D, "MaxPool2D": MaxPool2D, "ReLU": ReLU,
+    "Sigmoid": Sigmoid, "Tanh": Tanh, "Unflatten": Unflatten,
+}  # fmt: skip
 
 
 def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:

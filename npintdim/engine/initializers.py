@@ -47,3 +47,13 @@ class Zeros(Initializer):
         """Zeros; the stream is not used."""
         zeros: Floats = backend.xp.zeros(size, dtype=backend.dtype)
         return zeros
+
+
+@dataclass(frozen=True)
+class Ones(Initializer):
+    """All ones."""
+
+    def draw(self, backend: Backend, stream: Stream, size: int) -> Floats:
+        """Ones; the stream is not used."""
+        ones: Floats = backend.xp.ones(size, dtype=backend.dtype)
+        return ones

@@ -1,22 +1,33 @@
 """Layers: one a file, forward and backward on one screen."""
 
-from npintdim.engine.layers.base import Layer, ParameterFree
+from npintdim.engine.layers.average_pool2d import AveragePool2D
+from npintdim.engine.layers.base import Elementwise, Layer, ParameterFree
 from npintdim.engine.layers.conv2d import Conv2D
 from npintdim.engine.layers.flatten import Flatten
+from npintdim.engine.layers.gelu import GELU
+from npintdim.engine.layers.layer_norm import LayerNorm
 from npintdim.engine.layers.linear import Linear
 from npintdim.engine.layers.locally_connected2d import LocallyConnected2D
 from npintdim.engine.layers.max_pool2d import MaxPool2D
 from npintdim.engine.layers.relu import ReLU
+from npintdim.engine.layers.sigmoid import Sigmoid
+from npintdim.engine.layers.tanh import Tanh
 from npintdim.engine.layers.unflatten import Unflatten
 
 __all__ = [
+    "GELU",
+    "AveragePool2D",
     "Conv2D",
+    "Elementwise",
     "Flatten",
     "Layer",
+    "LayerNorm",
     "Linear",
     "LocallyConnected2D",
     "MaxPool2D",
     "ParameterFree",
     "ReLU",
+    "Sigmoid",
+    "Tanh",
     "Unflatten",
 ]

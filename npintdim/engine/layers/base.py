@@ -64,6 +64,15 @@ class ParameterFree(Layer):
         return {}
 
 
+@dataclass(frozen=True)
+class Elementwise(ParameterFree):
+    """A function of each entry alone."""
+
+    def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Unchanged."""
+        return in_shape
+
+
 def layout_of(layers: Iterable[Layer]) -> ParamLayout:
     """The parameters of layers as they lie in theta."""
     return ParamLayout(

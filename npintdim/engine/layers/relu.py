@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from npintdim.backend import Backend
-from npintdim.engine.layers.base import ParameterFree
+from npintdim.engine.layers.base import Elementwise
 from npintdim.typing import Floats
 
 
 @dataclass(frozen=True)
-class ReLU(ParameterFree):
+class ReLU(Elementwise):
     """y = max(x, 0), entry by entry.
 
     Notes
@@ -18,10 +18,6 @@ class ReLU(ParameterFree):
     Forward   y = max(x, 0)
     Backward  dx = dy · [y > 0]           the derivative at 0 is taken as 0
     """
-
-    def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Unchanged."""
-        return in_shape
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
         """y = max(x, 0)."""

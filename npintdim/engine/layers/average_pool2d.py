@@ -1,0 +1,65 @@
+"""AveragePool2D: the mean of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from npintdim.backend import Backend
+from npintdim.engine.layers.base import ParameterFree
+from npintdim.specs import settle
+from npintdim.typing import Floats
+
+
+@dataclass(frozen=True)
+class AveragePool2D(ParameterFree):
+    """Mean over size×size windows.
+
+    Parameters
+    ----------
+    size : side of a window
+    stride : distance of windows; 0 means `size`, windows side by side
+
+    Notes
+    -----
+    Forward   y[n,c,i,j] = Σ_{a,b < size} x[n, c, i·s+a, j·s+b] / size²
+    Backward  dx[n, c, i·s+a, j·s+b] += dy[n,c,i,j] / size²
+    """
+
+    size: int = 2
+    stride: int = 0
+
+    def __post_init__(self) -> None:
+        settle(self, size=1, stride=0)
+
+    def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(c, h, w) → (c, (h − size)//s + 1, (w − size)//s + 1)."""
+        if len(in_shape) != 3 or min(in_shape[1:]) < self.size:
+            raise ValueError(
+                f"{self.name or 'AveragePool2D'} takes (c, h, w), h, w ≥ {self.size}, not {in_shape}"
+            )
+        s = self.stride or self.size
+        c, h, w = in_shape
+        return (c, (h - self.size) // s + 1, (w - self.size) // s + 1)
+
+    def places(self, x: Floats) -> Iterator[Floats]:
+        """x at place (a, b) of every window, as a view, for each a and b."""
+        s = self.stride or self.size
+        _, h, w = self.out_shape(x.shape[1:])
+        for a in range(self.size):
+            for b in range(self.size):
+                yield x[:, :, a : a + s * h : s, b : b + s * w : s]
+
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
+        """The mean of the places."""
+        return sum(self.places(x)) / self.size**2, x.shape  # type: ignore[return-value]
+
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx: every dy goes to all places of its window, in equal parts."""
+        dx: Floats = backend.xp.zeros(cache, dtype=dy.dtype)
+        for place in self.places(dx):
+            place += dy / self.size**2
+        return dx, {}

@@ -1,0 +1,68 @@
+"""GELU: x, weighted by the probability that a standard normal is below it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from npintdim.backend import Backend
+from npintdim.engine.layers.base import Elementwise
+from npintdim.inputs import one_of
+from npintdim.machine import need
+from npintdim.typing import Floats
+
+A = math.sqrt(2 / math.pi)
+B = 0.044715
+
+
+@dataclass(frozen=True)
+class GELU(Elementwise):
+    """y = x Φ(x), entry by entry (Hendrycks and Gimpel 2016).
+
+    Parameters
+    ----------
+    form : "exact", or "tanh" for the approximation of GPT-2 and BERT (`approximate="tanh"` in PyTorch)
+
+    Notes
+    -----
+    exact     y = x Φ(x),   Φ(x) = (1 + erf(x/√2))/2          dx = dy · (Φ(x) + x exp(−x²/2)/√(2π))
+    tanh      y = x T(x),   T(x) = (1 + tanh u)/2,            dx = dy · (T(x) + x (1 − tanh² u) u′/2)
+              u = √(2/π) (x + 0.044715 x³)                    u′ = √(2/π) (1 + 3·0.044715 x²)
+    """
+
+    form: str = "exact"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("form", self.form, ("exact", "tanh"))
+
+    def weight(self, backend: Backend, x: Floats) -> Floats:
+        """Φ(x) or T(x)."""
+        if self.form == "tanh":
+            half: Floats = (1 + backend.xp.tanh(A * (x + B * x**3))) / 2
+            return half
+        phi: Floats = (1 + erf(backend)(x / math.sqrt(2))) / 2
+        return phi
+
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
+        """y = x Φ(x)."""
+        weight = self.weight(backend, x)
+        return x * weight, (x, weight)
+
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx = dy · (Φ(x) + x Φ′(x))."""
+        x, weight = cache
+        if self.form == "tanh":  # 1 − tanh² u = 4 T (1 − T)
+            slope = 2 * weight * (1 - weight) * (A * (1 + 3 * B * x * x))
+        else:
+            slope = backend.xp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+        return dy * (weight + x * slope), {}
+
+
+def erf(backend: Backend) -> Any:
+    """The error function for the backend's arrays."""
+    where = "cupyx.scipy.special" if backend.name == "cupy" else "scipy.special"
+    return need(f"{where}:erf", "GELU needs the error function", "pip install scipy")
