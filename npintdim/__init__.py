@@ -31,6 +31,7 @@ from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.measure import Measurement, measure
 from npintdim.measurement.rates import RateSearch
 from npintdim.measurement.recipes import Recipe, objective_recipe, recipe_for
+from npintdim.measurement.reload import read_measurement as load_measurement
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.sweep import sweep
 from npintdim.objective import L2, SubspaceObjective
@@ -88,6 +89,7 @@ __all__ = [
     "gradient_check",
     "lenet",
     "load_dataset",
+    "load_measurement",
     "make_projection",
     "measure",
     "mlp",

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from npintdim.inputs import counted
+from npintdim.machine import need
 from npintdim.measurement.baseline import Baseline
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.rates import Rates
-from npintdim.measurement.recipes import Recipe
+from npintdim.measurement.recipes import Recipe, model_name
 from npintdim.typing import Floats, Spec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurement:
     """What `measure` found.
+
+    It shows itself in a few lines, in a notebook as a table.
 
     Parameters
     ----------
@@ -73,6 +79,48 @@ class Measurement:
         """The line that is quoted: the reading, and what is doubtful about it."""
         doubts = [] if math.isnan(self.d_int.d) else self.doubts
         return "; ".join([self.d_int.summary(), *doubts])
+
+    @property
+    def title(self) -> str:
+        """What was measured."""
+        options = [f"{name} {value}" for name, value in self.recipe.projection.items() if name != "kind"]
+        own = "objective" in self.recipe.model
+        parts = [self.recipe.data.removeprefix("here:"), model_name(self.recipe.model)]
+        return ", ".join([*parts, *([] if own else [self.recipe.projection["kind"]]), *options])
+
+    def __repr__(self) -> str:
+        n = len(self.records)
+        return f"<Measurement: {self.title}; D = {self.D:,}, {counted(n, 'run')} in {self.folder}\n{self.summary}>"
+
+    def _repr_html_(self) -> str:
+        header, *rows = self.rows()
+        cells = "".join(f"<th>{cell}</th>" for cell in header)
+        lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+        return (
+            f"<p>{escape(self.title)}: D = {self.D:,}</p><table><tr>{cells}</tr>{lines}</table>"
+            f"<p><b>{escape(self.summary)}</b></p>"
+        )
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame, one row a run: d (missing of direct training), seed, status, performance, lr, epochs, seconds.
+
+        Raises
+        ------
+        ImportError
+            without pandas.
+        """
+        pandas = need("pandas", "to_dataframe needs pandas", "pip install pandas")
+        told = ("status", "performance", "train_performance", "loss", "seconds")
+        rows = [
+            {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
+            | {name: r.get(name) for name in told}
+            | {"epochs": len(r.get("epochs", ()))}
+            for r in self.records
+        ]
+        frame = pandas.DataFrame(rows)
+        return frame.astype(
+            {"d": "Int64"} | dict.fromkeys(("performance", "train_performance", "loss"), float)
+        )
 
     def performances(self) -> dict[int | None, Floats]:
         """Of the finished runs at each d, ascending; None is the baseline."""
