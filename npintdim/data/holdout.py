@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,4 +41,4 @@ def hold_out(data: Dataset, share: float, seed: int = 0) -> Dataset:
         own = namespace(x).asarray(np.sort(own))
         return Batch(x[own], labels[own])
 
-    return Dataset(data.name, part(order[held:]), part(order[:held]), data.classes)
+    return replace(data, train=part(order[held:]), test=part(order[:held]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from npintdim.backend import as_array
-from npintdim.inputs import check_kind
+from npintdim.engine.arrays import examples_of, labels_of, split, standardised
+from npintdim.inputs import check_kind, shown
 from npintdim.specs import settle
 from npintdim.typing import Floats, Ints
 
@@ -80,6 +81,7 @@ class Dataset:
     name : for records and titles
     train, test : batches with x (n, channels, height, width) and labels (n,)
     classes : labels are 0, ..., classes − 1
+    names : what each class stands for, if anything
 
     Raises
     ------
@@ -95,6 +97,71 @@ class Dataset:
     train: Batch
     test: Batch
     classes: int
+    names: tuple[str, ...] = ()
+
+    def __new__(cls, *given: Any, **named: Any) -> Dataset:
+        """The usual mistake is told with the call that does."""
+        if given and not isinstance(given[0], str):
+            raise TypeError(
+                f"Dataset(...) begins with a {type(given[0]).__name__}: Dataset.from_arrays(x, y), or "
+                "Dataset(name, Batch(x_train, labels), Batch(x_test, labels), classes), is needed"
+            )
+        return super().__new__(cls)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x: Any,
+        y: Any,
+        *,
+        test: tuple[Any, Any] | None = None,
+        test_share: float = 0.2,
+        seed: int = 0,
+        standardise: bool = False,
+        name: str = "arrays",
+    ) -> Dataset:
+        """Examples and labels as you have them: arrays, lists, tables and columns of pandas.
+
+        Parameters
+        ----------
+        x : (n, ...) real numbers, one row an example
+        y : (n,) or (n, 1) integers, booleans or texts, whatever they are: the classes are their sorted values, kept in
+            `names`; or one-hot (n, K), whose columns are the classes
+        test : (x, y) of the test part; None takes a share of these
+        test_share, seed : so many of every class, drawn from a SPLIT stream
+        standardise : features with mean 0 and sd 1, both of the training part alone
+        name : for records and titles
+
+        Raises
+        ------
+        TypeError, ValueError
+            for what is no such thing, one class alone, NaN, or classes in the test part that training does not have.
+
+        Examples
+        --------
+        >>> data = Dataset.from_arrays([[0.0, 1], [1, 0], [0, 2], [2, 0]], ["up", "down", "up", "down"], test_share=0.5)
+        >>> data.names, len(data.train), len(data.test)
+        (('down', 'up'), 2, 2)
+        """
+        features = examples_of("x", x)
+        own = labels_of("y", y, len(features))
+        if test is None:
+            train_at, test_at = split(own.labels, test_share, seed)
+            parts = [(features[at], own.labels[at]) for at in (train_at, test_at)]
+        else:
+            others = examples_of("test x", test[0])
+            theirs = labels_of("test y", test[1], len(others), least=1)
+            if unknown := sorted(set(theirs.names) - set(own.names)):
+                raise ValueError(
+                    f"test y holds {shown(unknown[0])}, but training has {', '.join(map(shown, own.names))}"
+                )
+            places = np.array([own.names.index(name) for name in theirs.names])
+            parts = [(features, own.labels), (others, places[theirs.labels])]
+        if standardise:
+            moved = standardised(parts[0][0], parts[1][0])
+            parts = [(x, labels) for x, (_, labels) in zip(moved, parts, strict=True)]
+        train, held = (Batch(x, labels) for x, labels in parts)
+        return cls(name, train, held, len(own.names), own.names)
 
     def __post_init__(self) -> None:
         settle(self, classes=1)
@@ -119,7 +186,7 @@ class Dataset:
         train, test = move(self.train), move(self.test)
         if train is self.train and test is self.test:
             return self  # looking through all examples once is enough
-        return Dataset(self.name, train, test, self.classes)
+        return replace(self, train=train, test=test)
 
 
 def first(data: Dataset, n: int) -> Dataset:
@@ -129,12 +196,12 @@ def first(data: Dataset, n: int) -> Dataset:
         assert batch.x is not None and batch.labels is not None
         return Batch(batch.x[:n], batch.labels[:n])
 
-    return Dataset(data.name, cut(data.train), cut(data.test), data.classes)
+    return replace(data, train=cut(data.train), test=cut(data.test))
 
 
 def plain_arrays(name: str, batch: Batch) -> Batch:
     """The batch in arrays of NumPy's own type, its labels in this machine's byte order; itself if it is so already."""
-    check_kind(name, batch, Batch, "Batch(x, labels)")
+    check_kind(name, batch, Batch, "Batch(x, labels), or Dataset.from_arrays(x, y) for both parts,")
     x, labels = as_array(f"{name}: x", batch.x), as_array(f"{name}: labels", batch.labels)
     if isinstance(labels, np.ndarray):
         labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)

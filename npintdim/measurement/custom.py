@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -90,9 +91,7 @@ def own_data(name: str, limit_train: int | None, backend: Any) -> Dataset | None
         raise TypeError(f"{name} is a {type(data).__name__}: a Dataset is needed")
     x, labels = data.train.x, data.train.labels
     assert x is not None and labels is not None
-    return Dataset(data.name, Batch(x[:limit_train], labels[:limit_train]), data.test, data.classes).to(
-        backend
-    )
+    return replace(data, train=Batch(x[:limit_train], labels[:limit_train])).to(backend)
 
 
 def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[Landscape, Floats]:

@@ -1,0 +1,129 @@
+"""Arrays, tables and lists as examples and labels: what `Dataset.from_arrays` reads."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npintdim.backend import as_array
+from npintdim.inputs import check_integer, counted, plain, shown
+from npintdim.rng import Purpose, Stream
+from npintdim.typing import Array, Floats, Ints
+
+FEW = 2  # examples of a class, one for each part
+
+
+class Labels(NamedTuple):
+    """Labels 0, ..., K − 1, and what each stood for, sorted."""
+
+    labels: Ints
+    names: tuple[str, ...]
+
+
+def examples_of(name: str, x: Any) -> Floats:
+    """Real numbers (n, ...), one row an example: from lists, arrays, or a table of columns (by its `__array__`).
+
+    Raises
+    ------
+    TypeError, ValueError
+        for texts, rows of different lengths, NaN, or no example.
+    """
+    try:
+        array = np.asarray(as_array(name, x))
+    except ValueError as error:
+        raise ValueError(f"{name}: the rows do not form an array: {error}") from None
+    if array.dtype == object:  # a table with columns of several types
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} holds something else than numbers: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {array.dtype}: real numbers are needed")
+    if array.ndim < 2 or not array.size:
+        raise ValueError(
+            f"{name} has shape {array.shape}: (n, features) or (n, channels, height, width) is needed"
+        )
+    floats: Floats = array.astype(np.float64 if array.dtype == np.float64 else np.float32)
+    if not np.isfinite(floats).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(floats))[0])
+        raise ValueError(
+            f"{name} holds NaN or infinity, first at {where}: fill, or leave out, what is missing"
+        )
+    return floats
+
+
+def labels_of(name: str, y: Any, n: int, least: int = 2) -> Labels:
+    """Classes of integers, booleans or texts, (n,) or (n, 1), or one-hot (n, K), whose columns are the classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers that are no integers, another length than n, rows with no or several ones, or one class alone.
+    """
+    array = np.asarray(as_array(name, y))
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2:
+        return one_hot(name, array, n)
+    if array.shape != (n,):
+        raise ValueError(
+            f"{name} has shape {array.shape}, but there are {counted(n, 'example')}: ({n},) is needed"
+        )
+    if array.dtype == object:
+        array = np.array([plain(value) for value in array.tolist()])
+    if array.dtype.kind == "f" and not (array == np.floor(array)).all():
+        raise TypeError(
+            f"{name} holds {array[array != np.floor(array)][0]}: classes are integers, booleans or texts"
+        )
+    if array.dtype.kind not in "iubfUS":
+        raise TypeError(f"{name} has dtype {array.dtype}: integers, booleans or texts are needed")
+    if array.dtype.kind == "f":
+        array = array.astype(np.int64)
+    values, labels = np.unique(array, return_inverse=True)
+    if len(values) < least:
+        raise ValueError(f"{name} holds one class alone, {shown(plain(values[0]))}: at least two are needed")
+    return Labels(labels.reshape(-1).astype(np.int64), tuple(str(plain(value)) for value in values))
+
+
+def one_hot(name: str, array: Array, n: int) -> Labels:
+    """The column of the one in each row."""
+    if (
+        len(array) != n
+        or array.shape[1] < 2
+        or not (((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
+    ):
+        raise ValueError(
+            f"{name} has shape {array.shape}, and is not one-hot with one row for each of {counted(n, 'example')}: "
+            f"({n},), or rows of zeros and a single one, are needed"
+        )
+    return Labels(array.argmax(axis=1).astype(np.int64), tuple(map(str, range(array.shape[1]))))
+
+
+def split(labels: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
+    """Places of the training and of the test part, ascending: of every class so many, rounded, and at least one in each.
+
+    Raises
+    ------
+    ValueError
+        unless 0 < share < 1, or for a class with one example alone.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"test_share is {share}: 0 < test_share < 1 is needed")
+    check_integer("seed", seed, 0, (1 << 64) - 1)
+    test = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        if len(own) < FEW:
+            raise ValueError(f"class {label} has one example alone: two are needed, one for each part")
+        order = Stream(seed, Purpose.SPLIT, int(label)).permutation(len(own)).astype(np.intp)
+        test[own[order[: min(max(round(share * len(own)), 1), len(own) - 1)]]] = True
+    return np.flatnonzero(~test), np.flatnonzero(test)
+
+
+def standardised(train: Floats, test: Floats) -> tuple[Floats, Floats]:
+    """Every feature with mean 0 and sd 1 over the training part; a constant one becomes 0. The test part has no say."""
+    mean, sd = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
+    sd = np.where(sd > 0, sd, 1)
+    moved: list[Floats] = [((part - mean) / sd).astype(part.dtype) for part in (train, test)]
+    return moved[0], moved[1]
