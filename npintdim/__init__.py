@@ -24,7 +24,7 @@ from npintdim.engine.layers import (
     Unflatten,
 )
 from npintdim.engine.model import Model
-from npintdim.engine.optimizers import SGD, Adam, Optimizer
+from npintdim.engine.optimizers import SGD, Adam, AdamW, Optimizer
 from npintdim.engine.params import ParamLayout
 from npintdim.engine.train import Record, Run, TrainConfig, train
 from npintdim.measurement.estimate import DInt, d_int
@@ -43,6 +43,7 @@ __all__ = [
     "L2",
     "SGD",
     "Adam",
+    "AdamW",
     "Backend",
     "Batch",
     "CheckError",

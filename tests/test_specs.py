@@ -32,7 +32,7 @@ MODEL = nid.mlp([4, 3, 2], CPU)
 SPARSE = {"kind": "sparse", "density": 0.5}
 THINGS = [
     Linear(4, 2), Conv2D(1, 2, 3), LocallyConnected2D(1, 4, 4, 1, 2), MaxPool2D(2, 1), Unflatten(1, 2, 2), ReLU(),
-    SGD(), Adam(), nid.TrainConfig(), nid.ToyProblem(20, 5), L2(MODEL, MODEL.layout, 0.5),
+    SGD(decay=0.1), Adam(decay=0.1, rule="torch"), nid.TrainConfig(), nid.ToyProblem(20, 5), L2(MODEL, MODEL.layout, 0.5),
     Search(100, first=3, threshold=0.5), RateSearch(d=3), Stream(1, 13, 2),
     RunSpec("digits", NET, SPARSE, 5, limit_train=500, holdout=0.5),
     nid.Recipe("digits", NET, (5, 10), first=3, at_once=2, lr_at=4, limit_train=500, threshold=0.5),

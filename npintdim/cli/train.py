@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     add_network(parser)
     parser.add_argument("--d", type=int, help="of the subspace; without it all of theta is trained")
     parser.add_argument(
-        "--optimizer", default="adam", metavar="NAME", help="adam (default) or sgd (momentum 0.9)"
+        "--optimizer", default="adam", metavar="NAME", help="adam (default), adamw or sgd (momentum 0.9)"
     )
     parser.add_argument("--lr", type=float, help="learning rate; default by data set")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training data")

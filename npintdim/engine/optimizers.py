@@ -1,13 +1,16 @@
-"""SGD with momentum and Adam: pure update rules, arrays in, new arrays out."""
+"""SGD with momentum, Adam and AdamW: pure update rules, arrays in, new arrays out."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
+from npintdim.engine.schedules import Schedule, schedule_from_spec
+from npintdim.inputs import one_of
 from npintdim.specs import built, settle
 from npintdim.typing import Floats, Spec
 
@@ -18,7 +21,10 @@ class Optimizer(ABC):
 
     Parameters
     ----------
-    lr : constant learning rate, > 0
+    lr : learning rate, > 0
+    decay : decoupled weight decay λ ≥ 0 (Loshchilov and Hutter 2019): θ ← (1 − lr_t λ) θ before the step. In a subspace it
+        acts on θ_d and so draws θ towards θ_0; None for none
+    schedule : of the rate, lr_t = lr · schedule(t), see `npintdim.engine.schedules`, or its spec; None for a constant one
 
     Raises
     ------
@@ -27,9 +33,16 @@ class Optimizer(ABC):
     """
 
     lr: float
+    decay: float | None = field(default=None, kw_only=True)
+    schedule: Schedule | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         settle(self)
+        given: Any = self.schedule
+        if given is not None and not isinstance(given, Schedule):
+            object.__setattr__(self, "schedule", schedule_from_spec(given))
+        if self.decay is not None and not 0 <= self.decay < math.inf:
+            raise ValueError(f"decay is {self.decay}: a number ≥ 0 is needed")
         if not 0 < self.lr < math.inf:
             raise ValueError(f"lr is {self.lr}: a positive number is needed")
 
@@ -43,9 +56,19 @@ class Optimizer(ABC):
     ) -> tuple[Floats, tuple[Floats, ...]]:
         """θ and state after step t = 1, 2, ..."""
 
+    def rate(self, t: int) -> float:
+        """lr_t of step t = 1, 2, ..."""
+        return self.lr if self.schedule is None else self.lr * self.schedule(t)
+
+    def decayed(self, theta: Floats, t: int) -> Floats:
+        """(1 − lr_t λ) θ."""
+        return theta if self.decay is None else (1 - self.rate(t) * self.decay) * theta
+
     def spec(self) -> Spec:
-        """JSON-able: kind and hyper-parameters."""
-        return {"kind": type(self).__name__.lower(), **asdict(self)}
+        """JSON-able: kind and hyper-parameters; an option that is None as ever is left out: old runs keep their keys."""
+        told = asdict(self) | {"schedule": self.schedule and self.schedule.spec()}
+        options = {f.name: told[f.name] for f in fields(self) if not told[f.name] is f.default is None}
+        return {"kind": type(self).__name__.lower(), **options}
 
 
 @dataclass(frozen=True)
@@ -54,7 +77,7 @@ class SGD(Optimizer):
 
     Notes
     -----
-    u ← momentum·u + ∇L,   θ ← θ − lr·u
+    u ← momentum·u + ∇L,   θ ← θ − lr_t·u
     """
 
     lr: float = 0.1
@@ -73,32 +96,43 @@ class SGD(Optimizer):
         self, theta: Floats, grad: Floats, state: tuple[Floats, ...], t: int
     ) -> tuple[Floats, tuple[Floats, ...]]:
         """One step."""
+        theta = self.decayed(theta, t)
         if not state:
-            return theta - self.lr * grad, ()
+            return theta - self.rate(t) * grad, ()
         (u,) = state
         u = self.momentum * u + grad
-        return theta - self.lr * u, (u,)
+        return theta - self.rate(t) * u, (u,)
 
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015) in TensorFlow's form, with the authors' β2 = 0.99.
 
+    Parameters
+    ----------
+    beta1, beta2 : of the means of ∇L and ∇L², in [0, 1)
+    eps : ε > 0
+    rule : "torch" for ε where PyTorch, Keras 3 and the paper's own algorithm have it; None for TensorFlow's place
+
     Notes
     -----
     m ← β1 m + (1 − β1) ∇L,   v ← β2 v + (1 − β2) ∇L²
     lr_t = lr · sqrt(1 − β2^t) / (1 − β1^t),   θ ← θ − lr_t · m / (sqrt(v) + ε)
 
-    ε is added to sqrt(v) before, not after, the correction of v: PyTorch's ε acts as ε · sqrt(1 − β2^t) here.
+    ε is added to sqrt(v) before, not after, the correction of v. With rule="torch" it is ε · sqrt(1 − β2^t) instead, which makes the step
+    lr · m̂ / (sqrt(v̂) + ε) with m̂ = m/(1 − β1^t), v̂ = v/(1 − β2^t).
     """
 
     lr: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.99
     eps: float = 1e-8
+    rule: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.rule is not None:
+            one_of("rule", self.rule, ("torch",))
         for name, beta in (("beta1", self.beta1), ("beta2", self.beta2)):
             if not 0 <= beta < 1:
                 raise ValueError(f"{name} is {beta}: 0 ≤ {name} < 1 is needed")
@@ -116,11 +150,21 @@ class Adam(Optimizer):
         m, v = state
         m = self.beta1 * m + (1 - self.beta1) * grad
         v = self.beta2 * v + (1 - self.beta2) * grad**2
-        lr_t = self.lr * math.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
-        return theta - lr_t * m / (np.sqrt(v) + self.eps), (m, v)
+        lr_t = self.rate(t) * math.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
+        eps_t = self.eps if self.rule is None else self.eps * math.sqrt(1 - self.beta2**t)
+        return self.decayed(theta, t) - lr_t * m / (np.sqrt(v) + eps_t), (m, v)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019), with the defaults of `torch.optim.AdamW`."""
+
+    beta2: float = 0.999
+    rule: str | None = "torch"
+    decay: float | None = field(default=0.01, kw_only=True)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 
 
 def optimizer_from_spec(spec: Spec) -> Optimizer:

@@ -112,7 +112,7 @@ def best(found: Mapping[float, float]) -> float:
 
 def guess(lr: float, optimizer: Spec, D: int, d: int) -> float:
     """The rate for d numbers with which θ moves about as with lr for all D (see above); P has unit columns."""
-    return lr * (math.sqrt(D / d) if optimizer["kind"] == "adam" else D / d)
+    return lr * (math.sqrt(D / d) if optimizer["kind"].startswith("adam") else D / d)
 
 
 def rounded(lr: float) -> float:
