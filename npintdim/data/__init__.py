@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npintdim.data import cifar, digits, idx
+from npintdim.data import cifar, digits, idx, own
 from npintdim.data.fetch import locate
 from npintdim.data.idx import Split
 from npintdim.data.registry import REGISTRY, Source
@@ -29,6 +29,9 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         "+shuffled-pixels" (one other order of the places in all images) or "+shuffled-labels=0.5" (so many of
         the training examples exchange their labels; the test part is then the training part), each
         with "@SEED" where the seed of the shuffle is not 0.
+        Or a file or folder of yours (`npintdim.data.own`): "my.npz" or a folder of .npy (x_train, y_train, x_test, y_test;
+        or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png; after it may stand "+label=COLUMN",
+        "+test-share=0.2", "+standardise". uint8 is divided by 255, everything else is taken as it is.
     folder : where the original files lie, in `folder/name/`, in `folder` itself, or where torchvision keeps them
         (`MNIST/raw` in one of these, or `raw` in the first). IDX files may be unpacked, packed again, or have a dot in the name (.idx3-ubyte).
         None looks in the folder that the environment variable NPINTDIM_DATA names, then in the
@@ -61,6 +64,13 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
     ImportError
         if a download is needed and pooch is not installed.
     """
+    if own.is_file(name):
+        data, _ = own.read(name)
+        if limit_train is not None:
+            n = len(data.train)
+            check_integer("limit_train", limit_train, 1, n, f"1 ≤ limit_train ≤ {n}")
+            data = replace(data, train=Batch(data.train.x[:limit_train], data.train.labels[:limit_train]))  # type: ignore[index]
+        return data
     original, shuffle = parse(name)
     if original not in NAMES:
         raise unknown("dataset", original, (*NAMES, *FORMS))

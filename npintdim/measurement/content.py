@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import as_array
+from npintdim.data.own import content as content_of_file
+from npintdim.data.own import is_file
 from npintdim.files import DamagedError, canonical, read_json
 from npintdim.inputs import shown
 from npintdim.measurement.custom import NO_DATA, found, is_own
@@ -48,6 +50,8 @@ def content_of(data: str, model: Spec) -> Spec | None:
         except Exception:  # where the data are may be known to the workers only
             unseen.append(f"what {data} returns, it cannot be called here")
         content["data"] = Digest().of(thing, unseen)
+    elif is_file(data):
+        content["data"] = content_of_file(data)
     if "objective" in model:
         content["objective"] = Digest().of(found(model["objective"]), unseen)
     if unseen:

@@ -86,11 +86,11 @@ def measure(
             tell(line)
 
     work = Work(backend.name, backend.threads, data_folder)
+    recipe = replace(recipe, content=content_of(recipe.data, recipe.model))
     guess = recipe.chance
     if "objective" not in recipe.model:
         with suppress(Exception):  # what is wrong with the data is told by the rehearsal
             guess = guessing(recipe.chance, work.data(recipe.direct(0, dtype)), backend)
-    recipe = replace(recipe, content=content_of(recipe.data, recipe.model))
     asked = recipe = replace(recipe, at_once=at_once(recipe, backend.name, jobs, cluster))
     if changed := because(folder / "runs", recipe.specs(dtype)):
         warnings.warn(changed, stacklevel=3)

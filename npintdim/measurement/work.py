@@ -102,7 +102,8 @@ class Work:
     def data(self, spec: RunSpec) -> Dataset | None:
         """Its data set, made once a process; what only a notebook knows is made anew, it may have changed."""
         make = dataset.__wrapped__ if spec.data.startswith("here:") else dataset
-        return make(spec.data, self.folder, spec.limit_train, spec.holdout, self.engine(spec))
+        content = (spec.content or {}).get("data", "")
+        return make(spec.data, self.folder, spec.limit_train, spec.holdout, self.engine(spec), content)
 
 
 def by_d(spec: RunSpec) -> int:
@@ -122,18 +123,23 @@ def failed(spec: RunSpec, error: str, seconds: float) -> Spec:
 
 
 @functools.cache
-def load(name: str, folder: str | None, limit_train: int | None, backend: Backend) -> Dataset:
-    """A data set on the backend's device, once a process."""
+def load(name: str, folder: str | None, limit_train: int | None, backend: Backend, content: str) -> Dataset:
+    """A data set on the backend's device, once a process and content."""
     return load_dataset(name, folder=folder, limit_train=limit_train).to(backend)
 
 
 @functools.lru_cache(maxsize=2)
 def dataset(
-    name: str, folder: str | None, limit_train: int | None, holdout: float | None, backend: Backend
+    name: str,
+    folder: str | None,
+    limit_train: int | None,
+    holdout: float | None,
+    backend: Backend,
+    content: str,
 ) -> Dataset | None:
     """Of the package or your own, whole or with a part of its training data in the place of the test data."""
     if is_own(name):
         data = own_data(name, limit_train, backend)
     else:
-        data = load(name, folder, limit_train, backend)
+        data = load(name, folder, limit_train, backend, content)
     return data if data is None or holdout is None else hold_out(data, holdout)

@@ -1,0 +1,286 @@
+"""Data of one's own in a file or a folder: .npz, .npy, CSV, folders of images."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npintdim.engine.arrays import examples_of
+from npintdim.engine.landscape import Dataset
+from npintdim.inputs import brief, counted, shown
+from npintdim.machine import need
+from npintdim.typing import Array, Floats
+
+IMAGES = (".png", ".jpg", ".jpeg")
+LABELS = ("label", "class", "target", "y")  # the label's column, if nobody names it
+FORMS = ("FILE.npz", "FILE.csv", "FOLDER")
+PARTS = ("x_train", "y_train", "x_test", "y_test")
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or folder, and how it is read: "FILE+label=species+test-share=0.25+standardise" as text.
+
+    Parameters
+    ----------
+    path : of the file or folder
+    label : column of a CSV; None for the one named label, class, target or y
+    test_share : where the file has no test part
+    standardise : features by mean and sd of the training part
+    """
+
+    path: Path
+    label: str | None = None
+    test_share: float | None = None
+    standardise: bool = False
+
+
+class Arrays(NamedTuple):
+    """Training and test part as they are in the file; no test part where x_test is None."""
+
+    x: Array
+    y: Array
+    x_test: Array | None = None
+    y_test: Array | None = None
+
+
+def is_file(name: str) -> bool:
+    """Whether a data set's name is that of a file or folder: it ends so, or has a separator."""
+    path = name.partition("+")[0]
+    return path.lower().endswith((".npz", ".csv")) or "/" in path or "\\" in path or path in (".", "..")
+
+
+def source_of(name: str) -> Source:
+    """Read the text.
+
+    Raises
+    ------
+    ValueError
+        for a word after + that is none of ours.
+    """
+    path, *words = name.split("+")
+    options: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key == "label" and value:
+            options["label"] = value
+        elif key == "standardise" and not equals:
+            options["standardise"] = True
+        elif key == "test-share" and value:
+            try:
+                options["test_share"] = float(value)
+            except ValueError:
+                raise ValueError(f"test-share is {shown(value)}: 0 < test-share < 1 is needed") from None
+        else:
+            raise ValueError(
+                f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE or standardise is needed"
+            )
+    return Source(Path(path).expanduser(), **options)
+
+
+def read(name: str) -> tuple[Dataset, str]:
+    """The data set, and a line that says what it is.
+
+    Raises
+    ------
+    FileNotFoundError
+        if there is no such file or folder.
+    TypeError, ValueError
+        for what is no such file; see `Dataset.from_arrays`.
+    ImportError
+        for images without Pillow.
+    """
+    source = source_of(name)
+    arrays = reader_of(source.path)(source)
+    own_test = arrays.x_test is not None
+    if own_test and source.test_share is not None:
+        raise ValueError(f"test-share is {source.test_share}, but {source.path} has a test part")
+    try:
+        x, how = scaled("x", arrays.x)
+        options: dict[str, Any] = {"standardise": source.standardise, "name": name}
+        if own_test:
+            data = Dataset.from_arrays(
+                x, arrays.y, test=(scaled("test x", arrays.x_test)[0], arrays.y_test), **options
+            )
+        else:
+            share = 0.2 if source.test_share is None else source.test_share
+            data = Dataset.from_arrays(x, arrays.y, test_share=share, **options)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{source.path}: {error}") from error
+    return data, told(data, how + (", standardised" if source.standardise else ""), own_test)
+
+
+def told(data: Dataset, how: str, own_test: bool) -> str:
+    """One line for people."""
+    assert data.train.x is not None
+    parts = f"{len(data.train):,} + {len(data.test):,} examples{'' if own_test else ' (a share held out)'}"
+    names = ", ".join(data.names[:12]) + (", ..." if len(data.names) > 12 else "")
+    return f"{data.name}: {parts} of shape {data.train.x.shape[1:]}, {how}; {data.classes} classes: {names}"
+
+
+def scaled(name: str, x: Any) -> tuple[Floats, str]:
+    """Examples as floats, images as (n, channels, height, width), and what was done: uint8 ÷ 255, all else as it is."""
+    array = np.asarray(x)
+    how = str(array.dtype)
+    if array.ndim == 3:
+        array = array[:, None]
+    elif array.ndim == 4 and array.shape[3] in (1, 3) and array.shape[1] not in (1, 3):
+        array, how = array.transpose(0, 3, 1, 2), f"{how}, channels last"
+    if array.dtype == np.uint8:
+        return examples_of(name, array) / np.float32(255), f"{how} ÷ 255"
+    return examples_of(name, array), f"{how} as it is"
+
+
+def reader_of(path: Path) -> Callable[[Source], Arrays]:
+    """What reads such a file."""
+    if path.is_dir():
+        return (
+            folder_of_arrays
+            if (path / "x_train.npy").is_file() or (path / "x.npy").is_file()
+            else folder_of_images
+        )
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no file or folder {path}: {', '.join(FORMS)} or a known name is needed"
+        )
+    readers = {".npz": npz, ".csv": table}
+    if path.suffix.lower() not in readers:
+        raise ValueError(f"data is {shown(str(path))}: one of {', '.join(FORMS)} is needed")
+    return readers[path.suffix.lower()]
+
+
+def npz(source: Source) -> Arrays:
+    """x_train, y_train, x_test, y_test; or x, y."""
+    try:
+        with source.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return members(
+                {key: file[key] for key in file.files if key in (*PARTS, "x", "y")}, source.path, file.files
+            )
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{source.path} cannot be read: {brief(error)}") from error
+
+
+def folder_of_arrays(source: Source) -> Arrays:
+    """The same names, a .npy each; memory-mapped, so that what is larger than memory can be looked into."""
+    found = {}
+    for path in sorted(source.path.glob("*.npy")):
+        try:
+            found[path.stem] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise ValueError(f"{path} cannot be read: {brief(error)}") from error
+    return members(found, source.path, list(found))
+
+
+def members(found: dict[str, Array], path: Path, names: list[str]) -> Arrays:
+    """The parts by their names."""
+    if all(name in found for name in PARTS):
+        return Arrays(*(found[name] for name in PARTS))
+    if "x" in found and "y" in found:
+        return Arrays(found["x"], found["y"])
+    raise ValueError(
+        f"{path} has {', '.join(names) or 'nothing'}: {', '.join(PARTS)}, or x and y, are needed"
+    )
+
+
+def table(source: Source) -> Arrays:
+    """A CSV with a line of names; every column but the label's is a number."""
+    try:
+        with source.path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.reader(lines))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{source.path} is no CSV in UTF-8: {error}") from error
+    if len(rows) < 2:
+        raise ValueError(
+            f"{source.path} has {counted(len(rows), 'line')}: one of names and one an example are needed"
+        )
+    names, wanted = rows[0], (source.label,) if source.label else LABELS
+    label = next((name for name in wanted if name in names), None)
+    if label is None:
+        raise ValueError(
+            f"{source.path} has no column {' or '.join(map(shown, wanted))}: name the label's with label=COLUMN, one of "
+            f"{', '.join(names)}"
+        )
+    at, x = names.index(label), np.empty((len(rows) - 1, len(names) - 1), np.float64)
+    for i, row in enumerate(rows[1:]):
+        if len(row) != len(names):
+            raise ValueError(
+                f"{source.path}, line {i + 2} has {len(row)} entries, and the first line {len(names)}"
+            )
+        for j, (column, text) in enumerate((c, t) for c, t in zip(names, row, strict=True) if c != label):
+            try:
+                x[i, j] = float(text)
+            except ValueError:
+                raise ValueError(
+                    f"{source.path}, line {i + 2}, {column}: {shown(text)} is no number"
+                ) from None
+    return Arrays(x.astype(np.float32), np.array([row[at] for row in rows[1:]]))
+
+
+def folder_of_images(source: Source) -> Arrays:
+    """train/CLASS/*.png|jpg and test/CLASS/..., all of one size."""
+    if not (source.path / "train").is_dir():
+        raise ValueError(
+            f"{source.path} has no folder train: train/CLASS/*.png and test/CLASS/*.png are needed"
+        )
+    found = [images(source.path / part) for part in ("train", "test") if (source.path / part).is_dir()]
+    if len(found) == 2:
+        only = set(found[0][1].tolist()) ^ set(found[1][1].tolist())
+        if only:
+            raise ValueError(f"{source.path}: class {shown(min(only))} is in one of train and test alone")
+        return Arrays(*found[0], *found[1])
+    return Arrays(*found[0])
+
+
+def images(folder: Path) -> tuple[Array, Array]:
+    """Pixels uint8 (n, channels, height, width) and the name of the folder of each."""
+    opened = need("PIL.Image", f"the images in {folder} need Pillow", "pip install 'npintdim[images]'").open
+    pixels: list[Array] = []
+    labels: list[str] = []
+    for path in files(folder):
+        if path.suffix.lower() not in IMAGES:
+            continue
+        try:
+            with opened(path) as image:
+                grey = image.mode in ("1", "L", "LA", "I;16")
+                values = np.asarray(image.convert("L" if grey else "RGB"))
+        except Exception as error:  # of Pillow's many
+            raise ValueError(f"{path} is no image that can be read: {brief(error)}") from error
+        values = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+        if pixels and values.shape != pixels[0].shape:
+            raise ValueError(
+                f"{path} has shape {values.shape}, and the others {pixels[0].shape}: one size is needed"
+            )
+        pixels.append(values)
+        labels.append(path.relative_to(folder).parts[0])
+    if not pixels:
+        raise ValueError(
+            f"{folder} holds no image: {', '.join(IMAGES)} in a folder for each class are needed"
+        )
+    return np.stack(pixels), np.array(labels)
+
+
+def files(path: Path) -> Iterator[Path]:
+    """The file, or all in a folder in the order of their names."""
+    if path.is_file():
+        yield path
+    else:
+        yield from sorted(p for p in path.rglob("*") if p.is_file())
+
+
+def content(name: str) -> str:
+    """sha256 of the file, or of the names and bytes of all in the folder."""
+    path, digest = source_of(name).path, hashlib.sha256()
+    for file in files(path):
+        digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,175 @@
+"""Files and folders of one's own as data sets."""
+
+import csv
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import npintdim as nid
+from npintdim.data import own
+from npintdim.measurement.content import content_of
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 256, (40, 6, 5)).astype(np.uint8)
+Y = np.tile([0, 1, 2, 1], 10)
+TEST = {"x_test": X[:8], "y_test": Y[:8]}
+
+
+def saved(path, **arrays):
+    np.savez(path, **arrays)
+    return str(path)
+
+
+def test_npz_with_both_parts(tmp_path):
+    name = saved(tmp_path / "my.npz", x_train=X, y_train=Y, **TEST)
+    data, told = own.read(name)
+    assert told == f"{name}: 40 + 8 examples of shape (1, 6, 5), uint8 ÷ 255; 3 classes: 0, 1, 2"
+    np.testing.assert_allclose(data.train.x[:, 0], X / 255, rtol=1e-6)
+    assert_array_equal(data.test.labels, Y[:8])
+    assert data.train.x.dtype == np.float32
+    assert_array_equal(nid.load_dataset(name, limit_train=7).train.x, data.train.x[:7])
+
+
+def test_npz_of_floats_is_split(tmp_path):
+    x = RNG.normal(size=(40, 3)) * 5
+    name = saved(tmp_path / "my.npz", x=x, y=np.array(["u", "v", "w"])[Y])
+    data, told = own.read(f"{name}+test-share=0.5")
+    assert told.endswith(
+        "20 + 20 examples (a share held out) of shape (3,), float64 as it is; 3 classes: u, v, w"
+    )
+    rows = {tuple(row) for row in x}
+    assert {tuple(row) for row in np.vstack([data.train.x, data.test.x])} == rows
+    moved = nid.load_dataset(f"{name}+standardise")
+    np.testing.assert_allclose(moved.train.x.mean(axis=0), 0, atol=1e-12)
+    assert len(moved.test) == 8
+
+
+def test_a_folder_of_npy_is_memory_mapped(tmp_path):
+    for key, array in {"x_train": X, "y_train": Y, **TEST}.items():
+        np.save(tmp_path / f"{key}.npy", array)
+    assert_array_equal(nid.load_dataset(f"{tmp_path}/").train.labels, Y)
+    arrays = own.folder_of_arrays(own.source_of(str(tmp_path)))
+    assert isinstance(arrays.x, np.memmap)
+
+
+def test_channels_last_is_turned(tmp_path):
+    colour = RNG.integers(0, 256, (40, 6, 5, 3)).astype(np.uint8)
+    data, told = own.read(saved(tmp_path / "c.npz", x=colour, y=Y))
+    assert "of shape (3, 6, 5), uint8, channels last ÷ 255" in told
+    at = [
+        int(np.flatnonzero((np.abs(colour / 255 - image.transpose(1, 2, 0)) < 1e-6).all((1, 2, 3)))[0])
+        for image in data.test.x
+    ]
+    assert_array_equal(Y[at], data.test.labels)
+
+
+def table(path, rows, encoding="utf-8"):
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file).writerows(rows)
+    return str(path)
+
+
+ROWS = [["a", "kind", "b"], *([i, "xyz"[i % 3], i * i / 7] for i in range(30))]
+
+
+def test_csv(tmp_path):
+    name = table(tmp_path / "t.csv", ROWS, "utf-8-sig")
+    data = nid.load_dataset(f"{name}+label=kind")
+    assert data.names == ("x", "y", "z") and data.train.x.shape == (24, 2)
+    a = data.train.x[:, 0].astype(int)
+    np.testing.assert_allclose(data.train.x[:, 1], a * a / 7, rtol=1e-6)
+    assert_array_equal(data.train.labels, a % 3)
+    named = table(tmp_path / "n.csv", [["label", "a"], *([i % 2, i] for i in range(10))])
+    assert nid.load_dataset(named).classes == 2
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed: pip install 'npintdim[images]'")
+    for part, share in (("train", X), ("test", X[:8])):
+        for i, pixels in enumerate(share):
+            folder = tmp_path / "images" / part / f"class {Y[i]}"
+            folder.mkdir(parents=True, exist_ok=True)
+            image.fromarray(pixels).save(folder / f"{i:02}.png")
+    return tmp_path / "images"
+
+
+def test_folder_of_images(pictures):
+    data, told = own.read(str(pictures))
+    assert "40 + 8 examples of shape (1, 6, 5), uint8 ÷ 255; 3 classes: class 0, class 1, class 2" in told
+    order = np.argsort(Y, kind="stable")  # the folders' order
+    np.testing.assert_allclose(data.train.x[:, 0], X[order] / 255, rtol=1e-6)
+    assert_array_equal(data.train.labels, Y[order])
+
+
+def test_an_image_that_is_none(pictures):
+    bad = pictures / "train" / "class 0" / "00.png"
+    bad.write_bytes(bad.read_bytes()[:40])
+    with pytest.raises(ValueError, match=r"00.png is no image that can be read"):
+        own.read(str(pictures))
+
+
+def test_classes_that_differ_and_sizes_that_differ(pictures):
+    from PIL import Image
+
+    (pictures / "test" / "another").mkdir()
+    Image.fromarray(X[0]).save(pictures / "test" / "another" / "1.png")
+    with pytest.raises(ValueError, match="class 'another' is in one of train and test alone"):
+        own.read(str(pictures))
+    Image.fromarray(X[0, :5]).save(pictures / "train" / "class 1" / "zz.png")
+    with pytest.raises(
+        ValueError, match=r"zz.png has shape \(1, 5, 5\), and the others \(1, 6, 5\): one size"
+    ):
+        own.read(str(pictures))
+
+
+def test_it_is_known_by_its_content(tmp_path):
+    name = saved(tmp_path / "my.npz", x_train=X, y_train=Y, **TEST)
+    recipe = nid.Recipe(name, nid.mlp([30, 8, 3]), (5,), seeds=1, direct_seeds=1, epochs=2, batch_size=10)
+    options = {"backend": nid.get_backend("numpy", threads=1), "jobs": 1}
+    first = nid.measure(recipe, tmp_path / "m", **options)
+    assert list(first.recipe.content) == ["data"]
+    saved(tmp_path / "my.npz", x_train=255 - X, y_train=Y, **TEST)
+    with pytest.warns(UserWarning, match=r"^kept 0, new 2, because .*my.npz changed since the old runs"):
+        second = nid.measure(recipe, tmp_path / "m", **options)
+    assert first.records[0]["loss"] != second.records[0]["loss"]
+
+
+def test_the_content_of_a_folder_is_its_names_and_bytes(tmp_path):
+    def of():
+        return content_of(f"{tmp_path}/", {})["data"]
+
+    (tmp_path / "a").write_bytes(b"12")
+    (tmp_path / "b").write_bytes(b"3")
+    first = of()
+    (tmp_path / "b").rename(tmp_path / "c")
+    assert of() != first
+    (tmp_path / "c").rename(tmp_path / "b")
+    assert of() == first
+    (tmp_path / "b").write_bytes(b"4")
+    assert of() != first
+
+
+def test_refusals(tmp_path):
+    cases = {
+        "absent": (str(tmp_path / "no.npz"), "there is no file or folder .*no.npz"),
+        "form": (table(tmp_path / "x.tsv", ROWS), r"one of FILE.npz, FILE.csv, FOLDER is needed"),
+        "members": (saved(tmp_path / "m.npz", images=X, y=Y), "m.npz has images, y: x_train, y_train, x_test, y_test, or x and y, are needed"),
+        "share of a test part": (saved(tmp_path / "s.npz", x_train=X, y_train=Y, **TEST) + "+test-share=0.2", "test-share is 0.2, but .* has a test part"),
+        "one class": (saved(tmp_path / "o.npz", x=X, y=Y * 0), "o.npz: y holds one class alone, 0"),
+        "other classes": (saved(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X, y_test=Y + 1), "test y holds '3', but training has"),
+        "objects": (saved(tmp_path / "p.npz", x=np.array([{}] * 4), y=Y), "p.npz cannot be read: .*allow_pickle"),
+        "word": (f"{tmp_path}/s.npz+shuffle", "after a .* label=COLUMN, test-share=SHARE or standardise is needed"),
+        "no label": (table(tmp_path / "l.csv", ROWS), "l.csv has no column 'label' or 'class' or 'target' or 'y': .*one of a, kind, b"),
+        "text": (table(tmp_path / "n.csv", [*ROWS, ["4", "x", "?"]]) + "+label=kind", "n.csv, line 32, b: '[?]' is no number"),
+        "ragged": (table(tmp_path / "r.csv", [*ROWS, ["4", "x"]]) + "+label=kind", "r.csv, line 32 has 2 entries, and the first line 3"),
+        "missing": (table(tmp_path / "i.csv", [*ROWS, ["nan", "x", 1]]) + "+label=kind", r"i.csv: x holds NaN or infinity, first at \(30, 0\)"),
+        "empty folder": (f"{tmp_path}/empty", "has no folder train"),
+    }  # fmt: skip
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 no zip")
+    cases["damaged"] = (str(tmp_path / "bad.npz"), "bad.npz cannot be read")
+    for name, says in cases.values():
+        with pytest.raises((ValueError, FileNotFoundError), match=says):
+            nid.load_dataset(name)
