@@ -13,7 +13,7 @@ from scipy.linalg import hadamard
 import npintdim as nid
 from npintdim.cli import main
 from npintdim.testing import FAMILIES, cases, explain
-from npintdim.testing.explain_answers import explained
+from npintdim.testing.answers import explained
 from npintdim.testing.mistakes import TABLES
 
 FLOATS = [np.float32, np.float64]

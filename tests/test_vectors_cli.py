@@ -14,9 +14,8 @@ import vectors_by_the_package as package
 from helpers import command
 
 from npintdim.testing import FAMILIES, cases
-from npintdim.testing.answers import judge
+from npintdim.testing.answers import explained, judge
 from npintdim.testing.arrays import KINDS, words_of
-from npintdim.testing.explain_answers import explained
 
 ROOT = Path(__file__).parents[1]
 EVERY = [case for family in FAMILIES for case in cases(family, task="all")]
