@@ -345,20 +345,25 @@ def torch_mlp_loss(theta, p, reduction="mean", before_loss=None, torchs_order=Fa
     return (loss or torch.nn.functional.cross_entropy)(x, torch.from_numpy(p.labels), reduction=reduction)
 
 
-def torch_path(optimizer, before_loss=None):
+def torch_path(optimizer, before_loss=None, wrong=()):
     """fn(theta_0, p) → θ_d after each of ten steps; optimizer(parameters, p)."""
 
     def fn(theta_0, p):
         import torch
 
         theta_0, P = torch.from_numpy(theta_0), torch.from_numpy(p.P)
+        if "weights only" in wrong:
+            P[[*range(12, 16), *range(24, 26)]] = 0  # the biases of 3-4-2
         theta_d = torch.zeros(P.shape[1], dtype=theta_0.dtype, requires_grad=True)
         rule, rows = optimizer([theta_d], p), []
         for _ in range(10):
-            rule.zero_grad()
+            if "no zero_grad" not in wrong:
+                rule.zero_grad()
             torch_mlp_loss(theta_0 + P @ theta_d, p, before_loss=before_loss).backward()
             rule.step()
-            rows.append(theta_d.detach().clone())
+            rows.append(theta_d.detach() if "kept as they are" in wrong else theta_d.detach().clone())
+            if "start moves" in wrong:
+                theta_0 = (theta_0 + P @ theta_d).detach()
         return torch.stack(rows)
 
     return fn
@@ -375,10 +380,15 @@ def torch_sgd(**options):
     return make
 
 
-def torch_adam(parameters, p):
-    import torch
+def torch_adam(*wrong):
+    def make(parameters, p):
+        import torch
 
-    return torch.optim.Adam(parameters, lr=p.lr, betas=(p.beta1, p.beta2), eps=p.eps)
+        kind = torch.optim.AdamW if "AdamW" in wrong else torch.optim.Adam
+        betas = (0.9, 0.999) if "default betas" in wrong else (p.beta1, p.beta2)
+        return kind(parameters, lr=p.lr, betas=betas, eps=1e-8 if "default eps" in wrong else p.eps)
+
+    return make
 
 
 def numpy_adam_path(theta_0, p):
