@@ -53,12 +53,9 @@ def column_major(g: Array) -> Any:
 FORWARD: Steps = {"product": lambda P, v: P @ v, "scale": lambda y, p: y}
 ADJOINT: Steps = {"product": lambda P, g: P.T @ g}  # what an adjoint does instead
 
-MISSING_SCALE = factor(
-    "scale 1/√D", "there is a factor 1/√D too many: columns must have norm 1", lambda p: 1 / sqrt(p.D)
-)
 SCALES = (
     factor("scale √D", "columns have norm √D; they must have norm 1 over all D rows", lambda p: sqrt(p.D)),
-    MISSING_SCALE,
+    factor("scale 1/√D", "there is a factor 1/√D too many: columns must have norm 1", lambda p: 1 / sqrt(p.D)),
     factor("scale 1/√d", "there is a factor 1/√d, which makes rows unit; columns must be", lambda p: 1 / sqrt(p.d)),
     factor("scale √d", "the answer is √d times too large: columns must have norm 1", lambda p: sqrt(p.d)),
     factor("scale √(D/d)", "there is a factor √(D/d), which keeps the length of a projected gradient; here columns have norm 1",
@@ -81,7 +78,7 @@ P_GIVEN: Steps = FORWARD | {"g": lambda p: p.P, "norm": lambda P, p: P}
 OF_P_GIVEN = (
     wrong("column-major", "P is read column-major (Fortran order); it is (D, d) in C order", norm=lambda P, p: column_major(P)),
     factor("double column norm", "P is divided by √D, as if its columns were not unit yet: scale nothing", lambda p: 1 / sqrt(p.D)),
-    *(m for m in SCALES if m is not MISSING_SCALE),
+    *(m for m in SCALES if m.name != "scale 1/√D"),
     wrong("rows normalised", "P's rows are scaled to norm 1; its columns are unit as given, scale nothing",
           norm=lambda P, p: rows_normalised(P)),
     wrong("orthonormalised", "P's columns are made orthonormal (QR); the paper only scales them, and they are unit as given",
