@@ -151,7 +151,7 @@ OF_G_DRAWN = (
 
 
 def problems(dtype: np.dtype[Any], given: str, task: str = "apply") -> Iterator[Problem]:
-    """What is given for three shapes."""
+    """Three shapes, of which the matrix P, its normals g or their seed is given."""
     for D, d in ((41, 6), (64, 8), (97, 5)):
         g = numbers(dtype, D, d, lane=1)
         rest = {
@@ -162,13 +162,12 @@ def problems(dtype: np.dtype[Any], given: str, task: str = "apply") -> Iterator[
         yield of_P(task, f"D×d = {D}×{d}", dtype, **rest[given], D=D, d=d)
 
 
-TABLES = {("projection", "given", "apply"): Table(product, G_GIVEN, OF_G_GIVEN, partial(problems, given="g"))}
-for level, given, right, mistakes in (
-    ("given", "P", P_GIVEN, OF_P_GIVEN),
-    ("seeded", "seed", G_DRAWN, OF_G_DRAWN),
-):
-    TABLES |= {
-        ("dense", level, "apply"): Table(product, right, mistakes, partial(problems, given=given)),
-        ("dense", level, "adjoint"): Table(
-            product, right | ADJOINT, OF_ADJOINTS + mistakes, partial(problems, given=given, task="adjoint")),
-    }  # fmt: skip
+TABLES = {
+    ("projection", "given", "apply"): Table(product, G_GIVEN, OF_G_GIVEN, partial(problems, given="g")),
+    ("dense", "given", "apply"): Table(product, P_GIVEN, OF_P_GIVEN, partial(problems, given="P")),
+    ("dense", "given", "adjoint"): Table(
+        product, P_GIVEN | ADJOINT, OF_ADJOINTS + OF_P_GIVEN, partial(problems, given="P", task="adjoint")),
+    ("dense", "seeded", "apply"): Table(product, G_DRAWN, OF_G_DRAWN, partial(problems, given="seed")),
+    ("dense", "seeded", "adjoint"): Table(
+        product, G_DRAWN | ADJOINT, OF_ADJOINTS + OF_G_DRAWN, partial(problems, given="seed", task="adjoint")),
+}  # fmt: skip

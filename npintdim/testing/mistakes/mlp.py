@@ -140,12 +140,6 @@ NETWORK: Steps = {
     "join": join,
 }
 
-OF_GRADIENT_ALONE = (
-    wrong("summed gradient", "the gradient is n times too large: it belongs to the sum over the batch, the loss to the mean",
-          loss=times(lambda n, c: 1, lambda n, c: n)),
-    wrong("1/n twice", "the gradient is divided by n twice", loss=times(lambda n, c: 1, lambda n, c: 1 / n)),
-    wrong("gradient's sign", "the gradient has the wrong sign", loss=times(lambda n, c: 1, lambda n, c: -1)),
-)  # fmt: skip
 OF_NETWORK = (
     wrong("weights transposed", "each W is read from θ as (n_out, n_in), as PyTorch keeps it; here W is (n_in, n_out), y = x W "
           "(to_state_dict converts)", join=join_transposed,
@@ -159,6 +153,9 @@ OF_NETWORK = (
     wrong("softmax twice", "the loss takes logits, but gets probabilities (a softmax before PyTorch's cross_entropy); leave the softmax out",
           logits=softmax, dlogits=through_softmax),
     wrong("summed loss", "loss and gradient are sums over the batch; they are means", loss=times(lambda n, c: n)),
+    wrong("summed gradient", "the gradient is n times too large: it belongs to the sum over the batch, the loss to the mean",
+          loss=times(lambda n, c: 1, lambda n, c: n)),
+    wrong("1/n twice", "the gradient is divided by n twice", loss=times(lambda n, c: 1, lambda n, c: 1 / n)),
     wrong("mean over classes", "the mean runs over batch and classes; over the batch alone is needed", loss=times(lambda n, c: 1 / c)),
     wrong("loss in bits", "the loss is in bits (log₂), with its gradient; the natural logarithm is needed",
           loss=times(lambda n, c: 1 / np.log(2))),
@@ -170,6 +167,7 @@ OF_NETWORK = (
     wrong("db is 0", "db is 0: the biases are left out of the gradient", db=lambda dz: 0 * dz[0]),
     wrong("log missing", "the loss is −softmax(logits)[label], as of nll_loss without log_softmax; the logarithm is needed",
           loss=without_log),
+    wrong("gradient's sign", "the gradient has the wrong sign", loss=times(lambda n, c: 1, lambda n, c: -1)),
 )  # fmt: skip
 
 
@@ -190,6 +188,6 @@ TABLES = {
         backward, LINEAR, OF_LINEAR,  # a square W too, where no shape gives a transposed one away
         lambda dtype: (of_linear(dtype, *shape) for shape in ((5, 4, 4), (7, 6, 3), (3, 3, 3))), ("dx", "dW", "db")),
     ("mlp_loss_grad", "given", "loss_grad"): Table(
-        loss_and_grad, NETWORK, OF_NETWORK + OF_GRADIENT_ALONE,  # a square W, two hidden layers, and none
+        loss_and_grad, NETWORK, OF_NETWORK,  # a square W, two hidden layers, and none
         lambda dtype: (of_network(dtype, *shape) for shape in (([5, 4, 4, 3], 6), ([3, 7, 2], 4), ([4, 3], 5))), ("loss", "grad")),
 }  # fmt: skip

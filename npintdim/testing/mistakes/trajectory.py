@@ -55,7 +55,7 @@ SHARED = (
     wrong("uphill", "steps go uphill; −g is needed, θ_d ← θ_d − lr·g", g=lambda P, grad: -(P.T @ grad)),
     wrong("start included", "the path begins with θ_d = 0; it has θ_d after each step", rows=lambda rows: rows[:-1]),
     wrong("θ_0 forgotten", "θ is P θ_d; θ = θ_0 + P θ_d", theta=lambda theta_0, P, theta_d: P @ theta_d),
-    *mlp.OF_NETWORK,
+    *(m for m in mlp.OF_NETWORK if m.name not in ("summed gradient", "1/n twice", "gradient's sign")),  # told by the loss alone
 )  # fmt: skip
 
 # ---- SGD: u ← momentum·u + g, θ_d ← θ_d − lr·u ----
