@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers import BACKENDS, KINDS, project
+from helpers import BACKENDS, KINDS, command, project
 
 from npintdim.backend import get_backend
 from npintdim.cli import main
@@ -37,6 +37,18 @@ def kind(request):
 def draw(kind, backend_name):
     """draw(D, d, seed=1, dtype=float64, ...): P of every kind on every CPU backend."""
     return partial(project, kind, backend=backend_name)
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder: exit code, lines of stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        code, out, err = command(capsys, *argv)
+        return code, out.splitlines(), err
+
+    return run
 
 
 @pytest.fixture(scope="module")

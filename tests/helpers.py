@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from npintdim import measure
 from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.projections import make_projection
@@ -50,6 +51,11 @@ def same_bits(a, b):
     assert a.dtype == b.dtype
     assert a.shape == b.shape
     np.testing.assert_array_equal(a.view(f"u{a.itemsize}"), b.view(f"u{b.itemsize}"))
+
+
+def measured(recipe, folder, **options):
+    """A measurement on plain NumPy, here and one run at a time unless told otherwise."""
+    return measure(recipe, folder, backend=get_backend("numpy", threads=1), **{"jobs": 1} | options)
 
 
 def command(capsys, *argv):

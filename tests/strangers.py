@@ -7,11 +7,13 @@ import math
 
 import numpy as np
 from scipy.linalg import hadamard
+from vectorgen.exact import fastfood_matrix as entries
+from vectorgen.exact import product
 
 # ---- NumPy, with explicit matrices ----
 
 
-def fastfood_matrix(B, Pi, G, S, D):
+def fastfood_matrix(B, Pi, G, S, D, H=hadamard):
     """S H G Π H B, block under block, as one matrix (D, m)."""
     blocks, n = G.shape
     m = B.shape[1]
@@ -19,9 +21,7 @@ def fastfood_matrix(B, Pi, G, S, D):
     for b in range(blocks):
         gather = np.zeros((n, m))
         gather[np.arange(n), Pi[b]] = 1
-        out.append(
-            hadamard(n) @ np.diag(G[b].astype(float)) @ gather @ hadamard(m) @ np.diag(B[b].astype(float))
-        )
+        out.append(H(n) @ np.diag(G[b].astype(float)) @ gather @ H(m) @ np.diag(B[b].astype(float)))
     return np.diag(S.astype(float)) @ np.vstack(out)[:D]
 
 
@@ -35,33 +35,17 @@ def explicit_adjoint(g, p):
 
 
 def loops(v, p):
-    """Entry by entry: H_ij = (−1)^popcount(i & j)."""
-
-    def h(x):
-        return [sum(x[j] * (-1) ** (i & j).bit_count() for j in range(len(x))) for i in range(len(x))]
-
-    y = []
-    for b in range(len(p.G)):
-        x = h([float(p.B[b, k]) * (float(v[k]) if k < len(v) else 0.0) for k in range(p.B.shape[1])])
-        y += h([float(p.G[b, k]) * x[int(p.Pi[b, k])] for k in range(p.G.shape[1])])
-    return np.array([float(s) * value for s, value in zip(p.S, y, strict=False)], dtype=v.dtype)
+    """Entry by entry, in Python's floats."""
+    return np.array(product(entries(p.B, p.Pi, p.G, p.S, len(v), number=float), v, number=float), v.dtype)
 
 
 def with_order(order):
     """Fastfood with the rows of SciPy's H sorted."""
 
-    def f(v, p):
-        def h(n):
-            return hadamard(n)[order(hadamard(n))]
+    def H(n):
+        return hadamard(n)[order(hadamard(n))]
 
-        y = []
-        for b in range(len(p.G)):
-            x = np.zeros(p.B.shape[1])
-            x[: len(v)] = v
-            y.append(h(p.G.shape[1]) @ (p.G[b] * (h(len(x)) @ (p.B[b] * x))[p.Pi[b]]))
-        return p.S * np.concatenate(y)[: p.D]
-
-    return f
+    return lambda v, p: fastfood_matrix(*p.arrays, p.D, H)[:, : len(v)] @ v
 
 
 def by_sign_changes(H):
@@ -120,13 +104,17 @@ def torch_wht(x):
     return torch.cat([torch_wht(a + b), torch_wht(a - b)], dim=-1)
 
 
-def torch_fastfood(v, B, Pi, G, S, D):
+def gather(x, Pi):
+    return x.gather(1, Pi)
+
+
+def torch_fastfood(v, B, Pi, G, S, D, wht=torch_wht, place=gather):
     """The short one of docs/check-your-code.md."""
     import torch
 
     x = torch.nn.functional.pad(v, (0, B.shape[1] - len(v)))
-    x = torch_wht(B * x)
-    x = torch_wht(G * x.gather(1, Pi))
+    x = wht(B * x)
+    x = wht(G * place(x, Pi))
     return S * x.flatten()[:D]
 
 
@@ -137,38 +125,24 @@ def in_torch(f):
     return lambda v, p: f(torch.from_numpy(v), *map(torch.from_numpy, p.arrays), p.D)
 
 
-def torch_orthonormal(v, B, Pi, G, S, D):
-    import torch
-
-    def h(x):
-        return torch_wht(x) / math.sqrt(x.shape[-1])
-
-    x = torch.zeros_like(B)
-    x[:, : len(v)] = v
-    return (h(G * torch.gather(h(x * B), 1, Pi)).reshape(-1)[:D]) * S
+def torch_orthonormal(*args):
+    return torch_fastfood(*args, wht=lambda x: torch_wht(x) / math.sqrt(x.shape[-1]))
 
 
-def torch_unsigned(v, B, Pi, G, S, D):
-    return torch_fastfood(v, B, Pi, G, S.abs(), D)
+def torch_unsigned(v, B, Pi, G, S, D, fastfood=torch_fastfood):
+    return fastfood(v, B, Pi, G, S.abs(), D)
 
 
-def torch_orthonormal_unsigned(v, B, Pi, G, S, D):
-    return torch_orthonormal(v, B, Pi, G, S.abs(), D)
+def torch_orthonormal_unsigned(*args):
+    return torch_unsigned(*args, fastfood=torch_orthonormal)
 
 
-def torch_scatters(v, B, Pi, G, S, D):
-    import torch
-
-    x = torch.nn.functional.pad(v, (0, B.shape[1] - len(v)))
-    x = torch.empty_like(G).scatter_(1, Pi, torch_wht(B * x))
-    return S * torch_wht(G * x).flatten()[:D]
+def torch_scatters(*args):
+    return torch_fastfood(*args, place=lambda x, Pi: x.new_empty(Pi.shape).scatter_(1, Pi, x))
 
 
 def torch_swapped(v, B, Pi, G, S, D):
-    import torch
-
-    x = torch.nn.functional.pad(v, (0, B.shape[1] - len(v)))
-    return S * torch_wht(B * torch_wht(G * x).gather(1, Pi)).flatten()[:D]
+    return torch_fastfood(v, G, Pi, B, S, D)
 
 
 def torch_float_in_the_middle(v, B, Pi, G, S, D):
@@ -185,50 +159,47 @@ def torch_normalises_blocks(v, B, Pi, G, S, D):
 
 
 def torch_fortran(v, B, Pi, G, S, D):
-    blocks, n = G.shape
-    return torch_fastfood(
-        v, B.reshape(B.shape[1], blocks).T, Pi.reshape(n, blocks).T, G.reshape(n, blocks).T, S, D
-    )
+    return torch_fastfood(v, *(x.reshape(x.shape[1], x.shape[0]).T for x in (B, Pi, G)), S, D)
 
 
-def torch_truncates(v, B, Pi, G, S, D):
-    return torch_fastfood(v[: 2 ** int(math.log2(len(v)))], B, Pi, G, S, D)
+def torch_truncates(v, *args):
+    return torch_fastfood(v[: 2 ** int(math.log2(len(v)))], *args)
 
 
 def torch_signs_early(v, B, Pi, G, S, D):
     import torch
 
-    x = torch.nn.functional.pad(v, (0, B.shape[1] - len(v)))
-    x = G * torch_wht(B * x).gather(1, Pi)
-    S = torch.nn.functional.pad(S, (0, G.numel() - D)).reshape(G.shape)
-    return torch_wht(S * x).flatten()[:D]
+    padded = torch.nn.functional.pad(S, (0, G.numel() - D)).reshape(G.shape)
+    return torch_fastfood(v, B, Pi, padded * G, torch.ones_like(S), D)
 
 
-def torch_adjoint(g, B, Pi, G, S, d):
+def scatter_add(x, Pi, B):
     import torch
 
-    x = torch.nn.functional.pad(S * g, (0, G.numel() - len(g))).reshape(G.shape)
-    x = torch.zeros_like(B).scatter_add_(1, Pi, G * torch_wht(x))
-    return (B * torch_wht(x)).sum(0)[:d]
+    return torch.zeros_like(B).scatter_add_(1, Pi, x)
 
 
-def torch_adjoint_gathers(g, B, Pi, G, S, d):
-    import torch
-
-    x = torch.nn.functional.pad(S * g, (0, G.numel() - len(g))).reshape(G.shape)
-    return (B * torch_wht((G * torch_wht(x)).gather(1, Pi))).sum(0)[:d]
-
-
-def torch_adjoint_overwrites(g, B, Pi, G, S, d):
-    import torch
-
-    x = torch.nn.functional.pad(S * g, (0, G.numel() - len(g))).reshape(G.shape)
-    x = G * torch_wht(x)
-    table = torch.zeros_like(B)
+def overwrite(x, Pi, B):
+    table = B * 0
     for b in range(len(Pi)):
         for k in range(Pi.shape[1]):
             table[b, Pi[b, k]] = x[b, k]
-    return (B * torch_wht(table)).sum(0)[:d]
+    return table
+
+
+def torch_adjoint(g, B, Pi, G, S, d, scatter=scatter_add):
+    import torch
+
+    x = torch.nn.functional.pad(S * g, (0, G.numel() - len(g))).reshape(G.shape)
+    return (B * torch_wht(scatter(G * torch_wht(x), Pi, B))).sum(0)[:d]
+
+
+def torch_adjoint_gathers(*args):
+    return torch_adjoint(*args, scatter=lambda x, Pi, B: x.gather(1, Pi))
+
+
+def torch_adjoint_overwrites(*args):
+    return torch_adjoint(*args, scatter=overwrite)
 
 
 # ---- JAX ----
@@ -374,20 +345,25 @@ def torch_mlp_loss(theta, p, reduction="mean", before_loss=None, torchs_order=Fa
     return (loss or torch.nn.functional.cross_entropy)(x, torch.from_numpy(p.labels), reduction=reduction)
 
 
-def torch_path(optimizer, before_loss=None):
+def torch_path(optimizer, before_loss=None, wrong=()):
     """fn(theta_0, p) → θ_d after each of ten steps; optimizer(parameters, p)."""
 
     def fn(theta_0, p):
         import torch
 
         theta_0, P = torch.from_numpy(theta_0), torch.from_numpy(p.P)
+        if "weights only" in wrong:
+            P[[*range(12, 16), *range(24, 26)]] = 0  # the biases of 3-4-2
         theta_d = torch.zeros(P.shape[1], dtype=theta_0.dtype, requires_grad=True)
         rule, rows = optimizer([theta_d], p), []
         for _ in range(10):
-            rule.zero_grad()
+            if "no zero_grad" not in wrong:
+                rule.zero_grad()
             torch_mlp_loss(theta_0 + P @ theta_d, p, before_loss=before_loss).backward()
             rule.step()
-            rows.append(theta_d.detach().clone())
+            rows.append(theta_d.detach() if "kept as they are" in wrong else theta_d.detach().clone())
+            if "start moves" in wrong:
+                theta_0 = (theta_0 + P @ theta_d).detach()
         return torch.stack(rows)
 
     return fn
@@ -404,10 +380,15 @@ def torch_sgd(**options):
     return make
 
 
-def torch_adam(parameters, p):
-    import torch
+def torch_adam(*wrong):
+    def make(parameters, p):
+        import torch
 
-    return torch.optim.Adam(parameters, lr=p.lr, betas=(p.beta1, p.beta2), eps=p.eps)
+        kind = torch.optim.AdamW if "AdamW" in wrong else torch.optim.Adam
+        betas = (0.9, 0.999) if "default betas" in wrong else (p.beta1, p.beta2)
+        return kind(parameters, lr=p.lr, betas=betas, eps=1e-8 if "default eps" in wrong else p.eps)
+
+    return make
 
 
 def numpy_adam_path(theta_0, p):

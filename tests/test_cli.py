@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import command
 
 import npintdim as nid
 from npintdim.artefact.compress import CompressedModel
@@ -39,18 +38,6 @@ MEASURE = [
 ]
 HUGE = 20 * "9"
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
-
-
-@pytest.fixture
-def cli(tmp_path, monkeypatch, capsys):
-    """Run a command in an empty folder: exit code, lines of stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv):
-        code, out, err = command(capsys, *argv)
-        return code, out.splitlines(), err
-
-    return run
 
 
 @pytest.fixture(scope="module")

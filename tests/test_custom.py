@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim.measurement.custom import HERE, found, is_own, named
@@ -22,10 +23,6 @@ NUMBERS = {
     "batch_size": 64, "limit_train": 400,
 }  # fmt: skip
 APART = 1 << 32
-
-
-def measured(recipe, folder, **options):
-    return nid.measure(recipe, folder, backend=NUMPY, **{"jobs": 1} | options)
 
 
 def network(d, seed, width=16):

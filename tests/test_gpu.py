@@ -8,6 +8,7 @@ import pytest
 from cuda_engine_checks import *  # noqa: F403
 from cuda_engine_checks import train_on
 from cuda_twin_checks import *  # noqa: F403
+from twin_checks import *  # noqa: F403
 
 import npintdim as nid
 from npintdim.backend import missing
@@ -24,8 +25,13 @@ def gpu():
     backend = nid.get_backend("cupy")
     return SimpleNamespace(
         backend=lambda dtype: nid.get_backend("cupy", dtype),
-        cupy=backend.xp, kernels=backend.kernels, send=backend.send, host=backend.host,
+        cupy=backend.xp, kernels=backend.kernels, send=backend.send, host=backend.host, threads=(),
     )  # fmt: skip
+
+
+@pytest.fixture
+def twin(gpu):
+    return gpu
 
 
 @pytest.mark.parametrize("kind", ["direct", "fastfood"])

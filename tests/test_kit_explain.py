@@ -13,7 +13,7 @@ from scipy.linalg import hadamard
 import npintdim as nid
 from npintdim.cli import main
 from npintdim.testing import FAMILIES, cases, explain
-from npintdim.testing.explain_answers import explained
+from npintdim.testing.answers import explained
 from npintdim.testing.mistakes import TABLES
 
 FLOATS = [np.float32, np.float64]
@@ -180,38 +180,7 @@ def changed(**of):
 
 def torch_steps(*wrong, adam=True):
     """Ten steps as PyTorch's users write them, with mistakes."""
-
-    def make():
-        torch = pytest.importorskip("torch", reason="PyTorch is not installed: strangers may write in it")
-
-        def fn(theta_0, p):
-            start, P = torch.from_numpy(theta_0), torch.from_numpy(p.P)
-            if "weights only" in wrong:
-                P[[*range(12, 16), *range(24, 26)]] = 0  # the biases of 3-4-2
-            z = torch.zeros(P.shape[1], dtype=start.dtype, requires_grad=True)
-            if adam:
-                betas = (0.9, 0.999) if "default betas" in wrong else (p.beta1, p.beta2)
-                kind = torch.optim.AdamW if "AdamW" in wrong else torch.optim.Adam
-                optimizer = kind([z], lr=p.lr, betas=betas, eps=1e-8 if "default eps" in wrong else p.eps)
-            else:
-                optimizer = torch.optim.SGD([z], lr=p.lr, momentum=p.momentum)
-            rows = []
-            for _ in range(10):
-                if "no zero_grad" not in wrong:
-                    optimizer.zero_grad()
-                theta = start + P @ z
-                h = (torch.from_numpy(p.x) @ theta[:12].view(3, 4) + theta[12:16]).relu()
-                logits = h @ theta[16:24].view(4, 2) + theta[24:]
-                torch.nn.functional.cross_entropy(logits, torch.from_numpy(p.labels)).backward()
-                optimizer.step()
-                rows.append(z.detach() if "kept as they are" in wrong else z.detach().clone())
-                if "start moves" in wrong:
-                    start = (start + P @ z).detach()
-            return torch.stack(rows)
-
-        return fn
-
-    return make
+    return with_torch(s.torch_path(s.torch_adam(*wrong) if adam else s.torch_sgd(), wrong=wrong))
 
 
 def softmax(x):
@@ -321,7 +290,7 @@ WRONG = {  # family, level, task; fn, made when asked for; the names of the mist
     "torch, reduction sum": ("mlp_loss_grad", None, None, with_torch(s.torch_mlp("sum")), ("summed loss",), "they are means"),
     "torch, ReLU on logits": ("mlp_loss_grad", None, None, with_torch(s.torch_mlp(before_loss=lambda x: x.relu())),
                               ("ReLU on the logits",), "the logits have none"),
-    "torch.optim.Adam": ("trajectory", "given", "adam", with_torch(s.torch_path(s.torch_adam)), ("PyTorch's ε",), "TensorFlow's form"),
+    "torch.optim.Adam": ("trajectory", "given", "adam", with_torch(s.torch_path(s.torch_adam())), ("PyTorch's ε",), "TensorFlow's form"),
     "torch.optim.SGD, dampening": ("trajectory", "given", "sgd", with_torch(s.torch_path(s.torch_sgd(dampening=lambda p: p.momentum))),
                                    ("PyTorch's dampening",), "from the second step on"),
     "torch.optim.SGD, softmax": ("trajectory", "given", "sgd", with_torch(s.torch_path(s.torch_sgd(), before_loss=softmax)),
@@ -477,12 +446,12 @@ def test_every_mistake_of_a_table_is_told_from_all_others(key, dtype):
     table = TABLES[key]
     family, level, task = key
 
-    def variant(steps):
-        return lambda x, p: table.compute(table.right | steps, x, p)
+    def variant(*mistakes):
+        return lambda x, p: table.variant(mistakes, x, p)
 
-    assert explain(family, variant({}), level, task, dtype, bits=True).correct
+    assert explain(family, variant(), level, task, dtype, bits=True).correct
     for mistake in table.mistakes:
-        found = explain(family, variant(mistake.steps), level, task, dtype, bits=mistake.rounding)
+        found = explain(family, variant(mistake), level, task, dtype, bits=mistake.rounding)
         assert found.mistakes == (mistake.name,)
     assert len({m.name for m in table.mistakes}) == len(table.mistakes)
 

@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "many-machines.md"
 RECIPE = nid.Recipe("digits", fully_connected(64, 12, 10), (20, 40), seeds=1, direct_seeds=1, epochs=2)
 
 
-def measured(folder, tracker):
+def tracked(folder, tracker):
     """What the page's `log` of a tracker does while a measurement of 3 runs is made."""
     (code,) = re.findall(rf"^```python\n(import {tracker}\n.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
     assert len(list(filter(str.strip, code.splitlines()))) <= 10
@@ -45,7 +45,7 @@ def test_mlflow_gets_every_run_with_its_curve(tmp_path, monkeypatch):
             log_metrics=lambda metrics, step: runs[-1].metrics.append((step, *metrics.values())),
         ),
     )
-    m = measured(tmp_path, "mlflow")
+    m = tracked(tmp_path, "mlflow")
     assert [run.name for run in runs] == ["direct, seed 0", "d = 20, seed 0", "d = 40, seed 0"]
     assert [run.params["d"] for run in runs] == [None, 20, 40]
     assert [run.metrics for run in runs] == curves(m)
@@ -66,7 +66,7 @@ def test_weights_and_biases_gets_every_run_with_its_curve(tmp_path, monkeypatch)
             self.open = False
 
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=Run))
-    m = measured(tmp_path, "wandb")
+    m = tracked(tmp_path, "wandb")
     assert [run.config for run in runs] == [record["spec"] for record in m.records]
     assert [run.metrics for run in runs] == curves(m)
     assert not any(run.open for run in runs)

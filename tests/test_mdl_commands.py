@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from helpers import command
 
 import npintdim as nid
 from npintdim.artefact.mdl import BOUNDS, binomial_bound
@@ -13,23 +12,12 @@ from npintdim.cli import main
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A network of the digits, as `train --save` leaves it, and a small measurement."""
+    """A network of the digits, as `train --save` leaves it."""
     folder = tmp_path_factory.mktemp("mdl")
     small = ["--model", "64-16-10", "--backend", "numpy", "--quiet"]
     file = folder / "net.npid"
     assert main(["train", *small, "--d", "60", "--epochs", "15", "--lr", "0.1", "--save", str(file)]) == 0
-    measured = ["--d", "20,100,200", "--seeds", "1", "--epochs", "15", "--lr", "0.1", "--jobs", "1"]
-    assert main(["measure", *small, *measured, "--out", str(folder / "m")]) == 0
     return folder
-
-
-@pytest.fixture
-def cli(capsys):
-    def run(*argv):
-        code, out, err = command(capsys, *argv)
-        return code, out.splitlines(), err
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -100,8 +88,8 @@ def test_the_file_that_is_read_is_not_replaced(cli, trained):
         ("vectors", "export", "--family", "wht", "--out"),
     ],
 )
-def test_a_measurements_own_files_are_not_overwritten(cli, trained, argv, monkeypatch):
-    folder = trained / "m"
+def test_a_measurements_own_files_are_not_overwritten(cli, trained, measured, argv, monkeypatch):
+    folder = measured
     record = next((folder / "runs").glob("*.json"))
     kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     argv = [a.format(m=folder, net=trained / "net.npid", record=record) for a in argv]
@@ -122,10 +110,10 @@ def test_a_measurements_own_files_are_not_overwritten(cli, trained, argv, monkey
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
 
 
-def test_folders_of_results_are_not_put_into_a_measurement(cli, trained):
+def test_folders_of_results_are_not_put_into_a_measurement(cli, measured):
     for argv in (
-        ("reproduce", "toy", "--out", trained / "m"),
-        ("vectors", "export", "--format", "npy", "--family", "wht", "--out", trained / "m" / "runs"),
+        ("reproduce", "toy", "--out", measured),
+        ("vectors", "export", "--format", "npy", "--family", "wht", "--out", measured / "runs"),
     ):
         code, out, err = cli(*argv)
         assert (code, out) == (2, [])
@@ -140,14 +128,14 @@ def test_binary32_is_vacuous_and_it_is_said(cli, trained):
     assert any(line.strip() == "vacuous: guessing among 10 classes errs 0.90" for line in out)
 
 
-def test_a_measurement_is_certified_at_its_crossing(cli, trained):
-    code, out, _ = cli("certify", trained / "m")
+def test_a_measurement_is_certified_at_its_crossing(cli, measured):
+    code, out, _ = cli("certify", measured)
     assert code == 0
-    d = nid.CompressedModel.load(trained / "m" / "d_int90.npid").P.d
+    d = nid.CompressedModel.load(measured / "d_int90.npid").P.d
     assert f"d = {d}, binary32" in out[0]
     assert "seeds 2 " in out[1]
     assert out[-1].endswith("; the bounds do not use it; the run was chosen by it")
-    kept = cli("certify", trained / "m" / "d_int90.npid")[1]
+    kept = cli("certify", measured / "d_int90.npid")[1]
     assert kept[1:] == out[1:]
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim.artefact.compress import CompressedModel
@@ -21,10 +22,6 @@ RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (10, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
     seeds=3, direct_seeds=2, epochs=8, batch_size=64, limit_train=600,
 )  # fmt: skip
-
-
-def measured(recipe, folder, **options):
-    return nid.measure(recipe, folder, backend=nid.get_backend("numpy", threads=1), **{"jobs": 1} | options)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import pytest
 
 import npintdim as nid
 from npintdim.artefact.fileformat import FIXED
-from npintdim.cli import main
 from npintdim.cli.plot import labels_of
 from npintdim.measurement.recipes import fully_connected
 from npintdim.measurement.reload import read_measurement
@@ -22,7 +21,7 @@ RECIPE = nid.Recipe("digits", fully_connected(64, 16, 10), (20, 200), seeds=2, d
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
+def measurements(tmp_path_factory):
     """A measurement by a grid, and one by a search; both with their folders."""
     root = tmp_path_factory.mktemp("measured")
     backend = nid.get_backend("numpy", threads=1)
@@ -33,29 +32,16 @@ def measured(tmp_path_factory):
     ]
 
 
-@pytest.fixture
-def cli(tmp_path, monkeypatch, capsys):
-    """Run a command in an empty folder: exit code, lines of stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv):
-        code = main([str(a) for a in argv])
-        out, err = capsys.readouterr()
-        return code, out.splitlines(), err
-
-    return run
-
-
-def test_a_measurement_is_read_back_as_it_was(measured):
-    for m in measured:
+def test_a_measurement_is_read_back_as_it_was(measurements):
+    for m in measurements:
         assert read_measurement(m.folder) == m
 
 
-def test_what_is_no_measurement_is_refused(measured, tmp_path):
+def test_what_is_no_measurement_is_refused(measurements, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no finished measurement, summary\.json is missing"):
         read_measurement(tmp_path)
-    (tmp_path / "summary.json").write_bytes((measured[0].folder / "summary.json").read_bytes())
-    (tmp_path / "results.csv").write_bytes((measured[0].folder / "results.csv").read_bytes())
+    (tmp_path / "summary.json").write_bytes((measurements[0].folder / "summary.json").read_bytes())
+    (tmp_path / "results.csv").write_bytes((measurements[0].folder / "results.csv").read_bytes())
     with pytest.raises(FileNotFoundError, match=r"holds no finished measurement, \w{16}.json is missing"):
         read_measurement(tmp_path)
     for content in ("{}", "[]", "{"):
@@ -65,8 +51,8 @@ def test_what_is_no_measurement_is_refused(measured, tmp_path):
 
 
 @needs_matplotlib
-def test_one_folder_gives_its_curve_beside_its_results(cli, measured):
-    m = measured[0]
+def test_one_folder_gives_its_curve_beside_its_results(cli, measurements):
+    m = measurements[0]
     code, out, err = cli("plot", m.folder)
     assert (code, err) == (0, "")
     assert out == [f"64-16-10: {m.d_int.summary()}", f"plot  {m.folder / 'curves.png'} and .svg"]
@@ -75,8 +61,8 @@ def test_one_folder_gives_its_curve_beside_its_results(cli, measured):
 
 @needs_matplotlib
 @pytest.mark.parametrize("kind", ["curves", "compression", "nets"])
-def test_several_folders_give_one_figure(cli, measured, tmp_path, kind):
-    code, out, err = cli("plot", *(m.folder for m in measured), "--kind", kind, "--backend", "numpy")
+def test_several_folders_give_one_figure(cli, measurements, tmp_path, kind):
+    code, out, err = cli("plot", *(m.folder for m in measurements), "--kind", kind, "--backend", "numpy")
     assert (code, err) == (0, "")
     assert [line.split(":")[0] for line in out[:2]] == ["fastfood", "sparse"]
     assert out[2] == f"plot  {kind}.png and .svg"
@@ -84,10 +70,10 @@ def test_several_folders_give_one_figure(cli, measured, tmp_path, kind):
 
 
 @needs_matplotlib
-def test_bytes_are_those_of_the_files(measured):
+def test_bytes_are_those_of_the_files(measurements):
     from npintdim.plots import files_of
 
-    m = measured[0]
+    m = measurements[0]
     points = files_of(m, nid.get_backend("numpy"), "net")
     assert points[0] == ("net: θ, float32", 4 * m.D, m.performances()[None].mean())
     for d, (label, size, performance) in zip((20, 200), points[1:], strict=True):
@@ -99,8 +85,8 @@ def test_bytes_are_those_of_the_files(measured):
         files_of(own, nid.get_backend("numpy"))
 
 
-def test_labels_say_what_differs(measured):
-    grid, search = measured
+def test_labels_say_what_differs(measurements):
+    grid, search = measurements
     assert labels_of([grid, search]) == ["fastfood", "sparse"]
     other = replace(
         grid,
@@ -128,24 +114,24 @@ def test_labels_say_what_differs(measured):
         (["MEASURED", "--out", "."], "--out is .: that is a folder, the name of a file is needed"),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_line(cli, measured, tmp_path, argv, message):
+def test_bad_input_is_one_line(cli, measurements, tmp_path, argv, message):
     (tmp_path / "file").write_text("")
-    code, out, err = cli("plot", *(measured[0].folder if a == "MEASURED" else a for a in argv))
+    code, out, err = cli("plot", *(measurements[0].folder if a == "MEASURED" else a for a in argv))
     assert (code, out, [path.name for path in tmp_path.iterdir()]) == (2, [], ["file"])
     (line,) = err.splitlines()
     assert re.search(message, line)
 
 
-def test_without_matplotlib_it_says_how_to_get_it(cli, measured, monkeypatch):
+def test_without_matplotlib_it_says_how_to_get_it(cli, measurements, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    code, out, err = cli("plot", measured[0].folder)
+    code, out, err = cli("plot", measurements[0].folder)
     assert (code, err) == (0, "")
     assert out[-1] == "plot  none: plots need matplotlib: pip install 'npintdim[plot]', then run it again"
 
 
-def test_the_summary_of_an_older_version_is_read(measured, tmp_path):
+def test_the_summary_of_an_older_version_is_read(measurements, tmp_path):
     """Numbers that a recipe got later have their defaults."""
-    m = measured[0]
+    m = measurements[0]
     for path in m.folder.rglob("*"):
         if path.suffix in (".json", ".csv"):
             target = tmp_path / path.relative_to(m.folder)
@@ -159,12 +145,12 @@ def test_the_summary_of_an_older_version_is_read(measured, tmp_path):
     assert read_measurement(tmp_path).recipe == replace(m.recipe, at_once=None)
 
 
-def test_a_folder_in_the_picture_s_place_does_not_take_the_reading_with_it(cli, measured, tmp_path):
-    shutil.copytree(measured[0].folder, tmp_path / "m")
+def test_a_folder_in_the_picture_s_place_does_not_take_the_reading_with_it(cli, measurements, tmp_path):
+    shutil.copytree(measurements[0].folder, tmp_path / "m")
     (tmp_path / "m" / "curves.png").unlink(missing_ok=True)
     (tmp_path / "m" / "curves.png").mkdir()
     code, out, err = cli("plot", "m")
     assert (code, err) == (0, "")
-    assert out[-2:] == [f"64-16-10: {measured[0].summary}", "plot  none: m/curves.png: Is a directory"]
+    assert out[-2:] == [f"64-16-10: {measurements[0].summary}", "plot  none: m/curves.png: Is a directory"]
     code, out, err = cli("plot", "m", "--out", "m/curves.png")  # named: refused
     assert (code, out) == (2, [])

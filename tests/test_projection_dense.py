@@ -8,6 +8,7 @@ from helpers import KINDS, SHAPES, frozen, normal, project, same_bits
 from scipy.linalg import hadamard
 from scipy.sparse.linalg import lsqr
 from scipy.special import ndtri
+from strangers import fastfood_matrix
 
 from npintdim.kernels import reference
 from npintdim.kernels.reference import words
@@ -127,20 +128,12 @@ def test_fastfood_is_the_product_of_its_factors(backend_name, name, D, d):
     m = 1 << (d - 1).bit_length()
     n = 1 << (D - 1).bit_length() if options.get("blocks") == "single" else m
     blocks = -(-D // n)
-    H = hadamard(n).astype(float)
-    B, g = signs(seed, 5, 0, blocks * m), grid_normals(seed, 7, 0, blocks * n)
-    rows = []
-    for b in range(blocks):
-        inputs = (
-            np.eye(n)[:, :d] * np.concatenate([B[b * m : (b + 1) * m], np.ones(n - m)])[:, None]
-        )  # B ∘ pad
-        pi = permutation(seed, b, n)
-        rows.append(H @ (g[b * n : (b + 1) * n, None] * (H @ inputs)[pi]))
-    P = np.concatenate(rows)[:D]
-    if options.get("signs", True):
-        P *= signs(seed, 8, 0, D)[:, None]
+    B, g = signs(seed, 5, 0, blocks * m), grid_normals(seed, 7, 0, blocks * n).reshape(blocks, n)
+    Pi = np.stack([permutation(seed, b, n) % m for b in range(blocks)])
+    S = signs(seed, 8, 0, D) if options.get("signs", True) else np.ones(D)
+    P = fastfood_matrix(B.reshape(blocks, m), Pi, g, S, D)[:, :d]
     kept = [min(n, D - b * n) for b in range(blocks)]  # m_b
-    P /= math.sqrt(sum(k * (g[b * n : (b + 1) * n] ** 2).sum() for b, k in enumerate(kept)))
+    P /= math.sqrt(sum(k * (g[b] ** 2).sum() for b, k in enumerate(kept)))
     np.testing.assert_allclose(project(name, D, d, seed, backend_name).to_dense(), P, rtol=0, atol=1e-14)
 
 

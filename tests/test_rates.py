@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim.cli import main
@@ -20,10 +21,6 @@ RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (20, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
     seeds=2, direct_seeds=2, epochs=2, batch_size=64, limit_train=400, rates=RateSearch(),
 )  # fmt: skip
-
-
-def measured(recipe, folder, **options):
-    return nid.measure(recipe, folder, backend=nid.get_backend("numpy", threads=1), jobs=1, **options)
 
 
 # --- which rates

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim.measurement.measure import read_off
@@ -108,10 +109,6 @@ def test_the_python_call_in_it_is_the_measurement(tmp_path, monkeypatch):
 
 
 # --- one folder, several recipes
-
-
-def measured(recipe, folder, **options):
-    return nid.measure(recipe, folder, backend=nid.get_backend("numpy", threads=1), jobs=1, **options)
 
 
 def test_another_recipe_in_the_folder_is_told_and_replaces_what_is_not_a_run(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim.cli import main
@@ -325,10 +326,6 @@ RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), None, optimizer=adam(0.1), direct_optimizer=adam(0.01),
     direct_seeds=2, epochs=4, batch_size=64, limit_train=400, budget=8, first=16,
 )  # fmt: skip
-
-
-def measured(recipe, folder, **options):
-    return nid.measure(recipe, folder, backend=nid.get_backend("numpy", threads=1), jobs=1, **options)
 
 
 @pytest.mark.parametrize(

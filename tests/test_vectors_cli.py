@@ -14,16 +14,15 @@ import vectors_by_the_package as package
 from helpers import command
 
 from npintdim.testing import FAMILIES, cases
-from npintdim.testing.answers import judge
+from npintdim.testing.answers import explained, judge
 from npintdim.testing.arrays import KINDS, words_of
-from npintdim.testing.explain_answers import explained
 
 ROOT = Path(__file__).parents[1]
 EVERY = [case for family in FAMILIES for case in cases(family, task="all")]
 
 
 @pytest.fixture
-def cli(tmp_path, monkeypatch, capsys):
+def vectors(tmp_path, monkeypatch, capsys):
     """Run a command in an empty folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
     return lambda *argv: command(capsys, "vectors", *argv)
@@ -59,12 +58,12 @@ def saved(found):
 
 
 # ---- list ----
-def test_list_counts_and_shows(cli):
-    code, out, _ = cli("list")
+def test_list_counts_and_shows(vectors):
+    code, out, _ = vectors("list")
     assert code == 0
     rows = {tuple(line.split()[:3]): line.split()[3:] for line in out.splitlines()}
     assert rows["wht", "given", "transform"] == ["15", "3"]
-    code, out, _ = cli("list", "--family", "wht", "--level", "given")
+    code, out, _ = vectors("list", "--family", "wht", "--level", "given")
     assert "wht-given-transform-13  refuse: n = 3  [BadLength]" in out
     assert "Known: H(1,0,1,0,0,1,1,0) = (4,2,0,−2,0,2,0,2)" in out
     assert "seeded" not in out
@@ -75,8 +74,8 @@ def test_list_counts_and_shows(cli):
 @pytest.mark.parametrize(
     "write", [text_of, lambda array: np.asarray(array).tolist(), lambda array: json.loads(shortest(array))]
 )
-def test_right_answers_pass(cli, family, write):
-    code, out, _ = cli("check", saved(answers(family, write)), "--family", family)
+def test_right_answers_pass(vectors, family, write):
+    code, out, _ = vectors("check", saved(answers(family, write)), "--family", family)
     assert code == 0, out
     assert f"passed {len(cases(family, task='all'))}, failed 0, not answered 0" in out
 
@@ -107,8 +106,8 @@ def test_right_answers_pass(cli, family, write):
         ("wht-given-transfrom-4", [1], "no test has this id, did you mean wht-given-transform-4?"),
     ],
 )
-def test_wrong_answers_are_told_and_end_with_1(cli, id, answer, reason):
-    code, out, _ = cli("check", saved({id: answer}))
+def test_wrong_answers_are_told_and_end_with_1(vectors, id, answer, reason):
+    code, out, _ = vectors("check", saved({id: answer}))
     assert code == 1
     (line,) = (line for line in out.splitlines() if line.startswith("FAILED"))
     assert line.startswith(f"FAILED {id}")
@@ -119,9 +118,9 @@ GOOD = '{"wht-given-transform-4": [4, 2, 0, -2, 0, 2, 0, 2]}'
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_an_answer_file_may_be_in_what_powershell_writes(cli, encoding):
+def test_an_answer_file_may_be_in_what_powershell_writes(vectors, encoding):
     Path("answers.json").write_text(GOOD, encoding=encoding)
-    assert "passed 1, failed 0" in cli("check", "answers.json")[1]
+    assert "passed 1, failed 0" in vectors("check", "answers.json")[1]
 
 
 NOTHING = [
@@ -166,20 +165,20 @@ def test_a_deeply_nested_answer_is_told_with_its_id():
         list(explained([case], {id: answer}))
 
 
-def test_a_family_that_is_named_must_be_answered_in_full(cli):
+def test_a_family_that_is_named_must_be_answered_in_full(vectors):
     some = dict(list(answers("wht").items())[:5])
-    code, out, _ = cli("check", saved(some))
+    code, out, _ = vectors("check", saved(some))
     assert (code, out.splitlines()[-1]) == (0, f"passed 5, failed 0, not answered {len(EVERY) - 5}")
-    assert cli("check", saved(some), "--family", "wht")[0] == 1
+    assert vectors("check", saved(some), "--family", "wht")[0] == 1
 
 
 # ---- export ----
-def test_json_with_and_without_answers(cli):
-    code, out, _ = cli("export", "--family", "wht")
+def test_json_with_and_without_answers(vectors):
+    code, out, _ = vectors("export", "--family", "wht")
     assert code == 0
     (whole,) = json.loads(out)
     assert whole == json.loads((ROOT / "npintdim/vectors/v1/wht.json").read_text(encoding="utf-8"))
-    _, out, _ = cli("export", "--questions", "--level", "given")
+    _, out, _ = vectors("export", "--questions", "--level", "given")
     files = json.loads(out)
     assert len(files) == 11
     tests = [test for file in files for group in file["groups"] for test in group["tests"]]
@@ -188,10 +187,10 @@ def test_json_with_and_without_answers(cli):
 
 @pytest.mark.parametrize("format", ["json", "c-header"])
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
-def test_what_stdout_gets_is_the_file_whatever_its_letters(cli, encoding, format):
+def test_what_stdout_gets_is_the_file_whatever_its_letters(vectors, encoding, format):
     """Windows redirects in cp1252, which has no θ."""
     argv = ["vectors", "export", "--format", format]
-    assert cli(*argv[1:], "--out", "file")[0] == 0
+    assert vectors(*argv[1:], "--out", "file")[0] == 0
     run = subprocess.run(
         [sys.executable, "-m", "npintdim", *argv],
         env=os.environ | {"PYTHONIOENCODING": encoding},
@@ -202,15 +201,15 @@ def test_what_stdout_gets_is_the_file_whatever_its_letters(cli, encoding, format
     assert run.stdout == Path("file").read_bytes()
 
 
-def test_a_stream_of_text_may_stand_for_stdout(cli, monkeypatch):
+def test_a_stream_of_text_may_stand_for_stdout(vectors, monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    cli("export", "--family", "wht")
+    vectors("export", "--family", "wht")
     (whole,) = json.loads(sys.stdout.getvalue())
     assert whole["groups"]
 
 
-def test_npy_holds_every_array(cli):
-    code, out, _ = cli("export", "--format", "npy", "--family", "mlp_loss_grad", "--out", "folder")
+def test_npy_holds_every_array(vectors):
+    code, out, _ = vectors("export", "--format", "npy", "--family", "mlp_loss_grad", "--out", "folder")
     index = json.loads(Path("folder/index.json").read_text(encoding="utf-8"))
     files = list(Path("folder").rglob("*.npy"))
     assert (code, out) == (0, f"folder: {len(files) + 1} files, {len(index)} tests\n")
@@ -221,15 +220,15 @@ def test_npy_holds_every_array(cli):
                     np.testing.assert_array_equal(np.load(Path("folder", case.id, folder, f"{name}.npy")), array)  # fmt: skip
                 elif not folder:
                     assert str(index[case.id]["inputs"][name]) == str(array)
-    cli("export", "--format", "npy", "--family", "wht", "--questions", "--out", "other")
+    vectors("export", "--format", "npy", "--family", "wht", "--questions", "--out", "other")
     assert not list(Path("other").rglob("expected"))
     assert "result" not in Path("other/index.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler cc")
-def test_a_c_program_passes_and_notices(cli):
+def test_a_c_program_passes_and_notices(vectors):
     """The example, with warnings as errors; and with a wrong constant it fails."""
-    assert cli("export", "--format", "c-header", "--family", "philox", "--family", "wht", "--out", "vectors.h")[0] == 0  # fmt: skip
+    assert vectors("export", "--format", "c-header", "--family", "philox", "--family", "wht", "--out", "vectors.h")[0] == 0  # fmt: skip
     source = (ROOT / "examples" / "check_vectors.c").read_text(encoding="utf-8")
     assert len(source.splitlines()) < 60
     for text, status in ((source, 0), (source.replace("b = x[i + h]", "b = -x[i + h]"), 1)):
@@ -245,8 +244,8 @@ def test_a_c_program_passes_and_notices(cli):
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler cc")
-def test_the_header_of_everything_is_c(cli):
-    assert cli("export", "--format", "c-header", "--out", "all.h")[0] == 0
+def test_the_header_of_everything_is_c(vectors):
+    assert vectors("export", "--format", "c-header", "--out", "all.h")[0] == 0
     Path("all.c").write_text('#include "all.h"\nint main(void) { return 0; }\n', encoding="utf-8")
     flags = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
     subprocess.run(["cc", *flags, "all.c"], check=True, timeout=120)
@@ -274,9 +273,9 @@ int main(void) {
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler cc")
 @pytest.mark.parametrize(("text", "status"), [("i * d + j", 0), ("j * D + i", 1)])
-def test_c_knows_rows_and_columns(cli, text, status):
+def test_c_knows_rows_and_columns(vectors, text, status):
     """Without them a g of the wrong length cannot be refused: 2 entries, and P has 3×2."""
-    assert cli("export", "--format", "c-header", "--family", "dense", "--out", "dense.h")[0] == 0
+    assert vectors("export", "--format", "c-header", "--family", "dense", "--out", "dense.h")[0] == 0
     Path("dense.c").write_text(ADJOINT_IN_C.replace("i * d + j", text), encoding="utf-8")
     flags = [
         "-std=c99",
@@ -310,7 +309,7 @@ def test_c_knows_rows_and_columns(cli, text, status):
         (["export", "--format", "c-header", "--questions"], "--questions is for json and npy"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(cli, argv, message):
+def test_bad_input_is_one_line_and_exit_code_2(vectors, argv, message):
     for name, text in (
         ("list.json", "[]"),
         ("broken.json", "{"),
@@ -319,7 +318,7 @@ def test_bad_input_is_one_line_and_exit_code_2(cli, argv, message):
         ("deep.json", "[" * 10**6),
     ):
         Path(name).write_text(text, encoding="utf-8")
-    code, _, err = cli(*argv)
+    code, _, err = vectors(*argv)
     assert code == 2
     assert message in err
     assert len(err.splitlines()) == 1

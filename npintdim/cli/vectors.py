@@ -12,9 +12,8 @@ from npintdim.cli.common import add_command, check_not_kept, check_writable, say
 from npintdim.files import write_atomically
 from npintdim.inputs import counted, unknown
 from npintdim.measurement.records import try_writing
-from npintdim.testing.answers import judge, read_answers, unknown_ids
+from npintdim.testing.answers import explained, judge, read_answers, unknown_ids
 from npintdim.testing.cases import FAMILIES, Case, cases
-from npintdim.testing.explain_answers import explained
 from npintdim.testing.export import as_c_header, as_json, fits_c, write_npy
 
 PURPOSE = """\

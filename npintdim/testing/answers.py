@@ -1,11 +1,11 @@
-"""Answers that another program wrote: {id: hex words, numbers, or "refused"}."""
+"""Answers that another program wrote, {id: hex words, numbers, or "refused"}: are they right, and if not, why?"""
 
 from __future__ import annotations
 
 import difflib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy as np
 from npintdim.checks import CheckError
 from npintdim.testing.arrays import array_of
 from npintdim.testing.cases import Case
+from npintdim.testing.explain import explain_given
+from npintdim.testing.mistakes import TABLES, Problem
 from npintdim.typing import Array
 
 REFUSED = "refused"
@@ -114,3 +116,39 @@ def _numbers(value: Any, expected: Array) -> Array:
         with np.errstate(all="ignore"):
             array = array.astype(np.float32)
     return array.reshape(expected.shape) if array.size == expected.size else array
+
+
+def explained(cases: Iterable[Case], answers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A sentence for each group of the vectors in which an answer to a valid test failed.
+
+    Yields
+    ------
+    str, str
+        "fastfood given apply", and what all the group's answers together look like; nothing for a group without
+        a table of mistakes, or whose answers are right to rounding.
+    """
+    groups: dict[tuple[str, str, str], list[Case]] = {}
+    for case in cases:
+        if case.valid and answers.get(case.id, REFUSED) != REFUSED:
+            groups.setdefault((case.family, case.level, case.task), []).append(case)
+    for key, group in groups.items():
+        if key not in TABLES or not any(judge(case, answers[case.id]) for case in group):
+            continue
+        try:
+            given = [(_problem(case), _in_order(case, parsed(case, answers[case.id]))) for case in group]
+        except (ValueError, TypeError, KeyError, RecursionError):  # not numbers at all; that is said already
+            continue
+        found = explain_given(key, given)
+        if not found.correct:
+            yield " ".join(key), found.sentence
+
+
+def _problem(case: Case) -> Problem:
+    first, *rest = case.inputs.items()
+    return Problem(case.id, first[1], dict(rest), case.task)
+
+
+def _in_order(case: Case, answer: dict[str, Any]) -> tuple[Any, ...]:
+    """In the dtype's kind that is expected: a 2 in JSON may stand for 2.0."""
+    parts = ((answer[name], x.dtype.kind) for name, x in case.expected.items())
+    return tuple(x.astype(np.float64) if kind == "f" and x.dtype.kind in "iu" else x for x, kind in parts)

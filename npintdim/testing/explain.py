@@ -175,7 +175,7 @@ def _why(error: Exception, width: int = 80) -> str:
 
 
 def _right(table: Table, problem: Problem) -> Answer:
-    return arrays(table.compute(table.right, *problem.arguments()))
+    return arrays(table.variant((), *problem.arguments()))
 
 
 def _candidates(table: Table) -> Iterator[tuple[Mistake, ...]]:
@@ -198,13 +198,12 @@ def _begun(says: str) -> str:
 
 def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool:
     """Do these mistakes give fn's numbers on all problems that they can compute, most of them at least?"""
-    steps = table.right | {name: step for m in found for name, step in m.steps.items()}
     limits = (SLACK, np.float32) if FLOAT32 in found else (table.slack, np.float64)
     compared = 0
     for a in asked:
         try:
             with np.errstate(all="ignore"):  # a mistake may divide by zero
-                variant = arrays(table.compute(steps, *a.problem.arguments()))
+                variant = arrays(table.variant(found, *a.problem.arguments()))
         except (ValueError, IndexError, AttributeError):  # a mistake that these inputs cannot have
             continue
         if not agree(a.got, variant, *limits):
@@ -225,7 +224,6 @@ def _rounding(table: Table, asked: list[Asked], but: str) -> Explanation:
         else "another order of operations, or a step in another precision"
     )
     for m in (m for m in table.mistakes if m.rounding):
-        steps = table.right | m.steps
-        if all(same_bits(a.got, arrays(table.compute(steps, *a.problem.arguments()))) for a in asked):
+        if all(same_bits(a.got, arrays(table.variant((m,), *a.problem.arguments()))) for a in asked):
             return Explanation(False, (m.name,), f"Right to rounding, but not in bits: {m.says}{but}.")
     return Explanation(False, (), f"Right to rounding, but not in bits: {why}{but}.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
 from npintdim.checks import Check, CheckError, direction, gradient_check
-from npintdim.engine.landscape import Batch, Landscape
+from npintdim.engine.landscape import Landscape
 from npintdim.testing.arrays import to_numpy
 from npintdim.testing.checks import Function, called, same
 from npintdim.typing import Array, Floats
@@ -74,21 +75,14 @@ def check_gradient(
         return loss.reshape(()), grad
 
     both(theta)
+    landscape = cast(Landscape, SimpleNamespace(loss_and_grad=lambda x, batch: both(x)))
     checks = []
     for k in range(seed, seed + directions):
         try:
-            checks += gradient_check(_landscape(both), theta, directions=1, seed=k, tolerance=tolerance)
+            checks += gradient_check(landscape, theta, directions=1, seed=k, tolerance=tolerance)
         except CheckError as error:
             raise CheckError(f"{error}{_why(both, theta, k)}") from None
     return checks
-
-
-def _landscape(both: Callable[[Array], tuple[Any, Floats]]) -> Landscape:
-    class Callback:
-        def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
-            return both(theta)
-
-    return cast(Landscape, Callback())
 
 
 def _why(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, seed: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import sqrt
 from typing import Any
 
@@ -76,19 +76,16 @@ def check_isotropy(
         raise unknown("directions", directions, DIRECTIONS)
     if draws < 2:
         raise ValueError(f"draws is {draws}: at least 2 are needed, 300 see something")
+    all_P = (Callables(make_P(seed), same, (D, d), to, half=True) for seed in range(draws))
     if directions != "groups":
-        return _spread(make_P, D, d, draws, to, directions)
+        return _spread(all_P, D, d, draws, directions)
     a = max(1, (d + 1) // 2)
     s = d + 2 * a
     if s > D:
         raise ValueError(f"D is {D}: at least d + 2⌈d/2⌉ = {s} rows are needed for d = {d}")
     starts = np.arange(s) * D // s
     sizes = np.diff(np.append(starts, D))
-    shares = np.sort(
-        [_share(Callables(make_P(seed), same, (D, d), to, half=True), starts, sizes) for seed in range(draws)]
-    )
-    if shares[0] == shares[-1]:
-        raise CheckError(f"the seeds 0 to {draws - 1} all give the same P")
+    shares = np.sort([_share(P, starts, sizes) for P in all_P])
     F = beta_cdf(shares, a, d / 2)
     steps = np.arange(draws + 1) / draws
     gap = float(np.maximum(F - steps[:-1], steps[1:] - F).max())
@@ -97,46 +94,33 @@ def check_isotropy(
         f"share of the loss that d = {d} directions leave of s = {s} ~ Beta({a}, {d / 2:g}), {draws} draws: "
         f"mean {shares.mean():.4f} against {2 * a / s:.4f}"
     )
-    if not gap <= allowed:
-        raise CheckError(
-            f"{formula}; largest gap between the distributions {gap:.4f}, allowed {allowed:.4f}: P prefers "
-            "some directions"
-        )
-    return Check(formula, gap, allowed, gap, allowed)
+    found = f"{formula}; largest gap between the distributions {gap:.4f}, allowed {allowed:.4f}"
+    return _judged(shares, formula, gap, allowed, found)
 
 
-def _spread(
-    make_P: Callable[[int], Callable[[Any], Any]],
-    D: int,
-    d: int,
-    draws: int,
-    to: Callable[[Any], Any],
-    directions: str,
-) -> Check:
+def _judged(each: Floats, formula: str, left: float, right: float, found: str) -> Check:
+    if each.min() == each.max():
+        raise CheckError(f"the seeds 0 to {len(each) - 1} all give the same P")
+    if not left <= right:
+        raise CheckError(f"{found}: P prefers some directions")
+    return Check(formula, left, right, left, right)
+
+
+def _spread(all_P: Iterator[Callables], D: int, d: int, draws: int, directions: str) -> Check:
     """‖Pᵀu‖² along one direction, over many P."""
     rows = min(D, 2 if directions == "pair" else 1 << (d - 1).bit_length())
     u = np.ones(rows) if directions == "pair" else direction(0, rows, 0)
 
-    def met(seed: int) -> float:
-        P = Callables(make_P(seed), same, (D, d), to, half=True)
-        return (
-            D
-            / d
-            * sum(float(P.apply(e)[:rows].astype(np.float64) @ u) ** 2 for e in np.eye(d))
-            / float(u @ u)
-        )
+    def met(P: Callables) -> float:
+        PTu = [float(P.apply(e)[:rows].astype(np.float64) @ u) for e in np.eye(d)]
+        return D / d * sum(x**2 for x in PTu) / float(u @ u)
 
-    q: Floats = np.array([met(seed) for seed in range(draws)])
-    if q.min() == q.max():
-        raise CheckError(f"the seeds 0 to {draws - 1} all give the same P")
+    q: Floats = np.array([met(P) for P in all_P])
     spread, law = sqrt(np.mean((q - 1) ** 2)), sqrt(2 / d)
     allowed = law * sqrt(1 + SIGMAS * sqrt((2 + 12 / d) / draws))
     formula = f"‖Pᵀu‖² D/(d‖u‖²) = 1 ± {law:.4f}, u in {rows} rows ({directions}), {draws} draws"
-    if not spread <= allowed:
-        raise CheckError(
-            f"{formula}: mean {q.mean():.4f}, spread {spread:.4f}, allowed {allowed:.4f}: P prefers some directions"
-        )
-    return Check(formula, spread, allowed, spread, allowed)
+    found = f"{formula}: mean {q.mean():.4f}, spread {spread:.4f}, allowed {allowed:.4f}"
+    return _judged(q, formula, spread, allowed, found)
 
 
 def _share(P: Callables, starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from npintdim.checks import direction
 
 SLACK = 64.0
+UNIT = 2.0**-20  # of the integers that are normals
 
 Steps = dict[str, Callable[..., Any]]
 """A computation, taken apart: name → function. A mistake replaces some."""
@@ -34,6 +35,16 @@ class Mistake:
     says: str
     steps: Steps
     rounding: bool = False
+
+
+def wrong(name: str, says: str, /, **steps: Callable[..., Any]) -> Mistake:
+    """A mistake as the tables write it: a name, a sentence, the wrong formula for a step."""
+    return Mistake(name, says, steps)
+
+
+def factor(name: str, says: str, value: Callable[[Any], float]) -> Mistake:
+    """The mistake that the whole answer is multiplied by value(p)."""
+    return wrong(name, says, scale=lambda y, p: y * y.dtype.type(value(p)))
 
 
 class Given(SimpleNamespace):
@@ -59,13 +70,18 @@ class Problem:
         return first, Given(arrays=arrays, task=self.task, **rest)
 
 
+def of_P(task: str, title: str, dtype: np.dtype[Any], **rest: Any) -> Problem:
+    """P v ("apply") or Pᵀ g ("adjoint") for random v or g."""
+    return Problem(title, numbers(dtype, rest["d" if task == "apply" else "D"]), rest, task)
+
+
 @dataclass(frozen=True)
 class Table:
     """A right computation in steps, the mistakes, and the problems that tell them apart.
 
     Parameters
     ----------
-    compute : compute(steps, first, p)
+    compute : compute(s, first, p), where s has the steps as attributes
     right : all steps
     mistakes : the likeliest first; of several that give the same numbers, the first is named
     problems : problems(dtype)
@@ -81,12 +97,14 @@ class Table:
     outputs: tuple[str, ...] = ("y",)
     slack: float = SLACK
 
+    def variant(self, mistakes: tuple[Mistake, ...], first: Any, p: Any) -> Any:
+        """What these mistakes together give; without any, the right answer."""
+        steps = dict(self.right)
+        for mistake in mistakes:
+            steps |= mistake.steps
+        return self.compute(SimpleNamespace(**steps), first, p)
+
 
 def numbers(dtype: np.dtype[Any], *shape: int, lane: int = 0) -> Any:
     """Normals for a problem, with full mantissas: a third of what lies on the grid of 2⁻²⁰."""
     return (direction(5, int(np.prod(shape)), lane) / 3).reshape(shape).astype(dtype)
-
-
-def factor(name: str, says: str, value: Callable[[Any], float]) -> Mistake:
-    """The mistake that the whole answer is multiplied by value(p)."""
-    return Mistake(name, says, {"scale": lambda y, p: y * y.dtype.type(value(p))})

@@ -1,0 +1,292 @@
+"""What every fast twin of the plain kernels must hold: collected for Numba, for CUDA on a GPU and on its stand-in.
+
+The fixture `twin` has kernels, send (from NumPy) and host (back), and threads, the numbers of them to try beside
+one; the truth is kernels/reference: the same bits where bits are promised, bounds elsewhere.
+"""
+
+import numpy as np
+import pytest
+from helpers import frozen, same_bits
+
+from npintdim.kernels import reference
+
+FLOATS = (np.float32, np.float64)
+SEED = 2**64 - 1
+dtypes = pytest.mark.parametrize("dtype", FLOATS)
+
+
+def normal(shape, dtype, seed=0):
+    return frozen(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
+
+
+def as_good(fast, plain, exact):
+    """The largest error is below twice the plain one plus a few units in the last place of the largest entry.
+
+    `exact` is float64; where `fast` is float64 too, both err.
+    """
+    assert (fast.dtype, fast.shape) == (plain.dtype, plain.shape)
+    ulps = 4 if fast.dtype == np.float32 else 64
+    floor = ulps * np.finfo(fast.dtype).eps * np.abs(exact).max(initial=0.0)
+    error, plain_error = (np.abs(a - exact).max(initial=0.0) for a in (fast, plain))
+    assert error <= 2 * plain_error + floor
+
+
+def wide(*arrays):
+    return [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
+
+
+def run(twin, name, *arguments):
+    """What the fast kernel gives, on the host: the same bits with any number of threads, and no input changed."""
+
+    def once(*threads):
+        sent = [twin.send(x) if isinstance(x, np.ndarray) else x for x in arguments]
+        answer = getattr(twin.kernels, name)(*sent, *threads)
+        for x, given in zip(arguments, sent, strict=True):
+            if isinstance(x, np.ndarray):
+                same_bits(twin.host(given), x)
+        parts = answer if isinstance(answer, tuple) else (answer,)
+        return [part if part is None else twin.host(part) for part in parts]
+
+    first = once()
+    for threads in twin.threads:
+        for one, other in zip(first, once(threads), strict=True):
+            assert (one is None) == (other is None)
+            if one is not None:
+                same_bits(one, other)
+    return first if len(first) > 1 else first[0]
+
+
+def plain(name, *arguments):
+    return getattr(reference, name)(*arguments)
+
+
+def assert_same(twin, name, *arguments):
+    fast, slow = run(twin, name, *arguments), plain(name, *arguments)
+    for f, p in zip(fast, slow, strict=True) if isinstance(slow, tuple) else [(fast, slow)]:
+        same_bits(f, p)
+    return fast
+
+
+def assert_as_good(twin, name, *arguments):
+    """Against the plain kernel on float64 copies."""
+    exact = plain(name, *(wide(x)[0] if isinstance(x, np.ndarray) else x for x in arguments))
+    fast, slow = run(twin, name, *arguments), plain(name, *arguments)
+    for parts in zip(fast, slow, exact, strict=True) if isinstance(slow, tuple) else [(fast, slow, exact)]:
+        as_good(*parts)
+    return fast
+
+
+# ---- random numbers ----
+
+
+@pytest.mark.parametrize(
+    ("start", "count"),
+    [(0, 0), (5, 0), (0, 1), (1, 1), (2, 5), (3, 64), (5, 127), (5, 1027), (4 * 2**32 - 6, 13), (4 * 2**32 + 3, 200), (2**40, 65)],
+)  # fmt: skip
+@pytest.mark.parametrize("seed", [0, 1, 2**63, SEED])
+def test_words(twin, seed, start, count):
+    address = seed, 2**32 - 1, 2**31, start, count
+    same_bits(twin.host(twin.kernels.words(*address)), reference.words(*address))
+
+
+def test_words_of_random123(twin):
+    words = twin.host(twin.kernels.words(0, 0, 0, 0, 4))
+    assert [f"{w:08x}" for w in words] == ["6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 1000])
+def test_signs(twin, count):
+    packed = frozen(reference.words(3, 1, 2, 0, -(-count // 32)))
+    same_bits(twin.host(twin.kernels.signs(twin.send(packed), count)), reference.signs(packed, count))
+
+
+@pytest.mark.parametrize(
+    ("rows", "n"), [(1, 1), (7, 1), (5, 2), (3, 37), (4, 1024), (1, 2**16), (1, 2**16 + 1)]
+)
+def test_permutations(twin, rows, n):
+    address = SEED, 6, 1, rows, n
+    same_bits(twin.host(twin.kernels.permutations(*address)), reference.permutations(*address))
+
+
+@pytest.mark.parametrize("name", ["normals", "truncated_normals"])
+def test_normals(twin, name):
+    ends = np.array([0, 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1])
+    edges = (np.array([0.075, 0.925, 0.0227, 0.9773]) * 2**32).astype(np.int64)[:, None] + np.arange(-50, 50)
+    w = np.concatenate([ends, edges.ravel(), reference.words(1, 2, 3, 0, 100_003)]).astype(np.uint32)
+    for words in (frozen(w), frozen(w[:6].reshape(2, 3))):
+        same_bits(twin.host(getattr(twin.kernels, name)(twin.send(words))), plain(name, words))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_square_sum_where_one_int64_would_overflow(twin, dtype):
+    odd = reference.normals(reference.words(0, 0, 0, 0, 99))
+    g = frozen(np.concatenate([np.full(3_000_000, 2_000_000_000, dtype), odd.astype(dtype)]))
+    exact = sum(int(x) ** 2 for x in odd) + 3_000_000 * 4 * 10**18
+    assert twin.kernels.square_sum(twin.send(g)) == reference.square_sum(g) == exact
+
+
+# ---- the Walsh–Hadamard transform and Fastfood ----
+
+
+@dtypes
+@pytest.mark.parametrize(
+    "shape", [*((2**k,) for k in range(18)), (3, 1), (5, 8), (3, 2, 64), (2, 1024), (3, 2**13), (0, 4)]
+)
+def test_wht(twin, shape, dtype):
+    assert_same(twin, "wht", normal(shape, dtype))
+
+
+@dtypes
+@pytest.mark.parametrize("shape", [*((2**k,) for k in range(1, 18)), (4, 64)])
+def test_wht_of_every_second_entry(twin, shape, dtype):
+    x = normal(shape, dtype)
+    same_bits(twin.host(twin.kernels.wht(twin.send(x)[..., ::2])), reference.wht(x[..., ::2]))
+
+
+def factors(D, d, single, dtype):
+    """B, Π, G, S, m as projections/fastfood.py makes them, up to the scale."""
+    m = 1 << (d - 1).bit_length()
+    n = 1 << (D - 1).bit_length() if single else m
+    blocks = -(-D // n)
+    B, S = reference.words(1, 5, 0, 0, -(-blocks * m // 32)), reference.words(1, 8, 0, 0, -(-D // 32))
+    Pi = (reference.permutations(1, 6, 0, blocks, n) % m).astype(np.uint16 if m <= 1 << 16 else np.uint32)
+    G = (reference.normals(reference.words(1, 7, 0, 0, blocks * n)) * 2.0**-20).astype(dtype)
+    return *map(frozen, (B, Pi, G.reshape(blocks, n), S)), m
+
+
+@dtypes
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize(
+    ("D", "d"),
+    [(1, 1), (7, 1), (7, 2), (33, 3), (100, 5), (100, 8), (129, 9), (64, 16), (1000, 17), (1000, 40), (4096, 64), (777, 777),
+     (5000, 100), (20_011, 750)],
+)  # fmt: skip
+def test_fastfood(twin, D, d, single, dtype):
+    fastfood_holds(twin, D, d, single, dtype)
+
+
+def fastfood_holds(twin, D, d, single, dtype):
+    P = factors(D, d, single, dtype)
+    assert P[1].dtype == (np.uint32 if d > 1 << 16 else np.uint16)
+    assert_same(twin, "fastfood_apply", normal(d, dtype), *P, D)
+    g = normal(D, dtype, 1)
+    Ptg = assert_as_good(twin, "fastfood_adjoint", g, *P, d)
+    if not twin.threads:
+        same_bits(run(twin, "fastfood_adjoint", g, *P, d), Ptg)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_stays_so(twin, bad):
+    g = normal(1000, np.float32).copy()
+    g[3] = bad
+    assert not np.isfinite(run(twin, "fastfood_adjoint", g, *factors(1000, 17, True, np.float32), 17)).any()
+
+
+@pytest.mark.parametrize("size", [1e-38, 1e30])
+def test_an_adjoint_of_any_size(twin, size):
+    g = normal(1000, np.float64)
+    of_P = factors(1000, 17, True, np.float64)
+    small, usual = (run(twin, "fastfood_adjoint", x, *of_P, 17) for x in (g * size, g))
+    np.testing.assert_allclose(small, usual * size, rtol=1e-12)
+
+
+# ---- dense projections, with and without a matrix ----
+
+
+@pytest.mark.parametrize("D", [1, 4, 31, 33, 5000])
+@pytest.mark.parametrize("kind", ["gaussian", "rademacher"])
+def test_dense_columns(twin, kind, D):
+    for j in (0, 1, 2**32 - 1):
+        column = twin.host(getattr(twin.kernels, f"{kind}_column")(SEED, j, D))
+        same_bits(column, plain(f"{kind}_column", SEED, j, D))
+
+
+@dtypes
+@pytest.mark.parametrize("kind", ["gaussian", "rademacher"])
+@pytest.mark.parametrize(
+    ("D", "d"),
+    [(1, 1), (5, 3), (31, 2), (32, 2), (33, 33), (127, 4), (128, 3), (2047, 5), (2049, 20), (5003, 135), (10_007, 35), (20_003, 2)],
+)  # fmt: skip
+def test_dense_products(twin, D, d, kind, dtype):
+    v, g, seed = normal(d, dtype), normal(D, dtype, 1), 2**63 + 5
+    norms = (frozen(assert_same(twin, "gaussian_norms", seed, D, d)),) if kind == "gaussian" else ()
+    assert_same(twin, f"{kind}_apply", v, seed, *norms, D)
+    assert_as_good(twin, f"{kind}_adjoint", g, seed, *(norms or (d,)))
+
+
+@dtypes
+@pytest.mark.parametrize(("D", "d"), [(1, 1), (17, 7), (16, 8), (8193, 9), (20_011, 30)])
+def test_stored_products(twin, D, d, dtype):
+    columns = normal((d, D), dtype)
+    assert_as_good(twin, "stored_apply", normal(d, dtype, 1), columns)
+    assert_as_good(twin, "stored_adjoint", normal(D, dtype, 2), columns)
+    for e_j, column in zip(np.eye(d, dtype=dtype), columns, strict=True):
+        same_bits(run(twin, "stored_apply", e_j, columns), column)
+
+
+# ---- sparse projections ----
+
+
+@pytest.mark.parametrize(
+    ("D", "density"), [(1, 0.5), (50, 0.3), (1000, 1000**-0.5), (1000, 1.0), (1000, 1e-4), (70_000, 0.01)]
+)
+def test_sparse_columns(twin, D, density):
+    for j in (0, 1, 2, 3, 4, 2**32 - 1):
+        column = twin.host(twin.kernels.sparse_column(SEED, j, D, density))
+        same_bits(column, reference.sparse_column(SEED, j, D, density))
+    fast, slow = (k.sparse_columns(3, D, 7, density) for k in (twin.kernels, reference))
+    for f, p in zip(fast, slow, strict=True):
+        same_bits(twin.host(f), p)
+
+
+@dtypes
+@pytest.mark.parametrize(
+    ("D", "d", "density"),
+    [(1, 1, 1.0), (40, 3, 0.2), (1000, 60, 1000**-0.5), (300, 200, 1.0), (30_000, 50, 0.02), (30_000, 150, 0.02)],
+)  # fmt: skip
+def test_sparse_products(twin, D, d, density, dtype):
+    indptr, rows, sign = reference.sparse_columns(5, D, d, density)
+    nnz = np.maximum(np.diff(indptr), 1)
+    values = (sign / np.sqrt(np.repeat(nnz, np.diff(indptr)))).astype(dtype)
+    P = (*map(frozen, (indptr, rows, values)),)
+    assert_as_good(twin, "sparse_apply", normal(d, dtype), *P, D)
+    assert_as_good(twin, "sparse_adjoint", normal(D, dtype, 1), *P)
+
+
+# ---- images ----
+
+
+@dtypes
+@pytest.mark.parametrize(
+    "case",
+    [  # n, c_in, h, w, c_out, k, stride, padding
+        (1, 1, 1, 1, 1, 1, 1, 0), (2, 1, 5, 7, 3, 3, 1, 0), (3, 3, 8, 8, 4, 3, 1, 1), (2, 2, 9, 6, 5, 2, 2, 0),
+        (2, 3, 11, 10, 2, 4, 3, 2), (1, 2, 6, 6, 7, 6, 1, 0), (2, 2, 7, 7, 3, 3, 2, 3), (1, 2, 5, 5, 2, 1, 2, 1),
+        (7, 1, 28, 28, 6, 5, 1, 0), (17, 1, 28, 28, 6, 5, 1, 0), (4, 6, 12, 12, 16, 5, 1, 0), (1, 3, 40, 33, 9, 5, 1, 2),
+    ],
+)  # fmt: skip
+def test_conv2d(twin, case, dtype):
+    n, c_in, h, w, c_out, k, *how = case
+    x, W = normal((n, c_in, h, w), dtype), normal((c_out, c_in, k, k), dtype, 1)
+    y = assert_as_good(twin, "conv2d_forward", x, W, *how)
+    dy = normal(y.shape, dtype, 2)
+    _, dW = assert_as_good(twin, "conv2d_backward", x, W, dy, *how, True)
+    none, dW_alone = run(twin, "conv2d_backward", x, W, dy, *how, False)
+    assert none is None
+    same_bits(dW_alone, dW)
+
+
+@dtypes
+@pytest.mark.parametrize(
+    ("shape", "size", "stride"),
+    [((1, 1, 2, 2), 2, 2), ((2, 3, 8, 8), 2, 2), ((2, 2, 7, 9), 3, 2), ((1, 2, 9, 7), 2, 3), ((3, 1, 6, 5), 1, 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("start", [(-np.inf, np.nan), (np.nan, -np.inf)])
+def test_max_pool(twin, shape, size, stride, start, dtype):
+    x = np.round(normal(shape, dtype) * 2) / 2  # ties
+    x[0, 0, 0, :2] = start
+    if np.isneginf(start[0]):
+        x[0, 0, 1, 0] = np.nan  # the first NaN is the winner
+    y, winner = assert_same(twin, "max_pool_forward", frozen(x), size, stride)
+    dy = normal(y.shape, dtype, 1)
+    assert_same(twin, "max_pool_backward", dy, frozen(winner), shape, size, stride)
