@@ -9,6 +9,7 @@ from helpers import BACKENDS, KINDS, project
 
 from npintdim.backend import get_backend
 from npintdim.cli import main
+from npintdim.specs import TABLES
 
 # A shell starts what goes on in the background deaf to Ctrl-C, and whatever the tests start with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -37,6 +38,16 @@ def kind(request):
 def draw(kind, backend_name):
     """draw(D, d, seed=1, dtype=float64, ...): P of every kind on every CPU backend."""
     return partial(project, kind, backend=backend_name)
+
+
+@pytest.fixture
+def own_tables():
+    """What is registered in a test is known in it only."""
+    before = [(table.kinds, dict(table.kinds)) for table in TABLES.values()]
+    yield
+    for kinds, own in before:
+        kinds.clear()
+        kinds.update(own)
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,10 @@ MESSAGES = {
         lambda: project("fastfoot"),
     ),
     "kind without a near miss": (
-        ValueError, "unknown projection 'qr': choose one of dense, sparse, fastfood.", lambda: project("qr"),
+        ValueError,
+        "unknown projection 'qr': choose one of dense, sparse, fastfood. "
+        "One of your own is known where the module that registers it was imported.",
+        lambda: project("qr"),
     ),
     "option": (
         ValueError, "unknown option of 'fastfood' 'sings': choose one of blocks, signs. Did you mean 'signs'?",

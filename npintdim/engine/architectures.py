@@ -18,7 +18,7 @@ from npintdim.engine.layers import (
 )
 from npintdim.engine.model import Model
 from npintdim.inputs import check_flag, check_integer, check_integers, shown
-from npintdim.specs import built, called, check_spec
+from npintdim.specs import built, called, check_spec, table
 from npintdim.typing import Spec
 
 
@@ -163,9 +163,9 @@ ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "mlp": mlp, "lenet": lenet,
     "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
 }  # fmt: skip
-LAYERS: dict[str, type[Layer]] = {
-    kind.__name__: kind for kind in (Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten)
-}
+LAYERS: dict[str, type[Layer]] = table(
+    "layer", Layer, "__name__", Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
+)
 
 
 def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:

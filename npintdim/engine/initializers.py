@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from npintdim.backend import Backend
 from npintdim.rng import Stream
-from npintdim.specs import settle
+from npintdim.specs import settle, table
 from npintdim.typing import Floats
 
 GRID = 2.0**-20
@@ -47,3 +47,6 @@ class Zeros(Initializer):
         """Zeros; the stream is not used."""
         zeros: Floats = backend.xp.zeros(size, dtype=backend.dtype)
         return zeros
+
+
+INITIALIZERS: dict[str, type[Initializer]] = table("initializer", Initializer, "__name__", HeNormal, Zeros)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from npintdim.engine.layers.base import layout_of
 from npintdim.engine.losses import correct, softmax_cross_entropy
 from npintdim.inputs import check_integers, check_seed, quiet
 from npintdim.rng import Purpose, Stream
+from npintdim.specs import spec_of
 from npintdim.typing import Array, Floats, Spec
 
 CHUNK = 2048  # examples evaluated at once
@@ -87,8 +88,7 @@ class Model:
         """The architecture, JSON-able."""
         if self._recipe is not None:
             return deepcopy(self._recipe)
-        layers = [{"kind": type(a).__name__, **asdict(a)} for a in self.layers]
-        return {"in_shape": list(self.in_shape), "layers": layers}
+        return {"in_shape": list(self.in_shape), "layers": [spec_of(a) for a in self.layers]}
 
     def plan(self) -> str:
         """Which layers are computed together, a line each, and which are not because it would not pay."""
