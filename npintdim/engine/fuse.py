@@ -170,7 +170,7 @@ def kernels(file: str) -> ModuleType:
 
 def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -> tuple[Layer, ...]:
     """The layers, with a fused one in the place of each run that is faster so."""
-    kinds = [kind for kind in FUSED if backend.name == "numba" and kind.pays()]
+    kinds = [kind for kind in FUSED if backend.name == "numba" and backend.fuse and kind.pays()]
     out: list[Layer] = []
     shape, rest = in_shape, tuple(layers)
     while rest:
@@ -184,7 +184,7 @@ def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -
 def plan(layers: Sequence[Layer], backend: Backend) -> str:
     """Which of a model's layers are fused and which are alone, a line each; and what is not fused because it does not pay."""
     lines = [f"{a.title if isinstance(a, Fused) else 'alone'}: {a.name}" for a in layers]
-    for kind in FUSED:
-        if backend.name == "numba" and any(kind.reach([a]) for a in layers) and not kind.pays():
+    for kind in FUSED if backend.name == "numba" and backend.fuse else ():
+        if any(kind.reach([a]) for a in layers) and not kind.pays():
             lines.append(f"{kind.title}s are not fused: {kind.pays.__doc__}")
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import Layer
 from npintdim.engine.layers.base import layout_of
 from npintdim.engine.losses import correct, softmax_cross_entropy
-from npintdim.inputs import check_integers, check_seed, quiet
+from npintdim.inputs import check_flag, check_integers, check_seed, quiet
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import spec_of
 from npintdim.typing import Array, Floats, Spec
@@ -35,7 +35,8 @@ class Model:
     in_shape : shape of one example, e.g. (784,) or (1, 28, 28)
     backend : where and how it computes; None for `get_backend()`
     recipe : the spec of the architecture that built it, if one did
-    fuse : let runs of layers be computed by one fused layer where that is faster; `plan` says which
+    fuse : False for a backend with fuse=False: every layer is computed alone, and bits differ by rounding. It is no
+        part of the spec; `plan` says what is fused
 
     Raises
     ------
@@ -59,9 +60,8 @@ class Model:
             named.append(layer if layer.name else replace(layer, name=f"{kind}{counts[kind]}"))
         self.layers = tuple(named)
         self.in_shape = check_integers("in_shape", in_shape)
-        self.backend = given(backend)
+        self.backend = given(backend) if check_flag("fuse", fuse) else replace(given(backend), fuse=False)
         self.layout = layout_of(self.layers)
-        self.fuse = fuse
         self._recipe = recipe
         shape = self.in_shape
         for layer in self.layers:
@@ -69,7 +69,7 @@ class Model:
         if len(shape) != 1:
             raise ValueError(f"the last layer gives {shape} per example: (classes,) is needed; add Flatten?")
         self.classes = shape[0]
-        self.computed = fused(self.layers, self.in_shape, self.backend) if fuse else self.layers
+        self.computed = fused(self.layers, self.in_shape, self.backend)
         self._keys = [tuple(layer.param_shapes()) for layer in self.computed]
         self._views = layout_of(self.computed).views
         self._first = next((i for i, keys in enumerate(self._keys) if keys), 0)

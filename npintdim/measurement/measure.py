@@ -75,7 +75,7 @@ def measure(
     def trained(specs: Sequence[RunSpec]) -> list[Spec]:
         return sweep(specs, folder, backend=backend.name, jobs=jobs, threads=backend.threads,
                      data_folder=data_folder, progress=progress, label=heading, cluster=cluster,
-                     callbacks=callbacks)  # fmt: skip
+                     callbacks=callbacks, fuse=backend.fuse)  # fmt: skip
 
     def told(line: str) -> None:
         nonlocal heading
@@ -84,7 +84,7 @@ def measure(
         if tell is not None:
             tell(line)
 
-    work = Work(backend.name, backend.threads, data_folder)
+    work = Work(backend.name, backend.threads, data_folder, backend.fuse)
     guess = recipe.chance
     if "objective" not in recipe.model:
         with suppress(Exception):  # what is wrong with the data is told by the rehearsal

@@ -50,6 +50,7 @@ def sweep(
     label: str = "runs",
     cluster: str | None = None,
     callbacks: Sequence[Callback] = (),
+    fuse: bool = True,
 ) -> list[Spec]:
     """Train every spec that has no valid record yet.
 
@@ -70,6 +71,7 @@ def sweep(
     cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs
     callbacks : each gets every event of `npintdim.measurement.events`, in this process. If it raises an exception, that is told
         as a warning and the sweep goes on; KeyboardInterrupt stops it
+    fuse : see `get_backend`; it is no part of a run, whose result differs by rounding
 
     Returns
     -------
@@ -102,7 +104,7 @@ def sweep(
     todo = list({spec.key: spec for spec in specs if not usable(records[spec.key])}.values())
     if todo:
         own = sorted({cls.__module__ for spec in todo for cls in own_kinds(spec.spec())})
-        work = Work(get_backend(backend, todo[0].dtype, threads).name, threads, data_folder, tuple(own))
+        work = Work(get_backend(backend, todo[0].dtype, threads).name, threads, data_folder, fuse, tuple(own))
         execute = executor(todo, work.backend, jobs, cluster)
         try:
             seconds = dict(zip((s.key for s in todo), execute.rehearse(todo, work), strict=True))

@@ -36,12 +36,14 @@ class Work:
     backend : name
     threads : of each process
     folder : of the data files on the machine that computes, see `load_dataset`
+    fuse : see `get_backend`
     modules : which register the kinds of layers and projections that the runs name
     """
 
     backend: str
     threads: int = 1
     folder: str | None = None
+    fuse: bool = True
     modules: tuple[str, ...] = ()
 
     def __call__(self, spec: RunSpec) -> Result:
@@ -102,7 +104,7 @@ class Work:
         """The backend of a run, in a process that knows what its spec names."""
         for module in self.modules:
             importlib.import_module(module)
-        return get_backend(self.backend, spec.dtype, self.threads)
+        return get_backend(self.backend, spec.dtype, self.threads, self.fuse)
 
     def data(self, spec: RunSpec) -> Dataset | None:
         """Its data set, made once a process; what only a notebook knows is made anew, it may have changed."""
