@@ -10,7 +10,7 @@ import importlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -163,6 +163,7 @@ class ConvPoolRun(Fused):
 FUSED: tuple[type[Fused], ...] = (ConvPoolRun, LinearRun)
 
 
+@cache
 def kernels(file: str) -> ModuleType:
     """A file of compiled runs; only who has Numba asks."""
     return importlib.import_module(f"npintdim.kernels.fused.{file}")
