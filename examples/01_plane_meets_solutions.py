@@ -39,7 +39,7 @@ class Conditions:
     b: np.ndarray
     dim: int = D
 
-    def loss_and_grad(self, theta, batch, out=None):
+    def loss_and_grad(self, theta, batch):
         r = self.A @ theta - self.b
         return r @ r, 2 * self.A.T @ r
 

@@ -37,6 +37,7 @@ from npintdim.measurement.sweep import sweep
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.projections import Projection, make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
+from npintdim.specs import register
 from npintdim.toy.problem import ToyProblem, expected_share
 
 __all__ = [
@@ -98,6 +99,7 @@ __all__ = [
     "objective_recipe",
     "projection_from_spec",
     "recipe_for",
+    "register",
     "sweep",
     "train",
     "untied_lenet",

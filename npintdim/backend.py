@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.inputs import brief, check_kind, unknown
+from npintdim.inputs import brief, check_flag, check_kind, unknown
 from npintdim.machine import MOST, cores, need
 from npintdim.typing import Array
 
@@ -64,6 +64,7 @@ class Backend:
     kernels : npintdim.kernels.reference, .numba_cpu or .cuda
     dtype : float32 to run, float64 to check
     threads : of the kernels; results do not depend on it
+    fuse : let a network compute runs of its layers in one go where that is faster; results differ by rounding
     """
 
     name: str
@@ -71,12 +72,14 @@ class Backend:
     kernels: ModuleType
     dtype: np.dtype[Any]
     threads: int
+    fuse: bool = True
 
-    def __reduce__(self) -> tuple[Callable[..., Backend], tuple[str, str, int]]:
-        return get_backend, (self.name, self.dtype.name, self.threads)
+    def __reduce__(self) -> tuple[Callable[..., Backend], tuple[str, str, int, bool]]:
+        return get_backend, (self.name, self.dtype.name, self.threads, self.fuse)
 
     def __repr__(self) -> str:
-        return f"Backend({self.name!r}, dtype={self.dtype.name}, threads={self.threads})"
+        more = "" if self.fuse else ", fuse=False"
+        return f"Backend({self.name!r}, dtype={self.dtype.name}, threads={self.threads}{more})"
 
     def floats(self, array: Array, what: str) -> Array:
         """The array in this backend's dtype; a host array stays on the host, so a GPU refuses it.
@@ -200,7 +203,9 @@ def fall_back(why: str) -> None:
     warnings.warn(f"{why}: NumPy computes, which is slower", stacklevel=2)
 
 
-def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int | None = None) -> Backend:
+def get_backend(
+    name: str | None = None, dtype: Any = np.float32, threads: int | None = None, fuse: bool = True
+) -> Backend:
     """Choose arrays, kernels and precision.
 
     Parameters
@@ -210,6 +215,7 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
         where numba is installed and cannot be used. A backend that is named is never replaced by another.
     dtype : float32 or float64
     threads : None for all cores that this process may use
+    fuse : False computes every layer of a network alone, see `Model.plan`
 
     Raises
     ------
@@ -236,4 +242,4 @@ def get_backend(name: str | None = None, dtype: Any = np.float32, threads: int |
             if not isinstance(error, ModuleNotFoundError):
                 fall_back(str(error))
     xp, kernels = modules(name)
-    return Backend(name, xp, kernels, dtype, int(threads or cores()))
+    return Backend(name, xp, kernels, dtype, int(threads or cores()), check_flag("fuse", fuse))

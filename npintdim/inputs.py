@@ -124,7 +124,7 @@ def check_kind(name: str, value: object, kind: type, example: str) -> None:
         raise TypeError(f"{name} is {given}: a {kind.__name__} is needed, e.g. {example}")
 
 
-def one_of(what: str, given: object, known: Iterable[str]) -> str:
+def one_of(what: str, given: object, known: Iterable[str], otherwise: str = "") -> str:
     """The name, if it is a known one.
 
     Raises
@@ -134,15 +134,15 @@ def one_of(what: str, given: object, known: Iterable[str]) -> str:
     """
     names = list(known)
     if not isinstance(given, str) or given not in names:
-        raise unknown(what, given, names)
+        raise unknown(what, given, names, otherwise)
     return str.__str__(given)
 
 
-def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
-    """The error for a name that does not exist, with the nearest one that does."""
+def unknown(what: str, given: object, known: Iterable[str], otherwise: str = "") -> ValueError:
+    """The error for a name that does not exist, with the nearest one that does, or what else to say where none is near."""
     names = list(known)
     near = difflib.get_close_matches(given, names, n=1) if isinstance(given, str) else []
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = f" Did you mean {near[0]!r}?" if near else otherwise
     return ValueError(f"unknown {what} {shown(given)}: choose one of {', '.join(names)}.{hint}")
 
 

@@ -67,10 +67,10 @@ class SubspaceObjective:
         """θ = θ_0 + P θ_d, Eq. (2)."""
         return self.theta_0 + self.P.apply(theta_d)
 
-    def loss_and_grad(self, theta_d: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+    def loss_and_grad(self, theta_d: Floats, batch: Batch) -> tuple[Any, Floats]:
         """Loss at θ(θ_d) and ∂L/∂θ_d = Pᵀ ∂L/∂θ."""
         loss, grad_theta = self.landscape.loss_and_grad(self.theta(theta_d), batch)
-        return loss, self.P.adjoint(grad_theta, out)
+        return loss, self.P.adjoint(grad_theta)
 
     def evaluate(self, theta_d: Floats, data: Batch) -> Evaluation:
         """The landscape's own evaluation at θ(θ_d)."""
@@ -119,9 +119,9 @@ class L2:
         """That of the landscape."""
         return self.landscape.dim
 
-    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+    def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
         """L + w Σ θ²  and  ∇L + 2 w θ, both over kernels only."""
-        loss, grad = self.landscape.loss_and_grad(theta, batch, out)
+        loss, grad = self.landscape.loss_and_grad(theta, batch)
         for name, where in self.layout.slices.items():
             if name.endswith(".W"):
                 kernel = theta[where]

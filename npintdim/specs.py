@@ -1,13 +1,13 @@
-"""What can be written as JSON: the fields of what has a spec, and the way from a spec to what it describes."""
+"""What can be written as JSON: the fields of what has a spec, the way from a spec to what it describes, and what it can name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from inspect import Parameter, signature
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, asdict, fields
+from inspect import Parameter, isabstract, signature
 from numbers import Real
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,100 @@ from npintdim.inputs import (
 from npintdim.typing import Spec
 
 T = TypeVar("T")
+
+
+class Table(NamedTuple):
+    """What the "kind" in a spec can name: subclasses of `base` by name, which is their attribute `name`."""
+
+    base: type
+    name: str
+    kinds: dict[str, Any]
+
+
+TABLES: dict[str, Table] = {}
+"""Of "layer", "initializer" and "projection"; each is filled where the package's own are."""
+BUILT_IN: set[type] = set()
+"""The package's own."""
+UNREGISTERED = " One of your own is known where the module that registers it was imported."
+
+
+def table(what: str, base: type, name: str, *classes: type) -> dict[str, Any]:
+    """The package's own kinds by name, to which `register` adds."""
+    TABLES[what] = Table(base, name, {getattr(cls, name): cls for cls in classes})
+    BUILT_IN.update(classes)
+    return TABLES[what].kinds
+
+
+def register(cls: T) -> T:
+    """Let specs, recipes and compressed files name a layer, an initializer or a projection of your own.
+
+    A decorator. The name is that of the class, of a projection its `kind`. A process knows it once it has imported the
+    module; the processes of a sweep do that themselves.
+
+    Parameters
+    ----------
+    cls : a frozen dataclass, subclass of `Layer`, `Initializer` or `Projection`; its fields are what JSON can hold
+
+    Returns
+    -------
+    the class
+
+    Raises
+    ------
+    TypeError
+        for something else, or a class that lacks a method.
+    ValueError
+        for a name that is no identifier, or that another class has; the same class, defined again, takes its place.
+    """
+    kind: Any = cls
+    bases = TABLES.values() if isinstance(kind, type) else ()
+    own = next((own for own in bases if issubclass(kind, own.base)), None)
+    if own is None:
+        names = ", ".join(own.base.__name__ for own in TABLES.values())
+        raise TypeError(f"{shown(kind)} cannot be registered: a subclass of one of {names} is needed")
+    if isabstract(kind):
+        raise TypeError(f"{kind.__name__} lacks {', '.join(sorted(kind.__abstractmethods__))}")
+    if "__dataclass_fields__" not in vars(kind) or not kind.__dataclass_params__.frozen:
+        raise TypeError(
+            f"{kind.__name__} is no frozen dataclass: @dataclass(frozen=True) is needed below @register"
+        )
+    if "kind" in {field.name for field in fields(kind)}:
+        raise TypeError(
+            f"{kind.__name__} has a field 'kind', which is its name in a spec: another one is needed"
+        )
+    name = getattr(kind, own.name, None)
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"{kind.__name__} has the name {shown(name)}: an identifier is needed")
+    other = own.kinds.get(name, kind)
+    if (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+        raise ValueError(f"the name {name!r} is taken by {other.__module__}.{other.__qualname__}")
+    own.kinds[name] = kind
+    return cls
+
+
+def own_kinds(spec: object) -> Iterator[type]:
+    """The registered classes, but the package's, that are named anywhere in a spec."""
+    if isinstance(spec, Mapping):
+        known = (own.kinds.get(str(spec.get("kind"))) for own in TABLES.values())
+        yield from (cls for cls in known if cls and cls not in BUILT_IN)
+        spec = list(spec.values())
+    for part in spec if isinstance(spec, list | tuple) else ():
+        yield from own_kinds(part)
+
+
+def spec_of(thing: Any) -> Spec:
+    """Kind and fields of a layer or an initializer; of a field for an initializer its spec, and nothing for None."""
+    spec = {"kind": type(thing).__name__, **asdict(thing)}
+    for field in fields(thing):
+        if table_of(field) and spec.pop(field.name) is not None:
+            spec[field.name] = spec_of(getattr(thing, field.name))
+    return spec
+
+
+def table_of(field: Field[Any]) -> str | None:
+    """'initializer' for a field that is declared `Initializer | None`, say."""
+    kind = str(field.type).removesuffix(" | None").rstrip("'>").rpartition(".")[2]
+    return next((what for what, own in TABLES.items() if own.base.__name__ == kind), None)
 
 
 def check_json(name: str, value: object) -> Any:
@@ -97,6 +191,8 @@ def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:
             value = check_integer(name, value, *(limits if isinstance(limits, tuple) else (limits,)))
         elif kind in checks:
             value = checks[kind](name, value)
+        elif (what := table_of(field)) and not isinstance(value, TABLES[what].base):
+            value = built(what, value, "kind", TABLES[what].kinds)
         object.__setattr__(thing, name, value)
 
 
@@ -132,5 +228,5 @@ def built(what: str, spec: object, tag: str, makers: Mapping[str, Callable[..., 
     options = check_spec(what, spec)
     if tag not in options:
         raise ValueError(f"{what} is {shown(options)}, without {tag!r}: one of {', '.join(makers)} is needed")
-    name = one_of(what, options.pop(tag), makers)
+    name = one_of(what, options.pop(tag), makers, UNREGISTERED if what in TABLES else "")
     return called(repr(name), makers[name], options, **given)

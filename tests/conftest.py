@@ -9,6 +9,7 @@ from helpers import BACKENDS, KINDS, command, project
 
 from npintdim.backend import get_backend
 from npintdim.cli import main
+from npintdim.specs import TABLES
 
 # A shell starts what goes on in the background deaf to Ctrl-C, and whatever the tests start with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -49,6 +50,16 @@ def cli(tmp_path, monkeypatch, capsys):
         return code, out.splitlines(), err
 
     return run
+
+
+@pytest.fixture
+def own_tables():
+    """What is registered in a test is known in it only."""
+    before = [(table.kinds, dict(table.kinds)) for table in TABLES.values()]
+    yield
+    for kinds, own in before:
+        kinds.clear()
+        kinds.update(own)
 
 
 @pytest.fixture(scope="module")

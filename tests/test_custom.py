@@ -43,8 +43,8 @@ class Direct:
     def start(self):
         return self.theta_0
 
-    def loss_and_grad(self, theta, batch, out=None):
-        return self.model.loss_and_grad(theta, batch, out)
+    def loss_and_grad(self, theta, batch):
+        return self.model.loss_and_grad(theta, batch)
 
     def evaluate(self, theta, data):
         return self.model.evaluate(theta, data)

@@ -124,6 +124,7 @@ def test_a_stale_excerpt_is_noticed():
 
 
 # ---- snippets ----
+@pytest.mark.usefixtures("own_tables")
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
 def test_snippets_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

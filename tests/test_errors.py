@@ -81,7 +81,10 @@ MESSAGES = {
         lambda: project("fastfoot"),
     ),
     "kind without a near miss": (
-        ValueError, "unknown projection 'qr': choose one of dense, sparse, fastfood.", lambda: project("qr"),
+        ValueError,
+        "unknown projection 'qr': choose one of dense, sparse, fastfood. "
+        "One of your own is known where the module that registers it was imported.",
+        lambda: project("qr"),
     ),
     "option": (
         ValueError, "unknown option of 'fastfood' 'sings': choose one of blocks, signs. Did you mean 'signs'?",
@@ -180,13 +183,9 @@ MESSAGES = {
         ValueError, "out is int64 (3,): float64 (3,) is needed",
         lambda: P.adjoint(np.zeros(23), out=np.zeros(3, np.int64)),
     ),
-    "out of the model": (
-        ValueError, "out is float32 (23,): float64 (23,) is needed",
-        lambda: MODEL.loss_and_grad(THETA, batch(), out=np.zeros(23, np.float32)),
-    ),
-    "out with strides": (
+    "theta with strides": (
         ValueError, "theta is not contiguous: views of a strided vector would be copies",
-        lambda: MODEL.loss_and_grad(THETA, batch(), out=np.zeros((23, 2))[:, 0]),
+        lambda: MODEL.loss_and_grad(np.zeros((23, 2))[:, 0], batch()),
     ),
     # backend
     "backend": (

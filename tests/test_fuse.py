@@ -1,11 +1,14 @@
 """Fused steps against the layers they stand for, one by one; and the plan that says which those are."""
 
+import json
 import os
+import pickle
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,8 @@ from helpers import frozen, needs_numba, normal, same_bits
 
 from npintdim.artefact.rebuild import on
 from npintdim.backend import get_backend
-from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, untied_lenet
+from npintdim.cli import main
+from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.engine.fuse import Fused
 from npintdim.engine.landscape import Batch
 from npintdim.engine.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
@@ -202,12 +206,7 @@ def test_loss_gradient_and_evaluation_are_those_of_the_plain_network(name, dtype
         frozen(np.random.default_rng(0).integers(0, fused.classes, n)),
     )
     theta = frozen(fused.init_theta(0))
-    out = np.full(fused.D, np.nan, dtype=dtype)
-    (loss, grad), (plain_loss, plain_grad) = (
-        fused.loss_and_grad(theta, data, out),
-        plain.loss_and_grad(theta, data),
-    )
-    assert grad is out
+    (loss, grad), (plain_loss, plain_grad) = (model.loss_and_grad(theta, data) for model in (fused, plain))
     tolerance = 1e-5 if dtype == np.float32 else 1e-13
     assert float(loss) == pytest.approx(float(plain_loss), rel=tolerance)
     assert np.abs(grad - plain_grad).max() <= tolerance * np.abs(plain_grad).max()
@@ -389,6 +388,41 @@ def test_numpy_never_fuses_and_others_need_not():
 def test_a_network_that_does_not_fuse_does_not_on_another_backend():
     model = Model([Linear(4, 3), ReLU(), Linear(3, 2)], (4,), get_backend("numpy"), fuse=False)
     assert on(model, get_backend("numba")).plan() == model.plan()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda **o: mlp([4, 3, 2], **o), lenet, untied_lenet, fctied_lenet, fc_lenet]
+)
+def test_fuse_is_said_of_a_network_or_of_its_backend_and_is_no_part_of_its_spec(make):
+    by_layer, by_backend = make(fuse=False), make(backend=get_backend(fuse=False))
+    assert by_layer.plan() == by_backend.plan() == "\n".join(f"alone: {a.name}" for a in by_layer.layers)
+    assert by_layer.backend == by_backend.backend == pickle.loads(pickle.dumps(by_backend.backend))
+    assert by_layer.spec() == make().spec()
+    with pytest.raises(ValueError, match=r"unknown option of .* 'fuse'"):
+        model_from_spec(make().spec() | {"fuse": False})
+    with pytest.raises(TypeError, match="fuse is 'no': True or False is needed"):
+        make(fuse="no")
+
+
+def test_the_commands_pass_fuse_on(tmp_path, monkeypatch):
+    """To every network of a training and of a measurement; records tell, and are those of the same runs."""
+    monkeypatch.chdir(tmp_path)
+    used, real = set(), Model.__init__
+
+    def noted(self, *given, **more):
+        real(self, *given, **more)
+        used.add((self.backend.name, self.backend.fuse))
+
+    monkeypatch.setattr(Model, "__init__", noted)
+    net = ["--model", "64-16-10", "--epochs", "1", "--quiet"]
+    assert main(["train", *net, "--no-fuse", "--d", "20", "--save", "net.npid"]) == 0
+    measured = ["measure", *net, "--d", "60", "--seeds", "1", "--threshold", ".01", "--out", "m", "--jobs"]
+    assert main([*measured, "1", "--no-fuse"]) == 0
+    assert ("numba", False) in used and ("numba", True) not in used
+    records = [json.loads(path.read_text()) for path in sorted(Path("m/runs").glob("*.json"))]
+    assert [record["fuse"] for record in records] == [False, False]
+    assert main([*measured, "1"]) == 0
+    assert [json.loads(path.read_text()) for path in sorted(Path("m/runs").glob("*.json"))] == records
 
 
 # ---- sharing ----

@@ -39,9 +39,9 @@ class Spy:
     def __init__(self, landscape):
         self.landscape, self.dim, self.evaluate, self.seen = landscape, landscape.dim, landscape.evaluate, []
 
-    def loss_and_grad(self, theta, batch, out=None):
+    def loss_and_grad(self, theta, batch):
         self.seen.append(counts())
-        result = self.landscape.loss_and_grad(theta, batch, out)
+        result = self.landscape.loss_and_grad(theta, batch)
         self.seen.append(counts())
         return result
 

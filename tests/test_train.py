@@ -120,7 +120,7 @@ class Witness:
     def __post_init__(self):
         self.batches = []
 
-    def loss_and_grad(self, theta, batch, out=None):
+    def loss_and_grad(self, theta, batch):
         if len(self.batches) == self.stop:
             raise self.error
         self.batches.append(batch)
@@ -410,7 +410,7 @@ def test_a_landscape_of_ones_own(backend):
     class Rosenbrock:
         dim = 2
 
-        def loss_and_grad(self, theta, batch, out=None):
+        def loss_and_grad(self, theta, batch):
             x, y = theta
             return (1 - x) ** 2 + 5 * (y - x * x) ** 2, np.array(
                 [-2 * (1 - x) - 20 * x * (y - x * x), 10 * (y - x * x)]

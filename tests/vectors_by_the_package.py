@@ -140,7 +140,7 @@ class Quadratic:
     def __init__(self, curvature, target):
         self.curvature, self.target, self.dim = curvature, target, len(target)
 
-    def loss_and_grad(self, theta, batch, out=None):
+    def loss_and_grad(self, theta, batch):
         gap = theta - self.target
         return (self.curvature * gap * gap).sum() / 2, self.curvature * gap
 

@@ -23,7 +23,7 @@ LARGEST_D = 1 << 40
 
 def on(model: Model, backend: Backend) -> Model:
     """The same network on another backend."""
-    return Model(model.layers, model.in_shape, backend, model.spec(), model.fuse)
+    return Model(model.layers, model.in_shape, backend, model.spec(), model.backend.fuse)
 
 
 def check_parts(network: Model, P: Projection, theta_d: NDArray[np.float32], code: bytes | None) -> None:

@@ -64,7 +64,7 @@ def add_command(
             prog, max_help_position=22, width=80
         ),
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, fuse=True)
     hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
     parser.add_argument("--backend", **hidden)
     parser.add_argument("--dtype", default=dtype, **hidden)
@@ -95,6 +95,16 @@ def add_network(parser: Parser) -> None:
     )
 
 
+def add_no_fuse(parser: Parser) -> None:
+    """The option of what trains networks."""
+    parser.add_argument(
+        "--no-fuse",
+        dest="fuse",
+        action="store_false",
+        help="compute every layer alone: slower, same but for rounding",
+    )
+
+
 def backend_of(args: argparse.Namespace) -> Backend:
     """The backend that the options name.
 
@@ -105,7 +115,7 @@ def backend_of(args: argparse.Namespace) -> Backend:
     """
     if args.dtype not in ("float32", "float64"):
         raise unknown("dtype", args.dtype, ("float32", "float64"))
-    return get_backend(args.backend, args.dtype, args.threads)
+    return get_backend(args.backend, args.dtype, args.threads, args.fuse)
 
 
 def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:

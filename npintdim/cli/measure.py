@@ -11,6 +11,7 @@ from npintdim.backend import Backend
 from npintdim.cli.common import (
     add_command,
     add_network,
+    add_no_fuse,
     backend_of,
     data_of,
     default_folder,
@@ -62,6 +63,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--l2", type=float, metavar="W", help="penalty W·Σθ² on the kernels")
     parser.add_argument("--fraction", type=float, metavar="Q", help="threshold Q × baseline (default 0.9)")
     parser.add_argument("--threshold", type=float, metavar="P", help="an absolute threshold instead")
+    add_no_fuse(parser)
     add_many_runs(parser)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/DATA-NET-PROJECTION by default")
 

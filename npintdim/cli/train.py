@@ -12,6 +12,7 @@ from npintdim.backend import Backend
 from npintdim.cli.common import (
     add_command,
     add_network,
+    add_no_fuse,
     backend_of,
     check_writable,
     model_of,
@@ -44,6 +45,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training data")
     parser.add_argument("--batch-size", type=int, metavar="N", help="examples in a step")
     parser.add_argument("--l2", type=float, default=0.0, metavar="W", help="penalty W·Σθ² on the kernels")
+    add_no_fuse(parser)
     parser.add_argument("--save", type=Path, metavar="FILE", help="the compressed network (needs --d)")
 
 

@@ -23,17 +23,18 @@ from npintdim.engine.layers import (
 )
 from npintdim.engine.model import Model
 from npintdim.inputs import check_flag, check_integer, check_integers, shown
-from npintdim.specs import built, called, check_spec
+from npintdim.specs import built, called, check_spec, table
 from npintdim.typing import Spec
 
 
-def mlp(sizes: Sequence[int], backend: Backend | None = None) -> Model:
+def mlp(sizes: Sequence[int], backend: Backend | None = None, fuse: bool = True) -> Model:
     """Fully connected ReLU network, e.g. [784, 200, 200, 10] of the paper's MNIST runs (D = 199,210).
 
     Parameters
     ----------
     sizes : features from input to classes, at least two
     backend : None for `get_backend()`
+    fuse : see `Model`
 
     Raises
     ------
@@ -48,7 +49,7 @@ def mlp(sizes: Sequence[int], backend: Backend | None = None) -> Model:
         layers.append(Linear(n_in, n_out, name=f"fc{i}"))
         if i < len(sizes) - 1:
             layers.append(ReLU())
-    return Model(layers, (sizes[0],), backend, {"architecture": "mlp", "sizes": list(sizes)})
+    return Model(layers, (sizes[0],), backend, {"architecture": "mlp", "sizes": list(sizes)}, fuse)
 
 
 def lenet(
@@ -56,6 +57,7 @@ def lenet(
     classes: int = 10,
     backend: Backend | None = None,
     conv_relu: bool = True,
+    fuse: bool = True,
 ) -> Model:
     """LeNet 6c5-16c5-120-84-classes with 2×2 max-pooling: D = 44,426 on MNIST, 62,006 on CIFAR-10.
 
@@ -66,6 +68,7 @@ def lenet(
     backend : None for `get_backend()`
     conv_relu : False is the net as the authors released it for subspace training, whose projected
         convolutions have no ReLU (max-pooling is then the only non-linearity before the dense part)
+    fuse : see `Model`
 
     Raises
     ------
@@ -81,11 +84,14 @@ def lenet(
         Flatten(), *dense_part(features, classes),
     ]  # fmt: skip
     recipe = {"architecture": "lenet", "in_shape": [c, h, w], "classes": classes, "conv_relu": conv_relu}
-    return Model(layers, (c, h, w), backend, recipe)
+    return Model(layers, (c, h, w), backend, recipe, fuse)
 
 
 def untied_lenet(
-    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+    in_shape: tuple[int, int, int] = (1, 28, 28),
+    classes: int = 10,
+    backend: Backend | None = None,
+    fuse: bool = True,
 ) -> Model:
     """LeNet whose convolutions share nothing, neither kernels nor biases: D = 286,334 on MNIST.
 
@@ -99,11 +105,14 @@ def untied_lenet(
         Flatten(), *dense_part(16 * ((h2 - 4) // 2) * ((w2 - 4) // 2), classes),
     ]  # fmt: skip
     recipe = {"architecture": "untied-lenet", "in_shape": [c, h, w], "classes": classes}
-    return Model(layers, (c, h, w), backend, recipe)
+    return Model(layers, (c, h, w), backend, recipe, fuse)
 
 
 def fctied_lenet(
-    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+    in_shape: tuple[int, int, int] = (1, 28, 28),
+    classes: int = 10,
+    backend: Backend | None = None,
+    fuse: bool = True,
 ) -> Model:
     """LeNet whose convolutions see the whole image: D = 193,370 on MNIST.
 
@@ -121,11 +130,14 @@ def fctied_lenet(
         Flatten(), *dense_part(16 * (half // 2) ** 2, classes),
     ]  # fmt: skip
     recipe = {"architecture": "fctied-lenet", "in_shape": [c, h, w], "classes": classes}
-    return Model(layers, (c, h, w), backend, recipe)
+    return Model(layers, (c, h, w), backend, recipe, fuse)
 
 
 def fc_lenet(
-    in_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, backend: Backend | None = None
+    in_shape: tuple[int, int, int] = (1, 28, 28),
+    classes: int = 10,
+    backend: Backend | None = None,
+    fuse: bool = True,
 ) -> Model:
     """LeNet whose convolutions are fully connected layers with as many outputs: D = 3,640,574 on MNIST.
 
@@ -141,7 +153,7 @@ def fc_lenet(
         Flatten(), *dense_part(16 * (h2 // 2) * (w2 // 2), classes),
     ]  # fmt: skip
     recipe = {"architecture": "fc-lenet", "in_shape": [c, h, w], "classes": classes}
-    return Model(layers, (c, h, w), backend, recipe)
+    return Model(layers, (c, h, w), backend, recipe, fuse)
 
 
 def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int, int, int], int]:
@@ -168,11 +180,10 @@ ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "mlp": mlp, "lenet": lenet,
     "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
 }  # fmt: skip
-LAYERS: dict[str, type[Layer]] = {
-    "AveragePool2D": AveragePool2D, "Conv2D": Conv2D, "Flatten": Flatten, "GELU": GELU, "LayerNorm": LayerNorm,
-    "Linear": Linear, "LocallyConnected2D": LocallyConnected2D, "MaxPool2D": MaxPool2D, "ReLU": ReLU,
-    "Sigmoid": Sigmoid, "Tanh": Tanh, "Unflatten": Unflatten,
-}  # fmt: skip
+LAYERS: dict[str, type[Layer]] = table(
+    "layer", Layer, "__name__", AveragePool2D, Conv2D, Flatten, GELU, LayerNorm, Linear, LocallyConnected2D, MaxPool2D,
+    ReLU, Sigmoid, Tanh, Unflatten,
+)  # fmt: skip
 
 
 def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
@@ -185,7 +196,7 @@ def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
     """
     spec = check_spec("model", spec)
     if "architecture" in spec:
-        return built("architecture", spec, "architecture", ARCHITECTURES, backend=backend)
+        return built("architecture", spec, "architecture", ARCHITECTURES, backend=backend, fuse=True)
     if not {"in_shape", "layers"} & set(spec):
         raise ValueError(
             f"spec {shown(spec)} describes no network: it has neither 'architecture' nor 'layers'"

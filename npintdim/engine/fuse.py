@@ -10,7 +10,7 @@ import importlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -163,6 +163,7 @@ class ConvPoolRun(Fused):
 FUSED: tuple[type[Fused], ...] = (ConvPoolRun, LinearRun)
 
 
+@cache
 def kernels(file: str) -> ModuleType:
     """A file of compiled runs; only who has Numba asks."""
     return importlib.import_module(f"npintdim.kernels.fused.{file}")
@@ -170,7 +171,7 @@ def kernels(file: str) -> ModuleType:
 
 def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -> tuple[Layer, ...]:
     """The layers, with a fused one in the place of each run that is faster so."""
-    kinds = [kind for kind in FUSED if backend.name == "numba" and kind.pays()]
+    kinds = [kind for kind in FUSED if backend.name == "numba" and backend.fuse and kind.pays()]
     out: list[Layer] = []
     shape, rest = in_shape, tuple(layers)
     while rest:
@@ -184,7 +185,7 @@ def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -
 def plan(layers: Sequence[Layer], backend: Backend) -> str:
     """Which of a model's layers are fused and which are alone, a line each; and what is not fused because it does not pay."""
     lines = [f"{a.title if isinstance(a, Fused) else 'alone'}: {a.name}" for a in layers]
-    for kind in FUSED:
-        if backend.name == "numba" and any(kind.reach([a]) for a in layers) and not kind.pays():
+    for kind in FUSED if backend.name == "numba" and backend.fuse else ():
+        if any(kind.reach([a]) for a in layers) and not kind.pays():
             lines.append(f"{kind.title}s are not fused: {kind.pays.__doc__}")
     return "\n".join(lines)

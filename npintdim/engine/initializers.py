@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from npintdim.backend import Backend
 from npintdim.rng import Stream
-from npintdim.specs import settle
+from npintdim.specs import settle, table
 from npintdim.typing import Floats
 
 GRID = 2.0**-20
@@ -57,3 +57,8 @@ class Ones(Initializer):
         """Ones; the stream is not used."""
         ones: Floats = backend.xp.ones(size, dtype=backend.dtype)
         return ones
+
+
+INITIALIZERS: dict[str, type[Initializer]] = table(
+    "initializer", Initializer, "__name__", HeNormal, Ones, Zeros
+)

@@ -63,8 +63,8 @@ class Landscape(Protocol):
         """Number of coordinates."""
         ...
 
-    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
-        """Mean loss of the batch (0-d, on the device) and its gradient (dim,), in `out` if given."""
+    def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
+        """Mean loss of the batch (0-d, on the device) and its gradient (dim,), a fresh array."""
         ...
 
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import Layer
 from npintdim.engine.layers.base import layout_of
 from npintdim.engine.losses import correct, softmax_cross_entropy
-from npintdim.inputs import check_integers, check_seed, quiet
+from npintdim.inputs import check_flag, check_integers, check_seed, quiet
 from npintdim.rng import Purpose, Stream
+from npintdim.specs import spec_of
 from npintdim.typing import Array, Floats, Spec
 
 CHUNK = 2048  # examples evaluated at once
@@ -34,7 +35,8 @@ class Model:
     in_shape : shape of one example, e.g. (784,) or (1, 28, 28)
     backend : where and how it computes; None for `get_backend()`
     recipe : the spec of the architecture that built it, if one did
-    fuse : let runs of layers be computed by one fused layer where that is faster; `plan` says which
+    fuse : False for a backend with fuse=False: every layer is computed alone, and bits differ by rounding. It is no
+        part of the spec; `plan` says what is fused
 
     Raises
     ------
@@ -58,9 +60,9 @@ class Model:
             named.append(layer if layer.name else replace(layer, name=f"{kind}{counts[kind]}"))
         self.layers = tuple(named)
         self.in_shape = check_integers("in_shape", in_shape)
-        self.backend = given(backend)
+        self.backend = given(backend) if check_flag("fuse", fuse) else replace(given(backend), fuse=False)
         self.layout = layout_of(self.layers)
-        self.fuse = fuse
+        self.D = self.dim = self.layout.D
         self._recipe = recipe
         shape = self.in_shape
         for layer in self.layers:
@@ -68,27 +70,16 @@ class Model:
         if len(shape) != 1:
             raise ValueError(f"the last layer gives {shape} per example: (classes,) is needed; add Flatten?")
         self.classes = shape[0]
-        self.computed = fused(self.layers, self.in_shape, self.backend) if fuse else self.layers
+        self.computed = fused(self.layers, self.in_shape, self.backend)
+        self._places = layout_of(self.computed)
         self._keys = [tuple(layer.param_shapes()) for layer in self.computed]
-        self._views = layout_of(self.computed).views
         self._first = next((i for i, keys in enumerate(self._keys) if keys), 0)
-
-    @property
-    def D(self) -> int:
-        """Number of all parameters."""
-        return self.layout.D
-
-    @property
-    def dim(self) -> int:
-        """D: directly trained, every parameter is a coordinate."""
-        return self.D
 
     def spec(self) -> Spec:
         """The architecture, JSON-able."""
         if self._recipe is not None:
             return deepcopy(self._recipe)
-        layers = [{"kind": type(a).__name__, **asdict(a)} for a in self.layers]
-        return {"in_shape": list(self.in_shape), "layers": layers}
+        return {"in_shape": list(self.in_shape), "layers": [spec_of(a) for a in self.layers]}
 
     def plan(self) -> str:
         """Which layers are computed together, a line each, and which are not because it would not pay."""
@@ -111,29 +102,14 @@ class Model:
 
     def forward(self, theta: Floats, x: Array) -> tuple[Floats, list[Any]]:
         """Logits (n, classes) and the layers' caches; x is (n, *in_shape) or any shape of that size."""
-        y = self._examples(x)
-        caches = []
-        for layer, params in zip(self.computed, self._params(theta), strict=True):
-            y, cache = layer.forward(self.backend, params, y)
-            caches.append(cache)
-        return y, caches
+        return self._forward(self._params(theta), x)
 
-    def backward(
-        self, theta: Floats, caches: list[Any], dlogits: Floats, out: Floats | None = None
-    ) -> Floats:
-        """∇_θ L (D,) from ∂L/∂logits; the chain rule, from the last layer to the first with parameters."""
-        grad: Floats = self.backend.buffer(out, (self.D,))
-        params, places = self._params(theta), self._params(grad)
-        dy: Floats | None = self.backend.floats(dlogits, "dlogits")
-        for i in reversed(range(self._first, len(self.computed))):
-            assert dy is not None
-            dy, dparams = self.computed[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
-            for key, place in places[i].items():
-                place[...] = dparams[key]
-        return grad
+    def backward(self, theta: Floats, caches: list[Any], dlogits: Floats) -> Floats:
+        """∇_θ L (D,) from ∂L/∂logits."""
+        return self._backward(self._params(theta), caches, self.backend.floats(dlogits, "dlogits"))
 
     @quiet
-    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+    def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
         """Mean loss of the batch (0-d, on the device) and ∇_θ L (D,).
 
         NaN in x or theta gives a loss of NaN (a training run ends as diverged) and a gradient without meaning.
@@ -145,10 +121,10 @@ class Model:
         """
         if batch.x is not None and not len(batch):
             raise ValueError("the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed")
-        theta = self.backend.floats(theta, "theta")
-        logits, caches = self.forward(theta, batch.x)  # type: ignore[arg-type]
+        params = self._params(theta)
+        logits, caches = self._forward(params, batch.x)
         loss, dlogits = softmax_cross_entropy(self.backend.xp, logits, self._labels(batch))
-        return loss, self.backward(theta, caches, dlogits, out)
+        return loss, self._backward(params, caches, dlogits)
 
     @quiet
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
@@ -159,7 +135,7 @@ class Model:
         TypeError, ValueError
             as `loss_and_grad`.
         """
-        theta = self.backend.floats(theta, "theta")
+        params = self._params(theta)
         n = len(data)
         if data.x is None or n == 0:
             raise ValueError("the data to evaluate on is empty")
@@ -168,18 +144,19 @@ class Model:
         hits: Any = 0
         for i in range(0, n, CHUNK):
             part = slice(i, min(i + CHUNK, n))
-            logits, _ = self.forward(theta, data.x[part])
+            logits, _ = self._forward(params, data.x[part])
             mean, _ = softmax_cross_entropy(self.backend.xp, logits, labels[part])
             loss = loss + mean * (part.stop - part.start)
             hits = hits + correct(logits, labels[part])
         return Evaluation(loss=float(loss) / n, performance=int(hits) / n, n=n)
 
     def _params(self, theta: Floats) -> list[dict[str, Floats]]:
-        """The parameters of each layer that is computed, as views of theta."""
-        views = iter(self._views(self.backend.floats(theta, "theta")).values())
+        """θ, checked, as the parameters of each layer that is computed: views, nothing is copied."""
+        views = iter(self._places.views(self.backend.floats(theta, "theta")).values())
         return [{key: next(views) for key in keys} for keys in self._keys]
 
-    def _examples(self, x: Array | None) -> Floats:
+    def _forward(self, params: list[dict[str, Floats]], x: Array | None) -> tuple[Floats, list[Any]]:
+        """x, checked, through all layers."""
         if x is None:
             raise ValueError("batch.x is None: a Model needs examples")
         x = self.backend.floats(x, "batch.x")
@@ -188,7 +165,24 @@ class Model:
                 f"batch.x has shape {x.shape}, but the model takes {self.in_shape} per example: "
                 f"(n, {', '.join(map(str, self.in_shape))}) is needed"
             )
-        return x.reshape(len(x), *self.in_shape)
+        y = x.reshape(len(x), *self.in_shape)
+        caches = []
+        for layer, own in zip(self.computed, params, strict=True):
+            y, cache = layer.forward(self.backend, own, y)
+            caches.append(cache)
+        return y, caches
+
+    def _backward(self, params: list[dict[str, Floats]], caches: list[Any], dlogits: Floats) -> Floats:
+        """The chain rule, from the last layer to the first with parameters; each gradient to its place in θ."""
+        grad: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype)
+        places = self._params(grad)
+        dy: Floats | None = dlogits
+        for i in reversed(range(self._first, len(self.computed))):
+            assert dy is not None
+            dy, dparams = self.computed[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
+            for key, place in places[i].items():
+                place[...] = dparams[key]
+        return grad
 
     def _labels(self, batch: Batch) -> Array:
         labels = batch.labels

@@ -13,6 +13,7 @@ import numpy as np
 from npintdim.engine.landscape import Batch, Dataset, Landscape
 from npintdim.engine.model import Model
 from npintdim.inputs import shown
+from npintdim.specs import own_kinds
 from npintdim.typing import Floats, Spec
 
 NO_DATA = "none"
@@ -119,6 +120,11 @@ def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[
     else:
         start = np.zeros(d)  # theta_d = 0
     return landscape, backend.send(np.asarray(backend.host(start)), backend.dtype)
+
+
+def kinds_here(spec: Any) -> list[str]:
+    """The kinds in a run's spec that were registered in a notebook or a script: only this process knows them."""
+    return [f"here:{cls.__name__}" for cls in own_kinds(spec.spec()) if cls.__module__ == "__main__"]
 
 
 def processes(names: Iterable[str], jobs: int | None, cluster: str | None = None) -> int | None:

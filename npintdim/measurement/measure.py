@@ -76,7 +76,7 @@ def measure(
     def trained(specs: Sequence[RunSpec]) -> list[Spec]:
         return sweep(specs, folder, backend=backend.name, jobs=jobs, threads=backend.threads,
                      data_folder=data_folder, progress=progress, label=heading, cluster=cluster,
-                     callbacks=callbacks)  # fmt: skip
+                     callbacks=callbacks, fuse=backend.fuse)  # fmt: skip
 
     def told(line: str) -> None:
         nonlocal heading
@@ -85,7 +85,7 @@ def measure(
         if tell is not None:
             tell(line)
 
-    work = Work(backend.name, backend.threads, data_folder)
+    work = Work(backend.name, backend.threads, data_folder, backend.fuse)
     recipe = replace(recipe, content=content_of(recipe.data, recipe.model))
     guess = recipe.chance
     if "objective" not in recipe.model:

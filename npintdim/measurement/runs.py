@@ -253,6 +253,7 @@ def circumstances(backend: Backend) -> Spec:
     return {
         "backend": backend.name,
         "threads": backend.threads,
+        **({} if backend.fuse else {"fuse": False}),
         "machine": platform.machine(),
         "versions": versions("numpy", "scipy", *({"numba", "cupy"} & {backend.name})),
     }

@@ -17,7 +17,7 @@ from npintdim.inputs import check_integer, counted
 from npintdim.measurement.claims import Claims
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.content import because, content_of
-from npintdim.measurement.custom import processes
+from npintdim.measurement.custom import kinds_here, processes
 from npintdim.measurement.events import (
     Callback,
     RunFailed,
@@ -32,6 +32,7 @@ from npintdim.measurement.forecast import size
 from npintdim.measurement.records import THETA, digest, read, try_writing, write
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import Result, Work, failed
+from npintdim.specs import own_kinds
 from npintdim.typing import Floats, Spec
 
 LOOK = 0.5  # seconds between two looks for what others have done
@@ -53,6 +54,7 @@ def sweep(
     label: str = "runs",
     cluster: str | None = None,
     callbacks: Sequence[Callback] = (),
+    fuse: bool = True,
 ) -> list[Spec]:
     """Train every spec that has no valid record yet.
 
@@ -73,6 +75,7 @@ def sweep(
     cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs
     callbacks : each gets every event of `npintdim.measurement.events`, in this process. If it raises an exception, that is told
         as a warning and the sweep goes on; KeyboardInterrupt stops it
+    fuse : see `get_backend`; it is no part of a run, whose result differs by rounding
 
     Returns
     -------
@@ -105,7 +108,8 @@ def sweep(
     records: dict[str, Spec | None] = {spec.key: read(runs, spec) for spec in specs}
     todo = list({spec.key: spec for spec in specs if not usable(records[spec.key])}.values())
     if todo:
-        work = Work(get_backend(backend, todo[0].dtype, threads).name, threads, data_folder)
+        own = sorted({cls.__module__ for spec in todo for cls in own_kinds(spec.spec())})
+        work = Work(get_backend(backend, todo[0].dtype, threads).name, threads, data_folder, fuse, tuple(own))
         execute = executor(todo, work.backend, jobs, cluster)
         try:
             seconds = dict(zip((s.key for s in todo), execute.rehearse(todo, work), strict=True))
@@ -163,7 +167,9 @@ def executor(
     ValueError
         if other processes are asked for, but a run's landscape or data are known to this one only.
     """
-    names = [name for spec in todo for name in (spec.data, spec.model.get("objective", ""))]
+    names = [
+        name for spec in todo for name in (spec.data, spec.model.get("objective", ""), *kinds_here(spec))
+    ]
     jobs = processes(names, jobs, cluster)
     if cluster is not None:
         return Dask(cluster)

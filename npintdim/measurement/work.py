@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,11 +36,15 @@ class Work:
     backend : name
     threads : of each process
     folder : of the data files on the machine that computes, see `load_dataset`
+    fuse : see `get_backend`
+    modules : which register the kinds of layers and projections that the runs name
     """
 
     backend: str
     threads: int = 1
     folder: str | None = None
+    fuse: bool = True
+    modules: tuple[str, ...] = ()
 
     def __call__(self, spec: RunSpec) -> Result:
         """Run a spec; an exception becomes a record."""
@@ -96,8 +101,10 @@ class Work:
         return pace(spec, self.engine(spec), self.data(spec))
 
     def engine(self, spec: RunSpec) -> Backend:
-        """The backend of a run."""
-        return get_backend(self.backend, spec.dtype, self.threads)
+        """The backend of a run, in a process that knows what its spec names."""
+        for module in self.modules:
+            importlib.import_module(module)
+        return get_backend(self.backend, spec.dtype, self.threads, self.fuse)
 
     def data(self, spec: RunSpec) -> Dataset | None:
         """Its data set, made once a process; what only a notebook knows is made anew, it may have changed."""

@@ -11,12 +11,12 @@ from npintdim.projections.base import Projection, Transposed
 from npintdim.projections.dense import DenseProjection
 from npintdim.projections.fastfood import FastfoodProjection
 from npintdim.projections.sparse import SparseProjection
-from npintdim.specs import built, called, check_spec
+from npintdim.specs import UNREGISTERED, built, called, check_spec, table
 from npintdim.typing import Spec
 
-KINDS: dict[str, type[Projection]] = {
-    cls.kind: cls for cls in (DenseProjection, SparseProjection, FastfoodProjection)
-}
+KINDS: dict[str, type[Projection]] = table(
+    "projection", Projection, "kind", DenseProjection, SparseProjection, FastfoodProjection
+)
 
 __all__ = [
     "KINDS",
@@ -54,7 +54,7 @@ def make_projection(
     MemoryError
         if a stored dense P is larger than the memory that is free.
     """
-    cls = KINDS[one_of("projection", kind, KINDS)]
+    cls = KINDS[one_of("projection", kind, KINDS, UNREGISTERED)]
     return called(repr(kind), cls, options, D=D, d=d, seed=seed, backend=given(backend))
 
 

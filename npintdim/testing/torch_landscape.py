@@ -161,16 +161,14 @@ class TorchLandscape:
                 own[name].copy_(value)
         return module
 
-    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+    def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
         """Mean loss of the batch in training mode, and its gradient (dim,)."""
         at = {k: v.requires_grad_() for k, v in self.views(theta).items()}
         with self.mode(training=True), self.noise(batch.step):
             loss = self.loss(self.outputs(at, batch), self.labels(batch))
         parts = self.torch.autograd.grad(loss, list(at.values()), allow_unused=True, materialize_grads=True)
         grad: Floats = self.flat(parts).cpu().numpy()
-        if out is not None:
-            out[...] = grad
-        return float(loss.detach()), grad if out is None else out
+        return float(loss.detach()), grad
 
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
         """Mean loss and performance over data, in evaluation mode."""

@@ -68,14 +68,10 @@ class ToyProblem:
         k = namespace(theta).arange(1, self.s + 1, dtype=theta.dtype)
         return sums - k.reshape(self.s, *[1] * (theta.ndim - 1))
 
-    def loss_and_grad(self, theta: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+    def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
         """L and ∇L; the batch is not used."""
         r = self.residual(theta)
-        grad = namespace(theta).repeat(2 * r, self.D // self.s)
-        if out is not None:
-            out[...] = grad
-            grad = out
-        return (r * r).sum(), grad
+        return (r * r).sum(), namespace(theta).repeat(2 * r, self.D // self.s)
 
     @quiet
     def evaluate(self, theta: Floats, data: Batch | None = None) -> Evaluation:

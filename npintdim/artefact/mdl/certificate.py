@@ -78,7 +78,7 @@ def certify(
         if type(part) is not kind:
             raise TypeError(f"data has a {type(part).__name__} of your own: a {kind.__name__} is needed")
     wanted = backend or compressed.network.backend
-    backend = get_backend(wanted.name, wanted.dtype, wanted.threads)
+    backend = get_backend(wanted.name, wanted.dtype, wanted.threads, wanted.fuse)
     if backend != wanted:
         raise TypeError(f"backend is {wanted} with code of your own: get_backend({wanted.name!r}) is needed")
     bits, decoded = describe(compressed, tried), compressed.reread(backend)

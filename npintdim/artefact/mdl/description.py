@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.rebuild import check_named
-from npintdim.engine.architectures import LAYERS
 from npintdim.engine.model import Model
 from npintdim.files import canonical
 from npintdim.inputs import check_integer
-from npintdim.projections import KINDS
+from npintdim.specs import BUILT_IN
 from npintdim.typing import Spec
 
 SEED_BITS = 64
@@ -24,7 +24,7 @@ CATALOGUE: tuple[Spec, ...] = (
     {"architecture": "lenet", "in_shape": [3, 32, 32], "classes": 10, "conv_relu": False},
 )  # with "none of these", 3 bits
 FASTFOOD = {"kind": "fastfood", "blocks": "stacked", "signs": True}
-OURS = (CompressedModel, Model, *LAYERS.values(), *KINDS.values())
+OURS = {CompressedModel, Model, *BUILT_IN}  # and nothing that was registered
 
 
 def integer_bits(m: int) -> int:
@@ -97,7 +97,8 @@ def check_described(compressed: CompressedModel) -> None:
         which name the layer, the projection, or the method that is not this package's.
     """
     network, P = compressed.network, compressed.P
-    for part in (compressed, network, *network.layers, P):
+    initializers = (init for layer in network.layers for init in layer.initializers().values())
+    for part in chain((compressed, network, P, *network.layers), initializers):
         what = getattr(part, "name", "") or "it"
         if type(part) not in OURS:
             raise TypeError(

@@ -62,17 +62,13 @@ class QuantisedLandscape:
         M = (np.abs(vs[:d, None] - c).argmin(axis=1)[:, None] == np.arange(self.K)).astype(vs.dtype)
         return M @ c, M
 
-    def loss_and_grad(self, vs: Floats, batch: Batch, out: Floats | None = None) -> tuple[Any, Floats]:
+    def loss_and_grad(self, vs: Floats, batch: Batch) -> tuple[Any, Floats]:
         """Loss at the quantised θ_d, and (∂L/∂θ_d + λ (v − θ_d), AᵀMᵀ ∂L/∂θ_d)."""
         theta_d, M = self.quantised(vs)
         loss, g = self.landscape.loss_and_grad(theta_d, batch)
         dv = g + self.pull * (vs[: len(g)] - theta_d)
         ds = self.A.T.astype(g.dtype) @ (M.T @ g)
-        grad = np.concatenate([dv, ds])
-        if out is None:
-            return loss, grad
-        out[...] = grad
-        return loss, out
+        return loss, np.concatenate([dv, ds])
 
     def evaluate(self, vs: Floats, data: Batch) -> Evaluation:
         """The landscape's own, at the quantised θ_d."""

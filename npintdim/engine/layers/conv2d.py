@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from npintdim.backend import Backend
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
@@ -20,6 +20,7 @@ class Conv2D(Layer):
     c_in, c_out : channels before and after
     k : side of the square kernel
     stride, padding : the same in both directions
+    init : of W, an `Initializer` or its spec; None for He-normal
 
     Notes
     -----
@@ -37,6 +38,7 @@ class Conv2D(Layer):
     k: int
     stride: int = 1
     padding: int = 0
+    init: Initializer | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         settle(self, c_in=1, c_out=1, k=1, stride=1, padding=0)
@@ -47,7 +49,7 @@ class Conv2D(Layer):
 
     def initializers(self) -> dict[str, Initializer]:
         """He-normal W with fan_in = c_in·k², zero b."""
-        return {"W": HeNormal(self.c_in * self.k**2), "b": Zeros()}
+        return {"W": self.init or HeNormal(self.c_in * self.k**2), "b": Zeros()}
 
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """(c_in, h, w) → (c_out, (h + 2p − k)//s + 1, (w + 2p − k)//s + 1)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from npintdim.backend import Backend
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
@@ -18,6 +18,7 @@ class Linear(Layer):
     Parameters
     ----------
     n_in, n_out : features before and after
+    init : of W, an `Initializer` or its spec; None for He-normal
 
     Notes
     -----
@@ -27,6 +28,7 @@ class Linear(Layer):
 
     n_in: int
     n_out: int
+    init: Initializer | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         settle(self, n_in=1, n_out=1)
@@ -37,7 +39,7 @@ class Linear(Layer):
 
     def initializers(self) -> dict[str, Initializer]:
         """He-normal W, zero b."""
-        return {"W": HeNormal(self.n_in), "b": Zeros()}
+        return {"W": self.init or HeNormal(self.n_in), "b": Zeros()}
 
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """(n_in,) → (n_out,)."""

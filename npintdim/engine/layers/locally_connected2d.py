@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from npintdim.backend import Backend
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
@@ -22,6 +22,7 @@ class LocallyConnected2D(Layer):
     c_out : channels after
     k : side of the square kernels
     stride : the same in both directions
+    init : of W, an `Initializer` or its spec; None for He-normal
 
     Raises
     ------
@@ -46,6 +47,7 @@ class LocallyConnected2D(Layer):
     c_out: int
     k: int
     stride: int = 1
+    init: Initializer | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         settle(self, c_in=1, h=1, w=1, c_out=1, k=1, stride=1)
@@ -66,7 +68,7 @@ class LocallyConnected2D(Layer):
 
     def initializers(self) -> dict[str, Initializer]:
         """He-normal W with fan_in = c_in·k², as in a convolution; zero b."""
-        return {"W": HeNormal(self.c_in * self.k**2), "b": Zeros()}
+        return {"W": self.init or HeNormal(self.c_in * self.k**2), "b": Zeros()}
 
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """(c_in, h, w) → (c_out, rows, columns)."""
