@@ -1,4 +1,4 @@
-"""Sparse P: few entries, all ± the same size in a column."""
+"""Sparse P: few entries, all ± the same size in a column; drawn and multiplied in `kernels/reference/sparse.py`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_integer, check_real
-from npintdim.projections.base import Projection
-from npintdim.typing import Floats, Ints, Spec
+from npintdim.projections.seeded import SeededProjection
+from npintdim.typing import Array, Floats, Ints, Spec
 
 LEAST = 2.0**-53  # below it 1 − density is 1
 
 
 @dataclass(frozen=True)
-class SparseProjection(Projection):
+class SparseProjection(SeededProjection):
     """P_ij ≠ 0 with probability `density`, and then ±1/√nnz_j.
 
     Parameters
     ----------
-    D, d, seed, backend : see `Projection`
+    D, d, seed, backend : see `SeededProjection`
     density : in (0, 1]; None for 1/√D (Li, Hastie and Church 2006, as the paper says; the authors'
         code takes 1/√n_i for each variable of n_i entries)
 
@@ -85,13 +85,15 @@ class SparseProjection(Projection):
         column = xp.searchsorted(indptr, xp.arange(len(sign)), side="right") - 1
         return (sign / norms[column]).astype(self.backend.dtype)
 
-    def _apply(self, v: Floats) -> Floats:
-        indptr, rows, _ = self.columns
-        return self.backend.kernels.sparse_apply(v, indptr, rows, self.values, self.D, self.backend.threads)
+    def apply(self, v: Array) -> Floats:
+        """Σ_j v_j P_j."""
+        v, (indptr, rows, _), backend = self.checked("theta_d", v, self.d), self.columns, self.backend
+        return backend.kernels.sparse_apply(v, indptr, rows, self.values, self.D, backend.threads)
 
-    def _adjoint(self, g: Floats) -> Floats:
-        indptr, rows, _ = self.columns
-        return self.backend.kernels.sparse_adjoint(g, indptr, rows, self.values, self.backend.threads)
+    def adjoint(self, g: Array) -> Floats:
+        """⟨P_j, g⟩ for every j."""
+        g, (indptr, rows, _), backend = self.checked("grad_theta", g, self.D), self.columns, self.backend
+        return backend.kernels.sparse_adjoint(g, indptr, rows, self.values, backend.threads)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j over the non-zeros, j ascending, P_j in float64."""
