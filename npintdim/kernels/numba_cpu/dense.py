@@ -17,8 +17,8 @@ from npintdim.kernels.numba_cpu.machinery.lanes import counted, flip_highest, to
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, load, store, zeros
 from npintdim.kernels.numba_cpu.machinery.tile import seen
-from npintdim.kernels.numba_cpu.normals import CHUNK, draw, normals, square_sums, workspace
-from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox, signs, words
+from npintdim.kernels.numba_cpu.normals import CHUNK, draw, square_sums, workspace
+from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox
 from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Array, Floats
 
@@ -35,16 +35,6 @@ def whole(count: int, step: int) -> int:
 def padded(x: Array, step: int) -> Array:
     """The vector with zeros up to whole steps."""
     return frozen(np.pad(x, (0, whole(len(x), step) - len(x))))
-
-
-def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
-    """Grid normals g_0j, ..., g_(D−1)j."""
-    return normals(words(seed, Purpose.DENSE, j, 0, D)).astype(np.int32, copy=False)
-
-
-def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
-    """Signs of column j."""
-    return signs(words(seed, Purpose.DENSE, j, 0, -(-D // 32)), D).astype(np.int8, copy=False)
 
 
 @jit

@@ -69,15 +69,6 @@ def room(entries: float) -> int:
     return 16 + int(entries + 5.0 * math.sqrt(entries))
 
 
-def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
-    """Rows of the non-zeros of column j, ascending."""
-    count, places = room(density * D), 0
-    while count > places:
-        rows = np.empty(places := count, dtype=np.int64)
-        count = draw_rows(*address(seed, j), D, log_of_miss(density), rows)
-    return rows[:count]
-
-
 def sparse_columns(
     seed: int, D: int, d: int, density: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:

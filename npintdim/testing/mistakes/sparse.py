@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.reference import sparse_columns
+from npintdim.kernels.reference.sparse import sparse_columns
 from npintdim.testing.mistakes.projection import OF_ADJOINTS, SCALES
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, numbers
 from npintdim.typing import Array, Floats, Ints
