@@ -1,7 +1,4 @@
-"""Dense P: Gaussian or ±1 entries, every column scaled to unit norm; stored, or drawn at every use.
-
-The products: `kernels/reference/stored.py` with the matrix, `kernels/reference/dense.py` without it.
-"""
+"""Dense P: Gaussian or ±1 entries, every column scaled to unit norm; stored, or drawn at every use."""
 
 from __future__ import annotations
 
@@ -43,6 +40,8 @@ class DenseProjection(SeededProjection):
     -----
     Apply     P v = Σ_j P_j v_j
     Adjoint   (Pᵀ g)_j = ⟨P_j, g⟩
+
+    With the matrix both are in `kernels/reference/stored.py`, without it in `kernels/reference/dense.py`.
     """
 
     entries: str = "gaussian"

@@ -1,7 +1,4 @@
-"""Fastfood P: a dense matrix in O(D) memory and O(D log d) time (Le, Sarlós and Smola 2013).
-
-The products themselves stand in `kernels/reference/fastfood.py`, with H in `wht.py` beside it.
-"""
+"""Fastfood P: a dense matrix in O(D) memory and O(D log d) time (Le, Sarlós and Smola 2013)."""
 
 from __future__ import annotations
 
@@ -40,7 +37,8 @@ class FastfoodProjection(SeededProjection):
 
     Notes
     -----
-    B signs, Π a permutation, G normal, S signs; H the n×n Walsh–Hadamard matrix, so that H H = n I.
+    B signs, Π a permutation, G normal, S signs; H the n×n Walsh–Hadamard matrix, so that H H = n I. Both
+    products are in `kernels/reference/fastfood.py`, H in `wht.py` beside it.
 
     Adjoint: the factors in reverse, Pᵀ g = (B ∘ H Πᵀ (G ∘ H pad(S ∘ g)))[:d], summed over the blocks.
 

@@ -1,4 +1,4 @@
-"""Sparse P: few entries, all ± the same size in a column; drawn and multiplied in `kernels/reference/sparse.py`."""
+"""Sparse P: few entries, all ± the same size in a column."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class SparseProjection(SeededProjection):
     -----
     Apply     P v = Σ_j v_j P_j           O(d·√D)
     Adjoint   (Pᵀ g)_j = ⟨P_j, g⟩
+
+    Both, and how the places of the non-zeros are drawn, are in `kernels/reference/sparse.py`.
     """
 
     density: float | None = None

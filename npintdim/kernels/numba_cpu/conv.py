@@ -134,7 +134,7 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
     frame = h + 2 * padding, w + 2 * padding
     y = np.empty((n, len(W), (frame[0] - k) // stride + 1, (frame[1] - k) // stride + 1), dtype=x.dtype)
     threads = worth(threads, "convolution", y.size * W[0].size)
-    correlate_images(frozen(x), padding, 1, frame, *taps(W, frame), stride, y, threads)
+    correlate_images(*frozen(x), padding, 1, frame, *taps(W, frame), stride, y, threads)
     return y
 
 
@@ -144,7 +144,7 @@ def conv2d_backward(
     """dx (None where need_dx is False) and dW of conv2d_forward."""
     c, h, w = x.shape[1:]
     k = W.shape[-1]
-    x, dy = frozen(x), frozen(dy)
+    x, dy = frozen(x, dy)
     threads = worth(threads, "convolution", dy.size * W[0].size)
     frame = h + 2 * padding, w + 2 * padding
     place, a, b = np.ogrid[:c, :k, :k]

@@ -34,7 +34,7 @@ def whole(count: int, step: int) -> int:
 
 def padded(x: Array, step: int) -> Array:
     """The vector with zeros up to whole steps."""
-    return frozen(np.pad(x, (0, whole(len(x), step) - len(x))))
+    return frozen(np.pad(x, (0, whole(len(x), step) - len(x))))[0]
 
 
 @jit
@@ -82,7 +82,7 @@ def gaussian_rows(v, seed, norms, y, work):
 def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, threads: int = 1) -> Floats:
     """P v = Σ_j P_j v_j with P_j = dtype(g_j / norm_j)."""
     y = np.zeros(whole(D, BATCH), dtype=v.dtype)
-    gaussian_rows(frozen(v), *address(seed), frozen(norms), y, worth(threads, "gaussian", D * len(v)))
+    gaussian_rows(*frozen(v), *address(seed), *frozen(norms), y, worth(threads, "gaussian", D * len(v)))
     return y[:D]
 
 
@@ -105,7 +105,7 @@ def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: 
     """(Pᵀ g)_j = ⟨P_j, g⟩."""
     Pt_g = np.zeros(len(norms))
     threads = worth(threads, "gaussian", len(g) * len(norms))
-    gaussian_columns(padded(g, BATCH), *address(seed), frozen(norms), Pt_g, threads)
+    gaussian_columns(padded(g, BATCH), *address(seed), *frozen(norms), Pt_g, threads)
     return Pt_g.astype(g.dtype)
 
 

@@ -114,7 +114,7 @@ def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, th
     """P v."""
     y = np.zeros(D, dtype=v.dtype)
     threads = worth(threads, "sparse", len(rows))
-    sparse_rows(*map(frozen, (v, indptr, rows, values)), y, threads, threads)
+    sparse_rows(*frozen(v, indptr, rows, values), y, threads, threads)
     return y
 
 
@@ -147,5 +147,5 @@ def sparse_dots(g, indptr, rows, values, Pt_g, work):
 def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
     """Pᵀ g."""
     Pt_g = np.empty(len(indptr) - 1, dtype=g.dtype)
-    sparse_dots(*map(frozen, (g, indptr, rows, values)), Pt_g, worth(threads, "sparse", len(rows)))
+    sparse_dots(*frozen(g, indptr, rows, values), Pt_g, worth(threads, "sparse", len(rows)))
     return Pt_g
