@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from npintdim.backend import as_array
 from npintdim.engine.landscape import Batch, Landscape
 from npintdim.inputs import quiet, shown
+from npintdim.projections import Operator
 from npintdim.rng import Purpose, Stream
-from npintdim.typing import Array, Floats
+from npintdim.typing import Floats
 
 STEPS = (1e-4, 1e-5, 1e-6)  # of central differences, relative to ‖θ‖∞ + 1
 
 
 class CheckError(AssertionError):
     """A check that failed; the message holds both numbers, the tolerance and the formula."""
-
-
-class Operator(Protocol):
-    """What the adjoint checks need: `Projection` has it, and so may your own code."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(D, d)."""
-        ...
-
-    def apply(self, v: Array) -> Array:
-        """P v."""
-        ...
-
-    def adjoint(self, g: Array) -> Array:
-        """Pᵀ g."""
-        ...
 
 
 @dataclass(frozen=True)

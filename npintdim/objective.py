@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import namespace
+from npintdim.backend import as_array, namespace
 from npintdim.engine.landscape import Batch, Evaluation, Landscape
 from npintdim.engine.params import ParamLayout
-from npintdim.projections import Projection
+from npintdim.projections import Operator
 from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
 
 
-def spec_of(landscape: Landscape) -> Spec:
-    """Its spec; of a user's landscape without one, the name of its class."""
-    spec = getattr(landscape, "spec", None)
-    return spec() if spec else {"landscape": type(landscape).__qualname__}
+def spec_of(thing: object, what: str = "landscape") -> Spec:
+    """The spec of a landscape, or of P; of a user's own without one, the name of its class."""
+    spec = getattr(thing, "spec", None)
+    return spec() if spec else {what: type(thing).__qualname__}
 
 
 class SubspaceObjective:
@@ -28,7 +28,7 @@ class SubspaceObjective:
     ----------
     landscape : a `Landscape` of dimension D
     theta_0 : (D,), the frozen starting point
-    P : D×d
+    P : D×d, anything with shape, apply and adjoint
 
     Raises
     ------
@@ -40,15 +40,16 @@ class SubspaceObjective:
     θ = θ_0 + P θ_d,   ∂L/∂θ_d = Pᵀ ∂L/∂θ,   θ_d = 0 at the start.
     """
 
-    def __init__(self, landscape: Landscape, theta_0: Floats, P: Projection) -> None:
-        theta_0 = P.backend.floats(theta_0, "theta_0")
+    def __init__(self, landscape: Landscape, theta_0: Floats, P: Operator) -> None:
+        backend, (D, d) = getattr(P, "backend", None), P.shape
+        theta_0 = backend.floats(theta_0, "theta_0") if backend else as_array("theta_0", theta_0)
         if theta_0.shape != (landscape.dim,):
             raise ValueError(
                 f"theta_0 has shape {theta_0.shape}, but the landscape has D = {landscape.dim}: "
                 f"({landscape.dim},) is needed"
             )
-        if landscape.dim != P.D:
-            raise ValueError(f"P is D×d = {P.D}×{P.d}, but the landscape has D = {landscape.dim}")
+        if landscape.dim != D:
+            raise ValueError(f"P is D×d = {D}×{d}, but the landscape has D = {landscape.dim}")
         self.landscape = landscape
         self.theta_0 = theta_0
         self.P = P
@@ -56,11 +57,11 @@ class SubspaceObjective:
     @property
     def dim(self) -> int:
         """d."""
-        return self.P.d
+        return self.P.shape[1]
 
     def start(self) -> Floats:
         """θ_d = 0, so that θ = θ_0 at first."""
-        zeros: Floats = self.P.backend.xp.zeros(self.P.d, dtype=self.P.backend.dtype)
+        zeros: Floats = namespace(self.theta_0).zeros(self.dim, dtype=self.theta_0.dtype)
         return zeros
 
     def theta(self, theta_d: Floats) -> Floats:
@@ -77,8 +78,8 @@ class SubspaceObjective:
         return self.landscape.evaluate(self.theta(theta_d), data)
 
     def spec(self) -> Spec:
-        """The landscape's spec, if it has one, and that of P."""
-        return {"landscape": spec_of(self.landscape), "P": self.P.spec()}
+        """The specs of the landscape and of P, of those that have one."""
+        return {"landscape": spec_of(self.landscape), "P": spec_of(self.P, "P")}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ makes the host wait (`.get()`, `float(x)`, `if x:`, masks whose size only the de
 NaN and −1, so that a result that was not written is seen. `standin_backend` is a whole `Backend`.
 """
 
+import inspect
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -154,8 +155,8 @@ def __getattr__(name):
 def standin_kernels():
     """The reference kernels on stand-in arrays."""
     kernels = ModuleType("standin_kernels")
-    for name in reference.__all__:
-        setattr(kernels, name, on_device(getattr(reference, name)))
+    for name, kernel in inspect.getmembers(reference, inspect.isfunction):
+        setattr(kernels, name, on_device(kernel))
     return kernels
 
 

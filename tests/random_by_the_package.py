@@ -65,7 +65,7 @@ def dense_column(seed, D, j, entries="gaussian", dtype="float64"):
 
 
 def sparse_rows(seed, D, j, density=None):
-    return reference.sparse_column(seed, j, D, density or 1 / math.sqrt(D))
+    return reference.sparse.sparse_column(seed, j, D, density or 1 / math.sqrt(D))
 
 
 def sparse_column(seed, D, j, density=None, dtype="float64"):

@@ -577,8 +577,8 @@ def test_check_passes(cli, projection):
 
 
 def test_check_finds_a_wrong_adjoint(cli, monkeypatch):
-    adjoint = FastfoodProjection._adjoint
-    monkeypatch.setattr(FastfoodProjection, "_adjoint", lambda P, g: adjoint(P, g) * (1 + 1e-5))
+    adjoint = FastfoodProjection.adjoint
+    monkeypatch.setattr(FastfoodProjection, "adjoint", lambda P, g: adjoint(P, g) * (1 + 1e-5))
     code, out, _ = cli("check", *SMALL, "--d", "40")
     assert code == 1
     failed = [line.split("  ")[0] for line in out if "  FAILED: " in line]
@@ -591,8 +591,8 @@ def test_check_finds_a_wrong_adjoint(cli, monkeypatch):
 
 
 def test_check_finds_a_wrong_gradient_and_columns_that_are_not_unit(cli, monkeypatch):
-    apply, backward = FastfoodProjection._apply, nid.ReLU.backward
-    monkeypatch.setattr(FastfoodProjection, "_apply", lambda P, v: apply(P, v) * 1.05)
+    apply, backward = FastfoodProjection.apply, nid.ReLU.backward
+    monkeypatch.setattr(FastfoodProjection, "apply", lambda P, v: apply(P, v) * 1.05)
 
     def without_mask(self, backend, params, cache, dy, need_dx=True):
         return dy, backward(self, backend, params, cache, dy, need_dx)[1]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers import NO_NUMBA, same_bits
 from twin_checks import *  # noqa: F403
-from twin_checks import FLOATS, factors, fastfood_holds, normal
+from twin_checks import FLOATS, SEED, factors, fastfood_holds, normal
 
 from npintdim import kernels
 from npintdim.kernels import reference
@@ -19,6 +19,7 @@ pytest.importorskip("numba", reason=NO_NUMBA)
 
 from npintdim.kernels import numba_cpu
 from npintdim.kernels.numba_cpu.machinery import share
+from npintdim.kernels.numba_cpu.words import address
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +55,10 @@ def test_the_twins_have_the_same_files():
 
 
 def test_the_twins_have_the_names_and_signatures_of_the_reference():
-    assert numba_cpu.__all__ == reference.__all__
-    for name in reference.__all__:
-        assert inspect.signature(getattr(numba_cpu, name)) == inspect.signature(getattr(reference, name)), (
-            name
-        )
+    ours, plain = (dict(inspect.getmembers(k, inspect.isfunction)) for k in (numba_cpu, reference))
+    assert ours.keys() == plain.keys() == signatures("reference").keys()
+    for name in plain:
+        assert inspect.signature(ours[name]) == inspect.signature(plain[name]), name
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,17 @@ def test_the_twins_have_the_names_and_signatures_of_the_reference():
 )
 def test_every_kernel_package_has_the_signatures_of_the_reference_by_its_text(package):
     assert signatures(package) == signatures("reference")
-    assert sorted(signatures(package)) == sorted(reference.__all__)
+
+
+@pytest.mark.parametrize(
+    ("D", "density"), [(1, 0.5), (50, 0.3), (1000, 1000**-0.5), (1000, 1.0), (1000, 1e-4), (70_000, 0.01)]
+)
+def test_sparse_columns_of_any_lane(D, density):
+    for j in (0, 1, 4, 2**32 - 1):
+        plain = reference.sparse.sparse_column(SEED, j, D, density)
+        rows, log_miss = np.empty_like(plain), numba_cpu.sparse.log_of_miss(density)
+        assert numba_cpu.sparse.draw_rows(*address(SEED, j), D, log_miss, rows) == len(plain)
+        same_bits(rows, plain)
 
 
 # ---- so long that threads share it, and a table too long for 16 bits ----

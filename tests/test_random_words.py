@@ -206,7 +206,7 @@ import hashlib, importlib, sys
 import numpy as np
 kernels = importlib.import_module("npintdim.kernels." + sys.argv[1])
 w = kernels.words(2**64 - 1, 2, 3, 4 * 2**32 - 50, 20_000)
-g, x = kernels.normals(w), kernels.gaussian_column(1, 2, 2**12).astype(np.float32)
+g, x = kernels.normals(w), kernels.normals(kernels.words(1, 2, 2, 0, 2**12)).astype(np.float32)
 norms = kernels.gaussian_norms(1, 5000, 3)
 y = kernels.gaussian_apply(x[:3], 1, norms, 5000)
 arrays = w, g, kernels.truncated_normals(w), kernels.signs(w, 9999), kernels.permutations(1, 2, 3, 9, 128)

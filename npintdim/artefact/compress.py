@@ -22,7 +22,7 @@ from npintdim.files import write_atomically
 from npintdim.inputs import check_integer
 from npintdim.machine import free_memory
 from npintdim.objective import SubspaceObjective
-from npintdim.projections import Projection
+from npintdim.projections import SeededProjection
 from npintdim.rng import SCHEME
 from npintdim.typing import Array, Ints, Spec
 
@@ -48,18 +48,20 @@ class CompressedModel:
 
     Notes
     -----
-    The decoded θ is bits, not bounds: θ_0 and Σ_j P_j θ_d,j in float64 (`Projection.apply_exact`), one
+    The decoded θ is bits, not bounds: θ_0 and Σ_j P_j θ_d,j in float64 (`SeededProjection.apply_exact`), one
     sum, one rounding to float32. Every backend and machine gets the same, and the file holds its sha256.
     """
 
     network: Model
-    P: Projection
+    P: SeededProjection
     theta_0_seed: int
     theta_d: NDArray[np.float32]
     code: bytes | None = None
 
     @classmethod
-    def from_parts(cls, model: Model, theta_0_seed: int, P: Projection, theta_d: Array) -> CompressedModel:
+    def from_parts(
+        cls, model: Model, theta_0_seed: int, P: SeededProjection, theta_d: Array
+    ) -> CompressedModel:
         """What a training run in a subspace leaves behind.
 
         Parameters

@@ -15,7 +15,7 @@ from npintdim.engine.model import Model
 from npintdim.files import canonical
 from npintdim.inputs import check_integer
 from npintdim.machine import free_memory
-from npintdim.projections import KINDS, Projection, projection_from_spec
+from npintdim.projections import KINDS, SeededProjection, projection_from_spec
 from npintdim.typing import Spec
 
 LARGEST_D = 1 << 40
@@ -26,7 +26,9 @@ def on(model: Model, backend: Backend) -> Model:
     return Model(model.layers, model.in_shape, backend, model.spec(), model.backend.fuse)
 
 
-def check_parts(network: Model, P: Projection, theta_d: NDArray[np.float32], code: bytes | None) -> None:
+def check_parts(
+    network: Model, P: SeededProjection, theta_d: NDArray[np.float32], code: bytes | None
+) -> None:
     """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name.
 
     Raises
@@ -110,7 +112,7 @@ def decoded(code: bytes, d: int) -> NDArray[np.float32]:
     return codebook.levels[symbols]
 
 
-def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> Projection:
+def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> SeededProjection:
     """The P that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
     options = dict(spec)
     try:

@@ -1,4 +1,4 @@
-"""SGD with momentum, Adam and AdamW: pure update rules, arrays in, new arrays out."""
+"""SGD with momentum, Adam and AdamW: pure update rules, arrays in, new arrays out, on every backend; they have no kernel."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from npintdim.files import canonical
 from npintdim.inputs import one_of, quiet, shown
 from npintdim.measurement.custom import NO_DATA, OWN, own_objective
 from npintdim.objective import L2, SubspaceObjective
-from npintdim.projections import Projection, check_projection, make_projection
+from npintdim.projections import SeededProjection, check_projection, make_projection
 from npintdim.specs import called, check_spec, settle
 from npintdim.typing import Floats, Spec
 
@@ -147,7 +147,7 @@ class RunSpec:
         return f"{'direct' if self.d is None else f'd = {self.d}'}, seed {self.seed}"
 
 
-def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, Projection | None]:
+def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, SeededProjection | None]:
     """The network, theta_0 and P of a run."""
     model = model_from_spec(spec.model, backend)
     if spec.projection is None or spec.d is None:

@@ -1,4 +1,7 @@
-"""Random projections P, D×d: one kind a file, all with unit columns."""
+"""Random projections P, D×d: one kind a file, all with unit columns.
+
+`base` is the operator, P v and Pᵀ g; `seeded` what files and certificates need beside it.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,25 @@ from typing import Any
 
 from npintdim.backend import Backend, given
 from npintdim.inputs import one_of
-from npintdim.projections.base import Projection, Transposed
+from npintdim.projections.base import Operator, Projection, Transposed
 from npintdim.projections.dense import DenseProjection
 from npintdim.projections.fastfood import FastfoodProjection
+from npintdim.projections.seeded import SeededProjection
 from npintdim.projections.sparse import SparseProjection
 from npintdim.specs import UNREGISTERED, built, called, check_spec, table
 from npintdim.typing import Spec
 
-KINDS: dict[str, type[Projection]] = table(
-    "projection", Projection, "kind", DenseProjection, SparseProjection, FastfoodProjection
+KINDS: dict[str, type[SeededProjection]] = table(
+    "projection", SeededProjection, "kind", DenseProjection, SparseProjection, FastfoodProjection
 )
 
 __all__ = [
     "KINDS",
     "DenseProjection",
     "FastfoodProjection",
+    "Operator",
     "Projection",
+    "SeededProjection",
     "SparseProjection",
     "Transposed",
     "check_projection",
@@ -33,7 +39,7 @@ __all__ = [
 
 def make_projection(
     kind: str, D: int, d: int, seed: int, backend: Backend | None = None, **options: Any
-) -> Projection:
+) -> SeededProjection:
     """Draw P.
 
     Parameters
@@ -58,8 +64,8 @@ def make_projection(
     return called(repr(kind), cls, options, D=D, d=d, seed=seed, backend=given(backend))
 
 
-def projection_from_spec(spec: Spec, backend: Backend | None = None) -> Projection:
-    """Draw the P that `Projection.spec()` describes.
+def projection_from_spec(spec: Spec, backend: Backend | None = None) -> SeededProjection:
+    """Draw the P that `SeededProjection.spec()` describes.
 
     Raises
     ------

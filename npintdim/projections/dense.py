@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag, one_of
 from npintdim.machine import free_memory
-from npintdim.projections.base import Projection
-from npintdim.typing import Floats, Ints, Spec
+from npintdim.projections.seeded import SeededProjection
+from npintdim.rng import Purpose, Stream
+from npintdim.typing import Array, Floats, Ints, Spec
 
 ENTRIES = ("gaussian", "rademacher")
 
 
 @dataclass(frozen=True)
-class DenseProjection(Projection):
+class DenseProjection(SeededProjection):
     """P_ij = g_ij / ‖g_j‖ with g_ij ~ N(0, 1), or P_ij = ±1/√D.
 
     Parameters
     ----------
-    D, d, seed, backend : see `Projection`
+    D, d, seed, backend : see `SeededProjection`
     entries : "gaussian" or "rademacher"
     stored : True keeps the matrix (D·d numbers, fast); False draws column after column again in every
         product, so that nothing of size D·d is ever allocated. Both are the same P.
@@ -39,6 +40,8 @@ class DenseProjection(Projection):
     -----
     Apply     P v = Σ_j P_j v_j
     Adjoint   (Pᵀ g)_j = ⟨P_j, g⟩
+
+    With the matrix both are in `kernels/reference/stored.py`, without it in `kernels/reference/dense.py`.
     """
 
     entries: str = "gaussian"
@@ -74,24 +77,34 @@ class DenseProjection(Projection):
         """‖g_j‖ of every column, (d,) float64."""
         return self.backend.kernels.gaussian_norms(self.seed, self.D, self.d, self.backend.threads)
 
+    def drawn(self, j: int) -> Ints:
+        """Grid normals, or signs, of column j: (D,)."""
+        stream = Stream(self.seed, Purpose.DENSE, j, self.backend.kernels)
+        return stream.signs(self.D) if self.entries == "rademacher" else stream.normals(self.D)
+
     def column(self, j: int) -> Floats:
         """P_j before it is rounded to the backend's dtype: (D,) float64."""
-        kernels = self.backend.kernels
+        g_j = self.drawn(j)
         if self.entries == "rademacher":
-            return kernels.rademacher_column(self.seed, j, self.D) * (1.0 / math.sqrt(self.D))
-        g_j = kernels.gaussian_column(self.seed, j, self.D)
-        return g_j / math.sqrt(kernels.square_sum(g_j))
+            return g_j * (1.0 / math.sqrt(self.D))
+        return g_j / math.sqrt(self.backend.kernels.square_sum(g_j))
 
-    def _apply(self, v: Floats) -> Floats:
-        kernels, threads = self.backend.kernels, self.backend.threads
+    def apply(self, v: Array) -> Floats:
+        """Σ_j P_j v_j."""
+        v, kernels, threads = self.checked("theta_d", v, self.d), self.backend.kernels, self.backend.threads
         if self.stored:
             return kernels.stored_apply(v, self.matrix.T, threads)
         if self.entries == "rademacher":
             return kernels.rademacher_apply(v, self.seed, self.D, threads)
         return kernels.gaussian_apply(v, self.seed, self.norms, self.D, threads)
 
-    def _adjoint(self, g: Floats) -> Floats:
-        kernels, threads = self.backend.kernels, self.backend.threads
+    def adjoint(self, g: Array) -> Floats:
+        """⟨P_j, g⟩ for every j."""
+        g, kernels, threads = (
+            self.checked("grad_theta", g, self.D),
+            self.backend.kernels,
+            self.backend.threads,
+        )
         if self.stored:
             return kernels.stored_adjoint(g, self.matrix.T, threads)
         if self.entries == "rademacher":
@@ -115,7 +128,5 @@ class DenseProjection(Projection):
 
     def integers(self) -> Iterator[tuple[str, int, Ints]]:
         """Grid normals or signs, column after column."""
-        kernels = self.backend.kernels
-        draw = kernels.rademacher_column if self.entries == "rademacher" else kernels.gaussian_column
         for j in range(self.d):
-            yield "entries", j * self.D, draw(self.seed, j, self.D)
+            yield "entries", j * self.D, self.drawn(j)

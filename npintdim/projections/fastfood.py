@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag, one_of
-from npintdim.projections.base import Projection
+from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
-from npintdim.typing import Floats, Ints, Spec, Words
+from npintdim.typing import Array, Floats, Ints, Spec, Words
 
 BLOCKS = ("stacked", "single")
 
@@ -25,19 +25,20 @@ def power_of_two(x: int) -> int:
 
 
 @dataclass(frozen=True)
-class FastfoodProjection(Projection):
+class FastfoodProjection(SeededProjection):
     """y = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D], scaled to unit columns.
 
     Parameters
     ----------
-    D, d, seed, backend : see `Projection`
+    D, d, seed, backend : see `SeededProjection`
     blocks : "stacked", ⌈D/n⌉ blocks of n = 2^⌈log₂ d⌉ (Le et al.), or "single", one block of
         n = 2^⌈log₂ D⌉ as in the authors' code
     signs : True draws D random output signs S; False leaves them out, as the authors' code does
 
     Notes
     -----
-    B signs, Π a permutation, G normal, S signs; H the n×n Walsh–Hadamard matrix, so that H H = n I.
+    B signs, Π a permutation, G normal, S signs; H the n×n Walsh–Hadamard matrix, so that H H = n I. Both
+    products are in `kernels/reference/fastfood.py`, H in `wht.py` beside it.
 
     Adjoint: the factors in reverse, Pᵀ g = (B ∘ H Πᵀ (G ∘ H pad(S ∘ g)))[:d], summed over the blocks.
 
@@ -63,17 +64,17 @@ class FastfoodProjection(Projection):
     def _check(self) -> None:
         self.check(self.blocks, self.signs)
 
-    @property
+    @cached_property
     def m(self) -> int:
         """Inputs of a block: v padded to 2^⌈log₂ d⌉."""
         return power_of_two(self.d)
 
-    @property
+    @cached_property
     def n(self) -> int:
         """Outputs of a block."""
         return self.m if self.blocks == "stacked" else power_of_two(self.D)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Number of blocks."""
         return -(-self.D // self.n)
@@ -109,22 +110,24 @@ class FastfoodProjection(Projection):
     def _stream(self, purpose: Purpose) -> Stream:
         return Stream(self.seed, purpose, 0, self.backend.kernels)
 
-    def _apply(self, v: Floats) -> Floats:
-        kernels = self.backend.kernels
-        return kernels.fastfood_apply(
-            v, self.B, self.Pi, self.G, self.S, self.m, self.D, self.backend.threads
+    def apply(self, v: Array) -> Floats:
+        """S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
+        v, backend = self.checked("theta_d", v, self.d), self.backend
+        return backend.kernels.fastfood_apply(
+            v, self.B, self.Pi, self.G, self.S, self.m, self.D, backend.threads
         )
 
-    def _adjoint(self, g: Floats) -> Floats:
-        kernels = self.backend.kernels
-        return kernels.fastfood_adjoint(
-            g, self.B, self.Pi, self.G, self.S, self.m, self.d, self.backend.threads
+    def adjoint(self, g: Array) -> Floats:
+        """(B ∘ H Πᵀ (G ∘ H pad(S ∘ g)))[:d], summed over the blocks."""
+        g, backend = self.checked("grad_theta", g, self.D), self.backend
+        return backend.kernels.fastfood_adjoint(
+            g, self.B, self.Pi, self.G, self.S, self.m, self.d, backend.threads
         )
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """The transform in float64; its bits are the same on every backend."""
         exact = replace(self, backend=replace(self.backend, dtype=np.dtype(np.float64)))
-        return self.backend.host(exact._apply(self.backend.xp.asarray(v, dtype=np.float64)))
+        return self.backend.host(exact.apply(self.backend.xp.asarray(v, dtype=np.float64)))
 
     def options(self) -> Spec:
         """`blocks` and `signs`."""

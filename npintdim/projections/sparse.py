@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_integer, check_real
-from npintdim.projections.base import Projection
-from npintdim.typing import Floats, Ints, Spec
+from npintdim.projections.seeded import SeededProjection
+from npintdim.typing import Array, Floats, Ints, Spec
 
 LEAST = 2.0**-53  # below it 1 − density is 1
 
 
 @dataclass(frozen=True)
-class SparseProjection(Projection):
+class SparseProjection(SeededProjection):
     """P_ij ≠ 0 with probability `density`, and then ±1/√nnz_j.
 
     Parameters
     ----------
-    D, d, seed, backend : see `Projection`
+    D, d, seed, backend : see `SeededProjection`
     density : in (0, 1]; None for 1/√D (Li, Hastie and Church 2006, as the paper says; the authors'
         code takes 1/√n_i for each variable of n_i entries)
 
@@ -38,6 +38,8 @@ class SparseProjection(Projection):
     -----
     Apply     P v = Σ_j v_j P_j           O(d·√D)
     Adjoint   (Pᵀ g)_j = ⟨P_j, g⟩
+
+    Both, and how the places of the non-zeros are drawn, are in `kernels/reference/sparse.py`.
     """
 
     density: float | None = None
@@ -85,13 +87,15 @@ class SparseProjection(Projection):
         column = xp.searchsorted(indptr, xp.arange(len(sign)), side="right") - 1
         return (sign / norms[column]).astype(self.backend.dtype)
 
-    def _apply(self, v: Floats) -> Floats:
-        indptr, rows, _ = self.columns
-        return self.backend.kernels.sparse_apply(v, indptr, rows, self.values, self.D, self.backend.threads)
+    def apply(self, v: Array) -> Floats:
+        """Σ_j v_j P_j."""
+        v, (indptr, rows, _), backend = self.checked("theta_d", v, self.d), self.columns, self.backend
+        return backend.kernels.sparse_apply(v, indptr, rows, self.values, self.D, backend.threads)
 
-    def _adjoint(self, g: Floats) -> Floats:
-        indptr, rows, _ = self.columns
-        return self.backend.kernels.sparse_adjoint(g, indptr, rows, self.values, self.backend.threads)
+    def adjoint(self, g: Array) -> Floats:
+        """⟨P_j, g⟩ for every j."""
+        g, (indptr, rows, _), backend = self.checked("grad_theta", g, self.D), self.columns, self.backend
+        return backend.kernels.sparse_adjoint(g, indptr, rows, self.values, backend.threads)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j over the non-zeros, j ascending, P_j in float64."""

@@ -92,10 +92,12 @@ def finetune(
     check_kind("data", data, Dataset, "load_dataset('mnist')")
     objective = compressed.objective(backend)
     if not isinstance(objective.start(), np.ndarray):
-        raise ValueError(f"backend is {objective.P.backend.name!r}: fine-tuning needs 'numpy' or 'numba'")
+        raise ValueError(
+            f"backend is {(backend or compressed.network.backend).name!r}: fine-tuning needs 'numpy' or 'numba'"
+        )
     codebook = fit(kind, K, compressed.theta_d)
     landscape = QuantisedLandscape(objective, kind, codebook.K, pull)
-    start = landscape.start(compressed.theta_d.astype(objective.P.backend.dtype), codebook)
+    start = landscape.start(compressed.theta_d.astype(objective.theta_0.dtype), codebook)
     steps = epochs * -(-len(data.train) // batch_size)
     config = TrainConfig(Cooling(lr, steps), epochs, batch_size, seed)
     run = train(landscape, start, data, config, progress, f"K = {codebook.K}")

@@ -18,6 +18,8 @@ from npintdim.typing import Floats
 class Layer(ABC):
     """y = f(x; params) and, from dy = ∂L/∂y, the gradients dx and one per parameter.
 
+    A layer whose hot loop is a kernel names the file in its notes; the others are all there.
+
     Parameters
     ----------
     name : prefix of its parameters in the layout; a `Model` gives one where it is empty

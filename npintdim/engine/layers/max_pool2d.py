@@ -24,6 +24,8 @@ class MaxPool2D(ParameterFree):
     -----
     Forward   y[n,c,i,j] = max_{a,b < size} x[n, c, i·s+a, j·s+b]
     Backward  dx[place of the maximum] += dy; on a tie the first place, in C order, has it all
+
+    Both are in `kernels/reference/pool.py`.
     """
 
     size: int = 2

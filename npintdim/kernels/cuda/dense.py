@@ -9,20 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.kernels.cuda.launch import cover, exact
-from npintdim.kernels.cuda.normals import normals
-from npintdim.kernels.cuda.words import signs, words
-from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Floats
-
-
-def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
-    """Grid normals of column j, (D,) int32."""
-    return normals(words(seed, Purpose.DENSE, j, 0, D))  # type: ignore[return-value]
-
-
-def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
-    """Signs of column j, (D,) int8."""
-    return signs(words(seed, Purpose.DENSE, j, 0, -(-D // 32)), D)  # type: ignore[return-value]
 
 
 def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:

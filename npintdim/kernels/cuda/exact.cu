@@ -264,15 +264,15 @@ extern "C" __global__ void rademacher_adjoint(const T *g, u64 seed, T scale, i64
 // --------------------------------------------------------------------------------------- sparse.py
 
 // A thread walks down a column, twice: first to count (indptr[j + 1]), then to fill (from indptr[j] on).
-extern "C" __global__ void sparse_columns(u64 seed, i64 first, i64 d, i64 D, double log_miss, i64 fill,
+extern "C" __global__ void sparse_columns(u64 seed, i64 d, i64 D, double log_miss, i64 fill,
                                           i64 *indptr, int *rows, signed char *sign)
 {
     i64 j = thread(), row = -1, k = 0;
     if (j >= d) return;
     u32 gap[4], packed[4];
     for (;; ++k) {
-        if (k % 4 == 0) philox(seed, SPARSE_GAP, (u32)(first + j), k / 4, gap);
-        if (k % 128 == 0) philox(seed, SPARSE_SIGN, (u32)(first + j), k / 128, packed);
+        if (k % 4 == 0) philox(seed, SPARSE_GAP, (u32)j, k / 4, gap);
+        if (k % 128 == 0) philox(seed, SPARSE_SIGN, (u32)j, k / 128, packed);
         row += 1 + (i64)floor(natural_log(uniform(gap[k % 4])) / log_miss);
         if (row >= D) break;
         if (fill) rows[indptr[j] + k] = (int)row, sign[indptr[j] + k] = 1 - 2 * sign_bit(packed, k % 128);

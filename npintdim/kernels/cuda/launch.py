@@ -7,7 +7,7 @@ travel as arguments of the kernel.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -62,14 +62,8 @@ def launch(file: str, name: str, blocks: int, *args: Any, T: Any = np.float32) -
         kernel(file, name, np.dtype(T).name)((blocks,), (THREADS,), args)
 
 
-def exact(name: str, blocks: int, *args: Any, T: Any = np.float32) -> None:
-    """Start a kernel whose bits are promised."""
-    launch("exact.cu", name, blocks, *args, T=T)
-
-
-def fast(name: str, blocks: int, *args: Any, T: Any = np.float32) -> None:
-    """Start a kernel of which bounds are promised."""
-    launch("fast.cu", name, blocks, *args, T=T)
+exact = partial(launch, "exact.cu")  # a kernel whose bits are promised
+fast = partial(launch, "fast.cu")  # one of which bounds are promised
 
 
 def cover(count: int) -> int:

@@ -25,20 +25,6 @@ def max_pool_backward(
     """dx; a thread owns an entry of x and adds the windows that it won."""
     n, c, h, w = shape
     dx: Floats = cp.empty(shape, dtype=dy.dtype)
-    h_out, w_out = dy.shape[2:]
-    fast(
-        "max_pool_backward",
-        cover(dx.size),
-        dy,
-        winner,
-        n * c,
-        h,
-        w,
-        size,
-        stride,
-        h_out,
-        w_out,
-        dx,
-        T=dy.dtype,
-    )
+    sizes = n * c, h, w, size, stride, *dy.shape[2:]
+    fast("max_pool_backward", cover(dx.size), dy, winner, *sizes, dx, T=dy.dtype)
     return dx

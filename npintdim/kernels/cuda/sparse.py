@@ -13,28 +13,15 @@ from npintdim.kernels.reference.normals import log
 from npintdim.typing import Floats, Ints
 
 
-def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
-    """Rows of the non-zeros of column j, ascending, int64."""
-    _, rows, _ = walk(seed, j, 1, D, density)
-    return rows.astype(np.int64)
-
-
 def sparse_columns(
     seed: int, D: int, d: int, density: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
-    """Columns compressed: indptr (d + 1,), rows (nnz,), sign (nnz,)."""
-    return walk(seed, 0, d, D, density)
-
-
-def walk(
-    seed: int, first: int, d: int, D: int, density: float
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
-    """Columns first, ..., first + d − 1; a thread walks down each, once to count and once to fill.
+    """Columns compressed; a thread walks down each, once to count and once to fill.
 
     The number of non-zeros decides how much memory is needed, so the host waits for it.
     """
     log_miss = float(log(np.array([1.0 - density]))[0]) if density < 1.0 else -math.inf  # all gaps 0
-    address = np.uint64(seed), first, d, D, log_miss
+    address = np.uint64(seed), d, D, log_miss
     indptr: NDArray[np.int64] = cp.zeros(d + 1, dtype=np.int64)
     rows: NDArray[np.int32] = cp.empty(0, dtype=np.int32)
     sign: NDArray[np.int8] = cp.empty(0, dtype=np.int8)

@@ -140,7 +140,7 @@ def conv_pool_forward(x: Floats, theta: Floats, rows: Rows, threads: int) -> tup
     images = lines((blocks, run.image), theta.dtype)
     winners = lines((blocks, run.winners), np.dtype(np.int8))
     y = np.empty((len(x), *run.y_shape), dtype=theta.dtype)
-    flat = frozen(x).reshape(-1), frozen(theta)
+    flat = frozen(x.reshape(-1), theta)
     forward(*flat, run.rows, images, winners, y.reshape(-1), worth(threads, "tile", len(x) * run.work))
     return y, (images, winners)
 
@@ -154,7 +154,7 @@ def conv_pool_backward(
     scratch = lines((threads, run.image + run.framed), theta.dtype)
     sums = np.zeros((PARTS, len(theta)), dtype=theta.dtype)
     dx = np.empty((len(dy) if need_dx else 0, *run.x_shape), dtype=theta.dtype)
-    flat = frozen(dy).reshape(-1), frozen(theta)
+    flat = frozen(dy.reshape(-1), theta)
     backward(*flat, run.rows, *cache, scratch, sums, dx.reshape(-1), need_dx, threads)
     dtheta = np.empty_like(theta)
     join(sums, dtheta)

@@ -127,7 +127,7 @@ def linear_forward(x: Floats, theta: Floats, sizes: Ints, relu: Array, threads: 
     """All y_m of examples x (n, n_0), the last one at the end."""
     y = np.empty(len(x) * int(sizes.sum()), dtype=theta.dtype)
     threads = worth(threads, "tile", len(x) * len(theta))
-    forward(frozen(x).reshape(-1), frozen(theta), sizes, relu, y, threads)
+    forward(*frozen(x.reshape(-1), theta), sizes, relu, y, threads)
     return y
 
 
@@ -146,5 +146,5 @@ def linear_backward(
     dz[len(dz) - dy.size :] = dy.reshape(-1)
     threads = worth(threads, "tile", 2 * len(x) * len(theta))
     lowest = 1 if need_dx else 2
-    backward(frozen(x).reshape(-1), frozen(theta), sizes, relu, y, dz, turned, dtheta, lowest, threads)
+    backward(*frozen(x.reshape(-1), theta), sizes, relu, y, dz, turned, dtheta, lowest, threads)
     return dz[: x.size].reshape(x.shape) if need_dx else None, dtheta

@@ -4,45 +4,14 @@ from npintdim.kernels.numba_cpu.conv import conv2d_backward, conv2d_forward
 from npintdim.kernels.numba_cpu.dense import (
     gaussian_adjoint,
     gaussian_apply,
-    gaussian_column,
     gaussian_norms,
     rademacher_adjoint,
     rademacher_apply,
-    rademacher_column,
 )
 from npintdim.kernels.numba_cpu.fastfood import fastfood_adjoint, fastfood_apply
 from npintdim.kernels.numba_cpu.normals import normals, square_sum, truncated_normals
 from npintdim.kernels.numba_cpu.pool import max_pool_backward, max_pool_forward
-from npintdim.kernels.numba_cpu.sparse import sparse_adjoint, sparse_apply, sparse_column, sparse_columns
+from npintdim.kernels.numba_cpu.sparse import sparse_adjoint, sparse_apply, sparse_columns
 from npintdim.kernels.numba_cpu.stored import stored_adjoint, stored_apply
 from npintdim.kernels.numba_cpu.wht import wht
 from npintdim.kernels.numba_cpu.words import permutations, signs, words
-
-__all__ = [
-    "conv2d_backward",
-    "conv2d_forward",
-    "fastfood_adjoint",
-    "fastfood_apply",
-    "gaussian_adjoint",
-    "gaussian_apply",
-    "gaussian_column",
-    "gaussian_norms",
-    "max_pool_backward",
-    "max_pool_forward",
-    "normals",
-    "permutations",
-    "rademacher_adjoint",
-    "rademacher_apply",
-    "rademacher_column",
-    "signs",
-    "sparse_adjoint",
-    "sparse_apply",
-    "sparse_column",
-    "sparse_columns",
-    "square_sum",
-    "stored_adjoint",
-    "stored_apply",
-    "truncated_normals",
-    "wht",
-    "words",
-]

@@ -17,57 +17,35 @@ import numpy as np
 from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
 from npintdim.kernels.numba_cpu.machinery.lanes import total
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, muladd, store, zeros
-from npintdim.typing import Floats, Ints
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store
+from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, vectors_by_vectors
+from npintdim.typing import Floats
 
 CHANNELS, PLACES, TAPS = 4, 2 * LANES, 5  # of a tile, which is held in registers
+SHIFTS = np.arange(2) * LANES
 PARTS = 8  # partial sums of dW, whatever the number of threads
 
 
 @jit
-def correlate(x, offsets, W, run, y):
-    """y[o · run + q] = Σ_t W[t, o] x[q + offsets_t] for q < run."""
-    for o in range(0, W.shape[1], CHANNELS):
+def correlate(x, W, loops, run, y):
+    """y[o · run + q] = Σ_t W[o, t] x[q + offsets_t] for q < run; the loops walk through the taps."""
+    taps = W.size // (y.size // run)
+    for o in range(0, y.size // run, CHANNELS):
         for q in range(0, run, PLACES):
-            a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = zeros(x)
-            for t in range(len(offsets)):
-                x0, x1 = load(x, q + offsets[t]), load(x, q + offsets[t] + LANES)
-                a0, a1 = muladd(W[t, o], x0, a0), muladd(W[t, o], x1, a1)
-                b0, b1 = muladd(W[t, o + 1], x0, b0), muladd(W[t, o + 1], x1, b1)
-                c0, c1 = muladd(W[t, o + 2], x0, c0), muladd(W[t, o + 2], x1, c1)
-                d0, d1 = muladd(W[t, o + 3], x0, d0), muladd(W[t, o + 3], x1, d1)
-            for c, (s0, s1) in enumerate(((a0, a1), (b0, b1), (c0, c1), (d0, d1))):
+            tile = numbers_by_vectors(CHANNELS, 2, W, o * taps, taps, x, q, SHIFTS, loops, LANES)
+            for c, (s0, s1) in enumerate(tile):
                 store(y, (o + c) * run + q, s0)
                 store(y, (o + c) * run + q + LANES, s1)
 
 
 @jit
-def add_products(w, x, sums):
-    """sums + w x, for five x."""
-    return (
-        muladd(w, x[0], sums[0]),
-        muladd(w, x[1], sums[1]),
-        muladd(w, x[2], sums[2]),
-        muladd(w, x[3], sums[3]),
-        muladd(w, x[4], sums[4]),
-    )
-
-
-@jit
 def weigh(x, offsets, dy, run, sums):
     """sums[o, t, lane] += Σ_q dy[o · run + q] x[q + offsets_t] over every 16th q."""
-    nothing = zeros(x)
+    loops = (run // LANES,), (LANES,), (LANES,)
     for o in range(0, len(sums), CHANNELS):
         for t in range(0, len(offsets), TAPS):
-            a = b = c = d = (nothing, nothing, nothing, nothing, nothing)
-            f0, f1, f2, f3, f4 = offsets[t], offsets[t + 1], offsets[t + 2], offsets[t + 3], offsets[t + 4]
-            for q in range(0, run, LANES):
-                taps = load(x, q + f0), load(x, q + f1), load(x, q + f2), load(x, q + f3), load(x, q + f4)
-                a = add_products(load(dy, o * run + q), taps, a)
-                b = add_products(load(dy, (o + 1) * run + q), taps, b)
-                c = add_products(load(dy, (o + 2) * run + q), taps, c)
-                d = add_products(load(dy, (o + 3) * run + q), taps, d)
-            for i, channel in enumerate((a, b, c, d)):
+            tile = vectors_by_vectors(CHANNELS, TAPS, dy, o * run, run, x, 0, offsets[t:], loops, LANES)
+            for i, channel in enumerate(tile):
                 for j, s in enumerate(channel):
                     kept = sums[o + i, t + j]
                     store(kept, 0, load(kept, 0) + s)
@@ -95,15 +73,15 @@ def pick(flat, step, width, run, image):
 
 
 @shared
-def correlate_images(x, first, spacing, frame, offsets, W, stride, y, work):
+def correlate_images(x, first, spacing, frame, W, loops, stride, y, work):
     """y of images x laid into a frame."""
     height, width = frame
     run = reach(y.shape[2], y.shape[3], stride, width)
     flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
-    out = np.empty(W.shape[1] * run, x.dtype)
+    out = np.empty(len(W) * run, x.dtype)
     for i in each(work, 0, len(x)):
         lay(x[i], first, spacing, height, width, height * width, flat)
-        correlate(flat, offsets, W, run, out)
+        correlate(flat, W, loops, run, out)
         pick(out, stride, width, run, y[i])
     linger(work)
 
@@ -141,27 +119,22 @@ def join(sums, dW):
             dW[o, t] = total(s)
 
 
-def shifts(channels: int, k: int, frame: tuple[int, int]) -> Ints:
-    """offsets_t of the taps t = (c, a, b)."""
-    c, a, b = np.ogrid[:channels, :k, :k]
-    offsets: Ints = ((c * frame[0] + a) * frame[1] + b).reshape(-1)
-    return offsets
-
-
-def columns(W: Floats) -> Floats:
-    """W[t, o], with zeros up to whole tiles of output channels."""
-    flat = W.reshape(len(W), -1).T
-    return np.pad(flat, ((0, 0), (0, -len(W) % CHANNELS)))
+def taps(W: Floats, frame: tuple[int, int]) -> tuple[Floats, tuple[tuple[int, ...], ...]]:
+    """W[o, t], with zeros up to whole tiles of output channels; and the loops over t, see `tile.py`."""
+    c, k = W.shape[1:3]
+    flat = np.zeros((len(W) + -len(W) % CHANNELS, c * k * k), dtype=W.dtype)
+    flat[: len(W)] = W.reshape(len(W), -1)
+    return flat, ((c, k, k), (k * k, k, 1), (frame[0] * frame[1], frame[1], 1))
 
 
 def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int = 1) -> Floats:
     """y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]."""
-    n, c, h, w = x.shape
+    n, _, h, w = x.shape
     k = W.shape[-1]
     frame = h + 2 * padding, w + 2 * padding
     y = np.empty((n, len(W), (frame[0] - k) // stride + 1, (frame[1] - k) // stride + 1), dtype=x.dtype)
     threads = worth(threads, "convolution", y.size * W[0].size)
-    correlate_images(frozen(x), padding, 1, frame, shifts(c, k, frame), columns(W), stride, y, threads)
+    correlate_images(*frozen(x), padding, 1, frame, *taps(W, frame), stride, y, threads)
     return y
 
 
@@ -171,10 +144,11 @@ def conv2d_backward(
     """dx (None where need_dx is False) and dW of conv2d_forward."""
     c, h, w = x.shape[1:]
     k = W.shape[-1]
-    x, dy = frozen(x), frozen(dy)
+    x, dy = frozen(x, dy)
     threads = worth(threads, "convolution", dy.size * W[0].size)
     frame = h + 2 * padding, w + 2 * padding
-    offsets = shifts(c, k, frame)
+    place, a, b = np.ogrid[:c, :k, :k]
+    offsets = ((place * frame[0] + a) * frame[1] + b).reshape(-1)
     offsets = np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")
     sums = np.zeros((PARTS, len(W) + -len(W) % CHANNELS, len(offsets), LANES), dtype=x.dtype)
     weigh_images(x, padding, frame, offsets, dy, stride, sums, threads)
@@ -183,7 +157,7 @@ def conv2d_backward(
     if not need_dx:
         return None, dW
     frame = h + k - 1, w + k - 1
-    turned = columns(W[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+    turned = W[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
     dx = np.empty(x.shape, dtype=x.dtype)
-    correlate_images(dy, k - 1 - padding, stride, frame, shifts(len(W), k, frame), turned, 1, dx, threads)
+    correlate_images(dy, k - 1 - padding, stride, frame, *taps(turned, frame), 1, dx, threads)
     return dx, dW

@@ -17,8 +17,8 @@ from npintdim.kernels.numba_cpu.machinery.lanes import counted, flip_highest, to
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, load, store, zeros
 from npintdim.kernels.numba_cpu.machinery.tile import seen
-from npintdim.kernels.numba_cpu.normals import CHUNK, draw, normals, square_sums, workspace
-from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox, signs, words
+from npintdim.kernels.numba_cpu.normals import CHUNK, draw, square_sums, workspace
+from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox
 from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Array, Floats
 
@@ -34,17 +34,7 @@ def whole(count: int, step: int) -> int:
 
 def padded(x: Array, step: int) -> Array:
     """The vector with zeros up to whole steps."""
-    return frozen(np.pad(x, (0, whole(len(x), step) - len(x))))
-
-
-def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
-    """Grid normals g_0j, ..., g_(D−1)j."""
-    return normals(words(seed, Purpose.DENSE, j, 0, D)).astype(np.int32, copy=False)
-
-
-def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
-    """Signs of column j."""
-    return signs(words(seed, Purpose.DENSE, j, 0, -(-D // 32)), D).astype(np.int8, copy=False)
+    return frozen(np.pad(x, (0, whole(len(x), step) - len(x))))[0]
 
 
 @jit
@@ -92,7 +82,7 @@ def gaussian_rows(v, seed, norms, y, work):
 def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, threads: int = 1) -> Floats:
     """P v = Σ_j P_j v_j with P_j = dtype(g_j / norm_j)."""
     y = np.zeros(whole(D, BATCH), dtype=v.dtype)
-    gaussian_rows(frozen(v), *address(seed), frozen(norms), y, worth(threads, "gaussian", D * len(v)))
+    gaussian_rows(*frozen(v), *address(seed), *frozen(norms), y, worth(threads, "gaussian", D * len(v)))
     return y[:D]
 
 
@@ -115,7 +105,7 @@ def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: 
     """(Pᵀ g)_j = ⟨P_j, g⟩."""
     Pt_g = np.zeros(len(norms))
     threads = worth(threads, "gaussian", len(g) * len(norms))
-    gaussian_columns(padded(g, BATCH), *address(seed), frozen(norms), Pt_g, threads)
+    gaussian_columns(padded(g, BATCH), *address(seed), *frozen(norms), Pt_g, threads)
     return Pt_g.astype(g.dtype)
 
 

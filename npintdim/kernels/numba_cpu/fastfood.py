@@ -160,7 +160,7 @@ def fastfood_apply(
     """P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
     y = np.empty(D, dtype=v.dtype)
     kernel: Any = apply_large if few_and_large(Pi) else apply_blocks
-    kernel(*map(frozen, (v, B, Pi, G, S)), m, y, worth(threads, "fastfood", D))
+    kernel(*frozen(v, B, Pi, G, S), m, y, worth(threads, "fastfood", D))
     return y
 
 
@@ -170,7 +170,7 @@ def fastfood_adjoint(
     """Pᵀ g: the factors in reverse, S first."""
     sums = np.zeros((PARTS, m), dtype=g.dtype)
     kernel: Any = adjoint_large if few_and_large(Pi) else adjoint_blocks
-    kernel(*map(frozen, (g, B, Pi, G, S)), sums, worth(threads, "fastfood", len(g)))
+    kernel(*frozen(g, B, Pi, G, S), sums, worth(threads, "fastfood", len(g)))
     Pt_g: Floats = sums.sum(axis=0)[:d]
     return Pt_g
 

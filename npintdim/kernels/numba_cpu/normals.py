@@ -97,14 +97,14 @@ def draw_all(words, low, width, g):
 def normals(words: Words) -> Ints:
     """Standard normals on the grid: g = rint(2²⁰ Φ⁻¹((w + ½)/2³²))."""
     g = np.empty(words.shape, dtype=np.int32)
-    draw_all(frozen(words).reshape(-1), 0.0, 1.0, g.reshape(-1))
+    draw_all(*frozen(words.reshape(-1)), 0.0, 1.0, g.reshape(-1))
     return g
 
 
 def truncated_normals(words: Words) -> Ints:
     """Normals cut at two standard deviations: g = rint(2²⁰ Φ⁻¹(a + (1−2a)(w + ½)/2³²)), a = Φ(−2)."""
     g = np.empty(words.shape, dtype=np.int32)
-    draw_all(frozen(words).reshape(-1), TWO_SD, 1.0 - 2.0 * TWO_SD, g.reshape(-1))
+    draw_all(*frozen(words.reshape(-1)), TWO_SD, 1.0 - 2.0 * TWO_SD, g.reshape(-1))
     return g
 
 
@@ -121,5 +121,5 @@ def square_sums(g):
 
 def square_sum(g: Array) -> int:
     """Σ g² without rounding: int64 sums of the high and the low halves, joined as a Python int."""
-    high, low = square_sums(frozen(g).reshape(-1))
+    high, low = square_sums(*frozen(g.reshape(-1)))
     return (int(high) << 32) + int(low)

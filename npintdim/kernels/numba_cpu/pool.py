@@ -38,7 +38,7 @@ def max_pool_forward(x: Floats, size: int, stride: int, threads: int = 1) -> tup
     shape = n, c, (h - size) // stride + 1, (w - size) // stride + 1
     y, winner = np.empty(shape, dtype=x.dtype), np.empty(shape, dtype=np.int32)
     outputs = (array.reshape(n * c, *shape[2:]) for array in (y, winner))
-    pool_planes(frozen(x).reshape(n * c, h, w), size, stride, *outputs, worth(threads, "pool", x.size))
+    pool_planes(*frozen(x.reshape(n * c, h, w)), size, stride, *outputs, worth(threads, "pool", x.size))
     return y, winner
 
 
@@ -59,6 +59,6 @@ def max_pool_backward(
     """dx[winner of each window] += dy; windows may overlap."""
     n, c, h, w = shape
     dx = np.zeros((n * c, h, w), dtype=dy.dtype)
-    dy, winner = (frozen(array).reshape(n * c, *array.shape[2:]) for array in (dy, winner))
+    dy, winner = frozen(*(array.reshape(n * c, *array.shape[2:]) for array in (dy, winner)))
     unpool_planes(dy, winner, size, stride, dx, worth(threads, "unpool", dy.size))
     return dx.reshape(shape)

@@ -69,15 +69,6 @@ def room(entries: float) -> int:
     return 16 + int(entries + 5.0 * math.sqrt(entries))
 
 
-def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
-    """Rows of the non-zeros of column j, ascending."""
-    count, places = room(density * D), 0
-    while count > places:
-        rows = np.empty(places := count, dtype=np.int64)
-        count = draw_rows(*address(seed, j), D, log_of_miss(density), rows)
-    return rows[:count]
-
-
 def sparse_columns(
     seed: int, D: int, d: int, density: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
@@ -123,7 +114,7 @@ def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, th
     """P v."""
     y = np.zeros(D, dtype=v.dtype)
     threads = worth(threads, "sparse", len(rows))
-    sparse_rows(*map(frozen, (v, indptr, rows, values)), y, threads, threads)
+    sparse_rows(*frozen(v, indptr, rows, values), y, threads, threads)
     return y
 
 
@@ -156,5 +147,5 @@ def sparse_dots(g, indptr, rows, values, Pt_g, work):
 def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
     """Pᵀ g."""
     Pt_g = np.empty(len(indptr) - 1, dtype=g.dtype)
-    sparse_dots(*map(frozen, (g, indptr, rows, values)), Pt_g, worth(threads, "sparse", len(rows)))
+    sparse_dots(*frozen(g, indptr, rows, values), Pt_g, worth(threads, "sparse", len(rows)))
     return Pt_g

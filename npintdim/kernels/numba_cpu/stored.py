@@ -62,7 +62,7 @@ def rows(v, columns, y, work):
 def stored_apply(v: Floats, columns: Floats, threads: int = 1) -> Floats:
     """P v = Σ_j P_j v_j."""
     y = np.empty(columns.shape[1], dtype=columns.dtype)
-    rows(frozen(v), frozen(columns), y, worth(threads, "stored", columns.size))
+    rows(*frozen(v, columns), y, worth(threads, "stored", columns.size))
     return y
 
 
@@ -101,5 +101,5 @@ def stored_adjoint(g: Floats, columns: Floats, threads: int = 1) -> Floats:
     """(Pᵀ g)_j = ⟨P_j, g⟩."""
     sums = np.zeros(len(columns))
     threads = worth(threads, "stored", columns.size)
-    dots(frozen(g), frozen(columns), sums, threads, threads)
+    dots(*frozen(g, columns), sums, threads, threads)
     return sums.astype(columns.dtype)

@@ -79,7 +79,7 @@ def unpack(packed, out):
 def signs(packed: Words, count: int) -> Ints:
     """Sign i = bit i mod 32 (lowest first) of word ⌊i/32⌋; a 0 is +1, a 1 is −1."""
     out = np.empty(count, dtype=np.int8)
-    unpack(frozen(packed), out)
+    unpack(*frozen(packed), out)
     return out
 
 

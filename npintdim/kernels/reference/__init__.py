@@ -4,45 +4,14 @@ from npintdim.kernels.reference.conv import conv2d_backward, conv2d_forward
 from npintdim.kernels.reference.dense import (
     gaussian_adjoint,
     gaussian_apply,
-    gaussian_column,
     gaussian_norms,
     rademacher_adjoint,
     rademacher_apply,
-    rademacher_column,
 )
 from npintdim.kernels.reference.fastfood import fastfood_adjoint, fastfood_apply
 from npintdim.kernels.reference.normals import normals, square_sum, truncated_normals
 from npintdim.kernels.reference.pool import max_pool_backward, max_pool_forward
-from npintdim.kernels.reference.sparse import sparse_adjoint, sparse_apply, sparse_column, sparse_columns
+from npintdim.kernels.reference.sparse import sparse_adjoint, sparse_apply, sparse_columns
 from npintdim.kernels.reference.stored import stored_adjoint, stored_apply
 from npintdim.kernels.reference.wht import wht
 from npintdim.kernels.reference.words import permutations, signs, words
-
-__all__ = [
-    "conv2d_backward",
-    "conv2d_forward",
-    "fastfood_adjoint",
-    "fastfood_apply",
-    "gaussian_adjoint",
-    "gaussian_apply",
-    "gaussian_column",
-    "gaussian_norms",
-    "max_pool_backward",
-    "max_pool_forward",
-    "normals",
-    "permutations",
-    "rademacher_adjoint",
-    "rademacher_apply",
-    "rademacher_column",
-    "signs",
-    "sparse_adjoint",
-    "sparse_apply",
-    "sparse_column",
-    "sparse_columns",
-    "square_sum",
-    "stored_adjoint",
-    "stored_apply",
-    "truncated_normals",
-    "wht",
-    "words",
-]

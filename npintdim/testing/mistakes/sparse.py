@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.reference import sparse_columns
-from npintdim.kernels.reference.sparse import sparse_column
+from npintdim.kernels.reference.sparse import sparse_column, sparse_columns
 from npintdim.rng import Purpose, Stream
 from npintdim.testing.mistakes.dense import ADJOINT_SCALES, SCALES
 from npintdim.testing.mistakes.table import Problem, Steps, Table, of_P, wrong

@@ -29,8 +29,9 @@ def own(count, part, parts):
     return count * part // parts, count * (part + 1) // parts
 
 
-def frozen(array: Array) -> Array:
-    """A contiguous, read-only view, so that one compiled variant serves read-only and other arrays."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
+def frozen(*arrays: Array) -> list[Array]:
+    """Contiguous, read-only views, so that one compiled variant serves read-only and other arrays."""
+    views = [np.ascontiguousarray(array).view() for array in arrays]
+    for view in views:
+        view.flags.writeable = False
+    return views
