@@ -12,6 +12,7 @@ import numpy as np
 from npintdim.backend import Backend
 from npintdim.cli.bench.timing import median_seconds
 
+FAR = 1 << 26  # bytes that no cache holds
 SHARED = 1 << 22  # bytes from which on several threads copy faster than one
 ROUNDS = 100_000
 SIDE = 1024
