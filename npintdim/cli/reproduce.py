@@ -18,7 +18,7 @@ PURPOSE = """\
 Reproduce the paper's table, one line at a time.
 
 Without NAME: what there is, and what it costs. The same command again goes on
-where it was stopped; npintdim/reproduce/ has every number of each recipe."""
+where it was stopped; npintdim/reproduce/paper.py has every number of each."""
 
 
 def add(commands: Any) -> None:
