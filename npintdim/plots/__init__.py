@@ -5,21 +5,10 @@ from npintdim.plots.curve import curve_figure
 from npintdim.plots.nets import nets_figure
 from npintdim.plots.phase import phase_figure
 from npintdim.plots.several import several_figure
-from npintdim.plots.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    LOOKS,
-    ORANGE,
-    check_looks,
-    new_figure,
-    nice_ticks,
-    picture,
-    save,
-)
+from npintdim.plots.style import BLUE, GREEN, GREY, ORANGE, check_looks, new_figure, nice_ticks, picture, save
 from npintdim.plots.toy import toy_figure
 
 __all__ = [
-    "BLUE", "GREEN", "GREY", "LOOKS", "ORANGE", "check_looks", "compression_figure", "curve_figure", "files_of", "nets_figure", "new_figure",
+    "BLUE", "GREEN", "GREY", "ORANGE", "check_looks", "compression_figure", "curve_figure", "files_of", "nets_figure", "new_figure",
     "nice_ticks", "phase_figure", "picture", "save", "several_figure", "toy_figure",
 ]  # fmt: skip

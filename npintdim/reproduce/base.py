@@ -6,13 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
 from npintdim.measurement.events import Callback
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from npintdim.plots.style import Figure
 
 
 @dataclass(frozen=True)

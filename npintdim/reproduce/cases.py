@@ -9,18 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from npintdim.engine.architectures import model_from_spec
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.measure import Measurement, measure, read_off
 from npintdim.measurement.recipes import Recipe, model_name
 from npintdim.measurement.records import read, write
-from npintdim.plots import LOOKS, curve_figure, nets_figure, several_figure
+from npintdim.plots import curve_figure, nets_figure, several_figure
+from npintdim.plots.style import LOOKS, Figure
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)

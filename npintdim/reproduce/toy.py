@@ -6,19 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npintdim.inputs import counted
 from npintdim.plots import phase_figure
+from npintdim.plots.style import Figure
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.toy.phase import least_shares
 from npintdim.toy.problem import ToyProblem
 from npintdim.typing import Floats, Spec
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PROJECTIONS: dict[str, Spec] = {
     "dense": {"kind": "dense"},

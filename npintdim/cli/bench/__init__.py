@@ -25,9 +25,7 @@ or multiply-adds in registers. docs/performance.md compares with PyTorch."""
 def add(commands: Any) -> None:
     """Options of the command."""
     parser = add_command(commands, "bench", run, PURPOSE, "npintdim bench --threads 2")
-    parser.add_argument(
-        "--seconds", type=float, default=0.15, metavar="S", help="of repetitions for a line (0.15)"
-    )
+    parser.option("--seconds S", "of repetitions for a line (0.15)", type=float, default=0.15)
 
 
 def run(args: argparse.Namespace) -> int:
