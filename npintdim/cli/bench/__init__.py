@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npintdim.backend import Backend
-from npintdim.cli.bench.limits import FAR, arithmetic_limit, copy_limit
-from npintdim.cli.bench.timing import median_seconds
+from npintdim.cli.bench.limits import FAR, arithmetic_limit, copy_limit, median_seconds
 from npintdim.cli.bench.work import pieces
 from npintdim.cli.common import add_command, backend_of, say
 from npintdim.inputs import counted
@@ -41,16 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table.
-
-    Parameters
-    ----------
-    name : of the work
-    seconds : median of a call
-    gigabytes, gigaflops : a second
-    share : of `limit`, "copy" or "multiply-adds" ("matrix product" without compiled kernels), whichever
-        it is nearer to
-    """
+    """A line of the table: median seconds of a call, and its share of the limit that it is nearer to."""
 
     name: str
     seconds: float

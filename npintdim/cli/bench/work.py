@@ -37,15 +37,7 @@ EXPONENTS = (10, 14, 18, 22)  # of the lengths that are transformed
 
 @dataclass(frozen=True)
 class Piece:
-    """Something to time.
-
-    Parameters
-    ----------
-    name : for people
-    call : does it once
-    bytes : that have to be read and written
-    flops : additions and multiplications
-    """
+    """Something to time: the bytes have to be read and written, the flops are additions and multiplications."""
 
     name: str
     call: Callable[[], object]
@@ -68,13 +60,7 @@ def transform(backend: Backend, k: int) -> Callable[[], object]:
 
 
 def projections(backend: Backend) -> Iterator[Piece]:
-    """P v and Pᵀ g of every kind.
-
-    Raises
-    ------
-    MemoryError
-        if the stored matrix does not fit, with its size.
-    """
+    """P v and Pᵀ g of every kind; a MemoryError if the stored matrix does not fit, with its size."""
     v, g = normal(backend, d), normal(backend, D)
     kinds: tuple[tuple[str, str, Spec], ...] = (
         ("Fastfood, stacked", "fastfood", {}),
