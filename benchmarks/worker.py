@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import math
-import statistics
 import sys
-import time
 from collections.abc import Callable
 
-CHUNK = 2e-3  # seconds; shorter calls are timed several at a time
+from npintdim.cli.bench import limits
 
 
 def prepare(name: str, arguments: list[str], threads: int) -> Callable[[], object]:
@@ -20,25 +17,14 @@ def prepare(name: str, arguments: list[str], threads: int) -> Callable[[], objec
     return call
 
 
-def timed(call: Callable[[], object], count: int) -> float:
-    """Seconds a call."""
-    began = time.perf_counter()
-    for _ in range(count):
-        call()
-    return (time.perf_counter() - began) / count
-
-
 def a_round(call: Callable[[], object], seconds: float) -> Callable[[], float]:
     """Median seconds of a call; seconds of the only one, if it is a whole process; or the number that it returns."""
     if getattr(call, "whole", False):
-        return lambda: timed(call, 1)
+        return lambda: limits.timed(call, 1)
     first = call()  # compiles and draws
     if isinstance(first, float):
         return lambda: float(call())  # type: ignore[arg-type]
-    once = max(timed(call, 3), 1e-9)
-    count = math.ceil(CHUNK / once)
-    chunks = max(1, round(seconds / (count * once)))
-    return lambda: statistics.median(timed(call, count) for _ in range(chunks))
+    return limits.a_round(call, seconds)
 
 
 def main() -> None:

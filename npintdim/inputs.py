@@ -1,4 +1,7 @@
-"""Checks of arguments: one clear error that says what was given and what was needed, or the value as Python's own."""
+"""Checks of arguments: the value as Python's own, or one clear error that says what was given and what is needed.
+
+It is a TypeError for what is of another kind, and a ValueError for what is out of range.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,7 @@ def plain(value: Any) -> Any:
 def check_integer(
     name: str, value: object, low: int | None, high: int | None = None, needed: str = ""
 ) -> int:
-    """The value as an int with low ≤ value ≤ high.
-
-    Raises
-    ------
-    TypeError, ValueError
-        which name the value and say what is needed.
-    """
+    """The value as an int with low ≤ value ≤ high."""
     if low is not None:
         needed = needed or (f"{name} ≥ {low}" if high is None else f"{low} ≤ {name} ≤ {high}")
     own = plain(value)
@@ -55,25 +52,14 @@ def check_integer(
 
 
 def check_integers(name: str, values: Any, needed: str = "", low: int = 1) -> tuple[int, ...]:
-    """Integers from `low` on, in a list, say.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
+    """Integers from `low` on, in a list, say."""
     if not isinstance(values, list | tuple | range | np.ndarray):
         raise TypeError(f"{name} is {shown(values)}: a list of integers is needed")
     return tuple(check_integer(f"each of {name}", n, low, needed=needed) for n in values)
 
 
 def check_real(name: str, value: object) -> float:
-    """The value as a Python number, an int as it is; the range is the caller's affair.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for what is no real number, or beyond the floats.
-    """
+    """The value as a Python number within the floats, an int as it is; the range is the caller's affair."""
     own = plain(value)
     if isinstance(own, bool | np.timedelta64) or not isinstance(own, Real):
         raise TypeError(f"{name} is {shown(value)}: a number is needed")
@@ -86,13 +72,7 @@ def check_real(name: str, value: object) -> float:
 
 
 def check_seed(seed: object) -> int:
-    """The seed as an int.
-
-    Raises
-    ------
-    TypeError, ValueError
-        unless it is an integer with 0 ≤ seed < 2⁶⁴.
-    """
+    """The seed as an int with 0 ≤ seed < 2⁶⁴."""
     return check_integer("seed", seed, 0, (1 << 64) - 1, "0 ≤ seed < 2**64")
 
 
@@ -112,26 +92,14 @@ def check_text(name: str, value: object) -> str:
 
 
 def check_kind(name: str, value: object, kind: type, example: str) -> None:
-    """Refuse what is of another kind.
-
-    Raises
-    ------
-    TypeError
-        which says what was given and what is needed.
-    """
+    """Refuse what is of another kind."""
     if not isinstance(value, kind):
         given = shown(value) if isinstance(value, str | int) else f"a {type(value).__name__}"
         raise TypeError(f"{name} is {given}: a {kind.__name__} is needed, e.g. {example}")
 
 
 def one_of(what: str, given: object, known: Iterable[str], otherwise: str = "") -> str:
-    """The name, if it is a known one.
-
-    Raises
-    ------
-    ValueError
-        see `unknown`.
-    """
+    """The name, if it is a known one; else the error of `unknown`."""
     names = list(known)
     if not isinstance(given, str) or given not in names:
         raise unknown(what, given, names, otherwise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import io
@@ -10,14 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    contextmanager,
-    redirect_stderr,
-    redirect_stdout,
-    suppress,
-)
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +81,13 @@ def standard_files() -> None:
     os.close(number)
 
 
-def streams() -> AbstractContextManager[Any]:
+def streams() -> contextlib.AbstractContextManager[Any]:
     """Something to flush where there is no stdout or stderr: whoever starts a process does so."""
-    stack = ExitStack()
-    for stream, instead in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
+    stack = contextlib.ExitStack()
+    for stream, instead in (
+        (sys.stdout, contextlib.redirect_stdout),
+        (sys.stderr, contextlib.redirect_stderr),
+    ):
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):
@@ -131,13 +127,7 @@ def memory_limit() -> tuple[float, str]:
 
 
 def core_limit() -> tuple[int, str]:
-    """Cores that this process may use, and what sets that limit.
-
-    Raises
-    ------
-    ValueError
-        for a LOKY_MAX_CPU_COUNT that is no number.
-    """
+    """Cores that this process may use, and what sets that limit; a ValueError for a `LOKY` that is no number."""
     found = {"of this machine": os.cpu_count() or 1}
     if hasattr(os, "sched_getaffinity"):
         found["that it may run on"] = len(os.sched_getaffinity(0))
@@ -172,15 +162,9 @@ def text(path: str) -> str:
         return ""
 
 
-@contextmanager
+@contextlib.contextmanager
 def blas_threads(threads: int) -> Iterator[None]:
-    """Limit BLAS to so many threads: every BLAS that threadpoolctl knows, or else NumPy's own.
-
-    Raises
-    ------
-    TypeError, ValueError
-        unless it is an integer with 1 ≤ threads ≤ 4096.
-    """
+    """Limit BLAS to 1 ≤ threads ≤ 4096: every BLAS that threadpoolctl knows, or else NumPy's own."""
     check_integer("threads", threads, 1, MOST)
     if limits := optional("threadpoolctl:threadpool_limits"):
         with limits(threads, user_api="blas"):
@@ -201,7 +185,7 @@ def numpys_blas() -> tuple[Callable[[], int], Callable[[int], object]] | None:
     """How NumPy's OpenBLAS says and sets its threads; None for another BLAS."""
     beside = Path(np.__file__).parents[1] / "numpy.libs"  # where Windows looks no further than into one file
     for path in (sys.modules["numpy._core._multiarray_umath"].__file__, *beside.glob("*openblas*")):
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             library = ctypes.CDLL(str(path))
             for name in BLAS:
                 if hasattr(library, name.format("set")):

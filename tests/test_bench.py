@@ -8,9 +8,8 @@ import pytest
 from helpers import needs_numba
 
 import npintdim as nid
-from npintdim.cli import main
+from npintdim.cli import bench, main
 from npintdim.cli.bench import limits, work
-from npintdim.cli.bench import lines as bench
 from npintdim.cli.bench.work import Piece, products
 
 QUICK = 1e-3

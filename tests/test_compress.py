@@ -18,7 +18,7 @@ from helpers import BACKENDS, frozen, needs_numba
 
 import npintdim as nid
 from npintdim.artefact.coding import Codebook
-from npintdim.artefact.fileformat import CodeError, ThetaError
+from npintdim.artefact.fileformat import FormatError
 from npintdim.engine.layers import Layer
 from npintdim.rng import Purpose, Stream
 
@@ -451,10 +451,10 @@ def impostor():
         ({"theta_d": np.ones(4)}, ValueError, r"theta_d has shape \(4,\), but P is D×d = 23×3"),
         ({"theta_d": np.ones((3, 1))}, ValueError, r"theta_d must have shape \(3,\)"),
         ({"theta_d": np.ones(3, complex)}, TypeError, "theta_d has dtype complex128: real numbers"),
-        ({"theta_d": np.array([0, np.nan, 0])}, ThetaError, "theta_d holds NaN, infinity"),
-        ({"theta_d": np.array([0, -np.inf, 0])}, ThetaError, "theta_d holds NaN, infinity"),
-        ({"theta_d": np.array([0, 1e39, 0])}, ThetaError, "a number beyond float32"),
-        (too_far(), ThetaError, r"theta = theta_0 \+ P theta_d goes beyond float32"),
+        ({"theta_d": np.array([0, np.nan, 0])}, FormatError, "theta_d holds NaN, infinity"),
+        ({"theta_d": np.array([0, -np.inf, 0])}, FormatError, "theta_d holds NaN, infinity"),
+        ({"theta_d": np.array([0, 1e39, 0])}, FormatError, "a number beyond float32"),
+        (too_far(), FormatError, r"theta = theta_0 \+ P theta_d goes beyond float32"),
         ({"theta_0_seed": -1}, ValueError, r"theta_0_seed is -1: 0 ≤ theta_0_seed < 2\*\*64"),
         ({"theta_0_seed": 2**64}, ValueError, r"theta_0_seed < 2\*\*64 is needed"),
         ({"theta_0_seed": 0.5}, TypeError, r"theta_0_seed is 0.5: an integer"),
@@ -511,13 +511,13 @@ def coded_parts(**changes):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"code": golden("lenet-coded-uniform").code}, CodeError, "code of theta_d is wrong: its symbols"),
-        ({"theta_d": np.zeros(20, np.float32)}, CodeError, "code is that of another theta_d"),
-        ({"theta_d": CODED.theta_d[::-1]}, CodeError, "code is that of another theta_d"),
-        ({"code": CODED.code + b"\0"}, CodeError, "code of theta_d is wrong"),
-        ({"code": b""}, CodeError, "code of theta_d is wrong: it is empty"),
-        ({"code": "text"}, CodeError, "code is a str: bytes are needed"),
-        ({"code": bytearray(CODED.code)}, CodeError, "code is a bytearray: bytes are needed"),
+        ({"code": golden("lenet-coded-uniform").code}, FormatError, "code of theta_d is wrong: its symbols"),
+        ({"theta_d": np.zeros(20, np.float32)}, FormatError, "code is that of another theta_d"),
+        ({"theta_d": CODED.theta_d[::-1]}, FormatError, "code is that of another theta_d"),
+        ({"code": CODED.code + b"\0"}, FormatError, "code of theta_d is wrong"),
+        ({"code": b""}, FormatError, "code of theta_d is wrong: it is empty"),
+        ({"code": "text"}, FormatError, "code is a str: bytes are needed"),
+        ({"code": bytearray(CODED.code)}, FormatError, "code is a bytearray: bytes are needed"),
         ({"theta_d": CODED.theta_d.astype(np.float64)}, TypeError, "theta_d has dtype float64: float32"),
         ({"theta_d": CODED.theta_d[:19], "code": None}, ValueError, r"theta_d has shape \(19,\)"),
         ({"network": nid.mlp([7, 3], NUMPY)}, ValueError, "but the model has D = 24"),

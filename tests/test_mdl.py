@@ -30,7 +30,7 @@ from npintdim.artefact.mdl import (
 from npintdim.artefact.mdl.bounds import kl, kl_inverse, log_tail
 from npintdim.artefact.mdl.description import CATALOGUE, FASTFOOD, SEED_BITS, integer_bits
 from npintdim.artefact.mdl.finetune import Cooling
-from npintdim.artefact.mdl.levels import size
+from npintdim.artefact.mdl.levels import code_bytes
 from npintdim.engine.layers.base import ParameterFree
 from npintdim.measurement.runs import RunSpec
 
@@ -366,7 +366,7 @@ def test_a_quantised_network_comes_back_from_its_file(trained, backend, tmp_path
         coded = quantise(compressed, kind, K)
         assert len(np.unique(coded.theta_d)) <= K
         written = coded.save(tmp_path / "net.npid")
-        assert written == len(compressed.to_bytes()) - 4 * 60 + size(coded)
+        assert written == len(compressed.to_bytes()) - 4 * 60 + code_bytes(coded)
         loaded = nid.CompressedModel.load(tmp_path / "net.npid", backend=nid.get_backend(backend))
         assert loaded.to_bytes() == coded.to_bytes()
         assert loaded.theta().tobytes() == coded.theta().tobytes()
@@ -395,13 +395,13 @@ def test_the_smallest_code_that_is_good_enough(trained):
     compressed, data = trained
     found = smallest(compressed, data.train, 0.02)
     assert accuracy(found, data) >= accuracy(compressed, data) - 0.02
-    assert size(found) < 60 < size(compressed) == 240
+    assert code_bytes(found) < 60 < 4 * compressed.P.d == 240
     coarser = smallest(compressed, data.train, 0.2)
-    assert size(coarser) < size(found)
+    assert code_bytes(coarser) < code_bytes(found)
     for kind in ("uniform", "free"):  # and no shorter one is
         for K in (2, 3, 4, 5, 6, 7, 8):
             other = quantise(compressed, kind, K)
-            if size(other) < size(coarser):
+            if code_bytes(other) < code_bytes(coarser):
                 assert accuracy(other, data) < accuracy(compressed, data) - 0.2
     with pytest.raises(ValueError, match=r"tolerance is -0\.1: 0 ≤ tolerance ≤ 1 is needed"):
         smallest(compressed, data.train, -0.1)

@@ -24,6 +24,7 @@ from npintdim.measurement.recipes import fully_connected
 from npintdim.plots import curve_figure, nets_figure, phase_figure, save, several_figure, toy_figure
 from npintdim.plots.compression import compression_figure
 from npintdim.plots.style import LETTERS, LOOKS, WIDTH, apart, nice_ticks
+from npintdim.toy.phase import ToyResult
 from npintdim.toy.problem import expected_share
 
 GRID = {10: (0.25, 0.31), 50: (0.62, 0.60), 200: (0.88, 0.90), 800: (0.94, 0.95)}
@@ -331,9 +332,9 @@ def law_draws(n):
 
 
 def test_toy_figure_shows_the_draws_the_law_and_the_step():
-    shares = np.tile([[expected_share(i)] for i in D_TOY], (1, 5))
+    shares = law_draws(50)
     performances, trained = np.exp(-385 * shares), tuple(np.exp(-385 * shares[:, 0]))
-    figure = toy_figure(D_TOY, shares, performances, trained, "dense", True)
+    figure = toy_figure(ToyResult(D_TOY, shares, performances, trained), "dense")
     above, below = figure.axes
     assert (D_TOY, tuple(expected_share(i) for i in D_TOY)) in drawn(above)
     assert (D_TOY, tuple(performances.mean(axis=1))) in drawn(below)
@@ -342,7 +343,7 @@ def test_toy_figure_shows_the_draws_the_law_and_the_step():
     assert "Each dense direction removes 1/10 of the loss" in above.get_title(loc="left")
     assert below.get_title(loc="left").endswith("d_int100 = 10")
     assert list(illegible(figure)) == []
-    figure = toy_figure(D_TOY, shares, 0 * performances, trained, "fastfood", False)
+    figure = toy_figure(ToyResult(D_TOY, shares**0.5, 0 * performances, trained), "fastfood")
     above, below = figure.axes
     assert list(illegible(figure)) == []
     assert "does NOT" in above.get_title(loc="left")
@@ -384,7 +385,7 @@ def pictures():
         "several": lambda: several_figure({"a": measurement(GRID), "b": measurement(LATER)}),
         "nets": lambda: nets_figure(nets()),
         "compression": lambda: compression_figure(FILES),
-        "toy": lambda: toy_figure(D_TOY, shares, np.exp(-385 * shares), (0.0,) * 15, "dense", True),
+        "toy": lambda: toy_figure(ToyResult(D_TOY, shares, np.exp(-385 * shares), (0.0,) * 15), "dense"),
         "phase": lambda: phase_figure(D_TOY, shares, "dense"),
     }
 

@@ -1,4 +1,7 @@
-"""What is timed. Each function takes its numbers and `threads`, prepares everything, and returns something to call."""
+"""What is timed. Each function takes its numbers and `threads`, prepares everything, and returns something to call.
+
+What `npintdim bench` times too comes from `npintdim.cli.bench.work`.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,8 @@ from typing import Any
 import numpy as np
 
 import npintdim as nid
-
-D, d = 199_210, 750  # the paper's MNIST network, and its intrinsic dimension
-LENET_D, LENET_d = 44_426, 290
-EXAMPLES = 128
-LR = 1e-6  # a step is timed over and over, and must not lead anywhere
+from npintdim.cli.bench import work
+from npintdim.cli.bench.work import EXAMPLES, D, d
 
 
 def backend(threads: int, name: str = "numba") -> nid.Backend:
@@ -20,8 +20,7 @@ def backend(threads: int, name: str = "numba") -> nid.Backend:
 
 def normal(*shape: int) -> Any:
     """float32 normals, the same for every case."""
-    grid = nid.Stream(0, nid.Purpose.CHECK, 0).normals(int(np.prod(shape)))
-    return (grid * 2.0**-20).astype(np.float32).reshape(shape)
+    return work.normal(nid.get_backend("numpy"), *shape)
 
 
 def images() -> Any:

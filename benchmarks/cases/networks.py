@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import npintdim as nid
-from benchmarks.cases import LR, LENET_d, backend, fastfood
-from npintdim.cli.bench.work import step
-
-
-def direct(net: nid.Model) -> Callable[[], object]:
-    return step(net, net.init_theta(0), nid.SGD(LR, 0.0), net.backend)
-
-
-def subspace(net: nid.Model, P: nid.Projection) -> Callable[[], object]:
-    objective = nid.SubspaceObjective(net, net.init_theta(0), P)
-    return step(objective, objective.start(), nid.Adam(LR), net.backend)
+from benchmarks.cases import backend, fastfood
+from npintdim.cli.bench.work import LENET_d, direct, subspace
 
 
 def mlp(threads: int, name: str = "numba") -> nid.Model:

@@ -9,7 +9,10 @@ from typing import Any
 import torch
 
 from benchmarks import torch_side
-from benchmarks.cases import LENET_D, LR, D, LENET_d, d, fastfood, images, labels, normal
+from benchmarks.cases import D, d, fastfood, images, labels, normal
+from npintdim.cli.bench.work import LR, LENET_d
+
+LENET_D = 44_426
 
 
 def tensor(array: Any) -> torch.Tensor:

@@ -9,12 +9,13 @@ import numpy as np
 import scipy.linalg
 
 from benchmarks.cases import backend, normal
+from npintdim.cli.bench.work import transform
 from npintdim.kernels import reference
 from npintdim.kernels.numba_cpu.wht import hadamard
 
 
 def ours(k: int, threads: int) -> Callable[[], object]:
-    return partial(backend(threads).kernels.wht, normal(1 << k), threads)
+    return transform(backend(threads), k)
 
 
 def in_place(k: int, threads: int) -> Callable[[], object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from npintdim.artefact import fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
+from npintdim.artefact.fileformat import FormatError
 from npintdim.artefact.rebuild import check_parts, decoded, draw, network_of, on
 from npintdim.backend import Backend, as_array
 from npintdim.engine.landscape import Batch, Evaluation
@@ -83,7 +84,7 @@ class CompressedModel:
         with np.errstate(all="ignore"):
             rounded = values.astype(np.float32)
         compressed = cls(model, P, theta_0_seed, rounded)
-        compressed._theta  # noqa: B018  what goes beyond float32 is found now, not when it is saved
+        compressed.theta()  # what goes beyond float32 is found now, not when it is saved
         return compressed
 
     def coded(self, codebook: Codebook, symbols: Ints) -> CompressedModel:
@@ -105,7 +106,7 @@ class CompressedModel:
             )
         code = pack(codebook, symbols)
         compressed = replace(self, theta_d=codebook.levels[symbols], code=code)
-        compressed._theta  # noqa: B018  as in from_parts
+        compressed.theta()  # as in from_parts
         return compressed
 
     def __post_init__(self) -> None:
@@ -113,14 +114,12 @@ class CompressedModel:
         theta_d = np.asarray(as_array("theta_d", self.theta_d))
         check_parts(self.network, self.P, theta_d, self.code)
         object.__setattr__(self, "theta_0_seed", seed)
-        object.__setattr__(
-            self, "theta_d", np.frombuffer(theta_d.tobytes(), np.float32)
-        )  # for ever read-only
+        read_only = np.frombuffer(theta_d.tobytes(), np.float32)  # for ever
+        object.__setattr__(self, "theta_d", read_only)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(
-            getattr(self, field.name) for field in fields(self)
-        )  # looks at the parts again
+        parts = (self.network, self.P, self.theta_0_seed, self.theta_d, self.code)
+        return type(self), parts  # looked at again
 
     @cached_property
     def _theta(self) -> NDArray[np.float32]:
@@ -129,7 +128,7 @@ class CompressedModel:
         with np.errstate(all="ignore"):
             theta = (theta_0 + self.P.apply_exact(self.theta_d)).astype(np.float32)
         if not np.isfinite(theta).all():
-            raise fileformat.ThetaError("theta = theta_0 + P theta_d goes beyond float32")
+            raise FormatError("theta = theta_0 + P theta_d goes beyond float32")
         return theta
 
     @property
@@ -217,14 +216,14 @@ class CompressedModel:
         Raises
         ------
         FormatError
-            a subclass for each reason.
+            which says why; see docs/format.md.
         OSError
             if the file cannot be read.
         """
         try:
             data = fileformat.read(Path(path), free_memory())
             return cls._read(data, model, backend)
-        except fileformat.FormatError as error:
+        except FormatError as error:
             raise type(error)(f"{os.fspath(path)}: {error}") from error
 
     def reread(self, backend: Backend | None = None) -> CompressedModel:
@@ -239,11 +238,11 @@ class CompressedModel:
         theta_d, code = (decoded(values, P.d), values) if isinstance(values, bytes) else (values, None)
         compressed = cls(network, P, int(header["theta_0_seed"]), theta_d, code)
         if compressed.fingerprint != fingerprint:
-            raise fileformat.FingerprintError(
+            raise FormatError(
                 f"P has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"
             )
         if compressed.theta_sha256 != theta_sha256:
-            raise fileformat.ThetaError(
+            raise FormatError(
                 f"theta has the sha256 {compressed.theta_sha256} here, but {theta_sha256} in the file"
             )
         return compressed

@@ -26,59 +26,11 @@ KEYS = {"P", "model", "scheme", "theta_0_seed"}
 
 
 class FormatError(ValueError):
-    """A file that `CompressedModel.load` refuses; each reason is a subclass."""
-
-
-class MagicError(FormatError):
-    """Not a compressed model at all."""
-
-
-class VersionError(FormatError):
-    """A layout that this version of the package cannot read."""
-
-
-class TruncatedError(FormatError):
-    """Bytes are missing at the end."""
-
-
-class AlteredError(FormatError):
-    """The bytes are not those that were written."""
-
-
-class HeaderError(FormatError):
-    """The header is not what docs/format.md says."""
-
-
-class SchemeError(FormatError):
-    """The seeds belong to another scheme of random numbers."""
-
-
-class SpecError(FormatError):
-    """The network of the file is not the one that was given."""
-
-
-class DimensionError(FormatError):
-    """The network and P differ in D."""
-
-
-class LengthError(FormatError):
-    """theta_d has not d entries."""
-
-
-class CodeError(FormatError):
-    """The code of theta_d is not one that this package writes."""
+    """A file that `CompressedModel.load` refuses; its message says why, in the words of docs/format.md."""
 
 
 class TooLargeError(FormatError, MemoryError):
     """Decoding needs more memory than is free."""
-
-
-class FingerprintError(FormatError):
-    """The P drawn here is not the P of the file."""
-
-
-class ThetaError(FormatError):
-    """theta_d does not decode to the theta of the file."""
 
 
 def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.float32] | bytes) -> bytes:
@@ -110,21 +62,21 @@ def read(path: Path, room: float) -> bytes:
     with path.open("rb") as file:
         prefix = file.read(PREFIX.size)
         if prefix[: len(MAGIC)] != MAGIC[: len(prefix)]:
-            raise MagicError(
+            raise FormatError(
                 f"not a compressed model: it begins with {prefix[: len(MAGIC)]!r}, not {MAGIC!r}"
             )
         if len(prefix) < PREFIX.size:
-            raise TruncatedError(f"truncated: it has {len(prefix)} bytes, less than any compressed model")
+            raise FormatError(f"truncated: it has {len(prefix)} bytes, less than any compressed model")
         _, version, _, length = PREFIX.unpack(prefix)
         if version not in (VERSION, CODED):
-            raise VersionError(
+            raise FormatError(
                 f"version {version} is unknown, this package reads versions {VERSION} and {CODED}: update it?"
             )
         size = os.fstat(file.fileno()).st_size
         if size < length:
-            raise TruncatedError(f"truncated: it has {size} bytes, but {length} were written")
+            raise FormatError(f"truncated: it has {size} bytes, but {length} were written")
         if size > length:
-            raise AlteredError(f"altered: it has {size} bytes, but {length} were written")
+            raise FormatError(f"altered: it has {size} bytes, but {length} were written")
         if size > room:
             raise TooLargeError(f"it has {size} bytes, but {room:.0f} bytes of memory are free")
         return prefix + file.read(size - len(prefix))
@@ -133,10 +85,10 @@ def read(path: Path, room: float) -> bytes:
 def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
     """Header, fingerprint (hex), sha256 of theta (hex) and theta_d (read-only) or its code; the checksum held."""
     if hashlib.sha256(data[:-HASH]).digest() != data[-HASH:]:
-        raise AlteredError("altered: its checksum does not hold")
+        raise FormatError("altered: its checksum does not hold")
     _, version, n, _ = PREFIX.unpack_from(data)
     if n > min(LONGEST_HEADER, len(data) - FIXED):
-        raise HeaderError(
+        raise FormatError(
             f"its header claims {n} bytes: at most {LONGEST_HEADER} that lie in the file are allowed"
         )
     start = PREFIX.size + n
@@ -145,7 +97,7 @@ def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
     if version == CODED:
         return header, hashes[:HASH].hex(), hashes[HASH:].hex(), values
     if len(values) % 4:
-        raise LengthError(f"theta_d has {len(values)} bytes: 4 for each of d numbers are needed")
+        raise FormatError(f"theta_d has {len(values)} bytes: 4 for each of d numbers are needed")
     theta_d = np.frombuffer(values, "<f4").astype(np.float32)
     theta_d.flags.writeable = False
     return header, hashes[:HASH].hex(), hashes[HASH:].hex(), theta_d
@@ -156,16 +108,16 @@ def parse(text: bytes) -> Spec:
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise HeaderError(f"its header is not JSON: {error}") from error
+        raise FormatError(f"its header is not JSON: {error}") from error
     if not isinstance(header, dict):
-        raise HeaderError(f"its header is a JSON {type(header).__name__}: an object is needed")
+        raise FormatError(f"its header is a JSON {type(header).__name__}: an object is needed")
     for what, names in (("lacks", KEYS - header.keys()), ("has unknown", header.keys() - KEYS)):
         if names:
-            raise HeaderError(
+            raise FormatError(
                 f"its header {what} {', '.join(sorted(names))}: {', '.join(sorted(KEYS))} are needed"
             )
     if header["scheme"] != SCHEME:
-        raise SchemeError(
+        raise FormatError(
             f"its random numbers are of scheme {header['scheme']!r}, this package has {SCHEME!r}"
         )
     try:
@@ -178,5 +130,5 @@ def parse(text: bytes) -> Spec:
                 f"theta_0_seed is {header['theta_0_seed']!r}: a string of decimal digits is needed"
             )
     except (ValueError, TypeError, RecursionError) as error:
-        raise HeaderError(f"its header is wrong: {error}") from error
+        raise FormatError(f"its header is wrong: {error}") from error
     return header

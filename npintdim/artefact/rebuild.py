@@ -7,8 +7,8 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.artefact import fileformat
 from npintdim.artefact.coding import unpack
+from npintdim.artefact.fileformat import FormatError, TooLargeError
 from npintdim.backend import Backend, get_backend
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.model import Model
@@ -47,11 +47,11 @@ def check_parts(
     if theta_d.dtype != np.float32:
         raise TypeError(f"theta_d has dtype {theta_d.dtype}: float32 is needed, `from_parts` rounds to it")
     if not np.isfinite(theta_d).all():
-        raise fileformat.ThetaError("theta_d holds NaN, infinity or a number beyond float32")
+        raise FormatError("theta_d holds NaN, infinity or a number beyond float32")
     if not isinstance(code, bytes | None):
-        raise fileformat.CodeError(f"code is a {type(code).__name__}: bytes are needed")
+        raise FormatError(f"code is a {type(code).__name__}: bytes are needed")
     if code is not None and decoded(code, P.d).tobytes() != theta_d.tobytes():
-        raise fileformat.CodeError("code is that of another theta_d: `coded` makes both")
+        raise FormatError("code is that of another theta_d: `coded` makes both")
 
 
 def check_named(model: Model) -> bool:
@@ -82,7 +82,7 @@ def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Mode
     if given is not None:
         own, there = (canonical(s).decode() for s in (given.spec(), spec))
         if own != there:
-            raise fileformat.SpecError(f"it holds the network {there}, but the model given is {own}")
+            raise FormatError(f"it holds the network {there}, but the model given is {own}")
         return on(given, backend or given.backend)
     backend = backend or get_backend()
     try:
@@ -90,7 +90,7 @@ def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Mode
         if canonical(model.spec()) != canonical(spec):
             raise ValueError("it is not what the network built from it says of itself")
     except Exception as error:  # whatever a wrong spec makes a constructor raise
-        raise fileformat.HeaderError(
+        raise FormatError(
             f"its header's model cannot be built: {error}; if it has layers of your own, "
             "build it and give it: load(path, model=...)"
         ) from error
@@ -102,13 +102,13 @@ def decoded(code: bytes, d: int) -> NDArray[np.float32]:
 
     Raises
     ------
-    CodeError
+    FormatError
         unless it is what `npintdim.artefact.coding.pack` writes.
     """
     try:
         codebook, symbols = unpack(code, d)
     except ValueError as error:
-        raise fileformat.CodeError(f"its code of theta_d is wrong: {error}") from error
+        raise FormatError(f"its code of theta_d is wrong: {error}") from error
     return codebook.levels[symbols]
 
 
@@ -121,16 +121,14 @@ def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> Seed
         if spec.get("kind") == "dense":
             options["stored"] = False  # decoding takes column after column
     except (TypeError, ValueError, OverflowError) as error:
-        raise fileformat.HeaderError(f"its header's P is wrong: {error}") from error
+        raise FormatError(f"its header's P is wrong: {error}") from error
     if D != model.D:
-        raise fileformat.DimensionError(f"P is D×d = {D}×{d}, but the model has D = {model.D}")
+        raise FormatError(f"P is D×d = {D}×{d}, but the model has D = {model.D}")
     if not isinstance(theta_d, bytes) and len(theta_d) != d:
-        raise fileformat.LengthError(
-            f"theta_d has {len(theta_d)} numbers, but P is D×d = {D}×{d}: {d} are needed"
-        )
+        raise FormatError(f"theta_d has {len(theta_d)} numbers, but P is D×d = {D}×{d}: {d} are needed")
     least, free = 20 * D + 13 * density * D * d, free_memory()  # theta_0, P theta_d, theta; non-zeros
     if least > free:
-        raise fileformat.TooLargeError(
+        raise TooLargeError(
             f"decoding D = {D}, d = {d} takes at least {least / 1e9:.3g} GB, but {free / 1e9:.1f} GB are free"
         )
     try:
@@ -138,5 +136,5 @@ def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> Seed
         if canonical(P.spec()) != canonical(spec):
             raise ValueError(f"{spec} is not what P says of itself, {P.spec()}")
     except (TypeError, ValueError, KeyError) as error:
-        raise fileformat.HeaderError(f"its header's P cannot be drawn: {error}") from error
+        raise FormatError(f"its header's P cannot be drawn: {error}") from error
     return P

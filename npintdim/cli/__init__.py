@@ -1,4 +1,4 @@
-"""The commands: `npintdim NAME` or `python -m npintdim NAME`, one a file."""
+"""The commands: `npintdim NAME` or `python -m npintdim NAME`, one a file; what one of them raises `main` tells in a line."""
 
 from __future__ import annotations
 
@@ -8,36 +8,21 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from npintdim._version import __version__
-from npintdim.cli import (
-    bench,
-    certify,
-    check,
-    compress,
-    evaluate,
-    info,
-    measure,
-    plot,
-    quantise,
-    reproduce,
-    toy,
-    train,
-    vectors,
-)
 from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
 from npintdim.cli.limits import check_sizes
 from npintdim.inputs import unknown
 from npintdim.machine import blas_threads, standard_files
 from npintdim.signals import stoppable
 
-COMMANDS = {
-    "measure": measure, "reproduce": reproduce, "plot": plot, "train": train, "toy": toy, "check": check,
-    "compress": compress, "evaluate": evaluate, "quantise": quantise, "certify": certify,
-    "bench": bench, "vectors": vectors, "info": info,
-}  # fmt: skip
-
+NAMES = (
+    "measure", "reproduce", "plot", "train", "toy", "check", "compress", "evaluate", "quantise", "certify", "bench",
+    "vectors", "info",
+)  # fmt: skip
+COMMANDS = {name: import_module(f"npintdim.cli.{name}") for name in NAMES}
 EPILOG = """\
 npintdim COMMAND --help shows the options of a command, with an example.
 
@@ -110,14 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def one_line(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: Any = None,
-    line: Any = None,
-) -> None:
+def one_line(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """A warning for people; what others will change in their code is none."""
     if not issubclass(category, DeprecationWarning):
         note(f"warning: {message}")

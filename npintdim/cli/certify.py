@@ -28,40 +28,30 @@ the conditions."""
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim certify lenet-K3.npid --data mnist"
-    parser = add_command(commands, "certify", run, PURPOSE, example)
-    parser.usage = "npintdim certify SOURCE [options]"
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="file, or folder of a measurement")
-    parser.add_argument("--data", default="digits", help="digits (default), mnist, fashion-mnist, ...")
-    parser.add_argument("--delta", type=float, default=0.05, metavar="δ", help="default 0.05")
-    parser.add_argument(
-        "--tried", type=int, default=1, metavar="N", help="networks it was chosen from: costs log2 N bits"
-    )
+    parser = add_command(commands, "certify", run, PURPOSE, example, takes="SOURCE")
+    parser.option("source SOURCE", "file, or folder of a measurement", type=Path)
+    parser.option("--data", "digits (default), mnist, fashion-mnist, ...", default="digits")
+    parser.option("--delta δ", "default 0.05", type=float, default=0.05)
+    parser.option("--tried N", "networks it was chosen from: costs log2 N bits", type=int, default=1)
 
 
 def run(args: argparse.Namespace) -> int:
     """Bits, training error, bounds, test error."""
     check(0, 1, math.log2(check_integer("tried", args.tried, 1)), args.delta)
-    chosen = args.source.is_dir() or kept_network(args.source)
-    if args.source.is_dir():
+    if measured := args.source.is_dir():
         folder, spec = choose(args.source, None, None)
         args.data, args.dtype = spec.data, spec.dtype
-        backend = backend_of(args)
-        compressed = compress_run(folder, spec, backend)
-    else:
-        backend = backend_of(args)
-        compressed = compressed_of(args.source, backend)
+    backend = backend_of(args)
+    compressed = compress_run(folder, spec, backend) if measured else compressed_of(args.source, backend)
     data = data_for(compressed, args.source, args, backend)
     found = certify(compressed, data, args.delta, args.tried)
-    P, codebook = compressed.P, compressed.codebook
+    P, codebook, name = compressed.P, compressed.codebook, model_name(compressed.network.spec())
     levels = "binary32" if codebook is None else f"K = {codebook.K} levels, {codebook.kind}"
-    say(
-        f"{args.source}: {model_name(compressed.network.spec())}, D = {P.D:,}, {P.kind}, d = {P.d:,}, {levels}"
-    )
+    say(f"{args.source}: {name}, D = {P.D:,}, {P.kind}, d = {P.d:,}, {levels}")
     paid = " + ".join(f"{name} {bits:,}" for name, bits in found.bits.items())
     say(f"bits        {found.length:,} = {paid}")
-    say(
-        f"training    error {found.errors / found.n:.4f}, {found.errors:,} of {found.n:,} examples of {args.data}"
-    )
+    rate = f"{found.errors / found.n:.4f}, {found.errors:,} of {found.n:,}"
+    say(f"training    error {rate} examples of {args.data}")
     bounds = found.bounds()
     for name, bound in bounds.items():
         say(f"bound       error ≤ {bound:.4f}  {name}")
@@ -73,10 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if found.shared == n:
         say(f"test        none: the {n:,} test examples of {args.data} are training examples")
         return 0
-    doubts = [f"; {found.shared:,} of them are training examples"] if found.shared else []
-    doubts += ["; the run was chosen by it"] if chosen else []
-    say(
-        f"test        error {errors / n:.4f}, {errors:,} of {n:,} examples; the bounds do not use it"
-        + "".join(doubts)
-    )
+    doubts = f"; {found.shared:,} of them are training examples" if found.shared else ""
+    doubts += "; the run was chosen by it" if measured or kept_network(args.source) else ""
+    say(f"test        error {errors / n:.4f}, {errors:,} of {n:,} examples; the bounds do not use it{doubts}")
     return 0

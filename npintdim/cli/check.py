@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def add(commands: Any) -> None:
     example = "npintdim check --model 64-30-10 --projection sparse --d 40"
     parser = add_command(commands, "check", run, PURPOSE, example, "float64")
     add_network(parser)
-    parser.add_argument("--d", type=int, default=100, help="dimension of the subspace (default 100)")
+    parser.option("--d", "dimension of the subspace (default 100)", type=int, default=100)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,9 +49,8 @@ def run(args: argparse.Namespace) -> int:
     data = first(data_of(args, backend), EXAMPLES)
     spec = model_of(args.model, data)
     found = list(checks(spec, projection_of(args), args.d, args.seed, backend, data))
-    say(
-        f"{model_name(spec)} on {args.data}, {args.projection}, d = {args.d}, {backend.name} in {backend.dtype}\n"
-    )
+    where = f"{args.projection}, d = {args.d}, {backend.name} in {backend.dtype}"
+    say(f"{model_name(spec)} on {args.data}, {where}\n")
     say(f"{'check':<44}{'left':>14}{'right':>14}{'error':>9}{'allowed':>9}")
     failed = 0
     for name, check in found:
@@ -71,17 +71,15 @@ def checks(
     """Names and checks, in an order that finds the culprit: P alone, the network alone, both."""
     model, batch = model_from_spec(model_spec, backend), data.train
     check_fit(RunSpec(data.name, model_spec, batch_size=1), model, data)
-    P = make_projection(D=model.D, d=d, seed=seed, backend=backend, **projection)
-    small = make_projection(
-        D=min(SMALL[0], P.D), d=min(SMALL[1], d), seed=seed, backend=backend, **projection
-    )
+    draw = partial(make_projection, seed=seed, backend=backend, **projection)
+    P = draw(D=model.D, d=d)
+    small = draw(D=min(SMALL[0], P.D), d=min(SMALL[1], d))
     theta_0 = model.init_theta(seed)
     subspace = SubspaceObjective(model, theta_0, P)
     theta_d = backend.xp.full(d, 0.01, dtype=backend.dtype)
-    yield (
-        "P: columns have norm 1",
-        lambda: check_unit_columns(P.apply, P.D, P.d, backend.send, backend.dtype, max(1e-12, 6 * spread(P))),
-    )
+    slack = max(1e-12, 6 * spread(P))
+    columns = partial(check_unit_columns, P.apply, P.D, P.d, backend.send, backend.dtype, slack)
+    yield "P: columns have norm 1", columns
     yield "P: <P v, g> = <v, P' g>", lambda: dot_test(P, seed)
     yield f"P: entry by entry, {small.D} x {small.d}", lambda: adjoint_matrix_check(small)
     yield "network: gradient . v = difference", lambda: gradient_check(model, theta_0, batch, seed=seed)

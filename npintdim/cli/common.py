@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import argparse
 import ast
-import json
 import os
 import re
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.limits import LONGEST, path
 from npintdim.engine.landscape import Dataset
-from npintdim.inputs import cut, unknown
+from npintdim.files import read_json
+from npintdim.inputs import cut, one_of, unknown
 from npintdim.measurement.recipes import fully_connected, recipe_for
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.work import load
 from npintdim.typing import Spec
 
+DATA = "digits (default), mnist, fashion-mnist, kmnist, cifar10"
+MADE = "made by measure, compress or train --save"
 KEPT = ("results.csv", "summary.json", "report.md")
 READER_GONE = 141  # as shells tell of programs that end by SIGPIPE
 EVERYWHERE = """\
@@ -32,9 +35,7 @@ everywhere:
 LENETS: dict[str, Spec] = {
     "lenet": {"architecture": "lenet", "conv_relu": True},
     "lenet-as-released": {"architecture": "lenet", "conv_relu": False},
-    "untied-lenet": {"architecture": "untied-lenet"},
-    "fctied-lenet": {"architecture": "fctied-lenet"},
-    "fc-lenet": {"architecture": "fc-lenet"},
+    **{name: {"architecture": name} for name in ("untied-lenet", "fctied-lenet", "fc-lenet")},
 }
 
 
@@ -45,24 +46,27 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**given)
         self.register("type", Path, path)
 
+    def option(self, form: str, help: str, **given: Any) -> None:
+        """`add_argument`, where the form is a name and its metavar: "--out FILE"."""
+        name, _, metavar = form.partition(" ")
+        self.add_argument(name, help=help, **({"metavar": metavar} if metavar else {}) | given)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is."""
         self.exit(2, f"npintdim: error: {cut(message)} (see {self.prog} --help)\n")
 
 
 def add_command(
-    commands: Any, name: str, run: Any, purpose: str, example: str, dtype: str = "float32"
+    commands: Any, name: str, run: Any, purpose: str, example: str, dtype: str = "float32", takes: str = ""
 ) -> Parser:
-    """A command with the options that all have."""
+    """A command with the options that all have; what it takes beside them is told, and added by itself."""
     parser: Parser = commands.add_parser(
         name,
         help=purpose.splitlines()[0].rstrip("."),
-        usage=f"npintdim {name} [options]",
+        usage=f"npintdim {name} {takes}{takes and ' '}[options]",
         description=purpose,
         epilog=f"{EVERYWHERE}example:\n  {example}",
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=22, width=80
-        ),
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
     )
     parser.set_defaults(run=run, fuse=True)
     hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
@@ -79,19 +83,11 @@ def add_command(
 
 def add_network(parser: Parser) -> None:
     """The options that name data, network and projection."""
-    parser.add_argument(
-        "--data", default="digits", help="digits (default), mnist, fashion-mnist, kmnist, cifar10"
-    )
-    parser.add_argument("--model", metavar="NET", help="784-200-200-10, lenet, lenet-as-released, ...")
-    parser.add_argument(
-        "--projection", default="fastfood", metavar="KIND", help="fastfood (default), sparse, dense"
-    )
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=X",
-        help="of the projection: blocks=single, signs=False",
+    parser.option("--data", DATA, default="digits")
+    parser.option("--model NET", "784-200-200-10, lenet, lenet-as-released, ...")
+    parser.option("--projection KIND", "fastfood (default), sparse, dense", default="fastfood")
+    parser.option(
+        "--option NAME=X", "of the projection: blocks=single, signs=False", action="append", default=[]
     )
 
 
@@ -106,16 +102,9 @@ def add_no_fuse(parser: Parser) -> None:
 
 
 def backend_of(args: argparse.Namespace) -> Backend:
-    """The backend that the options name.
-
-    Raises
-    ------
-    ValueError
-        for an unknown dtype, and what `get_backend` raises.
-    """
-    if args.dtype not in ("float32", "float64"):
-        raise unknown("dtype", args.dtype, ("float32", "float64"))
-    return get_backend(args.backend, args.dtype, args.threads, args.fuse)
+    """The backend that the options name."""
+    dtype = one_of("dtype", args.dtype, ("float32", "float64"))
+    return get_backend(args.backend, dtype, args.threads, args.fuse)
 
 
 def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:
@@ -124,13 +113,7 @@ def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:
 
 
 def model_of(text: str | None, data: Dataset) -> Spec:
-    """Spec of the network that the text names.
-
-    Raises
-    ------
-    ValueError
-        for another text than sizes joined by "-", or the name of a LeNet.
-    """
+    """Spec of the network that the text names."""
     if text is None:
         return recipe_for(data.name).model
     if re.fullmatch(r"\d+(-\d+)+", text):
@@ -145,13 +128,7 @@ def model_of(text: str | None, data: Dataset) -> Spec:
 
 
 def projection_of(args: argparse.Namespace) -> Spec:
-    """Kind and options of P.
-
-    Raises
-    ------
-    ValueError
-        for an option that is not NAME=X.
-    """
+    """Kind and options of P."""
     options = {}
     for text in args.option:
         name, equals, value = text.partition("=")
@@ -165,13 +142,7 @@ def projection_of(args: argparse.Namespace) -> Spec:
 
 
 def check_writable(option: str, path: Path) -> None:
-    """Refuse a file whose folder is missing or closed, or which is a folder or a measurement's, before work is lost.
-
-    Raises
-    ------
-    ValueError
-        which names the option and the folder.
-    """
+    """Refuse a file whose folder is missing or closed, or which is a folder or a measurement's, before work is lost."""
     if path.is_dir():
         raise ValueError(f"{option} is {path}: that is a folder, the name of a file is needed")
     if path.exists() and not path.is_file():
@@ -185,12 +156,7 @@ def check_writable(option: str, path: Path) -> None:
 
 
 def check_not_kept(option: str, path: Path) -> None:
-    """Refuse a file that a measurement keeps: its results, its network, what lies in runs/.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Refuse a file that a measurement keeps: its results, its network, what lies in runs/."""
     file = path.resolve()
     own = file.parent / "runs"
     in_runs = own.parent.name == "runs" and file.suffix in (".json", ".npy", ".claim")
@@ -201,21 +167,13 @@ def check_not_kept(option: str, path: Path) -> None:
 def kept_network(file: Path) -> bool:
     """Whether it is the network that a measurement kept: the first above the line, chosen by its test accuracy."""
     try:
-        return bool(
-            json.loads((file.parent / "summary.json").read_bytes())["compressed"]["file"] == file.name
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return bool(read_json(file.parent / "summary.json")["compressed"]["file"] == file.name)
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def default_folder(*names: object) -> Path:
-    """results/<names joined by ->, without characters that a file system may refuse.
-
-    Raises
-    ------
-    ValueError
-        if that is too long for one.
-    """
+    """results/<names joined by ->, without characters that a file system may refuse."""
     name = re.sub(r"[^\w.+-]+", "-", "-".join(map(str, names)))
     if (length := len(os.fsencode(name))) > LONGEST:
         raise ValueError(
@@ -225,26 +183,14 @@ def default_folder(*names: object) -> Path:
 
 
 def writable(folder: Path) -> Path:
-    """The folder, made if necessary and tried before the work.
-
-    Raises
-    ------
-    OSError
-        if nothing can be written there.
-    """
+    """The folder, made if necessary and tried before the work."""
     try_writing(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def say(text: str | bytes) -> None:
-    """A line on stdout, or the bytes of a file as they are; the end of the program, where nobody reads any more.
-
-    Raises
-    ------
-    OSError
-        if the disk is full, or there is no stdout.
-    """
+    """A line on stdout, or the bytes of a file as they are; the end of the program, where nobody reads any more."""
     if sys.stdout is None:
         raise OSError("the output cannot be written: stdout is closed")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,11 @@ of --d) or one record in its runs/."""
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim compress results/digits-64-100-100-10-fastfood --d 300"
-    parser = add_command(commands, "compress", run, PURPOSE, example)
-    parser.usage = "npintdim compress SOURCE [options]"
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder, or runs/KEY.json")
-    parser.add_argument("--d", type=int, help="another d than the first above the line")
-    parser.add_argument("--repetition", type=int, metavar="K", help="seed of the run, as in results.csv")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: SOURCE/d<d>-seed<K>.npid")
+    parser = add_command(commands, "compress", run, PURPOSE, example, takes="SOURCE")
+    parser.option("source SOURCE", "folder, or runs/KEY.json", type=Path)
+    parser.option("--d", "another d than the first above the line", type=int)
+    parser.option("--repetition K", "seed of the run, as in results.csv", type=int)
+    parser.option("--out FILE", "default: SOURCE/d<d>-seed<K>.npid", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,15 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, RunSpec]:
-    """The measurement's folder and the run that is meant.
-
-    Raises
-    ------
-    ValueError
-        if there is no such run, or a file of the measurement is damaged.
-    FileNotFoundError
-        if the source does not exist.
-    """
+    """The measurement's folder and the run that is meant."""
     if source.is_file():
         try:
             return source.parent.parent, load_record(source)[0]
@@ -76,7 +68,9 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
         raise FileNotFoundError(f"{source} is neither a record nor a folder that npintdim measure made")
     if d is None:
         d, repetition = crossing(source, repetition)
-    keys = of_recipe(source)
+    keys: set[str] = set()  # of the recipe that was measured last: the folder may hold others, of the same d
+    with suppress(FileNotFoundError):
+        keys |= set(keys_in(source / "results.csv"))
     paths = [p for p in sorted((source / "runs").glob("*.json")) if not keys or p.stem in keys]
     found = map(load_record, paths)
     runs = [s for s, r in found if r["status"] == "finished" and s.d is not None and s.holdout is None]
@@ -90,20 +84,11 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
     return source, min(meant, key=lambda s: s.seed)
 
 
-def of_recipe(source: Path) -> set[str]:
-    """Keys of the runs of the recipe that was measured last: the folder may hold others, of the same d."""
-    try:
-        return set(keys_in(source / "results.csv"))
-    except FileNotFoundError:
-        return set()
-
-
 def crossing(source: Path, repetition: int | None) -> tuple[int, int]:
-    """D and seed of the network that the measurement kept."""
+    """The d and the seed of the network that the measurement kept."""
     summary = source / "summary.json"
-    told: Spec = {"uncompressed": "the measurement is not complete"}
-    if summary.exists():
-        told = read_json(summary)
+    incomplete: Spec = {"uncompressed": "the measurement is not complete"}
+    told = read_json(summary) if summary.exists() else incomplete
     kept = told.get("compressed")
     if kept is None:
         why = told.get("uncompressed") or "no d is above the line"

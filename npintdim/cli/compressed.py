@@ -15,15 +15,7 @@ from npintdim.measurement.work import load
 
 
 def compressed_of(file: Path, backend: Backend) -> CompressedModel:
-    """The network in the file.
-
-    Raises
-    ------
-    FileNotFoundError
-        if it is no file.
-    ValueError
-        if it is altered, or something else.
-    """
+    """The network in the file."""
     if not file.is_file():
         raise FileNotFoundError(
             f"there is no file {file}: one that measure, compress or train --save made is needed"
@@ -34,13 +26,7 @@ def compressed_of(file: Path, backend: Backend) -> CompressedModel:
 def data_for(
     compressed: CompressedModel, source: Path, args: argparse.Namespace, backend: Backend
 ) -> Dataset:
-    """The data set of --data, all of it.
-
-    Raises
-    ------
-    ValueError
-        if its inputs are of another size than the network's, or it is code of one's own: a record may name any.
-    """
+    """The data set of --data, all of it; never code of one's own, which a record may name."""
     if is_own(args.data):
         raise ValueError(
             f"data is {args.data!r}: code of your own is not imported by a command that reads; "

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, say
+from npintdim.cli.common import DATA, MADE, add_command, backend_of, say
 from npintdim.cli.compressed import compressed_of, data_for, measured_on
 
 PURPOSE = """\
@@ -16,12 +16,9 @@ Decode a compressed network and test it."""
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim evaluate results/digits-64-100-100-10-fastfood/d_int90.npid"
-    parser = add_command(commands, "evaluate", run, PURPOSE, example)
-    parser.usage = "npintdim evaluate FILE [options]"
-    parser.add_argument("file", type=Path, metavar="FILE", help="made by measure, compress or train --save")
-    parser.add_argument(
-        "--data", default="digits", help="digits (default), mnist, fashion-mnist, kmnist, cifar10"
-    )
+    parser = add_command(commands, "evaluate", run, PURPOSE, example, takes="FILE")
+    parser.option("file FILE", MADE, type=Path)
+    parser.option("--data", DATA, default="digits")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,8 +29,7 @@ def run(args: argparse.Namespace) -> int:
     P = compressed.P
     say(f"{args.file}: {args.file.stat().st_size:,} bytes, D = {P.D:,}, {P.kind}, d = {P.d:,}")
     say(f"theta_0 seed {compressed.theta_0_seed}, P seed {P.seed}, sha256 of theta {compressed.theta_sha256}")
-    found = compressed.evaluate(data.test)
-    say(
-        f"{measured_on(data, backend)} performance {found.performance:.4f}, loss {found.loss:.4f} on {found.n:,} examples of {args.data}"
-    )
+    found, part = compressed.evaluate(data.test), measured_on(data, backend)
+    values = f"{part} performance {found.performance:.4f}, loss {found.loss:.4f}"
+    say(f"{values} on {found.n:,} examples of {args.data}")
     return 0

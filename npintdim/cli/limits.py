@@ -12,13 +12,7 @@ MOST = {"jobs": 4096, "seeds": 10_000, "epochs": 10**6, "draws": 10**6}
 
 
 def path(text: str) -> Path:
-    """A path; ~ is the user's home also in --out=~/x, where no shell sees it.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        for a name that no file system takes.
-    """
+    """A path; ~ is the user's home also in --out=~/x, where no shell sees it."""
     found = Path(text)
     if text.startswith("~"):
         with suppress(RuntimeError):  # ~nobody is a name like any other, as in a shell
@@ -30,13 +24,7 @@ def path(text: str) -> Path:
 
 
 def check_sizes(args: argparse.Namespace) -> None:
-    """Refuse numbers that are beyond reason, before anything is said.
-
-    Raises
-    ------
-    ValueError
-        which names the number and what is needed.
-    """
+    """Refuse numbers that are beyond reason, before anything is said."""
     for name, most in MOST.items():
         value = getattr(args, name, None)
         if isinstance(value, int) and value > most:

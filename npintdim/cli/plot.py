@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, check_writable, say
-from npintdim.inputs import unknown
+from npintdim.inputs import one_of
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import model_name
 from npintdim.measurement.reload import read_measurement
@@ -22,9 +22,7 @@ from npintdim.plots import (
     picture,
     several_figure,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from npintdim.plots.style import Figure
 
 PURPOSE = """\
 Draw measurements again, from their folders.
@@ -37,26 +35,17 @@ KINDS = ("curves", "compression", "nets")
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim plot results/mnist-lenet-fastfood results/mnist-lenet-sparse"
-    parser = add_command(commands, "plot", run, PURPOSE, example)
-    parser.usage = "npintdim plot FOLDER [FOLDER ...] [options]"
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="made by npintdim measure")
-    parser.add_argument(
-        "--kind",
-        default="curves",
-        help="curves (default); compression: bytes against performance; nets: d_int against D",
-    )
-    parser.add_argument(
-        "--label", action="append", metavar="TEXT", help="one for each folder; by default what differs"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="default: KIND.png, in FOLDER if there is only one"
-    )
+    kinds = "curves (default); compression: bytes against performance; nets: d_int against D"
+    parser = add_command(commands, "plot", run, PURPOSE, example, takes="FOLDER [FOLDER ...]")
+    parser.option("folders FOLDER", "made by npintdim measure", type=Path, nargs="+")
+    parser.option("--kind", kinds, default="curves")
+    parser.option("--label TEXT", "one for each folder; by default what differs", action="append")
+    parser.option("--out FILE", "default: KIND.png, in FOLDER if there is only one", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, draw, save."""
-    if args.kind not in KINDS:
-        raise unknown("kind", args.kind, KINDS)
+    one_of("kind", args.kind, KINDS)
     found = [read_measurement(folder) for folder in args.folders]
     labels = args.label or labels_of(found)
     if len(labels) != len(found) or len(set(labels)) < len(labels):
@@ -74,13 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def figure_of(
     args: argparse.Namespace, found: Sequence[Measurement], labels: Sequence[str]
 ) -> Callable[[], Figure]:
-    """What draws the figure that --kind says; what it cannot show is refused here.
-
-    Raises
-    ------
-    ValueError
-        for more lines than can be told apart, and what `files_of` raises.
-    """
+    """What draws the figure that --kind says; what it cannot show is refused here."""
     if args.kind == "nets":
         return partial(nets_figure, [(m.D, m.d_int, label) for m, label in zip(found, labels, strict=True)])
     if args.kind == "compression":
@@ -97,14 +80,12 @@ def figure_of(
 
 def labels_of(found: Sequence[Measurement]) -> list[str]:
     """What tells the measurements apart: data, network, projection; the folder where these do not."""
-    parts = [
-        (
-            m.recipe.data,
-            model_name(m.recipe.model),
-            " ".join(f"{v}" if k == "kind" else f"{k}={v}" for k, v in m.recipe.projection.items()),
-        )
-        for m in found
-    ]
+
+    def parts_of(m: Measurement) -> tuple[str, str, str]:
+        P = " ".join(f"{v}" if k == "kind" else f"{k}={v}" for k, v in m.recipe.projection.items())
+        return m.recipe.data, model_name(m.recipe.model), P
+
+    parts = [parts_of(m) for m in found]
     differ = [i for i in range(3) if len({part[i] for part in parts}) > 1] or [1]
     labels = [", ".join(part[i] for i in differ) for part in parts]
     return labels if len(set(labels)) == len(labels) else [str(m.folder) for m in found]

@@ -8,7 +8,7 @@ from typing import Any
 
 from npintdim.artefact.coding.codebook import KINDS
 from npintdim.artefact.mdl import finetune, quantise, smallest
-from npintdim.cli.common import add_command, backend_of, check_writable, say
+from npintdim.cli.common import MADE, add_command, backend_of, check_writable, say
 from npintdim.cli.compressed import compressed_of, data_for, measured_on
 
 PURPOSE = """\
@@ -21,21 +21,16 @@ training data. With --levels: that many, and --epochs of training with them."""
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 30"
-    parser = add_command(commands, "quantise", run, PURPOSE, example)
-    parser.usage = "npintdim quantise FILE [options]"
-    parser.add_argument("file", type=Path, metavar="FILE", help="made by measure, compress or train --save")
-    parser.add_argument("--data", default="digits", help="it was trained on: digits (default), mnist, ...")
-    parser.add_argument("--levels", type=int, metavar="K", help="different numbers in theta_d, 1 to 128")
-    parser.add_argument("--codebook", choices=KINDS, help="uniform (default with --levels) or free (k-means)")
-    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="of fine-tuning; default 0")
-    parser.add_argument("--lr", type=float, help="at its beginning; default 0.05")
-    parser.add_argument("--pull", type=float, metavar="λ", help="towards the levels; default 0.001")
-    parser.add_argument(
-        "--tolerance", type=float, metavar="X", help="training accuracy to lose; default 0.005"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="default: FILE with -K<levels> (and -free) in its name"
-    )
+    parser = add_command(commands, "quantise", run, PURPOSE, example, takes="FILE")
+    parser.option("file FILE", MADE, type=Path)
+    parser.option("--data", "it was trained on: digits (default), mnist, ...", default="digits")
+    parser.option("--levels K", "different numbers in theta_d, 1 to 128", type=int)
+    parser.option("--codebook", "uniform (default with --levels) or free (k-means)", choices=KINDS)
+    parser.option("--epochs N", "of fine-tuning; default 0", type=int, default=0)
+    parser.option("--lr", "at its beginning; default 0.05", type=float)
+    parser.option("--pull λ", "towards the levels; default 0.001", type=float)
+    parser.option("--tolerance X", "training accuracy to lose; default 0.005", type=float)
+    parser.option("--out FILE", "default: FILE with -K<levels> (and -free) in its name", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,17 +52,14 @@ def run(args: argparse.Namespace) -> int:
             f"--out is {args.out}, the file that is read: what is lost in fewer bits would be lost for ever"
         )
     check_writable("--out", args.out or args.file)
-    data = data_for(compressed, args.file, args, backend)
+    data, kind = data_for(compressed, args.file, args, backend), args.codebook or "uniform"
     if args.levels is None:
         found = smallest(compressed, data.train, progress=args.progress, **given)
     elif args.epochs:
-        kind = args.codebook or "uniform"
-        found, _ = finetune(
-            compressed, kind, args.levels, data,
-            epochs=args.epochs, seed=args.seed, progress=args.progress, **given,
-        )  # fmt: skip
+        training = {"epochs": args.epochs, "seed": args.seed, "progress": args.progress, **given}
+        found, _ = finetune(compressed, kind, args.levels, data, **training)
     else:
-        found = quantise(compressed, args.codebook or "uniform", args.levels)
+        found = quantise(compressed, kind, args.levels)
     codebook = found.codebook
     assert codebook is not None and found.code is not None
     free = "-free" if codebook.kind == "free" else ""

@@ -18,18 +18,18 @@ PURPOSE = """\
 Reproduce the paper's table, one line at a time.
 
 Without NAME: what there is, and what it costs. The same command again goes on
-where it was stopped; npintdim/reproduce/ has every number of each recipe."""
+where it was stopped; npintdim/reproduce/paper.py has every number of each."""
 
 
 def add(commands: Any) -> None:
     """Options of the command."""
-    parser = add_command(commands, "reproduce", run, PURPOSE, "npintdim reproduce mnist-fc --quick")
-    parser.usage = "npintdim reproduce [NAME ...] [options]"
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of the list; several are run one by one")
-    parser.add_argument("--list", action="store_true", help="what there is, and what it costs")
-    parser.add_argument("--quick", action="store_true", help="minutes on two cores; says what it leaves out")
+    example = "npintdim reproduce mnist-fc --quick"
+    parser = add_command(commands, "reproduce", run, PURPOSE, example, takes="[NAME ...]")
+    parser.option("names NAME", "of the list; several are run one by one", nargs="*")
+    parser.option("--list", "what there is, and what it costs", action="store_true")
+    parser.option("--quick", "minutes on two cores; says what it leaves out", action="store_true")
     add_many_runs(parser)
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="results/reproduce-NAME by default")
+    parser.option("--out FOLDER", "results/reproduce-NAME by default", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,9 +54,8 @@ def run(args: argparse.Namespace) -> int:
             folder, backend, args.jobs, args.folder, args.progress, say, args.seed, args.cluster,
             callbacks=lambda budget: [estimates(budget)],
         )  # fmt: skip
-        say(
-            f"{one.name}: {one.title}; expected on two quiet cores: {one.quick_cost if args.quick else one.cost}"
-        )
+        cost = one.quick_cost if args.quick else one.cost
+        say(f"{one.name}: {one.title}; expected on two quiet cores: {cost}")
         for line in one.left_out():
             say(f"--quick leaves out: {line}")
         say(f"results in {folder}")
@@ -65,13 +64,11 @@ def run(args: argparse.Namespace) -> int:
         report = pictures = "none: nothing was read"
         if outcome.rows:
             report, pictures = write_report(one, outcome, setting, args.typed, wall)
-        if outcome.rows:
             say(f"\n{plain(outcome.rows)}\n")
         say(f"report   {report}")
         say(f"pictures {pictures}")
-        say(
-            f"cost     {outcome.runs:,} {outcome.unit}, {outcome.seconds:,.0f} s of computing; this time {wall:,.0f} s"
-        )
+        work = f"{outcome.runs:,} {outcome.unit}, {outcome.seconds:,.0f} s of computing"
+        say(f"cost     {work}; this time {wall:,.0f} s")
         say(f"again    {args.typed}")
         for line in outcome.failed:
             note(f"failed: {line}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,13 @@ STEPS = 2000
 
 def add(commands: Any) -> None:
     """Options of the command."""
-    parser = add_command(
-        commands, "toy", run, PURPOSE, "npintdim toy --projection fastfood --no-signs", "float64"
-    )
-    parser.add_argument(
-        "--projection", default="dense", metavar="KIND", help="dense (default), sparse, fastfood"
-    )
-    parser.add_argument(
-        "--no-signs", action="store_true", help="Fastfood without output signs, as the authors' code"
-    )
-    parser.add_argument("--blocks", metavar="B", help="of Fastfood: stacked (default) or single")
-    parser.add_argument(
-        "--draws", type=int, default=100, metavar="N", help="random P at each d (default 100)"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="of the pictures; results/toy-PROJECTION by default"
-    )
+    example = "npintdim toy --projection fastfood --no-signs"
+    parser = add_command(commands, "toy", run, PURPOSE, example, "float64")
+    parser.option("--projection KIND", "dense (default), sparse, fastfood", default="dense")
+    parser.option("--no-signs", "Fastfood without output signs, as the authors' code", action="store_true")
+    parser.option("--blocks B", "of Fastfood: stacked (default) or single")
+    parser.option("--draws N", "random P at each d (default 100)", type=int, default=100)
+    parser.option("--out FOLDER", "of the pictures; results/toy-PROJECTION by default", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,33 +50,18 @@ def run(args: argparse.Namespace) -> int:
     backend = backend_of(args)
     # Refuses what is wrong before a folder is made.
     make_projection(D=ToyProblem().D, d=1, seed=0, backend=backend, **projection)
-    folder = writable(
-        args.out
-        or default_folder(
-            "toy", args.projection, *[args.blocks] * bool(args.blocks), *["no-signs"] * args.no_signs
-        )
-    )
+    names = ["toy", args.projection, args.blocks, "no-signs" if args.no_signs else None]
+    folder = writable(args.out or default_folder(*filter(None, names)))
     result = explore(projection, DS, args.draws, args.seed, backend, STEPS)
-    say(
-        f"{args.projection} P, D = 1000, {counted(args.draws, 'draw')} at each d; performance = exp(-loss);\ntrained: one run of {STEPS} steps\n"
-    )
+    draws = f"{args.projection} P, D = 1000, {counted(args.draws, 'draw')} at each d"
+    say(f"{draws}; performance = exp(-loss);\ntrained: one run of {STEPS} steps\n")
     say(table(result))
     say(f"\n{theory(result)}")
-    draw(result, args.projection, folder)
+    step = partial(toy_figure, result, args.projection)
+    phase = partial(phase_figure, result.d, result.shares, args.projection, result.s)
+    say(f"\nplot  {picture(step, folder / 'toy.png')[1]}")
+    say(f"plot  {picture(phase, folder / 'phase.png')[1]}")
     return 0
-
-
-def draw(result: ToyResult, kind: str, folder: Path) -> None:
-    """The step and the phase diagram."""
-    drawings = {
-        "toy": lambda: toy_figure(
-            result.d, result.shares, result.performances, result.trained, kind, result.lawful, result.s
-        ),
-        "phase": lambda: phase_figure(result.d, result.shares, kind, result.s),
-    }
-    say("")
-    for name, drawing in drawings.items():
-        say(f"plot  {picture(drawing, folder / f'{name}.png')[1]}")
 
 
 def table(result: ToyResult) -> str:
@@ -93,9 +70,8 @@ def table(result: ToyResult) -> str:
         f"{'':>4}{'share of the loss that is left':^34}{'performance':^24}",
         f"{'d':>4}{'mean':>12}{'law 1 - d/10':>14}{'':>8}{'best, mean':>12}{'trained':>12}",
     ]
-    for d, share, best, trained in zip(
-        result.d, result.shares.mean(axis=1), result.performances.mean(axis=1), result.trained, strict=True
-    ):
+    means = (result.shares.mean(axis=1), result.performances.mean(axis=1))
+    for d, share, best, trained in zip(result.d, *means, result.trained, strict=True):
         lines.append(f"{d:>4}{share:>12.4f}{expected_share(d):>14.4f}{'':>8}{best:>12.4f}{trained:>12.4f}")
     return "\n".join(lines)
 

@@ -37,16 +37,14 @@ def add(commands: Any) -> None:
     example = "npintdim train --data mnist --d 750 --epochs 10 --lr 1e-2 --save mnist.npid"
     parser = add_command(commands, "train", run, PURPOSE, example)
     add_network(parser)
-    parser.add_argument("--d", type=int, help="of the subspace; without it all of theta is trained")
-    parser.add_argument(
-        "--optimizer", default="adam", metavar="NAME", help="adam (default), adamw or sgd (momentum 0.9)"
-    )
-    parser.add_argument("--lr", type=float, help="learning rate; default by data set")
-    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training data")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="examples in a step")
-    parser.add_argument("--l2", type=float, default=0.0, metavar="W", help="penalty W·Σθ² on the kernels")
+    parser.option("--d", "of the subspace; without it all of theta is trained", type=int)
+    parser.option("--optimizer NAME", "adam (default), adamw or sgd (momentum 0.9)", default="adam")
+    parser.option("--lr", "learning rate; default by data set", type=float)
+    parser.option("--epochs N", "passes over the training data", type=int)
+    parser.option("--batch-size N", "examples in a step", type=int)
+    parser.option("--l2 W", "penalty W·Σθ² on the kernels", type=float, default=0.0)
     add_no_fuse(parser)
-    parser.add_argument("--save", type=Path, metavar="FILE", help="the compressed network (needs --d)")
+    parser.option("--save FILE", "the compressed network (needs --d)", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,9 +74,8 @@ def run(args: argparse.Namespace) -> int:
     )
     how = "direct" if args.d is None else f"d = {args.d}, {args.projection}"
     record, theta = train_run(spec, backend, data, args.progress)
-    say(
-        f"{args.data}, {model_name(spec.model)}, D = {record['D']:,}, {how}, seed {args.seed}, {backend.name}"
-    )
+    name = f"{args.data}, {model_name(spec.model)}, D = {record['D']:,}"
+    say(f"{name}, {how}, seed {args.seed}, {backend.name}")
     say(table(record))
     if args.save and record["status"] != "diverged":
         model, _, P = parts(spec, backend)
@@ -112,13 +109,7 @@ def table(record: Spec) -> str:
     """One line per epoch."""
     lines = [f"{'epoch':>5} {'loss':>9} {'train':>7} {'test':>7} {'seconds':>8}"]
     for e in record["epochs"]:
-        loss = (
-            "not finite"
-            if e["loss"] is None
-            else f"{e['loss']:.4f}"
-            if e["loss"] < 1e4
-            else f"{e['loss']:.3e}"
-        )
+        loss = "not finite" if e["loss"] is None else f"{e['loss']:{'.4f' if e['loss'] < 1e4 else '.3e'}}"
         lines.append(
             f"{e['epoch'] + 1:>5} {loss:>9} {e['train']:>7.4f} {e['test']:>7.4f} {e['seconds']:>8.2f}"
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from npintdim.cli.common import add_command, check_not_kept, check_writable, say
 from npintdim.files import write_atomically
-from npintdim.inputs import counted, unknown
+from npintdim.inputs import counted, one_of
 from npintdim.measurement.records import try_writing
 from npintdim.testing.answers import explained, judge, read_answers, unknown_ids
 from npintdim.testing.cases import FAMILIES, Case, cases
@@ -29,21 +29,20 @@ FORMATS = ("json", "npy", "c-header")
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim vectors export --format c-header --family wht --out wht.h"
-    parser = add_command(commands, "vectors", run, PURPOSE, example)
-    parser.usage = "npintdim vectors list|export|check [answers.json] [options]"
-    parser.add_argument("action", metavar="list|export|check", help="see above")
-    parser.add_argument("answers", nargs="?", type=Path, help="the file to check")
-    parser.add_argument("--family", action="append", metavar="F", help="only these (again for another)")
-    parser.add_argument("--level", metavar="L", help="only given, or only seeded")
-    parser.add_argument("--format", default="json", metavar="F", help="json (default), npy, c-header")
-    parser.add_argument("--questions", action="store_true", help="json, npy: without what is expected")
-    parser.add_argument("--out", type=Path, metavar="PATH", help="file; of npy the folder (default: stdout)")
+    takes = "list|export|check [answers.json]"
+    parser = add_command(commands, "vectors", run, PURPOSE, example, takes=takes)
+    parser.option("action list|export|check", "see above")
+    parser.option("answers", "the file to check", nargs="?", type=Path)
+    parser.option("--family F", "only these (again for another)", action="append")
+    parser.option("--level L", "only given, or only seeded")
+    parser.option("--format F", "json (default), npy, c-header", default="json")
+    parser.option("--questions", "json, npy: without what is expected", action="store_true")
+    parser.option("--out PATH", "file; of npy the folder (default: stdout)", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
     """List, export or check."""
-    if args.action not in ACTIONS:
-        raise unknown("action", args.action, ACTIONS)
+    one_of("action", args.action, ACTIONS)
     if (args.answers is None) == (args.action == "check"):
         if args.answers is None:
             raise ValueError("vectors check needs a file of answers: npintdim vectors check answers.json")
@@ -79,8 +78,7 @@ def show(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """Write the vectors in the format that is asked for."""
-    if args.format not in FORMATS:
-        raise unknown("format", args.format, FORMATS)
+    one_of("format", args.format, FORMATS)
     if args.out is not None and args.format != "npy":
         check_writable("--out", args.out)
     found = chosen(args)
@@ -89,13 +87,12 @@ def export(args: argparse.Namespace) -> int:
             raise ValueError("--format npy writes a folder: --out FOLDER is needed")
         check_not_kept("--out", args.out / "index.json")
         try_writing(args.out)
-        say(
-            f"{args.out}: {counted(write_npy(found, args.out, args.questions), 'file')}, {counted(len(found), 'test')}"
-        )
+        files = counted(write_npy(found, args.out, args.questions), "file")
+        say(f"{args.out}: {files}, {counted(len(found), 'test')}")
         return 0
-    if args.format == "c-header" and args.questions:
-        raise ValueError("--questions is for json and npy: a C program compares by itself")
     if args.format == "c-header":
+        if args.questions:
+            raise ValueError("--questions is for json and npy: a C program compares by itself")
         found = [case for case in found if fits_c(case)]
         data = as_c_header(found).encode()
     else:

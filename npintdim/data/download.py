@@ -34,9 +34,8 @@ def download(source: Source, file: File, cache: Path | None = None, looked: str 
         when no mirror helps: every address with what happened there.
     """
     who = f"{source.name}: {file.name} has to be downloaded, and that needs the pooch package"
-    pooch = need(
-        "pooch", f"{who}{looked and f' ({looked})'}", f"pip install 'npintdim[data]', or {remedy(source)}"
-    )
+    who += f" ({looked})" if looked else ""
+    pooch = need("pooch", who, f"pip install 'npintdim[data]', or {remedy(source)}")
     http = pooch.HTTPDownloader(
         progressbar=file.size > 1_000_000 and watched() and optional("tqdm") is not None,
         chunk_size=1 << 16,

@@ -14,13 +14,8 @@ from npintdim.data.download import VARIABLE, download, mismatch, remedy, sha256
 from npintdim.data.idx import CHUNK, opened
 from npintdim.data.registry import REGISTRY, File, Source
 
-KNOWN = frozenset(
-    digest
-    for source in REGISTRY.values()
-    for file in source.files
-    for digest in (file.sha256, file.raw_sha256)
-    if digest
-)
+FILES = [file for source in REGISTRY.values() for file in source.files]
+KNOWN = {digest for file in FILES for digest in (file.sha256, file.raw_sha256) if digest}
 
 
 def locate(source: Source, folder: str | Path | None = None, cache: Path | None = None) -> list[Path]:
@@ -47,8 +42,8 @@ def locate(source: Source, folder: str | Path | None = None, cache: Path | None 
     if not here.is_dir():
         which = VARIABLE if folder is None else "folder"
         raise FileNotFoundError(f"{which} is {str(root)!r}, and there is no such folder: {remedy(source)}")
-    paths = [in_folder(source, file, here) for file in source.files]
-    lacking = [file for file, path in zip(source.files, paths, strict=True) if path is None]
+    found = {file: in_folder(source, file, here) for file in source.files}
+    lacking = [file for file, path in found.items() if path is None]
     own = ", ".join(map(str, folders(source, here)[:-1]))
     looked = f"neither in {own} nor, with the sha256 of {source.name}, in {here}"
     if lacking and folder is not None:
@@ -58,9 +53,7 @@ def locate(source: Source, folder: str | Path | None = None, cache: Path | None 
             + (f"; other names that would do: {', '.join(also)}" if also else "")
         )
     looked = f"{VARIABLE} has no such file, {looked}"
-    return [
-        path or download(source, file, cache, looked) for file, path in zip(source.files, paths, strict=True)
-    ]
+    return [path or download(source, file, cache, looked) for file, path in found.items()]
 
 
 def folders(source: Source, root: Path) -> list[Path]:
@@ -72,12 +65,10 @@ def folders(source: Source, root: Path) -> list[Path]:
 
 def names(file: File) -> list[str]:
     """As published, and unpacked as others call it: train-images-idx3-ubyte, train-images.idx3-ubyte."""
+    if not file.raw_size:
+        return [file.name]
     forms = (file.name, file.name.replace("-idx", ".idx"))
-    return (
-        list(dict.fromkeys((*forms, *(form.removesuffix(".gz") for form in forms))))
-        if file.raw_size
-        else [file.name]
-    )
+    return list(dict.fromkeys((*forms, *(form.removesuffix(".gz") for form in forms))))
 
 
 def in_folder(source: Source, file: File, root: Path, known: Collection[str] = KNOWN) -> Path | None:
@@ -99,10 +90,8 @@ def in_folder(source: Source, file: File, root: Path, known: Collection[str] = K
             return path
         foreign = bool({found, unpacked} & set(known))
         if path.parent != root and size and size == file.raw_size and not file.raw_sha256 and not foreign:
-            warnings.warn(
-                f"{path}: only its form was checked, the sha256 of what it unpacks to is not known",
-                stacklevel=2,
-            )
+            unsure = f"{path}: only its form was checked, the sha256 of what it unpacks to is not known"
+            warnings.warn(unsure, stacklevel=2)
             return path
         if path.parent != root or not foreign:
             raise mismatch(str(path), path, found, file)

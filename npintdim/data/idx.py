@@ -52,21 +52,16 @@ def read_idx(path: Path, ndim: int) -> Bytes:
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: the gzip file is truncated or damaged ({error})") from error
     if len(content) != needed:
+        many = "at least " if len(content) > needed else ""
+        lengths = "×".join(map(str, shape))
         raise ValueError(
-            f"{path}: {'at least ' if len(content) > needed else ''}{len(content)} bytes follow the header, but its "
-            f"dimensions {'×'.join(map(str, shape))} need {needed}"
+            f"{path}: {many}{len(content)} bytes follow the header, but its dimensions {lengths} need {needed}"
         )
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def header(path: Path, head: bytes, ndim: int) -> list[int]:
-    """The dimensions.
-
-    Raises
-    ------
-    ValueError, EOFError
-        if it is another magic number, or too short.
-    """
+    """The dimensions; a ValueError or EOFError if it is another magic number, or too short."""
     if not head and not path.stat().st_size:
         raise EOFError("it is empty")
     magic = bytes((0, 0, 8, ndim))

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
 from npintdim.measurement.measure import Measurement, compress_run
 from npintdim.measurement.runs import RunSpec
-from npintdim.plots.style import GREY, LOOKS, WIDTH, check_looks, headline, log_x, new_figure, styled
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from npintdim.plots.style import GREY, LOOKS, Figure, beside, check_looks, headline, log_x, panels, styled
 
 KEPT = 0.9  # of the performance: what a small file must have
 
@@ -34,21 +30,16 @@ def compression_figure(points: Sequence[tuple[str, int, float]]) -> Figure:
     for label, size, performance in points:
         groups.setdefault(label, []).append((size, performance))
     check_looks("labels", len(groups))
-    figure = new_figure(WIDTH, 3.6)
-    axes = figure.subplots()
+    figure, axes = panels(3.6)
     sizes = [size for _, size, _ in points]
     log_x(axes, min(sizes) / 1.3, max(sizes) * 1.3, "bytes of the file (logarithmic)")
     for (label, group), (color, dashes, marker) in zip(groups.items(), LOOKS, strict=False):
+        dashes = dashes if len(group) > 1 else ""
         x, y = zip(*sorted(group), strict=True)
-        axes.plot(
-            x, y, color=color, ls=dashes if len(group) > 1 else "", marker=marker, ms=5, lw=1.3, label=label
-        )
+        axes.plot(x, y, color=color, ls=dashes, marker=marker, ms=5, lw=1.3, label=label)
     whole = max(points, key=lambda point: point[1])[2]
     axes.axhline(KEPT * whole, color=GREY, lw=0.8, ls=":")
-    axes.annotate(
-        f"{100 * KEPT:g} % of the largest file's", (0.99, KEPT * whole), xycoords=("axes fraction", "data"),
-        xytext=(0, -3), textcoords="offset points", color=GREY, ha="right", va="top",
-    )  # fmt: skip
+    beside(axes, KEPT * whole, f"{100 * KEPT:g} % of the largest file's", GREY, right=True)
     axes.legend(loc="lower right", frameon=False)  # where large files would be poor: nothing else is there
     axes.set_ylabel("performance")
     headline(figure, smallest(points))
@@ -82,12 +73,13 @@ def files_of(m: Measurement, backend: Backend, name: str = "") -> list[tuple[str
     if "objective" in m.recipe.model:
         raise ValueError(f"{m.folder} measured a landscape of your own: only networks can be compressed")
     points: list[tuple[str, int, float]] = []
-    of = f"{name}: " if name else ""
     for d, performances in m.performances().items():
-        if d is None and len(performances):
-            points.append((f"{of}θ, float32", 4 * m.D, float(performances.mean())))
-        elif d is not None and len(performances):
+        if not len(performances):
+            continue
+        what, size = "θ", 4 * m.D
+        if d is not None:
             record = next(r for r in m.records if r["spec"].get("d") == d and r["status"] == "finished")
-            size = len(compress_run(m.folder, RunSpec.from_spec(record["spec"]), backend).to_bytes())
-            points.append((f"{of}θ_d, float32", size, float(performances.mean())))
+            compressed = compress_run(m.folder, RunSpec.from_spec(record["spec"]), backend)
+            what, size = "θ_d", len(compressed.to_bytes())
+        points.append((f"{name}{name and ': '}{what}, float32", size, float(performances.mean())))
     return points

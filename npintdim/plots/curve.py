@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,18 +12,14 @@ from npintdim.measurement.estimate import DInt
 from npintdim.measurement.localfit import LOST
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import model_name
-from npintdim.plots.style import BLUE, GREY, ORANGE, WIDTH, headline, log_x, new_figure, styled
+from npintdim.plots.style import BLUE, GREY, ORANGE, Figure, beside, extent, headline, log_x, panels, styled
 from npintdim.typing import Floats
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @styled
 def curve_figure(m: Measurement) -> Figure:
     """Performance against d: every run, the means, the baseline, the threshold and where it is crossed."""
-    figure = new_figure(WIDTH, 3.7)
-    axes = figure.subplots()
+    figure, axes = panels(3.7)
     found = m.d_int
     groups = m.performances()
     direct = groups.pop(None, np.array([]))
@@ -52,14 +48,6 @@ def curve_figure(m: Measurement) -> Figure:
     return figure
 
 
-def beside(axes: Any, y: float, text: str, color: str) -> None:
-    """A text at the left end of a horizontal line, just below it."""
-    axes.annotate(
-        text, (0.01, y), xycoords=("axes fraction", "data"), xytext=(0, -3), textcoords="offset points",
-        color=color, va="top",
-    )  # fmt: skip
-
-
 def fitted(found: DInt) -> tuple[Floats, Floats]:
     """The curve that is read: −log(1 − p) straight in log d between the tried d and the crossing."""
     knots = dict(zip(found.tried, found.fit, strict=True)) | {found.d: found.threshold}
@@ -75,9 +63,8 @@ def mark_crossing(axes: Any, m: Measurement) -> None:
     if not math.isfinite(found.d):
         return
     low, high = axes.get_xlim()
-    left = right = found.d
-    if found.low is not None and found.high is not None:
-        left, right = max(found.low, low), min(found.high, high)
+    _, left, right = extent(found, low, high)
+    if left < right:
         axes.axvspan(left, right, color=ORANGE, alpha=0.15, lw=0)
     axes.vlines(found.d, axes.get_ylim()[0], found.threshold, color=ORANGE, lw=1.2)
     axes.plot(found.d, found.threshold, "D", color=ORANGE, ms=6)
@@ -108,10 +95,9 @@ def finding(found: DInt, D: int) -> str:
 
 def of(m: Measurement) -> str:
     """What was measured."""
-    options = [f"{name} {value}" for name, value in m.recipe.projection.items() if name != "kind"]
-    return ", ".join(
-        [m.recipe.data, f"network {model_name(m.recipe.model)}", m.recipe.projection["kind"], *options]
-    )
+    P = m.recipe.projection
+    options = [f"{name} {value}" for name, value in P.items() if name != "kind"]
+    return ", ".join([m.recipe.data, f"network {model_name(m.recipe.model)}", P["kind"], *options])
 
 
 def score(m: Measurement) -> str:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npintdim.measurement.estimate import DInt
-from npintdim.plots.style import BLUE, GREY, ORANGE, WIDTH, apart, headline, log_x, new_figure, styled
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from npintdim.plots.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    WIDTH,
+    Figure,
+    apart,
+    extent,
+    headline,
+    log_x,
+    panels,
+    styled,
+)
 
 WIDTH_OF_LABEL = 0.14  # inches, of a label that is turned upright
 
@@ -23,30 +31,22 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]]) -> Figure:
 
     Parameters
     ----------
-    nets : D, d_int and a short label (2×200) of each network
-
-    Raises
-    ------
-    ValueError
-        for no network.
+    nets : D, d_int and a short label (2×200) of each network, at least one
     """
     if not nets:
         raise ValueError("there is no network to draw: at least one (D, d_int, label) is needed")
     nets = sorted(nets, key=lambda net: net[0])
-    figure = new_figure(WIDTH, 3.8)
-    axes = figure.subplots()
+    figure, axes = panels(3.8)
     D = np.array([net[0] for net in nets], dtype=np.float64)
     low, high = D[0] / 1.25, D[-1] * 1.25
     log_x(axes, low, high, "D, all parameters (logarithmic)")
-    ends = [end for _, found, _ in nets for end in limits(found)]
-    axes.set_ylim(0, 1.1 * max(ends) or 1)
+    axes.set_ylim(0, 1.1 * max(up for _, found, _ in nets for _, _, up in [place(found)]) or 1)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    place = np.exp(apart(np.log(D), WIDTH_OF_LABEL * math.log(high / low) / (WIDTH - 1.2)))
-    for (size, found, label), x in zip(nets, place, strict=True):
-        down, up = limits(found)
+    above = np.exp(apart(np.log(D), WIDTH_OF_LABEL * math.log(high / low) / (WIDTH - 1.2)))
+    for (size, found, label), x in zip(nets, above, strict=True):
+        at, down, up = place(found)
         read = math.isfinite(found.d)
-        at = found.d if read else up if found.d == -math.inf else down
-        marker = "o" if read else "^" if found.d == math.inf else "v" if found.d == -math.inf else "x"
+        marker = "o" if read else {math.inf: "^", -math.inf: "v"}.get(found.d, "x")
         axes.plot([size, size], [down, up], color=BLUE, lw=1.2)
         axes.plot(size, at, marker, color=BLUE, ms=5, mfc=BLUE if read else "white", clip_on=False)
         axes.annotate(
@@ -66,17 +66,9 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]]) -> Figure:
     return figure
 
 
-def limits(found: DInt) -> tuple[float, float]:
-    """The interval inside the tried d; where d_int was not reached, the d's between which nothing is known."""
-    first, last = found.tried[0], found.tried[-1]
-    if math.isnan(found.d):  # not read: a cross at the bottom
-        return 0.0, 0.0
-    if found.d == math.inf:
-        return last, last
-    if found.d == -math.inf:
-        return first, first
-    low = found.d if found.low is None else max(found.low, first)
-    return low, found.d if found.high is None else min(found.high, last)
+def place(found: DInt) -> tuple[float, float, float]:
+    """`extent` inside the tried d; where d_int was not read, a cross at the bottom."""
+    return (0.0, 0.0, 0.0) if math.isnan(found.d) else extent(found, found.tried[0], found.tried[-1])
 
 
 def growth(nets: Sequence[tuple[int, DInt, str]], names: str) -> str:

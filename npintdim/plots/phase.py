@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npintdim.plots.style import BLACK, ORANGE, WIDTH, headline, new_figure, styled
+from npintdim.plots.style import BLACK, ORANGE, Figure, headline, panels, styled
 from npintdim.toy.phase import LAWFUL, farthest, success, success_law
 from npintdim.typing import Floats
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LEVELS = {
     0.05: ((0, (1, 1.5)), "v"),
@@ -40,8 +36,7 @@ def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10) -> Fi
     """
     from scipy.stats import beta  # slow to import
 
-    figure = new_figure(WIDTH, 3.9)
-    axes = figure.subplots()
+    figure, axes = panels(3.9)
     tolerance = (np.arange(ROWS) + 0.5) / ROWS
     measured = success(shares, tolerance)
     columns = np.append(np.array(d) - 0.5, d[-1] + 0.5)
@@ -62,21 +57,13 @@ def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10) -> Fi
     axes.set_xlabel("d")
     axes.set_ylabel("tolerance ε / starting loss")
     axes.grid(visible=False)
-    axes.legend(
-        loc="center right", framealpha=1, edgecolor="none", title="share that succeeds", handlelength=3
-    )
-    bar = figure.colorbar(
-        cells, ax=axes, boundaries=np.linspace(0, 1, 101), ticks=np.linspace(0, 1, 6), aspect=30
-    )
+    box = {"framealpha": 1, "edgecolor": "none", "title": "share that succeeds", "handlelength": 3}
+    axes.legend(loc="center right", **box)
+    steps, ticks = np.linspace(0, 1, 101), np.linspace(0, 1, 6)
+    bar = figure.colorbar(cells, ax=axes, boundaries=steps, ticks=ticks, aspect=30)
     bar.set_label(f"share of {shares.shape[1]} random subspaces that succeed")
-    off = measured - success_law(np.array(d), tolerance, s)
-    headline(
-        figure, verdict(d, shares, kind, s, off), "lines: the law of isotropic P; marks and greys: measured"
-    )
-    return figure
-
-
-def verdict(d: Sequence[int], shares: Floats, kind: str, s: int, off: Floats) -> str:
-    """Whether success follows the law, and the largest difference of all cells."""
+    off = np.abs(measured - success_law(np.array(d), tolerance, s)).max()
     follows = "follows" if farthest(d, shares, s)[1] < LAWFUL else "does NOT follow"
-    return f"Success in {kind} subspaces {follows} the law: off by up to {np.abs(off).max():.2f}"
+    says = f"Success in {kind} subspaces {follows} the law: off by up to {off:.2f}"
+    headline(figure, says, "lines: the law of isotropic P; marks and greys: measured")
+    return figure

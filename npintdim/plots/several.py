@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.measure import Measurement
@@ -13,17 +13,15 @@ from npintdim.plots.curve import fitted, score
 from npintdim.plots.style import (
     GREY,
     LOOKS,
-    WIDTH,
+    Figure,
     check_looks,
+    extent,
     headline,
     log_x,
-    new_figure,
+    panels,
     styled,
     unbroken,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @styled
@@ -45,24 +43,23 @@ def several_figure(measurements: Mapping[str, Measurement]) -> Figure:
     found = {label: m.d_int for label, m in measurements.items()}
     rows = len(found)
     tall, short = 3.0, 0.15 + 0.22 * rows
-    figure = new_figure(WIDTH, tall + short + 0.9)
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(tall, short))
+    figure, (above, below) = panels(tall + short + 0.9, 2, height_ratios=(tall, short))
     tried = [d for f in found.values() for d in f.tried]
     low, high = min(tried) / 1.15, max(tried) * 1.15
     log_x(below, low, high, "d, trained numbers (logarithmic)")
 
     for m, look in zip(measurements.values(), LOOKS, strict=False):
-        curve(above, m, look)
+        curve(above, m, *look)
     names = " or ".join(dict.fromkeys(score(m) for m in measurements.values()))
     above.set_ylabel(f"{names} (filled: means)")
     line = thresholds(above, list(found.values()))
 
     bottom, top = above.get_ylim()
-    for y, ((label, f), look) in enumerate(zip(found.items(), LOOKS, strict=False)):
-        interval(below, y, label, f, look, (low, high))
+    for y, ((label, f), (color, dashes, marker)) in enumerate(zip(found.items(), LOOKS, strict=False)):
+        interval(below, y, label, f, color, marker)
         if math.isfinite(f.d):
-            above.vlines(f.d, bottom, f.threshold, color=look[0], ls=look[1], lw=0.9)
-            below.vlines(f.d, -0.6, y, color=look[0], ls=look[1], lw=0.9)
+            above.vlines(f.d, bottom, f.threshold, color=color, ls=dashes, lw=0.9)
+            below.vlines(f.d, -0.6, y, color=color, ls=dashes, lw=0.9)
     above.set_ylim(bottom, top)
     below.set_ylim(rows - 0.4, -0.6)
     below.set_yticks([])
@@ -72,9 +69,8 @@ def several_figure(measurements: Mapping[str, Measurement]) -> Figure:
     return figure
 
 
-def curve(axes: Any, m: Measurement, look: tuple[str, Any, str]) -> None:
+def curve(axes: Any, m: Measurement, color: str, dashes: Any, marker: str) -> None:
     """Runs, means and fit of one measurement."""
-    color, dashes, marker = look
     found = m.d_int
     runs = [(d, p) for d, ps in m.performances().items() if d is not None for p in ps]
     axes.plot(*zip(*runs, strict=True), marker, ms=3.5, mfc="none", mec=color, mew=0.7, alpha=0.6)
@@ -95,26 +91,13 @@ def thresholds(axes: Any, found: Sequence[DInt]) -> str:
     return f"{' or '.join(sorted(rules))}, {numbers}"
 
 
-def interval(
-    axes: Any, y: int, label: str, f: DInt, look: tuple[str, Any, str], span: tuple[float, float]
-) -> None:
+def interval(axes: Any, y: int, label: str, f: DInt, color: str, marker: str) -> None:
     """One row: d_int as a mark, its interval as a bar, both as a text where there is more room."""
-    color, _, marker = look
-    low, high = span
-    at, left, right = f.d, f.d, f.d
-    if math.isnan(f.d):
-        at = left = right = f.tried[0]
-        text = f"{label}: not read"
-    elif f.d == math.inf:
-        at, left, right, text = f.tried[-1], f.tried[-1], high, f"{label}: above {f.tried[-1]:,}"
-    elif f.d == -math.inf:
-        at, left, right, text = f.tried[0], low, f.tried[0], f"{label}: {f.tried[0]:,} or less"
-    else:
-        text = f"{label}: {f.d:,.0f}"
-        if f.low is not None and f.high is not None:
-            left, right = max(f.low, low), min(f.high, high)
-        known = f.interval().removeprefix("95 % interval ") if f.low is not None else "interval unknown"
-        text += f" ({known})"
+    low, high = axes.get_xlim()
+    at, left, right = extent(f, low, high)
+    known = f.interval().removeprefix("95 % interval ") if f.low is not None else "interval unknown"
+    unread = {math.inf: f"above {f.tried[-1]:,}", -math.inf: f"{f.tried[0]:,} or less"}.get(f.d, "not read")
+    text = f"{label}: " + (f"{f.d:,.0f} ({known})" if math.isfinite(f.d) else unread)
     axes.plot([left, right], [y, y], color=color, lw=2.2, solid_capstyle="butt")
     axes.plot(at, y, marker, color=color, ms=5, mfc=color if math.isfinite(f.d) else "white")
     to_the_right = math.log(left / low) < math.log(high / right)

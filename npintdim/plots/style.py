@@ -15,11 +15,14 @@ import numpy as np
 from npintdim.files import write_atomically
 from npintdim.inputs import attempt
 from npintdim.machine import need
+from npintdim.measurement.estimate import DInt
 from npintdim.measurement.means import isotonic
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
+else:
+    Figure = Any  # matplotlib is imported where something is drawn, not before
 
 # Okabe and Ito's colours: told apart by the colour-blind, and in grey by the marker and the dashes that go with each.
 BLUE, ORANGE, GREEN, PINK, SKY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000"
@@ -41,24 +44,12 @@ Drawing = ParamSpec("Drawing")
 
 
 def matplotlib(name: str) -> Any:
-    """Something of matplotlib.
-
-    Raises
-    ------
-    ImportError
-        with the pip line, or with the reason.
-    """
+    """Something of matplotlib, or an ImportError with the pip line or with the reason."""
     return need(name, "plots need matplotlib", "pip install 'npintdim[plot]', then run it again")
 
 
 def styled(draw: Callable[Drawing, Figure]) -> Callable[Drawing, Figure]:
-    """Draw in our style, whatever the user's is.
-
-    Raises
-    ------
-    ImportError
-        with the pip line.
-    """
+    """Draw in our style, whatever the user's is."""
 
     @wraps(draw)
     def drawn(*args: Drawing.args, **kwargs: Drawing.kwargs) -> Figure:
@@ -69,14 +60,14 @@ def styled(draw: Callable[Drawing, Figure]) -> Callable[Drawing, Figure]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, outside of pyplot, so that nothing of the user's is touched.
-
-    Raises
-    ------
-    ImportError
-        with the pip line.
-    """
+    """An empty figure of so many inches, outside of pyplot, so that nothing of the user's is touched."""
     return matplotlib("matplotlib.figure:Figure")(figsize=(width, height), layout="constrained")
+
+
+def panels(height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure as wide as the text, and its axes, one below the other over the same x."""
+    figure = new_figure(WIDTH, height)
+    return figure, figure.subplots(rows, 1, sharex=True, **options)
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -103,12 +94,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def check_looks(what: str, count: int) -> None:
-    """Refuse no line, and more lines than can be told apart.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Refuse no line, and more lines than can be told apart."""
     if not 1 <= count <= len(LOOKS):
         raise ValueError(f"{count} {what}: 1 to {len(LOOKS)} are needed in one figure")
 
@@ -155,6 +141,26 @@ def log_x(axes: Any, low: float, high: float, label: str) -> None:
     axes.set_xticks(ticks, [f"{t:,}" for t in ticks])
     axes.minorticks_off()
     axes.set_xlabel(label)
+
+
+def beside(axes: Any, y: float, text: str, color: str, right: bool = False) -> None:
+    """A text at the left or right end of a horizontal line, just below it."""
+    axes.annotate(
+        text, (0.99 if right else 0.01, y), xycoords=("axes fraction", "data"), xytext=(0, -3),
+        textcoords="offset points", color=color, ha="right" if right else "left", va="top",
+    )  # fmt: skip
+
+
+def extent(found: DInt, low: float, high: float) -> tuple[float, float, float]:
+    """Where d_int stands, and both ends of its interval between low and high; beyond the tried d all up to there."""
+    first, last = found.tried[0], found.tried[-1]
+    if math.isnan(found.d):
+        return first, first, first
+    if math.isinf(found.d):
+        return (last, last, high) if found.d > 0 else (first, low, first)
+    if found.low is None or found.high is None:
+        return found.d, found.d, found.d
+    return found.d, max(found.low, low), min(found.high, high)
 
 
 def apart(y: Floats, gap: float) -> Floats:

@@ -2,74 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from npintdim.inputs import counted
-from npintdim.plots.style import BLUE, GREEN, ORANGE, WIDTH, new_figure, styled
+from npintdim.plots.style import BLUE, GREEN, ORANGE, Figure, panels, styled
+from npintdim.toy.phase import ToyResult
 from npintdim.toy.problem import expected_share
-from npintdim.typing import Floats
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @styled
-def toy_figure(
-    d: Sequence[int],
-    shares: Floats,
-    performances: Floats,
-    trained: Sequence[float],
-    kind: str,
-    lawful: bool,
-    s: int = 10,
-) -> Figure:
+def toy_figure(result: ToyResult, kind: str) -> Figure:
     """Two panels: the share of the loss against d with the law, and the step of the performance at d = s.
 
     Parameters
     ----------
-    d : dimensions tried
-    shares, performances : of every draw, (len(d), draws)
-    trained : performance of one trained run at each d
+    result : of `npintdim.toy.phase.explore`
     kind : of P, for the title
-    lawful : whether the draws follow the law
-    s : conditions of the toy problem
     """
     from scipy.stats import beta  # slow to import
 
-    figure = new_figure(WIDTH, 5.6)
-    above, below = figure.subplots(2, 1, sharex=True)
+    d, shares, s = result.d, result.shares, result.s
+    figure, (above, below) = panels(5.6, 2)
     few = np.array([i for i in d if i < s])
     low, high = (beta.ppf(q, (s - few) / 2, few / 2) for q in (0.025, 0.975))
     above.fill_between(few, low, high, color=ORANGE, alpha=0.18, lw=0, label="95 % of the draws by theory")
-    above.plot(
-        d, [expected_share(i, s) for i in d], "--", color=ORANGE, lw=1.4, label=f"mean by theory, 1 − d/{s}"
-    )
+    law = [expected_share(i, s) for i in d]
+    above.plot(d, law, "--", color=ORANGE, lw=1.4, label=f"mean by theory, 1 − d/{s}")
+    draws = shares.shape[1]
     for i, row in zip(d, shares, strict=True):
-        above.plot(
-            np.full(len(row), i), row, "_", color=BLUE, ms=6, alpha=min(0.5, 40 / len(row)), rasterized=True
-        )
-    above.plot(
-        d,
-        shares.mean(axis=1),
-        "o",
-        color=BLUE,
-        ms=4.5,
-        label=f"mean of {counted(shares.shape[1], 'draw')}, and each draw",
-    )
+        x, alpha = np.full(draws, i), min(0.5, 40 / draws)
+        above.plot(x, row, "_", color=BLUE, ms=6, alpha=alpha, rasterized=True)
+    label = f"mean of {counted(draws, 'draw')}, and each draw"
+    above.plot(d, shares.mean(axis=1), "o", color=BLUE, ms=4.5, label=label)
     above.set_ylabel("share of the starting loss left")
     above.set_ylim(-0.05, 1.05)
     says = f"removes 1/{s} of the loss, as for any isotropic P"
-    if not lawful:
+    if not result.lawful:
         says = f"does NOT remove 1/{s}: this P is not isotropic"
     above.set_title(f"Each {kind} direction {says}", loc="left", fontsize=9.5)
 
-    best = performances.mean(axis=1)
+    best = result.performances.mean(axis=1)
     below.axvline(s, color=ORANGE, ls="--", lw=1.4, label=f"d = {s} = number of conditions")
     below.plot(d, best, "-o", color=BLUE, ms=4.5, label="best in the subspace, mean")
-    below.plot(d, trained, "x", color=GREEN, ms=7, mew=1.6, label="gradient descent, one run")
+    below.plot(d, result.trained, "x", color=GREEN, ms=7, mew=1.6, label="gradient descent, one run")
     below.set_ylabel("performance, exp(−loss)")
     below.set_xlabel("d")
     below.set_xticks(d)

@@ -6,13 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from npintdim.backend import Backend
 from npintdim.measurement.events import Callback
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from npintdim.plots.style import Figure
 
 
 @dataclass(frozen=True)
@@ -115,29 +112,3 @@ class Reproduction(ABC):
     @abstractmethod
     def run(self, setting: Setting) -> Outcome:
         """Do it; what is on disk is not done again."""
-
-
-COLUMNS = ("", "D", "read at", "paper", "ours", "what differs")
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """The table in Markdown."""
-    lines = [COLUMNS, ("---", "--:", "---", "--:", "--:", "---")]
-    lines += [(r.what, f"{r.D:,}", r.read, r.paper, r.ours, r.differs) for r in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def plain(rows: Sequence[Row]) -> str:
-    """The table for a terminal; what differs stands below, once."""
-    cells = [COLUMNS[:-1], *((r.what, f"{r.D:,}", r.read, r.paper, r.ours) for r in rows)]
-    width = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS) - 1)]
-    left = {0, 2}
-    lines = [
-        "  ".join(
-            f"{c:<{w}}" if i in left else f"{c:>{w}}"
-            for i, (c, w) in enumerate(zip(line, width, strict=True))
-        )
-        for line in cells
-    ]
-    different = dict.fromkeys(f"{r.what}: {r.differs}" for r in rows if r.differs)
-    return "\n".join([*lines, "", "What differs", *(f"  {line}" for line in different)])

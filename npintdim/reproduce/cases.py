@@ -7,18 +7,18 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from npintdim.engine.architectures import model_from_spec
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.measure import Measurement, measure, read_off
 from npintdim.measurement.recipes import Recipe, model_name
 from npintdim.measurement.records import read, write
+from npintdim.plots import curve_figure, nets_figure, several_figure
+from npintdim.plots.style import LOOKS, Figure
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,16 @@ class Cases(Reproduction):
         whole = self.shortened_from
         if whole is None:
             return []
-        own = {case.label for case in self.cases}
-        lines = [f"{name}: {told(new)} instead of {told(old)}" for name, old, new in self.changes(whole)]
-        gone = [case.label for case in whole.cases if case.label not in own]
-        return lines + ([f"without {', '.join(gone)}"] if gone else [])
-
-    def changes(self, whole: Cases) -> list[tuple[str, Any, Any]]:
-        """Names and values, before and after."""
-        before = next(case.recipe for case in whole.cases if case.label == self.cases[0].label)
+        own = [case.label for case in self.cases]
+        before = next(case.recipe for case in whole.cases if case.label == own[0])
         old, new = asdict(before), asdict(self.cases[0].recipe)
-        return [(name, old[name], new[name]) for name in self.shorter if old[name] != new[name]]
+        lines = [
+            f"{name}: {told(new[name])} instead of {told(old[name])}"
+            for name in self.shorter
+            if old[name] != new[name]
+        ]
+        gone = ", ".join(case.label for case in whole.cases if case.label not in own)
+        return lines + ([f"without {gone}"] if gone else [])
 
     def describe(self) -> list[str]:
         """The recipes in full, one a line."""
@@ -120,18 +120,14 @@ class Cases(Reproduction):
                 continue
             failed += [f"{case.label}: {r['error']}" for r in found[case.label].failed]
             setting.tell(found[case.label].summary)
-        rows = [
-            row for case in self.cases if case.label in found for row in self.rows(case, found[case.label])
-        ]
-        records = list(
-            {json.dumps(r["spec"], sort_keys=True): r for m in found.values() for r in m.records}.values()
-        )
+        rows = [row for c in self.cases if c.label in found for row in self.rows(c, found[c.label])]
+        records = {json.dumps(r["spec"], sort_keys=True): r for m in found.values() for r in m.records}
+        tuned = [(rates, m.recipe.rates) for m in found.values() for rates in m.rates]
         return Outcome(
             rows=tuple(rows),
-            runs=len(records) + sum(map(trials, found.values())),
-            seconds=sum(r["seconds"] for r in records)
-            + sum(t.seconds for m in found.values() for t in m.rates),
-            pictures=self.pictures(found),
+            runs=len(records) + sum(len(rates.tried) * how.seeds for rates, how in tuned if how),
+            seconds=sum(r["seconds"] for r in records.values()) + sum(rates.seconds for rates, _ in tuned),
+            pictures={self.name: partial(picture_of, found)} if found else {},
             details=tuple(
                 f"### {label}\n\n```text\n{m.table()}\n```"
                 + "".join(f"\n\nDoubtful: {line}." for line in m.doubts)
@@ -152,21 +148,14 @@ class Cases(Reproduction):
             rows.append(Row(case.label, m.D, read, paper, ours(reading), short + case.differs))
         return rows
 
-    def pictures(self, found: Mapping[str, Measurement]) -> dict[str, Any]:
-        """Curves of up to six cases in one figure; of more, d_int against D."""
-        if not found:
-            return {}
 
-        def draw() -> Figure:
-            from npintdim.plots import curve_figure, nets_figure, several_figure
-
-            if len(found) == 1:
-                return curve_figure(next(iter(found.values())))
-            if len(found) <= 6:
-                return several_figure(found)
-            return nets_figure([(m.D, m.d_int, label) for label, m in found.items()])
-
-        return {self.name: draw}
+def picture_of(found: Mapping[str, Measurement]) -> Figure:
+    """Curves of up to six cases in one figure; of more, d_int against D."""
+    if len(found) == 1:
+        return curve_figure(*found.values())
+    if len(found) <= len(LOOKS):
+        return several_figure(found)
+    return nets_figure([(m.D, m.d_int, label) for label, m in found.items()])
 
 
 def borrow_baseline(recipe: Recipe, folder: Path, others: Sequence[Path]) -> None:
@@ -179,22 +168,15 @@ def borrow_baseline(recipe: Recipe, folder: Path, others: Sequence[Path]) -> Non
             write(folder / "runs", spec, record, None)
 
 
-def trials(m: Measurement) -> int:
-    """Runs that were trained for the learning rates."""
-    tried = sum(len(rates.tried) for rates in m.rates)
-    return tried * (m.recipe.rates.seeds if m.recipe.rates else 0)
-
-
 def ours(found: DInt) -> str:
     """A number with its interval, as short as it can be said."""
     if math.isnan(found.d):
         return "not read"
-    if found.d == float("inf"):
+    if found.d == math.inf:
         return f"> {found.tried[-1]:,}"
-    if found.d == float("-inf"):
+    if found.d == -math.inf:
         return f"< {found.tried[0]:,}"
-    interval = found.interval().removeprefix("95 % interval ")
-    return f"{found.d:,.0f} ({interval})"
+    return f"{found.d:,.0f} ({found.interval().removeprefix('95 % interval ')})"
 
 
 def told(value: Any) -> str:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from npintdim.files import write_atomically
 from npintdim.inputs import attempt
 from npintdim.plots import picture
-from npintdim.reproduce.base import Outcome, Reproduction, Setting, markdown
+from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
+
+COLUMNS = ("", "D", "read at", "paper", "ours", "what differs")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Under the `COLUMNS`."""
+    return row.what, f"{row.D:,}", row.read, row.paper, row.ours, row.differs
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table in Markdown."""
+    lines = [COLUMNS, ("---", "--:", "---", "--:", "--:", "---"), *map(cells, rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plain(rows: Sequence[Row]) -> str:
+    """The table for a terminal; what differs stands below, once."""
+    columns = [
+        [f"{cell:{align}{max(map(len, column))}}" for cell in column]
+        for align, column in zip("<><>>", zip(COLUMNS, *map(cells, rows), strict=True), strict=False)
+    ]
+    different = dict.fromkeys(f"  {r.what}: {r.differs}" for r in rows if r.differs)
+    return "\n".join([*map("  ".join, zip(*columns, strict=True)), "", "What differs", *different])
 
 
 def write_report(

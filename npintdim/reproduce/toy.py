@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from npintdim.inputs import counted
+from npintdim.plots import phase_figure
+from npintdim.plots.style import Figure
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.toy.phase import least_shares
 from npintdim.toy.problem import ToyProblem
@@ -56,7 +59,7 @@ class Toy(Reproduction):
         toy, began = ToyProblem(), perf_counter()
         double = replace(setting.backend, dtype=np.dtype(np.float64))
         rows: list[Row] = []
-        pictures: dict[str, Any] = {}
+        pictures: dict[str, Callable[[], Figure]] = {}
         for name, projection in PROJECTIONS.items():
             setting.tell(f"{name}: {counted(self.draws, 'draw')} at each of {len(DS)} d")
             shares = least_shares(projection, DS, self.draws, setting.seed, double, toy)
@@ -65,16 +68,9 @@ class Toy(Reproduction):
                 Row(f"{name}: law", toy.D, "Beta((10−d)/2, d/2), worst d < 10", "–", law(shares, toy.s),
                     "the law is not in the paper"),
             ]  # fmt: skip
-            pictures[f"phase-{name.replace(' ', '-')}"] = lambda kind=name, shares=shares: diagram(
-                kind, shares
-            )
-        return Outcome(
-            tuple(rows),
-            len(PROJECTIONS) * len(DS) * self.draws,
-            perf_counter() - began,
-            pictures,
-            unit="draws",
-        )
+            pictures[f"phase-{name.replace(' ', '-')}"] = partial(phase_figure, DS, shares, name)
+        draws = len(PROJECTIONS) * len(DS) * self.draws
+        return Outcome(tuple(rows), draws, perf_counter() - began, pictures, unit="draws")
 
 
 def smallest(shares: Floats) -> int | None:
@@ -86,22 +82,12 @@ def law(shares: Floats, s: int) -> str:
     """The smallest Kolmogorov–Smirnov p over d < s, and where; times the number of d that were looked at."""
     from scipy.stats import beta, kstest  # slow to import
 
-    p = {
-        d: kstest(share, beta((s - d) / 2, d / 2).cdf).pvalue
-        for d, share in zip(DS, shares, strict=True)
-        if d < s
-    }
+    below = [(d, share) for d, share in zip(DS, shares, strict=True) if d < s]
+    p = {d: kstest(share, beta((s - d) / 2, d / 2).cdf).pvalue for d, share in below}
     worst = min(p, key=lambda d: p[d])
     corrected = min(1.0, p[worst] * len(p))
     verdict = "holds" if corrected > 0.01 else "FAILS"
     return f"{verdict} (p = {corrected:.2g} at d = {worst})"
-
-
-def diagram(kind: str, shares: Floats) -> Any:
-    """Success against d and tolerance, the law drawn over it."""
-    from npintdim.plots import phase_figure
-
-    return phase_figure(DS, shares, kind)
 
 
 TOY = Toy(

@@ -9,55 +9,70 @@ ONE, HALF, QUARTER = 1 << WIDTH, 1 << (WIDTH - 1), 1 << (WIDTH - 2)
 LARGEST_TOTAL = QUARTER  # so that no share of the interval is empty
 
 
-class Encoder:
-    """Narrows [low, high) ⊂ [0, 2³²) symbol by symbol, and shifts out the bits that are settled.
+class Interval:
+    """[low, high) ⊂ [0, 2³²), narrowed symbol by symbol; what is settled of it is shifted out.
 
     Notes
     -----
     A symbol with the share [a, b) of total t takes low + ⌊(high − low)·a/t⌋ ≤ x < low + ⌊(high − low)·b/t⌋.
     Where the interval lies in one half of [0, 2³²), that half is a bit. Where it straddles the middle within
-    the middle half, the bit is not known yet, but it and the next differ: it is counted as pending.
-
-    So high − low > 2³⁰ before every symbol. The bits of `finish` name a binary interval inside the last one:
-    no code is the beginning of another, and a code is at most two bits longer than −log₂ of its interval.
+    the middle half, the bit is not known yet, but it and the next differ. So high − low > 2³⁰ before every symbol.
     """
 
     def __init__(self) -> None:
         self.low, self.high = 0, ONE
-        self.pending = 0
-        self.bits: list[int] = []
 
     def narrow(self, a: int, b: int, total: int) -> None:
-        """Append the symbol whose share is [a, b) of total."""
+        """Take the symbol whose share is [a, b) of total."""
         width = self.high - self.low
         self.low, self.high = self.low + width * a // total, self.low + width * b // total
         while True:
             if self.high <= HALF:
-                self._emit(0)
                 offset = 0
             elif self.low >= HALF:
-                self._emit(1)
                 offset = HALF
             elif self.low >= QUARTER and self.high <= 3 * QUARTER:
-                self.pending += 1
                 offset = QUARTER
             else:
                 return
             self.low, self.high = 2 * (self.low - offset), 2 * (self.high - offset)
+            self.shift(offset)
+
+    def shift(self, offset: int) -> None:
+        """The half of [0, 2³²) that begins at the offset has become the whole."""
+        raise NotImplementedError
+
+
+class Encoder(Interval):
+    """Writes the bits. While the interval straddles the middle they are counted as pending.
+
+    The bits of `finish` name a binary interval inside the last one: no code is the beginning of another, and a code
+    is at most two bits longer than −log₂ of its interval.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending = 0
+        self.bits: list[int] = []
+
+    def shift(self, offset: int) -> None:
+        """A bit that is known, and those that waited for it; or one more that waits."""
+        if offset == QUARTER:
+            self.pending += 1
+        else:
+            bit = offset // HALF
+            self.bits += [bit] + [1 - bit] * self.pending
+            self.pending = 0
 
     def finish(self) -> list[int]:
         """All bits; the last two name the second or the third quarter, whichever lies in the interval."""
         self.pending += 1
-        self._emit(0 if self.low < QUARTER else 1)
+        self.shift(0 if self.low < QUARTER else HALF)
         return self.bits
 
-    def _emit(self, bit: int) -> None:
-        self.bits += [bit] + [1 - bit] * self.pending
-        self.pending = 0
 
-
-class Decoder:
-    """The same walk, with a window of 32 bits on the code; behind its end there are zeros.
+class Decoder(Interval):
+    """Reads the bits through a window of 32 on the code; behind its end there are zeros.
 
     Parameters
     ----------
@@ -65,32 +80,17 @@ class Decoder:
     """
 
     def __init__(self, bits: Sequence[int]) -> None:
-        self.low, self.high = 0, ONE
+        super().__init__()
         self.bits = iter(bits)
         self.window = 0
         for _ in range(WIDTH):
-            self._shift(0)
+            self.shift(0)
 
     def target(self, total: int) -> int:
         """The number t < total for which the next symbol's share [a, b) has a ≤ t < b."""
         width = self.high - self.low
         return ((self.window - self.low + 1) * total - 1) // width
 
-    def narrow(self, a: int, b: int, total: int) -> None:
-        """Remove the symbol whose share is [a, b) of total."""
-        width = self.high - self.low
-        self.low, self.high = self.low + width * a // total, self.low + width * b // total
-        while True:
-            if self.high <= HALF:
-                offset = 0
-            elif self.low >= HALF:
-                offset = HALF
-            elif self.low >= QUARTER and self.high <= 3 * QUARTER:
-                offset = QUARTER
-            else:
-                return
-            self.low, self.high = 2 * (self.low - offset), 2 * (self.high - offset)
-            self._shift(offset)
-
-    def _shift(self, offset: int) -> None:
+    def shift(self, offset: int) -> None:
+        """The window moves by a bit."""
         self.window = 2 * (self.window - offset) + next(self.bits, 0)

@@ -14,18 +14,6 @@ from npintdim.artefact.mdl.finetune import QuantisedLandscape
 from npintdim.artefact.mdl.levels import finetune, fit, quantise, smallest
 
 __all__ = [
-    "BOUNDS",
-    "Certificate",
-    "QuantisedLandscape",
-    "binomial_bound",
-    "catoni_bound",
-    "certify",
-    "chernoff_bound",
-    "describe",
-    "finetune",
-    "fit",
-    "lotfi_bound",
-    "quantise",
-    "seeger_bound",
-    "smallest",
-]
+    "BOUNDS", "Certificate", "QuantisedLandscape", "binomial_bound", "catoni_bound", "certify", "chernoff_bound",
+    "describe", "finetune", "fit", "lotfi_bound", "quantise", "seeger_bound", "smallest",
+]  # fmt: skip

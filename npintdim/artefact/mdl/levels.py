@@ -135,16 +135,17 @@ def smallest(
         raise ValueError(f"tolerance is {tolerance}: 0 ≤ tolerance ≤ 1 is needed")
     needed = compressed.evaluate(examples, backend).performance - tolerance
     candidates = [quantise(compressed, kind, K) for kind in KINDS for K in TRIED]
-    candidates = [c for c in candidates if size(c) < 4 * c.P.d]
+    candidates = [c for c in candidates if code_bytes(c) < 4 * c.P.d]
     with Progress(len(candidates), "levels", progress) as bar:
-        for candidate in sorted(candidates, key=size):
+        for candidate in sorted(candidates, key=code_bytes):
             reached = candidate.evaluate(examples, backend).performance
             if reached >= needed:
                 return candidate
-            bar.step(f"{size(candidate)} bytes reach {reached:.4f}, {needed:.4f} needed")
+            bar.step(f"{code_bytes(candidate)} bytes reach {reached:.4f}, {needed:.4f} needed")
     raise ValueError(f"no code shorter than binary32 reaches {needed:.4f} on the training examples")
 
 
-def size(compressed: CompressedModel) -> int:
-    """Bytes of θ_d in the file."""
-    return 4 * compressed.P.d if compressed.code is None else len(compressed.code)
+def code_bytes(quantised: CompressedModel) -> int:
+    """Of θ_d in the file."""
+    assert quantised.code is not None
+    return len(quantised.code)

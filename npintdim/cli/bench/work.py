@@ -1,4 +1,7 @@
-"""The pieces of work that are measured, with the bytes and operations that they cannot do without."""
+"""The pieces of work that are measured, with the bytes and operations that they cannot do without.
+
+`npintdim bench` holds them against the limits of the machine; benchmarks/ beside the package, against PyTorch and SciPy.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,26 @@ from npintdim.engine.landscape import Batch, Landscape
 from npintdim.engine.model import Model
 from npintdim.engine.optimizers import SGD, Adam, Optimizer
 from npintdim.objective import SubspaceObjective
-from npintdim.projections import DenseProjection, FastfoodProjection, SparseProjection, make_projection
+from npintdim.projections import (
+    DenseProjection,
+    FastfoodProjection,
+    Projection,
+    SparseProjection,
+    make_projection,
+)
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats, Spec
 
 D, d = 199_210, 750  # the paper's MNIST network, and its intrinsic dimension
+LENET_d = 290
 EXAMPLES = 128
+LR = 1e-6  # a step is timed over and over, and must not lead anywhere
 EXPONENTS = (10, 14, 18, 22)  # of the lengths that are transformed
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Something to time.
-
-    Parameters
-    ----------
-    name : for people
-    call : does it once
-    bytes : that have to be read and written
-    flops : additions and multiplications
-    """
+    """Something to time: the bytes have to be read and written, the flops are additions and multiplications."""
 
     name: str
     call: Callable[[], object]
@@ -44,27 +47,20 @@ class Piece:
 
 def pieces(backend: Backend) -> Iterator[Piece]:
     """Transforms, projections and steps."""
-    yield from transforms(backend)
+    for k in EXPONENTS:  # n numbers read and written, n log₂ n additions
+        n = 1 << k
+        yield Piece(f"WHT, n = 2^{k}", transform(backend, k), 2 * n * backend.dtype.itemsize, n * k)
     yield from projections(backend)
     yield from steps(backend)
 
 
-def transforms(backend: Backend) -> Iterator[Piece]:
-    """H x: n numbers read and written, n log₂ n additions."""
-    for k in EXPONENTS:
-        x = normal(backend, 1 << k)
-        call = partial(backend.kernels.wht, x, backend.threads)
-        yield Piece(f"WHT, n = 2^{k}", call, 2 * x.nbytes, len(x) * k)
+def transform(backend: Backend, k: int) -> Callable[[], object]:
+    """H x of 2^k numbers."""
+    return partial(backend.kernels.wht, normal(backend, 1 << k), backend.threads)
 
 
 def projections(backend: Backend) -> Iterator[Piece]:
-    """P v and Pᵀ g of every kind.
-
-    Raises
-    ------
-    MemoryError
-        if the stored matrix does not fit, with its size.
-    """
+    """P v and Pᵀ g of every kind; a MemoryError if the stored matrix does not fit, with its size."""
     v, g = normal(backend, d), normal(backend, D)
     kinds: tuple[tuple[str, str, Spec], ...] = (
         ("Fastfood, stacked", "fastfood", {}),
@@ -90,19 +86,13 @@ def projections(backend: Backend) -> Iterator[Piece]:
 
 
 def steps(backend: Backend) -> Iterator[Piece]:
-    """A step of training as `train` does it: directly, and in a Fastfood subspace."""
-    for name, net, own_d in (
-        ("MLP", mlp([784, 200, 200, 10], backend), d),
-        ("LeNet", lenet(backend=backend), 290),
-    ):
-        theta_0 = net.init_theta(0)
+    """A step directly, and in a Fastfood subspace; θ is read, its gradient written and read."""
+    nets = (("MLP", mlp([784, 200, 200, 10], backend), d), ("LeNet", lenet(backend=backend), LENET_d))
+    for name, net, own_d in nets:
         P = make_projection("fastfood", net.D, own_d, 0, backend)
-        subspace = SubspaceObjective(net, theta_0, P)
-        moved, flops = 3 * theta_0.nbytes, 2 * EXAMPLES * products(net)
-        direct = step(net, theta_0, SGD(1e-6, 0.0), backend)
-        yield Piece(f"{name}, direct step", direct, moved, flops)
-        projected = step(subspace, subspace.start(), Adam(1e-6), backend)
-        yield Piece(f"{name}, Fastfood step, d = {own_d}", projected, moved, flops)
+        moved, flops = 3 * net.D * backend.dtype.itemsize, 2 * EXAMPLES * products(net)
+        yield Piece(f"{name}, direct step", direct(net), moved, flops)
+        yield Piece(f"{name}, Fastfood step, d = {own_d}", subspace(net, P), moved, flops)
 
 
 def products(net: Model) -> int:
@@ -117,10 +107,20 @@ def products(net: Model) -> int:
     return count
 
 
+def direct(net: Model) -> Callable[[], object]:
+    """A step on all of θ."""
+    return step(net, net.init_theta(0), SGD(LR, 0.0), net.backend)
+
+
+def subspace(net: Model, P: Projection) -> Callable[[], object]:
+    """A step on θ_d."""
+    objective = SubspaceObjective(net, net.init_theta(0), P)
+    return step(objective, objective.start(), Adam(LR), net.backend)
+
+
 def step(landscape: Landscape, theta: Floats, optimizer: Optimizer, backend: Backend) -> Callable[[], object]:
-    """A step on the same batch, over and over; the learning rate is too small to lead anywhere."""
-    x = normal(backend, EXAMPLES * 784).reshape(EXAMPLES, 1, 28, 28)
-    batch = Batch(x, backend.send(np.arange(EXAMPLES) % 10))
+    """Loss, gradient, update, as `train` does it; on the same batch, over and over."""
+    batch = Batch(normal(backend, EXAMPLES, 1, 28, 28), backend.send(np.arange(EXAMPLES) % 10))
     state, t = optimizer.start(theta), 0
 
     def call() -> None:
@@ -132,7 +132,7 @@ def step(landscape: Landscape, theta: Floats, optimizer: Optimizer, backend: Bac
     return call
 
 
-def normal(backend: Backend, n: int) -> Floats:
+def normal(backend: Backend, *shape: int) -> Floats:
     """Normals, the same for everyone."""
-    grid = Stream(0, Purpose.CHECK, 0, backend.kernels).normals(n)
-    return (grid * 2.0**-20).astype(backend.dtype)
+    grid = Stream(0, Purpose.CHECK, 0, backend.kernels).normals(math.prod(shape))
+    return (grid * 2.0**-20).astype(backend.dtype).reshape(shape)
