@@ -31,6 +31,10 @@ def as_gallery_page(example: Path) -> str:
     text = example.read_text(encoding="utf-8")
     title = re.match(r'"""(.*?)\.?\n', text)[1]
     text = text.replace(text.split("\n", 1)[0], f'"""\n{title}\n{"=" * len(title)}\n', 1)
+    text = text.replace("Path(__file__).parents[1]", 'Path("..")')  # a notebook is no file
+    text = re.sub(
+        r"^ *sys\.stdout\.reconfigure\(.*\n", "", text, flags=re.MULTILINE
+    )  # nor is its output a terminal
     if picture := THUMBNAILS.get(example.stem):
         text += f"\n# sphinx_gallery_thumbnail_path = 'docs/img/{picture}.png'\n"
     return text
@@ -49,7 +53,9 @@ def main(folder: Path) -> None:
     shutil.copy(ROOT / "examples" / "check_vectors.c", folder / "examples")
     reference.write(folder / "reference")
     katex = folder.parent / "npm" / "node_modules" / "katex" / "dist"
-    shutil.copytree(katex / "fonts", folder / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff"))
+    shutil.copytree(
+        katex / "fonts", folder / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff")
+    )
     shutil.copy(katex / "katex.min.css", folder / "katex")
 
 

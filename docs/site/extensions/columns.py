@@ -16,7 +16,9 @@ def rows_of(section):
     def close():
         if excerpts:
             text = nodes.container("", *left, classes=["said"])
-            rows.append(nodes.container("", text, nodes.container("", *excerpts, classes=["source"]), classes=["row"]))
+            rows.append(
+                nodes.container("", text, nodes.container("", *excerpts, classes=["source"]), classes=["row"])
+            )
         else:
             rows.extend(left)
         left.clear()

@@ -16,7 +16,9 @@ class Commands(Directive):
         (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
         shown = [nodes.literal_block("", parser.format_help(), language="text")]
         for name, command in commands.choices.items():
-            section = nodes.section("", nodes.title("", "", nodes.literal("", f"npintdim {name}")), ids=[name])
+            section = nodes.section(
+                "", nodes.title("", "", nodes.literal("", f"npintdim {name}")), ids=[name]
+            )
             section += nodes.literal_block("", command.format_help(), language="text")
             shown.append(section)
         return shown

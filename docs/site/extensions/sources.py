@@ -34,7 +34,9 @@ def link_to_pages(app, doctree):
     docname = app.env.docname
     for link in list(doctree.findall(addnodes.download_reference)):
         target = link["reftarget"]
-        file = (Path(app.srcdir) / docname).parent.joinpath(target).resolve().relative_to(app.srcdir).as_posix()
+        file = (
+            (Path(app.srcdir) / docname).parent.joinpath(target).resolve().relative_to(app.srcdir).as_posix()
+        )
         if not SHOWN.match(file):
             continue
         uri = relative_uri(app.builder.get_target_uri(docname), app.builder.get_target_uri(page_of(file)))
