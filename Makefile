@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: measure test lint mutants clean
+.PHONY: measure test lint mutants docs clean
 
 measure: .venv/ready
 	$(PY) -m npintdim measure
@@ -18,6 +18,17 @@ lint: .venv/ready
 # small changes to the core files that no test notices; some minutes
 mutants: .venv/ready
 	$(PY) tests/mutants.py
+
+# the site, in build/docs/html; also needs npm, for KaTeX (and axe-core, for tests/test_site.py)
+docs: .venv/docs-ready
+	rm -rf build/docs/source build/docs/html
+	npm install --silent --no-audit --no-fund --prefix build/docs/npm katex@0 axe-core@4
+	$(PY) docs/site/stage.py build/docs/source
+	$(PY) -m sphinx -W --keep-going -n -q -c docs/site build/docs/source build/docs/html
+
+.venv/docs-ready: .venv/ready
+	$(PY) -m pip install --quiet --editable '.[docs]'
+	touch .venv/docs-ready
 
 .venv/ready: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -123,6 +123,45 @@ def test_a_stale_excerpt_is_noticed():
     assert stale("return z\n...\ny = 2 * x\n", source, part=True)
 
 
+def origin_of(block):
+    """The line that shows a reader where an excerpt is from: the file, as a link, and the name in it."""
+    module, _, qualified = re.search(r'title="([^"]*)"', block.info)[1].partition(":")
+    file = f"{module.replace('.', '/')}.py"
+    up = "../" * (len(block.page.relative_to(ROOT).parts) - 1)
+    return f"**[`{file}`]({up}{file}) · `{qualified}`**"
+
+
+@pytest.mark.parametrize("block", EXCERPTS, ids=str)
+def test_the_line_above_an_excerpt_links_to_its_file(block):
+    above = block.page.read_text(encoding="utf-8").splitlines()[: block.line - 2]
+    assert above[-2:] == [origin_of(block), ""]
+
+
+# ---- formulas ----
+def formulas_of(page):
+    """Those between $$ on lines of their own, and those within a line."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    shown = re.compile(r"^\$\$\n(.*?)\n\$\$$", re.MULTILINE | re.DOTALL)
+    return shown.findall(text), re.findall(r"\$([^$]*)\$", re.sub(r"`[^`\n]*`", "", shown.sub("", text)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_formulas_are_rendered_everywhere(page):
+    r"""Markdown takes \, \! \{ for escapes and }_ for emphasis; the code host's MathJax has no \operatorname."""
+    shown, within = formulas_of(page)
+    for formula in (*shown, *within):
+        assert formula.count("{") == formula.count("}"), formula
+        assert r"\operatorname" not in formula, formula
+        assert r"\{" not in formula, formula
+    assert [formula for formula in within if re.search(r"\\[,;!%\\]|[})]_|\||\n", formula)] == []
+
+
+def test_the_pages_with_formulas_have_them():
+    assert {page.stem for page in PAGES if formulas_of(page)[0]} >= {
+        *(page.stem for page in (DOCS / "walkthrough").iterdir()), "check-your-code", "description-length", "index"
+    }  # fmt: skip
+
+
 # ---- snippets ----
 @pytest.mark.usefixtures("own_tables")
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)

@@ -47,7 +47,27 @@ SHOWN = {  # regular expressions, each for a whole line
         r"D = 640, \d\d runs, report in results/softmax/report\.md",
         r"d_int90 = 1\d\d \(95 % interval 1\d\d to \d\d\d\); first tried .*",
     ],
+    "08_projections_on_the_toy_law": [
+        r"dense +d = 5: 0\.(4[5-9]|5[0-4])\d left, the law says 0\.5: the law holds",
+        r"Fastfood +d = 9: 0\.(0[89]|1[01])\d left, the law says 0\.1: the law holds",
+        r"Fastfood without signs +d = 5: 0\.5[4-9]\d left, the law says 0\.5: the law fails",
+        r"Fastfood without signs +d = 9: 0\.1[3-9]\d left, the law says 0\.1: the law fails",
+    ],
+    "09_learning_rate_against_d": [
+        r"d = +10: best at lr = \d\.\d+, accuracy 0\.[1-3]\d+; at 0\.001 0\.[01]\d+",
+        r"d = 200: best at lr = 0\.[13]\d+, accuracy 0\.(8[5-9]|9)\d+; at 0\.001 0\.[12]\d+",
+    ],
+    "10_weights_as_images": [
+        r"start   : accuracy 0\.[01]\d+, the weights moved by 0\.00 of their length",
+        r"d = 500 : accuracy 0\.9\d+, the weights moved by [345]\.\d\d of their length",
+        r"direct  : accuracy 0\.9\d+, the weights moved by [12]\.\d\d of their length",
+    ],
+    "11_bits_of_a_file": [
+        r"binary32 +: 9\d\d bytes, theta_d 32\.00 bits a number, accuracy 0\.(8[5-9]|9\d)\d",
+        r"4 levels, fine-tuned: 3\d\d bytes, theta_d 2\.\d\d bits a number, accuracy 0\.8\d+",
+    ],
 }
+DRAW = [name for name in SHOWN if int(name[:2]) in (1, 8, 9, 10, 11)]
 
 
 def run(name, folder, **variables):
@@ -73,7 +93,7 @@ def once(tmp_path_factory):
     ran = {}
 
     def get(name):
-        if name == "01_plane_meets_solutions":
+        if name in DRAW:
             pytest.importorskip("matplotlib")
         if name not in ran:
             folder = tmp_path_factory.mktemp(name)
@@ -117,6 +137,13 @@ def test_picture_shows_both_flats(once):
         near = np.abs(image - np.array(color) / 255).max(axis=2) < 0.02
         for third in np.split(near, 3, axis=1):
             assert third.sum() > 500
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_a_picture_is_drawn_where_the_docstring_says(name, once):
+    _, folder = once(name)
+    (said,) = re.findall(r"draws `(results/\w+\.png)`", (EXAMPLES / f"{name}.py").read_text(encoding="utf-8"))
+    assert (folder / said).stat().st_size > 10_000
 
 
 def test_compressed_file_has_the_size_that_is_printed(once):
