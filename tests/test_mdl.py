@@ -54,6 +54,12 @@ def test_the_binomial_bound_is_a_quantile_of_the_beta_law(errors, n, bits, delta
     assert binomial_bound(errors, n, bits, delta) == pytest.approx(expected, rel=1e-9)
 
 
+def test_the_bounds_do_not_ask_for_numpys_error_state():
+    expected = [bound(338, 1297, 900.0) for bound in BOUNDS.values()]
+    with np.errstate(all="raise"):
+        assert [bound(338, 1297, 900.0) for bound in BOUNDS.values()] == expected
+
+
 def test_a_tail_too_small_for_a_float():
     """Where SciPy's underflows: against exact integers."""
     k, n, e = 40, 3000, Fraction(1, 2)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, quiet
 from npintdim.typing import Floats
 
 STEPS = 60  # halvings of an interval of length 1
@@ -107,6 +107,7 @@ BOUNDS: dict[str, Callable[..., float]] = {
 }
 
 
+@quiet  # a term far below the largest is 0
 def log_tail(k: int, n: int, e: float) -> float:
     """ln Pr(Bin(n, e) ≤ k), also where it is far below what a float can hold."""
     from scipy.special import gammaln, xlog1py, xlogy  # slow to import
