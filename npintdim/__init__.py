@@ -35,7 +35,7 @@ from npintdim.measurement.reload import read_measurement as load_measurement
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.sweep import sweep
 from npintdim.objective import L2, SubspaceObjective
-from npintdim.projections import Projection, make_projection, projection_from_spec
+from npintdim.projections import Projection, SeededProjection, make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import register
 from npintdim.toy.problem import ToyProblem, expected_share
@@ -74,6 +74,7 @@ __all__ = [
     "Record",
     "Run",
     "RunSpec",
+    "SeededProjection",
     "Stream",
     "SubspaceObjective",
     "ToyProblem",

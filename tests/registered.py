@@ -37,7 +37,7 @@ class Uniform(nid.Initializer):
 
 @nid.register
 @dataclass(frozen=True)
-class Coordinates(nid.Projection):
+class Coordinates(nid.SeededProjection):
     """P = (I, 0)ᵀ, from parameter `start` on."""
 
     start: int = 0
@@ -52,16 +52,19 @@ class Coordinates(nid.Projection):
     def _check(self):
         self.check(self.start)
 
-    def _apply(self, v):
+    def apply(self, v):
+        v = self.checked("theta_d", v, self.d)
         y = self.backend.xp.zeros(self.D, dtype=v.dtype)
         y[self.start : self.start + self.d] = v
         return y
 
-    def _adjoint(self, g):
-        return g[self.start : self.start + self.d].copy()
+    def adjoint(self, g):
+        return self.checked("grad_theta", g, self.D)[self.start : self.start + self.d].copy()
 
     def apply_exact(self, v):
-        return self._apply(self.backend.host(v).astype(np.float64))
+        y = np.zeros(self.D)
+        y[self.start : self.start + self.d] = self.backend.host(v)
+        return y
 
     def options(self):
         return {"start": self.start}
