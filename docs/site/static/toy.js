@@ -8,7 +8,7 @@ explorable("toy", (box, numbers) => {
 
   function show() {
     const now = numbers.by_d[d - 1], values = now.sums[draw], share = now.shares[draw];
-    const up = (v) => 200 - 16 * v;
+    const up = (v) => 182 - 15 * Math.max(v, -1.8);
     const bars = values.map((v, k) => element("rect", { class: "bar", x: 28 + 37 * k, width: 24, y: Math.min(up(v), up(0)), height: Math.abs(up(v) - up(0)) + 0.5 }));
     const targets = values.map((_, k) => element("line", { class: "target", x1: 24 + 37 * k, x2: 56 + 37 * k, y1: up(k + 1), y2: up(k + 1) }));
     const names = values.map((_, k) => element("text", { class: "middle", x: 40 + 37 * k, y: 222 }, String(k + 1)));
