@@ -1,7 +1,6 @@
 """MNIST and FC 784-200-200-10: the paper's first network, d_int90 = 750."""
 
-from npintdim.measurement.rates import RateSearch
-from npintdim.measurement.recipes import Recipe, adam, fully_connected
+from npintdim.measurement.recipes import RateSearch, Recipe, adam, fully_connected
 from npintdim.reproduce.cases import Case, Cases
 
 FASTFOOD = Recipe(

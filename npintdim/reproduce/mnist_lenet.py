@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from npintdim.measurement.rates import RateSearch
-from npintdim.measurement.recipes import Recipe, adam
+from npintdim.measurement.recipes import RateSearch, Recipe, adam
 from npintdim.reproduce.cases import Case, Cases
 
 LENET = Recipe(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from npintdim.measurement.rates import RateSearch
+from npintdim.measurement.recipes import RateSearch
 from npintdim.reproduce.cases import Case, Cases
 from npintdim.reproduce.mnist_fc import DIFFERS, FASTFOOD, SHORTER
 from npintdim.reproduce.mnist_lenet import DIFFERS as DIFFERS_OF_LENET

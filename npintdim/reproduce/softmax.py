@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from npintdim.measurement.rates import RateSearch
-from npintdim.measurement.recipes import fully_connected
+from npintdim.measurement.recipes import RateSearch, fully_connected
 from npintdim.reproduce.cases import Case, Cases
 from npintdim.reproduce.mnist_fc import DIFFERS, FASTFOOD, SHORTER
 
