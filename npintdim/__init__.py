@@ -29,9 +29,8 @@ from npintdim.engine.params import ParamLayout
 from npintdim.engine.train import Record, Run, TrainConfig, train
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.measure import Measurement, measure
-from npintdim.measurement.rates import RateSearch
-from npintdim.measurement.recipes import Recipe, objective_recipe, recipe_for
-from npintdim.measurement.reload import read_measurement as load_measurement
+from npintdim.measurement.recipes import RateSearch, Recipe, objective_recipe, recipe_for
+from npintdim.measurement.report import read_measurement as load_measurement
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.sweep import sweep
 from npintdim.objective import L2, SubspaceObjective

@@ -12,11 +12,10 @@ from test_report import RECIPE, made_up
 import npintdim as nid
 from npintdim.engine.landscape import Batch, Dataset
 from npintdim.measurement import records
-from npintdim.measurement.baseline import Baseline, guessing
 from npintdim.measurement.measure import Measurement, read_off
-from npintdim.measurement.rates import RateSearch
-from npintdim.measurement.reload import read_measurement
-from npintdim.measurement.report import summary, write_report
+from npintdim.measurement.measurement import Baseline, guessing
+from npintdim.measurement.recipes import RateSearch
+from npintdim.measurement.report import read_measurement, summary, write_report
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots import curve_figure, nets_figure, several_figure
 from npintdim.reproduce.cases import ours

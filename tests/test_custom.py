@@ -12,9 +12,9 @@ import pytest
 from helpers import measured
 
 import npintdim as nid
-from npintdim.measurement.custom import HERE, found, is_own, named
+from npintdim.measurement.custom import HERE, Name, named
 from npintdim.measurement.recipes import adam, fully_connected, model_name
-from npintdim.measurement.work import Work
+from npintdim.measurement.work import Where
 from npintdim.objective import L2
 
 NUMPY = nid.get_backend("numpy", threads=1)
@@ -108,7 +108,7 @@ def test_measured_by_search_and_nothing_is_done_twice(tmp_path, monkeypatch):
     assert len(m.records) == 6
     assert m.D == nid.mlp([64, 8, 10]).D
     assert m.records[0]["spec"]["model"]["options"] == {"width": 8}
-    monkeypatch.setattr(Work, "__call__", None)
+    monkeypatch.setattr(Where, "__call__", None)
     assert measured(recipe, tmp_path).records == m.records
 
 
@@ -146,19 +146,19 @@ def test_other_processes_find_it_by_its_name(tmp_path):
 def test_names(monkeypatch):
     assert named(network) == f"{__name__}:network"
     assert named("json:dumps") == "json:dumps"
-    assert found("json:JSONEncoder.encode").__name__ == "encode"
-    assert (is_own("mnist"), is_own("none"), is_own("a:b")) == (False, True, True)
+    assert Name("json:JSONEncoder.encode").thing().__name__ == "encode"
+    assert tuple(Name(name).own for name in ("mnist", "none", "a:b")) == (False, True, True)
 
     def local(d, seed):
         return network(d, seed)
 
-    assert found(named(local)) is local
+    assert Name(named(local)).thing() is local
     assert named(local).startswith("here:")
     monkeypatch.setitem(sys.modules, "by_hand", types.ModuleType("by_hand"))
     exec("def make(d, seed): pass", sys.modules["by_hand"].__dict__)
     assert named(sys.modules["by_hand"].make) == "here:make"  # no other process could import it
     data = nid.load_dataset("digits")
-    assert found(named(data)) is data
+    assert Name(named(data)).thing() is data
     assert named(data) == "here:digits"
     assert model_name({"objective": "package.module:make"}) == "make"
 

@@ -16,7 +16,7 @@ from npintdim.measurement import runs
 from npintdim.measurement.measure import COLUMNS, compress_run, crossing_run
 from npintdim.measurement.recipes import LENET_GRIDS, MNIST, RECIPES, adam, fully_connected, model_name
 from npintdim.measurement.runs import RunSpec
-from npintdim.measurement.work import Work
+from npintdim.measurement.work import Where
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (10, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
@@ -101,7 +101,7 @@ def test_the_table_has_a_line_for_the_baseline_and_for_each_d(m):
 
 
 def test_measured_again_nothing_is_run_and_the_same_comes_out(m, monkeypatch):
-    monkeypatch.setattr(Work, "__call__", None)
+    monkeypatch.setattr(Where, "__call__", None)
     again = measured(RECIPE, m.folder)
     assert again.d_int == m.d_int
     assert again.records == m.records
@@ -109,8 +109,8 @@ def test_measured_again_nothing_is_run_and_the_same_comes_out(m, monkeypatch):
 
 
 def test_a_finer_grid_in_the_same_folder_runs_only_what_is_new(m, monkeypatch):
-    done, attempt = [], Work.__call__
-    monkeypatch.setattr(Work, "__call__", lambda work, spec: (done.append(spec), attempt(work, spec))[1])
+    done, attempt = [], Where.__call__
+    monkeypatch.setattr(Where, "__call__", lambda work, spec: (done.append(spec), attempt(work, spec))[1])
     finer = measured(replace(RECIPE, d=(10, 60, 100, 200)), m.folder)
     assert {s.d for s in done} == {100}
     assert finer.d_int.tried == (10, 60, 100, 200)

@@ -13,7 +13,7 @@ import npintdim as nid
 from npintdim.artefact.fileformat import FIXED
 from npintdim.cli.plot import labels_of
 from npintdim.measurement.recipes import fully_connected
-from npintdim.measurement.reload import read_measurement
+from npintdim.measurement.report import read_measurement
 
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
 RECIPE = nid.Recipe("digits", fully_connected(64, 16, 10), (20, 200), seeds=2, direct_seeds=2, epochs=4,

@@ -11,11 +11,10 @@ from helpers import measured
 import npintdim as nid
 from npintdim.cli import main
 from npintdim.data.holdout import hold_out
-from npintdim.measurement.rates import Rates, RateSearch, best, guess
-from npintdim.measurement.recipes import adam, fully_connected
+from npintdim.measurement.rates import Rates, choose_rates
+from npintdim.measurement.recipes import RateSearch, adam, best, fully_connected, guess
 from npintdim.measurement.runs import RunSpec, run
-from npintdim.measurement.tuning import choose_rates
-from npintdim.measurement.work import Work, dataset
+from npintdim.measurement.work import Where, dataset
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (20, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
@@ -135,7 +134,7 @@ def test_neither_part_may_be_empty(share):
 
 
 def test_a_held_out_run_is_another_run_and_knows_nothing_of_the_test_set(monkeypatch):
-    backend, execute = nid.get_backend("numpy", threads=1), Work("numpy").execute
+    backend, execute = nid.get_backend("numpy", threads=1), Where("numpy")
     spec = RECIPE.trial(60, 0.1, 0)
     plain = RECIPE.subspace(60, 0)
     assert spec == replace(plain, holdout=0.2)
@@ -165,6 +164,11 @@ def test_a_spec_that_holds_out_nothing_or_all_is_refused(holdout):
 # --- chosen
 
 
+def said(lines):
+    """What listens to a search, and keeps its sentences."""
+    return lambda event: lines.append(event.why)
+
+
 def trained(reach, D=6400, done=None):
     """As `sweep`, without training: performance is a function of d and lr."""
 
@@ -185,7 +189,7 @@ def test_the_subspace_begins_where_the_direct_search_ended():
     done, lines = [], []
     recipe = replace(RECIPE, rates=RateSearch(d=64, seeds=2))
     train = trained(lambda d, lr, k: peak(0.03 if d is None else 0.3)(lr) + 0.001 * k, done=done)
-    chosen, (direct, inside) = choose_rates(recipe, "float32", train, lines.append)
+    chosen, (direct, inside) = choose_rates(recipe, "float32", train, said(lines))
     assert (direct.chosen, inside.chosen) == (0.03, 0.3)
     assert chosen == replace(recipe, direct_optimizer=adam(0.03), optimizer=adam(0.3), lr_at=64)
     assert (direct.d, inside.d) == (None, 64)
@@ -218,7 +222,7 @@ def crossing(d_90, D=6400, best=0.9):
 def test_the_subspaces_rate_is_searched_near_the_crossing(d_90, grid):
     done, lines = [], []
     train = trained(crossing(d_90), done=done)
-    chosen, (_, inside) = choose_rates(replace(RECIPE, d=grid), "float32", train, lines.append)
+    chosen, (_, inside) = choose_rates(replace(RECIPE, d=grid), "float32", train, said(lines))
     assert inside.d == pytest.approx(d_90, rel=0.05)
     assert inside.chosen == pytest.approx(0.01 * math.sqrt(6400 / inside.d), rel=0.05)
     assert chosen.lr_at == inside.d
@@ -234,7 +238,7 @@ def test_the_subspaces_rate_is_searched_near_the_crossing(d_90, grid):
 
 @pytest.mark.parametrize(("reach", "d"), [(crossing(1e9), 6400), (crossing(1e-3), 1)])
 def test_without_a_crossing_it_is_searched_at_the_end(reach, d):
-    _, (_, inside) = choose_rates(RECIPE, "float32", trained(reach), print)
+    _, (_, inside) = choose_rates(RECIPE, "float32", trained(reach), said([]))
     assert inside.d == d
 
 
@@ -249,7 +253,7 @@ def test_the_rate_goes_to_other_d_as_steps_of_one_length():
 
 def test_without_a_search_nothing_is_run():
     recipe = replace(RECIPE, rates=None)
-    assert choose_rates(recipe, "float32", None, print) == (recipe, ())
+    assert choose_rates(recipe, "float32", None, said([])) == (recipe, ())
 
 
 def test_where_performance_is_that_of_training_nothing_is_held_out():
@@ -261,14 +265,14 @@ def test_where_performance_is_that_of_training_nothing_is_held_out():
 @pytest.mark.parametrize("changes", [{"d": (20, 6401)}, {"rates": RateSearch(d=6401)}])
 def test_a_d_above_D_is_refused_as_soon_as_D_is_known(changes):
     with pytest.raises(ValueError, match="d is 6401: 1 ≤ d ≤ D = 6400 is needed"):
-        choose_rates(replace(RECIPE, **changes), "float32", trained(crossing(100)), print)
+        choose_rates(replace(RECIPE, **changes), "float32", trained(crossing(100)), said([]))
 
 
 def test_if_no_rate_trains_it_is_said():
     with pytest.raises(
         ValueError, match=r"no learning rate from 4e-05 to 0.03 trains, direct: every run diverged"
     ):
-        choose_rates(RECIPE, "float32", trained(lambda d, lr, k: math.nan), print)
+        choose_rates(RECIPE, "float32", trained(lambda d, lr, k: math.nan), said([]))
 
 
 # --- through `measure`
@@ -297,7 +301,7 @@ def test_measured_with_searched_rates(tmp_path, monkeypatch):
     assert f"| d = {inside.d} | {inside.chosen:g} | " in report
     assert f"and {direct.runs + inside.runs} for the learning rates" in report
 
-    monkeypatch.setattr(Work, "__call__", None)
+    monkeypatch.setattr(Where, "__call__", None)
     again = measured(RECIPE, tmp_path)
     assert (again.rates, again.d_int) == (m.rates, m.d_int)
 

@@ -10,10 +10,9 @@ from npintdim.cli import main
 from npintdim.files import DamagedError
 from npintdim.measurement import records
 from npintdim.measurement.recipes import fully_connected
-from npintdim.measurement.reload import read_measurement
-from npintdim.measurement.report import another
+from npintdim.measurement.report import another, read_measurement
 from npintdim.measurement.runs import RunSpec
-from npintdim.measurement.work import Work
+from npintdim.measurement.work import Where
 
 SUBSPACE = RunSpec(
     "digits", fully_connected(64, 4, 10), {"kind": "fastfood"}, 3, optimizer=nid.Adam(lr=0.1).spec(),
@@ -171,14 +170,14 @@ def test_theta_d_of_an_earlier_version_must_have_its_form(kept):
 
 def test_theta_d_is_the_one_that_was_trained_or_the_run_has_failed(tmp_path, monkeypatch):
     """A worker or the way from it that spoils theta_d: the run is not kept, and tried again."""
-    attempt = Work.__call__
+    attempt = Where.__call__
 
     def spoiled(work, spec):
         record, theta = attempt(work, spec)
         return record, theta * 0
 
     with monkeypatch.context() as patch:
-        patch.setattr(Work, "__call__", spoiled)
+        patch.setattr(Where, "__call__", spoiled)
         (record,) = swept(tmp_path)
     assert record["status"] == "failed"
     assert "theta_d did not arrive as it was trained" in record["error"]

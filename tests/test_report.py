@@ -14,7 +14,7 @@ from npintdim.measurement.measurement import Measurement
 from npintdim.measurement.rates import Rates
 from npintdim.measurement.recipes import adam, fully_connected
 from npintdim.measurement.report import write_report
-from npintdim.measurement.work import Work
+from npintdim.measurement.work import Where
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (20, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),
@@ -128,7 +128,7 @@ def test_another_recipe_in_the_folder_is_told_and_replaces_what_is_not_a_run(tmp
     assert (tmp_path / "d_int.npid").exists() == (other.compressed is not None)
     assert set(runs) < set((tmp_path / "runs").iterdir())
 
-    monkeypatch.setattr(Work, "__call__", None)
+    monkeypatch.setattr(Where, "__call__", None)
     again = measured(recipe, tmp_path)
     assert again == first
     assert json.loads((tmp_path / "summary.json").read_text())["summary"] == first.d_int.summary()
@@ -154,7 +154,7 @@ def test_an_interrupted_measurement_leaves_the_results_that_were_there(tmp_path,
     def stop(work, spec):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Work, "__call__", stop)
+    monkeypatch.setattr(Where, "__call__", stop)
     with pytest.raises(KeyboardInterrupt):
         measured(RECIPE, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

@@ -9,12 +9,11 @@ from helpers import measured
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.measurement.adaptive import pursue
 from npintdim.measurement.cluster import Dask
-from npintdim.measurement.measure import at_once
+from npintdim.measurement.measure import at_once, pursue
 from npintdim.measurement.recipes import adam, fully_connected
 from npintdim.measurement.search import Proposal, Search, plan
-from npintdim.measurement.work import Work
+from npintdim.measurement.work import Where
 
 BASELINE = (0.98, 0.981, 0.979)
 
@@ -342,14 +341,14 @@ RECIPE = nid.Recipe(
 def test_a_search_proposes_as_many_runs_as_there_is_room_for(changes, jobs, cluster, expected, monkeypatch):
     """A grid has none to propose: there the number of processes must not make another recipe of it."""
     monkeypatch.setattr(Dask, "width", 12)
-    assert at_once(replace(RECIPE, **changes), "numpy", jobs, cluster) == expected
+    assert at_once(replace(RECIPE, **changes), Where("numpy", jobs=jobs, cluster=cluster)) == expected
 
 
 def test_what_only_this_process_knows_is_searched_two_runs_at_a_time():
     recipe = replace(RECIPE, data="here:data")
-    assert at_once(recipe, "numpy", None, None) == 2
+    assert at_once(recipe, Where("numpy")) == 2
     with pytest.raises(ValueError, match="jobs is 8, but other processes do not know 'here:data'"):
-        at_once(recipe, "numpy", 8, None)
+        at_once(recipe, Where("numpy", jobs=8))
 
 
 def test_the_processes_decide_and_the_measurement_remembers(tmp_path):
@@ -381,7 +380,7 @@ def test_measured_by_search_on_the_digits(tmp_path, monkeypatch):
     assert m.compressed["d"] >= m.d_int.d
     assert asdict(m.recipe)["d"] is None
 
-    monkeypatch.setattr(Work, "__call__", None)
+    monkeypatch.setattr(Where, "__call__", None)
     again = measured(RECIPE, tmp_path)
     assert (again.records, again.d_int) == (m.records, m.d_int)
 
@@ -399,7 +398,7 @@ def test_direct_runs_that_the_search_asks_for_are_repetitions_of_the_baseline():
         ]  # fmt: skip
 
     recipe = replace(RECIPE, first=None, budget=14, precision=0.01, seed=100)
-    specs, records = pursue(recipe, "float32", train, lambda line: None)
+    specs, records = pursue(recipe, "float32", train, lambda event: None)
     direct = [s for s in specs if s.d is None]
     assert len(direct) > recipe.direct_seeds == 2
     assert direct == [recipe.direct(k) for k in range(len(direct))]
@@ -408,7 +407,7 @@ def test_direct_runs_that_the_search_asks_for_are_repetitions_of_the_baseline():
 
 
 def test_a_search_that_was_interrupted_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    attempt, done = Work.__call__, []
+    attempt, done = Where.__call__, []
 
     def stopping(work, spec):
         if len(done) == 5:
@@ -416,12 +415,12 @@ def test_a_search_that_was_interrupted_goes_on_where_it_stopped(tmp_path, monkey
         done.append(spec)
         return attempt(work, spec)
 
-    monkeypatch.setattr(Work, "__call__", stopping)
+    monkeypatch.setattr(Where, "__call__", stopping)
     with pytest.raises(KeyboardInterrupt, match="the same command does the rest"):
         measured(RECIPE, tmp_path)
     assert len(list((tmp_path / "runs").glob("*.json"))) == 5
     rest = []
-    monkeypatch.setattr(Work, "__call__", lambda work, spec: (rest.append(spec), attempt(work, spec))[1])
+    monkeypatch.setattr(Where, "__call__", lambda work, spec: (rest.append(spec), attempt(work, spec))[1])
     m = measured(RECIPE, tmp_path)
     assert {s.key for s in done}.isdisjoint(s.key for s in rest)
     assert len(rest) == len(m.records) - 5

@@ -17,8 +17,7 @@ from npintdim.engine.layers import Conv2D, Linear, LocallyConnected2D, MaxPool2D
 from npintdim.engine.optimizers import SGD, Adam, optimizer_from_spec
 from npintdim.engine.params import ParamLayout
 from npintdim.inputs import check_integer, unknown
-from npintdim.measurement.rates import RateSearch
-from npintdim.measurement.recipes import fully_connected
+from npintdim.measurement.recipes import RateSearch, fully_connected
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.search import Search
 from npintdim.objective import L2

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import warnings
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +23,10 @@ import pytest
 import npintdim as nid
 from npintdim import machine
 from npintdim.measurement import executors, runs
+from npintdim.measurement.events import RunFinished
 from npintdim.measurement.runs import RunSpec
-from npintdim.measurement.sweep import Interrupted, executor
-from npintdim.measurement.work import Work
+from npintdim.measurement.sweep import Interrupted, runner
+from npintdim.measurement.work import Where
 from npintdim.signals import STOPS
 
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
@@ -51,8 +52,8 @@ def timeless(records):
 
 def count_runs(monkeypatch):
     """The keys of the runs that are really trained from now on."""
-    done, attempt = [], Work.__call__
-    monkeypatch.setattr(Work, "__call__", lambda work, spec: (done.append(spec), attempt(work, spec))[1])
+    done, attempt = [], Where.__call__
+    monkeypatch.setattr(Where, "__call__", lambda work, spec: (done.append(spec), attempt(work, spec))[1])
     return done
 
 
@@ -416,7 +417,7 @@ def test_where_no_second_process_can_be_had_one_does_the_runs_and_says_why(
     executors.tell_once.cache_clear()
     hinder(monkeypatch)
     with pytest.warns(UserWarning, match=f"^one run at a time: {why}"):
-        assert isinstance(executor(SPECS, "numpy", None, None), executors.Serial)
+        assert isinstance(runner(SPECS, Where("numpy")), executors.Serial)
     with warnings.catch_warnings():  # once is enough
         warnings.simplefilter("error")
         assert len(swept(tmp_path, jobs=None)) == len(SPECS)
@@ -498,7 +499,7 @@ def test_a_pool_that_is_stopped_right_after_it_was_given_work_stops_quietly():
     """Loky's thread would end with a KeyError, and its traceback, for work that it had not taken up yet."""
     pytest.importorskip("joblib")
     for _ in range(4):
-        with pytest.raises(KeyboardInterrupt), executors.Processes(2).pool(Work("numpy")) as submit:
+        with pytest.raises(KeyboardInterrupt), executors.Processes(2).pool(Where("numpy")) as submit:
             submit(time.sleep, 0).result()  # now a worker is awake
             submit(time.sleep, 60)
             raise KeyboardInterrupt
@@ -511,7 +512,7 @@ def test_workers_are_deaf_though_python_starts_its_resource_tracker_before_the_f
 import signal
 from multiprocessing import resource_tracker
 from npintdim.signals import STOPS
-from npintdim.measurement.children import deaf
+from npintdim.measurement.executors import deaf
 with deaf():
     resource_tracker.ensure_running()
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(STOPS)
@@ -523,9 +524,9 @@ assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 def test_a_pool_of_another_width_waits_in_silence_for_what_the_last_one_left():
     """What a process does to prepare itself is not waited for."""
     pytest.importorskip("joblib")
-    with executors.Processes(2).pool(Work("numpy")) as submit:
+    with executors.Processes(2).pool(Where("numpy")) as submit:
         submit(time.sleep, 0.5)
-    with executors.Processes(3).pool(Work("numpy")) as submit:
+    with executors.Processes(3).pool(Where("numpy")) as submit:
         assert submit(abs, -3).result() == 3
 
 
@@ -694,10 +695,10 @@ def test_another_joblib_backend_does_the_runs_where_it_is_named(tmp_path):
     joblib = pytest.importorskip("joblib")
     one, threads = swept(tmp_path / "one"), tmp_path / "threads"
     with joblib.parallel_config(backend="threading", n_jobs=2):
-        assert isinstance(executor(SPECS, "numpy", None, None), executors.Joblib)
+        assert isinstance(runner(SPECS, Where("numpy")), executors.Joblib)
         assert timeless(swept(threads, jobs=None)) == timeless(one)
-        assert isinstance(executor(SPECS, "numpy", 1, None), executors.Serial)
-    assert not isinstance(executor(SPECS, "numpy", None, None), executors.Joblib)
+        assert isinstance(runner(SPECS, Where("numpy", jobs=1)), executors.Serial)
+    assert not isinstance(runner(SPECS, Where("numpy")), executors.Joblib)
 
 
 def test_a_joblib_backend_that_cannot_stream_works_in_rounds(tmp_path, monkeypatch):
@@ -708,3 +709,79 @@ def test_a_joblib_backend_that_cannot_stream_works_in_rounds(tmp_path, monkeypat
     )
     with joblib.parallel_config(backend="threading", n_jobs=3):
         assert [record["status"] for record in swept(tmp_path, jobs=None)] == ["finished"] * len(SPECS)
+
+
+# --- an executor of one's own
+
+
+SPAWN = multiprocessing.get_context("spawn")  # threads of the tests are no place to fork from
+
+
+@pytest.mark.parametrize("make", [ThreadPoolExecutor, lambda n: ProcessPoolExecutor(n, SPAWN)])
+def test_an_executor_of_ones_own_does_the_runs_and_is_not_shut_down(tmp_path, make):
+    one = swept(tmp_path / "one")
+    with make(2) as mine:
+        assert runner(SPECS, Where("numpy", cluster=mine)).width == 2
+        assert runner(SPECS, Where("numpy", jobs=3, cluster=mine)).width == 3
+        assert timeless(swept(tmp_path / "mine", jobs=None, cluster=mine)) == timeless(one)
+        assert mine.submit(abs, -3).result() == 3
+    for spec in SPECS[1:]:
+        thetas = [(tmp_path / folder / "runs" / f"{spec.key}.npy").read_bytes() for folder in ("one", "mine")]
+        assert thetas[0] == thetas[1]
+
+
+def test_a_measurement_takes_it_too_and_threads_know_what_only_this_process_knows(tmp_path):
+    def local(d, seed):
+        P = nid.make_projection("dense", 100, d or 100, seed, nid.get_backend("numpy", "float64", 1))
+        return nid.SubspaceObjective(nid.ToyProblem(D=100, s=5), np.ones(100), P)
+
+    recipe = nid.objective_recipe(local, d=(4, 8), direct_seeds=1, seeds=1, epochs=1)
+    backend = nid.get_backend("numpy", "float64", threads=1)
+    with ThreadPoolExecutor(2) as mine:
+        m = nid.measure(recipe, tmp_path / "threads", backend=backend, cluster=mine)
+    assert [record["status"] for record in m.records] == ["finished"] * 3
+    with (
+        ProcessPoolExecutor(1, SPAWN) as mine,
+        pytest.raises(
+            ValueError, match=r"^cluster is <.*ProcessPoolExecutor.*>, but other processes do not know 'here:"
+        ),
+    ):
+        nid.measure(recipe, tmp_path / "processes", backend=backend, cluster=mine)
+
+
+def test_what_is_no_executor_is_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"^cluster is 7: a Executor is needed, e\.g\. ProcessPoolExecutor"):
+        swept(tmp_path, cluster=7)
+    assert list(tmp_path.iterdir()) == []
+
+
+def deadly(d, seed):
+    """A landscape whose process dies."""
+    os._exit(1)
+
+
+def test_an_executor_whose_process_dies_is_told(tmp_path):
+    spec = RunSpec("none", {"objective": f"{__name__}:deadly", "options": {}}, {"kind": "own"}, 5, epochs=1)
+    with (
+        ProcessPoolExecutor(1, SPAWN) as mine,
+        pytest.raises(RuntimeError, match=r"^a worker process died .*: what had finished is kept"),
+    ):
+        swept(tmp_path, [spec], jobs=None, cluster=mine)
+
+
+def test_a_sweep_that_is_stopped_takes_back_what_an_executor_has_not_begun(tmp_path):
+    given, long = [], [*SPECS[:2], *(replace(spec, epochs=100) for spec in SPECS[2:])]
+
+    class Slow(ThreadPoolExecutor):
+        def submit(self, *call):
+            given.append(super().submit(*call))
+            return given[-1]
+
+    def stop(event):
+        if isinstance(event, RunFinished):
+            raise KeyboardInterrupt
+
+    with Slow(1) as mine, pytest.raises(Interrupted, match=r"\d of 4 runs (is|are) kept"):
+        swept(tmp_path, long, jobs=4, cluster=mine, callbacks=[stop])
+    assert given[-1].cancelled()
+    assert not list((tmp_path / "runs").glob("*.claim"))

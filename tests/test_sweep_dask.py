@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.measurement import cluster
+from npintdim.measurement import cluster, executors
 from npintdim.measurement.events import RunFinished, RunStarted
 from npintdim.measurement.runs import RunSpec
 
@@ -186,21 +187,24 @@ def test_a_cluster_that_dies_keeps_what_is_done(tmp_path, monkeypatch):
 
 
 def test_a_result_that_died_with_its_worker_is_waited_for_while_there_is_hope(monkeypatch):
-    """The future is done, and its result is with nobody: another worker does it again, or the check gives up."""
-    monkeypatch.setattr("npintdim.measurement.executors.PATIENCE", 0.01)
-    answers, checked = [TimeoutError(), TimeoutError(), ({"status": "finished"}, None)], []
+    """Its future is done when it is here: another worker does it again, or the check gives up."""
+    monkeypatch.setattr(executors, "PATIENCE", 0.01)
+    lost, checked = Future(), []
 
-    class Lost:
-        status = "finished"
+    def check():
+        checked.append(1)
+        if len(checked) == 2:
+            lost.set_result(({"status": "finished"}, None))
 
-        def result(self, timeout):
-            answer = answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+    ((spec, future),) = executors.stream([SUBSPACE], lambda spec: lost, lambda: 1, check)
+    assert cluster.outcome(spec, future) == ({"status": "finished"}, None)
+    assert len(checked) == 2
 
-    record, _ = cluster.Dask("tcp://127.0.0.1:1").result(SUBSPACE, Lost(), lambda: checked.append(1))
-    assert (record["status"], len(checked)) == ("finished", 2)
+    def give_up():
+        raise RuntimeError("no worker is left")
+
+    with pytest.raises(RuntimeError, match="no worker is left"):
+        list(executors.stream([SUBSPACE], lambda spec: Future(), lambda: 1, give_up))
 
 
 def test_a_scheduler_that_is_gone_keeps_what_is_done(tmp_path):

@@ -18,8 +18,7 @@ import pytest
 import npintdim as nid
 from npintdim import files
 from npintdim.files import owner, write_atomically
-from npintdim.measurement import claims, forecast, records, sweep
-from npintdim.measurement.claims import Claims
+from npintdim.measurement import records, sweep, work
 from npintdim.measurement.events import (
     Measured,
     RunFailed,
@@ -29,11 +28,11 @@ from npintdim.measurement.events import (
     SweepStarted,
     Waiting,
 )
-from npintdim.measurement.forecast import Pace, pace, predict
 from npintdim.measurement.recipes import adam, fully_connected
+from npintdim.measurement.records import Claims
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.sweep import Interrupted
-from npintdim.measurement.work import Work
+from npintdim.measurement.work import Pace, Where, pace, predict
 
 MODEL = {"architecture": "mlp", "sizes": [64, 12, 10]}
 SUBSPACE = RunSpec(
@@ -114,7 +113,7 @@ def test_what_another_machine_is_at_is_left_to_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "leaver", [{"age": 2 * claims.STALE}, {"host": claims.socket.gethostname(), "pid": "a dead one"}]
+    "leaver", [{"age": 2 * records.STALE}, {"host": records.socket.gethostname(), "pid": "a dead one"}]
 )
 def test_what_another_process_left_behind_is_done(tmp_path, leaver):
     if "pid" in leaver:
@@ -136,7 +135,7 @@ def test_a_claim_is_one_processs_alone(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-HERE = claims.socket.gethostname()
+HERE = records.socket.gethostname()
 NOBODYS = {
     "empty": "",
     "half": '{"host"',
@@ -180,7 +179,7 @@ def test_a_claim_of_the_same_name_in_another_container_is_left_to_it_until_it_is
         path = tmp_path / f"{SPECS[0].key}.claim"
         path.write_text(json.dumps({"host": HERE, "pid": 1, "owner": "00000000-4000000-1"}))
         assert not ours.take(SPECS[0])
-        os.utime(path, (time.time() - 2 * claims.STALE,) * 2)
+        os.utime(path, (time.time() - 2 * records.STALE,) * 2)
         assert ours.take(SPECS[0])
 
 
@@ -211,7 +210,7 @@ def test_a_file_system_without_links_has_claims_too(tmp_path, monkeypatch):
 
 def test_a_claim_that_was_taken_over_meanwhile_is_given_back(tmp_path, monkeypatch):
     """Two find the same claim abandoned; the second to remove it would remove the first one's."""
-    path = foreign(tmp_path, SPECS[0], age=2 * claims.STALE)
+    path = foreign(tmp_path, SPECS[0], age=2 * records.STALE)
     with Claims(path.parent) as ours, Claims(path.parent) as theirs:
         judge = theirs.abandoned
 
@@ -274,7 +273,7 @@ def test_a_process_that_was_killed_but_not_waited_for_is_gone():
 
 
 def test_a_claim_gives_signs_of_life(tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "BEAT", 0.01)
+    monkeypatch.setattr(records, "BEAT", 0.01)
     with Claims(tmp_path) as ours:
         ours.take(SPECS[0])
         (path,) = tmp_path.glob("*.claim")
@@ -322,17 +321,17 @@ def test_the_estimate_of_the_disk_is_about_right(tmp_path):
     specs = [replace(SUBSPACE, d=d, epochs=e) for d in (20, 700) for e in (1, 12)]
     swept(tmp_path, specs)
     real = sum(path.stat().st_size for path in (tmp_path / "runs").iterdir())
-    assert real / 2 < forecast.size(specs) < 2 * real
+    assert real / 2 < work.size(specs) < 2 * real
 
 
 def test_a_run_that_fails_is_told(tmp_path, monkeypatch):
-    attempt, events = Work.__call__, []
+    attempt, events = Where.__call__, []
 
     def spoiled(work, spec):
         record, theta = attempt(work, spec)
         return (record | {"status": "failed", "error": "no"}, None) if spec == SPECS[1] else (record, theta)
 
-    monkeypatch.setattr(Work, "__call__", spoiled)
+    monkeypatch.setattr(Where, "__call__", spoiled)
     swept(tmp_path, callbacks=[events.append])
     (told,) = [e for e in events if isinstance(e, RunFailed)]
     assert (told.spec, told.record["error"]) == (SPECS[1], "no")
@@ -407,9 +406,9 @@ class Clock:
 
 def test_the_pace_of_a_run_is_that_of_its_parts(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(forecast, "time", SimpleNamespace(perf_counter=clock.perf_counter))
-    monkeypatch.setattr(forecast, "LONGEST", 1000.0)
-    monkeypatch.setattr(forecast, "objective", lambda *arguments: (clock, clock.start()))
+    monkeypatch.setattr(work, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    monkeypatch.setattr(work, "LONGEST", 1000.0)
+    monkeypatch.setattr(work, "objective", lambda *arguments: (clock, clock.start()))
     data = nid.load_dataset("digits", limit_train=300)
     found = pace(SUBSPACE, NUMPY, data)
     assert found.start == 5
@@ -434,10 +433,10 @@ def test_each_kind_of_run_is_timed_at_its_ends(monkeypatch):
         timed.append(spec)
         return Pace(0.0, float(spec.d or 7))
 
-    monkeypatch.setattr(Work, "pace", told)
+    monkeypatch.setattr(Where, "pace", told)
     direct = replace(SUBSPACE, d=None, projection=None)
     todo = [direct, *(replace(SUBSPACE, d=d, seed=s, epochs=3) for d in (20, 25, 30) for s in range(2))]
-    assert Work("numpy").rehearse(todo) == [7 * 2, 60, 60, 75, 75, 90, 90]
+    assert Where("numpy").rehearse(todo) == [7 * 2, 60, 60, 75, 75, 90, 90]
     assert sorted(spec.d or 0 for spec in timed) == [0, 20, 30]
 
 
@@ -452,7 +451,7 @@ def test_events_leave_the_estimate_of_the_time_left_falling(tmp_path, monkeypatc
     """Every run is expected to take as long as every other, and does, on a clock of its own."""
     ticks = iter(range(100))
     monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: next(ticks), sleep=time.sleep))
-    monkeypatch.setattr(Work, "rehearse", lambda work, todo: [1.0] * len(todo))
+    monkeypatch.setattr(Where, "rehearse", lambda work, todo: [1.0] * len(todo))
     left = []
     swept(tmp_path, callbacks=[lambda e: left.append(e.left) if isinstance(e, RunFinished) else None])
     assert all(a > b for a, b in pairwise(left))

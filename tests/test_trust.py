@@ -10,9 +10,8 @@ from helpers import command
 from test_compress_refusals import forge
 
 import npintdim as nid
-from npintdim.measurement.custom import found
-from npintdim.measurement.reload import read_measurement
-from npintdim.measurement.report import write_report
+from npintdim.measurement.custom import Name
+from npintdim.measurement.report import read_measurement, write_report
 from npintdim.measurement.runs import RunSpec
 
 NAME = "leaves_a_mark:thing"
@@ -27,7 +26,7 @@ def mark(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    found(NAME)
+    Name(NAME).thing()
     assert place.exists()
     place.unlink()
     del sys.modules["leaves_a_mark"]

@@ -11,10 +11,10 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.cli.compressed import measured_on
 from npintdim.files import DamagedError, read_json
-from npintdim.measurement.custom import is_own
+from npintdim.measurement.custom import Name
 from npintdim.measurement.measure import compress_run
 from npintdim.measurement.records import load as load_record
-from npintdim.measurement.reload import keys_in
+from npintdim.measurement.report import keys_in
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import load
 from npintdim.typing import Spec
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     backend = backend_of(args)
     path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
     check_writable("--out", path)
-    data = None if is_own(spec.data) else load(spec.data, args.folder, spec.limit_train, backend)
+    data = None if Name(spec.data).own else load(spec.data, args.folder, spec.limit_train, backend)
     compressed = compress_run(folder, spec, backend)
     size = compressed.save(path)
     decoded = CompressedModel.load(path, backend=backend)

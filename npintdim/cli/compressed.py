@@ -10,7 +10,7 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.mdl.certificate import shared
 from npintdim.backend import Backend
 from npintdim.engine.landscape import Dataset
-from npintdim.measurement.custom import is_own
+from npintdim.measurement.custom import Name
 from npintdim.measurement.work import load
 
 
@@ -27,7 +27,7 @@ def data_for(
     compressed: CompressedModel, source: Path, args: argparse.Namespace, backend: Backend
 ) -> Dataset:
     """The data set of --data, all of it; never code of one's own, which a record may name."""
-    if is_own(args.data):
+    if Name(args.data).own:
         raise ValueError(
             f"data is {args.data!r}: code of your own is not imported by a command that reads; "
             "in Python give the data to CompressedModel.evaluate or npintdim.artefact.mdl.certify"

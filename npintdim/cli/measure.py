@@ -27,12 +27,12 @@ from npintdim.engine.landscape import Dataset
 from npintdim.inputs import attempt, check_integer, counted
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.executors import default_jobs
-from npintdim.measurement.measure import measure
-from npintdim.measurement.rates import RateSearch
-from npintdim.measurement.recipes import Recipe, model_name, recipe_for
+from npintdim.measurement.measure import measured, sentences
+from npintdim.measurement.recipes import RateSearch, Recipe, model_name, recipe_for
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.report import write_report
 from npintdim.measurement.runs import check_fit
+from npintdim.measurement.work import Where
 from npintdim.plots import curve_figure, picture
 from npintdim.projections import make_projection
 
@@ -123,17 +123,9 @@ def run(args: argparse.Namespace) -> int:
         else f"on {args.cluster}"
     )
     say(f"{args.data}, {model}, {args.projection}: {many}, {where}, results in {folder}")
-    m = measure(
-        recipe,
-        folder,
-        backend=backend,
-        jobs=args.jobs,
-        data_folder=args.folder,
-        progress=args.progress,
-        tell=say,
-        cluster=args.cluster,
-        callbacks=[estimates(0 if recipe.d else recipe.budget)],
-    )
+    place = Where(backend.name, backend.dtype.name, backend.threads, args.jobs, args.folder, args.cluster)
+    listening = [sentences(say), estimates(0 if recipe.d else recipe.budget)]
+    m = measured(recipe, folder, place, args.progress, listening)
     say(f"\nD = {m.D:,}\n{m.table()}\n")
     plot, told = picture(lambda: curve_figure(m), folder / "curve.png")
     _, report = attempt(lambda: write_report(m, args.typed, plot))

@@ -12,7 +12,7 @@ from npintdim.cli.common import add_command, backend_of, check_writable, say
 from npintdim.inputs import one_of
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import model_name
-from npintdim.measurement.reload import read_measurement
+from npintdim.measurement.report import read_measurement
 from npintdim.plots import (
     check_looks,
     compression_figure,

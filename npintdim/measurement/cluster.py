@@ -6,9 +6,11 @@ import logging
 import platform
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from npintdim._version import __version__
@@ -16,7 +18,7 @@ from npintdim.machine import need
 from npintdim.measurement import executors
 from npintdim.measurement.executors import Results, stream
 from npintdim.measurement.runs import RunSpec
-from npintdim.measurement.work import Result, Work, failed
+from npintdim.measurement.work import Result, Where, failed
 from npintdim.typing import Spec
 
 ANSWER = 5.0  # seconds within which a scheduler answers
@@ -52,7 +54,7 @@ class Dask:
         with self.client() as client:
             return room(client)
 
-    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+    def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
         """On every worker, so that one that lacks the data or a package is found before the first run.
 
         Raises
@@ -75,7 +77,7 @@ class Dask:
                     raise RuntimeError(f"worker {worker} has {named(there)}, but here is {named(here)}")
             futures = {
                 worker: client.submit(
-                    work.rehearse, todo, workers=[worker], allow_other_workers=True, pure=False
+                    where.rehearse, todo, workers=[worker], allow_other_workers=True, pure=False
                 )
                 for worker in told
             }
@@ -87,11 +89,12 @@ class Dask:
                     raise led_by(error, f"worker {worker}") from error
         return [sum(seconds) / len(seconds) for seconds in zip(*times, strict=True)]
 
-    def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
+    def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
         """As they finish; two for each thread of a worker are under way, so that none waits for the next.
 
         Dask blames a worker's death on every run that was there, also on those that only waited. So whoever is blamed
-        is tried once more when nothing else is under way.
+        is tried once more when nothing else is under way. A result that died with its worker is made again by another:
+        its future is done only when it is here.
 
         Raises
         ------
@@ -112,37 +115,17 @@ class Dask:
                 check()
                 return 2 * max(1, room(client))
 
-            def submit(spec: RunSpec) -> Any:
-                return client.submit(work, spec, pure=False)
-
-            blamed = []
+            submit, blamed = partial(client.get_executor(pure=False).submit, where), list[RunSpec]()
             try:
                 for spec, future in stream(todo, submit, width, check):
-                    done = self.result(spec, future, check)
-                    if str(done[0].get("error")).startswith(KILLED):
+                    if type(future.exception()).__name__ == KILLED:
                         blamed.append(spec)
                     else:
-                        yield spec, done
-                for spec in blamed:
-                    yield spec, self.result(spec, submit(spec), check)
-            except OSError as error:  # of the connection
+                        yield spec, outcome(spec, future)
+                for spec, future in stream(blamed, submit, lambda: 1, check):
+                    yield spec, outcome(spec, future)
+            except (CancelledError, OSError) as error:  # of the connection
                 raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}") from error
-
-    def result(self, spec: RunSpec, future: Any, check: Callable[[], None]) -> Result:
-        """Of a run; if the workers that tried it all died, or could not, a record that says so.
-
-        What a worker had done but not yet sent when it died is done again by another, so even here we may wait.
-        """
-        while future.status != "cancelled":
-            try:
-                done: Result = future.result(timeout=executors.PATIENCE)
-            except TimeoutError:
-                check()
-            except Exception as error:
-                return failed(spec, f"{type(error).__name__}: {error}", 0.0), None
-            else:
-                return done
-        raise RuntimeError(f"the scheduler {self.address} is gone: {KEPT}")
 
     @contextmanager
     def client(self) -> Iterator[Any]:
@@ -199,6 +182,12 @@ def rehearsed(client: Any, worker: str, future: Any) -> list[float]:
                 raise RuntimeError("it died in the rehearsal, killed or out of memory") from None
         else:
             return times
+
+
+def outcome(spec: RunSpec, future: Future[Result]) -> Result:
+    """Of a run; if the workers that tried it all died, or could not, a record that says so."""
+    error = future.exception()
+    return failed(spec, error) if isinstance(error, Exception) else future.result()
 
 
 def room(client: Any) -> int:

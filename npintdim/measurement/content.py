@@ -20,7 +20,7 @@ from npintdim.data.own import content as content_of_file
 from npintdim.data.own import is_file
 from npintdim.files import DamagedError, canonical, read_json
 from npintdim.inputs import shown
-from npintdim.measurement.custom import NO_DATA, found, is_own
+from npintdim.measurement.custom import Name
 from npintdim.measurement.runs import RunSpec
 from npintdim.typing import Spec
 
@@ -43,8 +43,8 @@ def content_of(data: str, model: Spec) -> Spec | None:
     """
     content: Spec = {}
     unseen: list[str] = []
-    if is_own(data) and data != NO_DATA:
-        thing = found(data)
+    if Name(data).own and not Name(data).none:
+        thing = Name(data).thing()
         try:
             thing = thing() if callable(thing) else thing
         except Exception:  # where the data are may be known to the workers only
@@ -53,7 +53,7 @@ def content_of(data: str, model: Spec) -> Spec | None:
     elif is_file(data):
         content["data"] = content_of_file(data)
     if "objective" in model:
-        content["objective"] = Digest().of(found(model["objective"]), unseen)
+        content["objective"] = Digest().of(Name(model["objective"]).thing(), unseen)
     if unseen:
         warnings.warn(
             f"not seen: {', '.join(dict.fromkeys(unseen))}. When that changes, measure in another folder: the old "

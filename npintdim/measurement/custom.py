@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.util import find_spec
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,63 @@ OWN: Spec = {"kind": "own"}  # of a P that the landscape draws itself
 HERE: dict[str, Any] = {}  # what only this process knows
 
 
+class Name(str):
+    """What the data, or the landscape, of a run is called, and what can be asked of it.
+
+    "mnist+shuffled-labels=0.5" is the package's; "package.module:name" is your own, and every process can import it;
+    "here:name" is your own, and only this process knows it; "none" is no data.
+    """
+
+    @property
+    def none(self) -> bool:
+        """Whether there are no data."""
+        return self == NO_DATA
+
+    @property
+    def here(self) -> bool:
+        """Whether only this process knows it."""
+        return self.startswith("here:")
+
+    @property
+    def own(self) -> bool:
+        """Whether it is not that of a data set of the package."""
+        return ":" in self or self.none
+
+    @property
+    def original(self) -> str:
+        """Of the data set, before anything in it was shuffled."""
+        return self.partition("+")[0]
+
+    @property
+    def relabelled(self) -> bool:
+        """Whether labels were exchanged: then performance is that of training."""
+        return "+shuffled-labels" in self
+
+    def thing(self) -> Any:
+        """What `named` gave the name.
+
+        Raises
+        ------
+        ValueError
+            if it cannot be imported, or only another process knows it.
+        """
+        if self in HERE:
+            return HERE[self]
+        if self.here:
+            raise ValueError(
+                f"{shown(self)} was defined in another process: give it again, or put it in a module"
+            )
+        module, _, path = self.partition(":")
+        if not path:
+            raise ValueError(f"{shown(self)}: 'package.module:name' is needed")
+        try:
+            return attrgetter(path)(importlib.import_module(module))
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"{shown(self)} cannot be imported: {error!s:.200}") from error
+
+
 def named(thing: Any) -> str:
-    """A name that `found` turns into the thing again.
+    """A `Name` that can be turned into the thing again.
 
     Parameters
     ----------
@@ -35,12 +91,12 @@ def named(thing: Any) -> str:
         for a name that cannot be imported, or a function without one (a lambda).
     """
     if isinstance(thing, str):
-        found(thing)
+        Name(thing).thing()
         return thing
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if module not in (None, "__main__") and name and "<" not in name:
         try:  # a module that was made by hand has no spec, and no other process could import it
-            if find_spec(module) is not None and found(f"{module}:{name}") is thing:
+            if find_spec(module) is not None and Name(f"{module}:{name}").thing() is thing:
                 return f"{module}:{name}"
         except (ImportError, ValueError):
             pass
@@ -51,42 +107,16 @@ def named(thing: Any) -> str:
     return f"here:{name}"
 
 
-def is_own(name: str) -> bool:
-    """Whether a name is one of `named`, and not that of a data set or network of the package."""
-    return ":" in name or name == NO_DATA
-
-
-def found(name: str) -> Any:
-    """What `named` gave the name.
-
-    Raises
-    ------
-    ValueError
-        if it cannot be imported, or only another process knows it.
-    """
-    if name in HERE:
-        return HERE[name]
-    module, _, path = name.partition(":")
-    if module == "here":
-        raise ValueError(
-            f"{shown(name)} was defined in another process: give it again, or put it in a module"
-        )
-    if not path:
-        raise ValueError(f"{shown(name)}: 'package.module:name' is needed")
-    try:
-        thing: Any = importlib.import_module(module)
-        for part in path.split("."):
-            thing = getattr(thing, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{shown(name)} cannot be imported: {error!s:.200}") from error
-    return thing
+def own(model: Spec) -> str:
+    """Name of the landscape that the spec of a model means, if it is one of your own; of a network ""."""
+    return str(model.get("objective", ""))
 
 
 def own_data(name: str, limit_train: int | None, backend: Any) -> Dataset | None:
     """A data set of one's own on the backend's device: a `Dataset`, or what a function without arguments returns."""
-    if name == NO_DATA:
+    if Name(name).none:
         return None
-    data = found(name)
+    data = Name(name).thing()
     data = data if isinstance(data, Dataset) else data()
     if not isinstance(data, Dataset):
         raise TypeError(f"{name} is a {type(data).__name__}: a Dataset is needed")
@@ -103,8 +133,8 @@ def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[
     TypeError, ValueError
         if what the function returns is no landscape of dimension d, or does not say where it starts.
     """
-    name = model["objective"]
-    landscape = found(name)(d, seed, **model["options"])
+    name = own(model)
+    landscape = Name(name).thing()(d, seed, **model["options"])
     if not isinstance(landscape, Landscape):
         raise TypeError(
             f"{name} returned a {type(landscape).__name__}: dim, loss_and_grad and evaluate are needed"
@@ -127,19 +157,18 @@ def kinds_here(spec: Any) -> list[str]:
     return [f"here:{cls.__name__}" for cls in own_kinds(spec.spec()) if cls.__module__ == "__main__"]
 
 
-def processes(names: Iterable[str], jobs: int | None, cluster: str | None = None) -> int | None:
+def processes(names: Iterable[str], jobs: int | None, elsewhere: str = "") -> int | None:
     """Jobs, or 1 where a name is known to this process only.
 
     Raises
     ------
     ValueError
-        if more than one job, or a cluster, was asked for then.
+        if more than one job, or a cluster, which is `elsewhere`, was asked for then.
     """
-    here = sorted({name for name in names if name.startswith("here:")})
-    if here and (cluster is not None or (jobs is not None and jobs > 1)):
-        asked = f"jobs is {jobs}" if cluster is None else f"cluster is {cluster}"
+    here = sorted({name for name in names if Name(name).here})
+    if here and (elsewhere or (jobs is not None and jobs > 1)):
         raise ValueError(
-            f"{asked}, but other processes do not know {shown(here[0])}: put it in a module that they can "
-            "import, or jobs=1"
+            f"{elsewhere or f'jobs is {jobs}'}, but other processes do not know {shown(here[0])}: put it in a "
+            "module that they can import, or jobs=1"
         )
     return 1 if here else jobs

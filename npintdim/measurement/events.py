@@ -1,12 +1,14 @@
-"""What a sweep and a measurement tell while they work, to callbacks in the process that called them."""
+"""What a sweep and a measurement tell while they work: to the progress on stderr, the command, and callbacks, all alike."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from npintdim.engine.progress import Progress
 from npintdim.measurement.runs import RunSpec
 from npintdim.typing import Spec
 
@@ -29,8 +31,8 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
-class RunFinished:
-    """Its record is on disk, status "finished" or "diverged"; `left` seconds for the `total - done` others."""
+class RunDone:
+    """A run's record is on disk; `left` seconds for the `total - done` others."""
 
     spec: RunSpec
     record: Spec
@@ -39,12 +41,16 @@ class RunFinished:
     left: float
 
 
-@dataclass(frozen=True)
-class RunFailed:
-    """It ended with an exception, record["error"]; the next sweep tries it again."""
+class RunFinished(RunDone):
+    """It was done here, status "finished" or "diverged"."""
 
-    spec: RunSpec
-    record: Spec
+
+class RunFailed(RunDone):
+    """It ended here with an exception, record["error"]; the next sweep tries it again."""
+
+
+class RunFound(RunDone):
+    """Another process on this folder has done it."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class SearchStep:
-    """What an adaptive search knows, e.g. its bracket, and what it runs next."""
+    """What a search knows and what it runs next, in a sentence; `known` is what it knows alone, e.g. its bracket."""
 
     why: str
+    known: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,12 @@ class Measured:
     measurement: Any
 
 
-Event: TypeAlias = SweepStarted | RunStarted | RunFinished | RunFailed | Waiting | SearchStep | Measured
+Event: TypeAlias = (
+    SweepStarted | RunStarted | RunFinished | RunFailed | RunFound | Waiting | SearchStep | Measured
+)
 Callback: TypeAlias = Callable[[Event], object]
+Tell: TypeAlias = Callable[[Event], None]
+"""`announce`, to whoever listens."""
 
 
 def announce(callbacks: Sequence[Callback], event: Event) -> None:
@@ -89,3 +100,36 @@ def announce(callbacks: Sequence[Callback], event: Event) -> None:
                 f"callback {name} failed on {type(event).__name__}, the sweep goes on: {type(error).__name__}: {error}",
                 stacklevel=2,
             )
+
+
+class Bar:
+    """Shows the runs of one sweep after the other on stderr, a bar each.
+
+    Parameters
+    ----------
+    show : see `Progress`
+    label : of the bars, until a search says what it knows
+    """
+
+    def __init__(self, show: bool | None, label: str = "runs") -> None:
+        self.show, self.label, self.shown = show, label, ExitStack()
+
+    def __call__(self, event: Event) -> None:
+        """Listen."""
+        match event:
+            case SearchStep():
+                self.label = event.known or self.label
+            case SweepStarted():
+                self.progress = self.shown.enter_context(Progress(len(event.specs), self.label, self.show))
+            case RunDone():
+                performance, status = event.record["performance"], event.record["status"]
+                reached = f"{performance:.4f}" if status == "finished" else status
+                self.progress.step(f"{reached} ({event.spec.label}), about {event.left:.0f} s left")
+                if event.done == event.total:
+                    self.shown.close()
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.shown.close()

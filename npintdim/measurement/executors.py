@@ -1,35 +1,43 @@
-"""Where the runs of a sweep are done: one after another here, or in processes of this machine."""
+"""Who does the runs of a sweep: this process, others of this machine, or any `concurrent.futures.Executor`."""
 
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 import queue
+import signal
 import sys
+import threading
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
 from npintdim.machine import cores, need, optional, standard_files, streams
-from npintdim.measurement.children import deaf, leave_with, no_processes
 from npintdim.measurement.runs import RunSpec
-from npintdim.measurement.work import Result, Work
+from npintdim.measurement.work import Result, Where
+from npintdim.signals import STOPS
 
 Results: TypeAlias = Iterator[tuple[RunSpec, Result]]
 """Every run with its result, as they finish."""
-
+Submit: TypeAlias = Callable[..., "Future[Any]"]
+"""`concurrent.futures.Executor.submit`."""
 
 PATIENCE = 5.0  # seconds of silence
 SETTLING = 1.0  # seconds; it takes a millisecond
 IDLE = 300  # seconds for which a process waits for more; the next round of a search finds it warm
+GLANCE = 1.0  # seconds between two looks whether the parent still lives
 
 
-class Executor(Protocol):
+class Runner(Protocol):
     """Does runs."""
 
     @property
@@ -37,11 +45,11 @@ class Executor(Protocol):
         """How many at a time."""
         ...
 
-    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
-        """`Work.rehearse` where the runs will be done."""
+    def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
+        """`Where.rehearse` where the runs will be done."""
         ...
 
-    def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
+    def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
         """All of them, in any order; `todo` is asked for the next one only when there is room for it."""
         ...
 
@@ -52,78 +60,119 @@ class Serial:
 
     width = 1
 
-    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+    def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
         """Here."""
-        return work.rehearse(todo)
+        return where.rehearse(todo)
 
-    def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
+    def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
         """In their order."""
         for spec in todo:
-            yield spec, work(spec)
+            yield spec, where(spec)
 
 
 @dataclass(frozen=True)
-class Processes:
-    """So many processes of this machine (loky: they are started afresh, never forked, and used again)."""
+class Futures(ABC):
+    """Whoever speaks `concurrent.futures`: what it is given comes back as a future."""
 
     width: int
 
-    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
-        """In one of them, while the others start and read the data."""
-        with self.pool(work) as submit:
-            times = submit(work.rehearse, todo)
+    @abstractmethod
+    def pool(self, where: Where) -> AbstractContextManager[Submit]:
+        """What gives it something to do."""
+
+    def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
+        """In one of its workers, while the others start and read the data."""
+        with told_deaths(), self.pool(where) as submit:
+            times = submit(where.rehearse, todo)
             for _ in range(1, self.width):
-                submit(work.prepare, todo[0])
+                submit(where.prepare, todo[0])
             seconds: list[float] = times.result()
         return seconds
 
-    def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
+    def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
         """As they finish."""
-        with self.pool(work) as submit:
-            for spec, future in stream(todo, lambda spec: submit(work, spec), lambda: self.width):
+        with told_deaths(), self.pool(where) as submit:
+            for spec, future in stream(todo, functools.partial(submit, where), lambda: self.width):
                 yield spec, future.result()
 
+
+@dataclass(frozen=True)
+class Given(Futures):
+    """An executor of your own, e.g. `concurrent.futures.ProcessPoolExecutor(4)`; it is not shut down."""
+
+    executor: Executor
+
     @contextmanager
-    def pool(self, work: Work) -> Iterator[Callable[..., Any]]:
-        """What gives them something to do.
+    def pool(self, where: Where) -> Iterator[Submit]:
+        """It; where the sweep is stopped, what it has not begun is taken back."""
+        given: list[Future[Any]] = []
+
+        def submit(*call: Any) -> Future[Any]:
+            given.append(self.executor.submit(*call))
+            return given[-1]
+
+        try:
+            yield submit
+        except BaseException:
+            for future in given:
+                future.cancel()
+            raise
+
+
+@dataclass(frozen=True)
+class Processes(Futures):
+    """So many processes of this machine (loky: they are started afresh, never forked, and used again)."""
+
+    @contextmanager
+    def pool(self, where: Where) -> Iterator[Submit]:
+        """They hear no signal that stops a process: their parent stops them.
 
         Raises
         ------
         ImportError
             without joblib, with the pip line.
         RuntimeError
-            if no process can be started, with the reason, or one dies.
+            if no process can be started, with the reason.
         """
         if reason := no_processes():
             raise RuntimeError(f"jobs={self.width} needs other processes, but {reason}: jobs=1 needs none")
         standard_files()
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        env = {name: os.environ.get(name, str(work.threads)) for name in names}
+        env = {name: os.environ.get(name, str(where.threads)) for name in names}
         with warnings.catch_warnings(), deaf():
             # A pool of another width waits until no `prepare` of the last one goes on.
             warnings.filterwarnings("ignore", "Trying to resize an executor with running jobs")
             workers = loky.get_reusable_executor(
                 self.width, timeout=IDLE, env=env, initializer=leave_with, initargs=(os.getpid(),)
             )
-        latest: deque[Any] = deque(maxlen=self.width)
+        latest: deque[Future[Any]] = deque(maxlen=self.width)
 
-        def submit(*call: Any) -> Any:
+        def submit(*call: Any) -> Future[Any]:
             with streams(), deaf():  # the workers inherit it: Ctrl-C is for the parent, which stops them
                 latest.append(workers.submit(*call))
             return latest[-1]
 
         try:
             yield submit
-        except loky.process_executor.TerminatedWorkerError as error:
-            raise RuntimeError(
-                "a worker process died (killed, or out of memory): what had finished is kept, and the same "
-                "command does the rest; jobs=1 needs the least memory"
-            ) from error
+        except BrokenExecutor:
+            raise
         except BaseException:  # Ctrl-C, or whoever reads the results stops to do so
             settle(latest)
             workers.shutdown(kill_workers=True)
             raise
+
+
+@contextmanager
+def told_deaths() -> Iterator[None]:
+    """RuntimeError, which says what to do, if a worker process died."""
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise RuntimeError(
+            "a worker process died (killed, or out of memory): what had finished is kept, and the same "
+            "command does the rest; jobs=1 needs the least memory"
+        ) from error
 
 
 def settle(futures: Iterable[Any]) -> None:
@@ -139,34 +188,34 @@ class Joblib:
 
     width: int
 
-    def rehearse(self, todo: Sequence[RunSpec], work: Work) -> list[float]:
+    def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
         """In the parent."""
-        return work.rehearse(todo)
+        return where.rehearse(todo)
 
-    def __call__(self, todo: Iterable[RunSpec], work: Work) -> Results:
+    def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
         """As they finish, where that backend can; else in rounds of `width`."""
         Parallel, delayed = need_joblib(self.width).Parallel, need_joblib(self.width).delayed
-        calls = (delayed(numbered)(spec, work) for spec in todo)
+        calls = (delayed(numbered)(spec, where) for spec in todo)
         backend, _ = active_backend()
         if getattr(backend, "supports_return_generator", False):
             yield from Parallel(self.width, return_as="generator_unordered", pre_dispatch=self.width)(calls)
         else:
-            with Parallel(self.width) as pool:  # its workers are kept
+            with Parallel(self.width) as pool:  # its whereers are kept
                 while together := list(islice(calls, self.width)):
                     yield from pool(together)
 
 
-def numbered(spec: RunSpec, work: Work) -> tuple[RunSpec, Result]:
+def numbered(spec: RunSpec, where: Where) -> tuple[RunSpec, Result]:
     """The spec goes back with its result, since they arrive in any order."""
-    return spec, work(spec)
+    return spec, where(spec)
 
 
 def stream(
     todo: Iterable[RunSpec],
-    submit: Callable[[RunSpec], Any],
+    submit: Callable[[RunSpec], Future[Any]],
     width: Callable[[], int],
     check: Callable[[], object] = lambda: None,
-) -> Iterator[tuple[RunSpec, Any]]:
+) -> Iterator[tuple[RunSpec, Future[Any]]]:
     """Keep `width()` runs in flight, and give each with its future when it is done.
 
     Parameters
@@ -176,8 +225,8 @@ def stream(
     width : how many there is room for
     check : called every few seconds while nothing arrives; it may raise an exception
     """
-    waiting, flying = iter(todo), dict[Any, RunSpec]()
-    arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    waiting, flying = iter(todo), dict[Future[Any], RunSpec]()
+    arrived: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
     while True:
         for spec in islice(waiting, max(0, width() - len(flying))):
             future = submit(spec)
@@ -233,3 +282,43 @@ def need_joblib(jobs: int) -> Any:
         with the pip line.
     """
     return need("joblib", f"jobs={jobs} needs the joblib package", "pip install 'npintdim[sweep]', or jobs=1")
+
+
+def no_processes() -> str:
+    """Why this process cannot start others that it could talk to; empty where it can."""
+    if multiprocessing.current_process().daemon:
+        return "this process is daemonic, as Dask's workers are, and may not start any"
+    if os.environ.get("JOBLIB_MULTIPROCESSING") == "0":
+        return "JOBLIB_MULTIPROCESSING=0 forbids them"
+    try:  # without a name that would have to be tracked
+        multiprocessing.get_context("fork" if os.name == "posix" else "spawn").Lock()
+    except (OSError, ImportError) as error:
+        return f"no semaphore can be made, which takes a writable /dev/shm ({error})"
+    return ""
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Signals that stop a process wait meanwhile; processes that are started in here never hear them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        resource_tracker.ensure_running()  # Python's start of it ends by hearing Ctrl-C again
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_with(parent: int) -> None:
+    """End this process soon after its parent ended, however it did: what it is at is for nobody any more."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(GLANCE)
+        os._exit(1)
+
+    if os.name == "posix":  # elsewhere a dead parent keeps its number, and a worker waits for `IDLE`
+        threading.Thread(target=watch, name="npintdim parent", daemon=True).start()

@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend, get_backend
-from npintdim.inputs import attempt, brief, check_kind, quiet
-from npintdim.measurement.adaptive import performance, pursue
-from npintdim.measurement.baseline import Baseline, guessing, unread
+from npintdim.inputs import attempt, brief, check_kind, counted, quiet
 from npintdim.measurement.content import because, content_of
-from npintdim.measurement.estimate import DInt, d_int
-from npintdim.measurement.events import Callback, Measured, SearchStep, announce
-from npintdim.measurement.measurement import Measurement
+from npintdim.measurement.estimate import DInt
+from npintdim.measurement.events import Bar, Callback, Measured, SearchStep, Tell, announce
+from npintdim.measurement.measurement import Baseline, Measurement, guessing, read_off
+from npintdim.measurement.rates import choose_rates
 from npintdim.measurement.recipes import Recipe
-from npintdim.measurement.records import read_theta
+from npintdim.measurement.records import performance, read_theta
 from npintdim.measurement.report import COLUMNS, another, as_csv, clear, keep, summary, write_report
 from npintdim.measurement.runs import RunSpec, parts
-from npintdim.measurement.search import PAIR
-from npintdim.measurement.sweep import sweep, width
-from npintdim.measurement.tuning import choose_rates
-from npintdim.measurement.work import Work
+from npintdim.measurement.search import PAIR, plan
+from npintdim.measurement.sweep import Train, records_of, width
+from npintdim.measurement.work import Where
 from npintdim.typing import Spec
 
-__all__ = ["COLUMNS", "Measurement", "compress_run", "crossing_run", "measure", "read_off"]
+__all__ = ["COLUMNS", "Measurement", "compress_run", "crossing_run", "measure", "measured", "read_off"]
 
 
-@quiet
 def measure(
     recipe: Recipe,
     folder: str | Path,
@@ -43,10 +41,10 @@ def measure(
     data_folder: str | None = None,
     progress: bool | None = None,
     tell: Callable[[str], None] | None = None,
-    cluster: str | None = None,
+    cluster: str | Executor | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Measurement:
-    """Measure d_int: train what has no record yet, read d_int off, keep the network at the crossing.
+    """Measure d_int: train what has no record yet, read d_int off, keep the network at the crossing, write the report.
 
     With recipe.d = None the d are chosen step by step, until d_int is as precise as the recipe asks; with recipe.rates
     both learning rates are searched before.
@@ -69,40 +67,46 @@ def measure(
     """
     own = "objective_recipe(make_objective, data, ...), where make_objective is your function"
     check_kind("recipe", recipe, Recipe, own if callable(recipe) else "recipe_for('mnist')")
-    folder = Path(folder)
     backend = backend or get_backend(threads=1)
-    dtype, heading = backend.dtype.name, "runs"
+    where = Where(backend.name, backend.dtype.name, backend.threads, jobs, data_folder, cluster)
+    listening = [*callbacks] if tell is None else [sentences(tell), *callbacks]
+    m = measured(recipe, Path(folder), where, progress, listening)
+    report, told_of_it = attempt(lambda: write_report(m))
+    if report is None:
+        warnings.warn(f"report {told_of_it}", stacklevel=2)
+    return m
 
-    def trained(specs: Sequence[RunSpec]) -> list[Spec]:
-        return sweep(specs, folder, backend=backend.name, jobs=jobs, threads=backend.threads,
-                     data_folder=data_folder, progress=progress, label=heading, cluster=cluster,
-                     callbacks=callbacks, fuse=backend.fuse)  # fmt: skip
 
-    def told(line: str) -> None:
-        nonlocal heading
-        heading = re.split("[:;]", line)[0]  # the bracket, for instance
-        announce(callbacks, SearchStep(line))
-        if tell is not None:
-            tell(line)
+def sentences(tell: Callable[[str], None]) -> Callback:
+    """Of all events those that a search says."""
+    return lambda event: tell(event.why) if isinstance(event, SearchStep) else None
 
-    work = Work(backend.name, backend.threads, data_folder, backend.fuse)
-    recipe = replace(recipe, content=content_of(recipe.data, recipe.model))
-    guess = recipe.chance
-    if "objective" not in recipe.model:
-        with suppress(Exception):  # what is wrong with the data is told by the rehearsal
-            guess = guessing(recipe.chance, work.data(recipe.direct(0, dtype)), backend)
-    asked = recipe = replace(recipe, at_once=at_once(recipe, backend.name, jobs, cluster))
-    if changed := because(folder / "runs", recipe.specs(dtype)):
-        warnings.warn(changed, stacklevel=3)
-    if differs := another(folder, recipe):
-        told(f"{folder} has results of another recipe ({differs}): they are replaced, its runs are kept")
-    recipe, rates = choose_rates(asked, dtype, trained, told, guess)
-    if recipe.d is None:
-        specs, found_records = pursue(recipe, dtype, trained, told, guess)
-    else:
-        specs = recipe.specs(dtype)
-        found_records = trained(specs)
-    records = tuple(found_records)
+
+@quiet
+def measured(
+    recipe: Recipe, folder: Path, where: Where, progress: bool | None, callbacks: Sequence[Callback]
+) -> Measurement:
+    """As `measure`, without its report: whoever calls writes that."""
+    with Bar(progress) as bar:
+        tell = partial(announce, [bar, *callbacks])
+        train = partial(records_of, folder=folder, where=where, tell=tell)
+        backend, guess = get_backend(where.backend, where.dtype, where.threads, where.fuse), recipe.chance
+        recipe = replace(recipe, content=content_of(recipe.data, recipe.model))
+        if not recipe.own:
+            with suppress(Exception):  # what is wrong with the data is told by the rehearsal
+                guess = guessing(recipe.chance, where.data(recipe.direct(0, where.dtype)), backend)
+        asked = recipe = replace(recipe, at_once=at_once(recipe, where))
+        if changed := because(folder / "runs", recipe.specs(where.dtype)):
+            warnings.warn(changed, stacklevel=4)
+        if differs := another(folder, recipe):
+            replaced = f"results of another recipe ({differs}): they are replaced, its runs are kept"
+            tell(SearchStep(f"{folder} has {replaced}"))
+        recipe, rates = choose_rates(asked, where.dtype, train, tell, guess)
+        if recipe.d is None:
+            specs, records = pursue(recipe, where.dtype, train, tell, guess)
+        else:
+            specs = recipe.specs(where.dtype)
+            records = train(specs)
     if differs:
         clear(folder)
     keep(folder / "results.csv", as_csv(specs, records))
@@ -118,62 +122,78 @@ def measure(
         ) from error
     at = crossing_run(specs, records, found, 0.0 if recipe.d else found.d)
     compressed, why = None, "d_int was not read" if math.isnan(found.d) else "no d is above the line"
-    if at is not None and "objective" in at.model:
+    if at is not None and at.own:
         why = "the landscape is your own"
     elif at is not None:
         try:
-            compressed, why = keep_network(folder, at, found.name, work, backend), ""
+            compressed, why = keep_network(folder, at, found.name, where, backend), ""
         except Exception as error:  # all runs are done and d_int is read: that is not lost with a file
             why = brief(error)
-    measurement = Measurement(asked, folder, records, found, compressed, rates, guess, why)
-    keep(folder / "summary.json", json.dumps(summary(measurement), indent=1))
-    report, told_of_it = attempt(lambda: write_report(measurement))
-    if report is None:
-        warnings.warn(f"report {told_of_it}", stacklevel=2)
-    announce(callbacks, Measured(measurement))
-    return measurement
+    m = Measurement(asked, folder, tuple(records), found, compressed, rates, guess, why)
+    keep(folder / "summary.json", json.dumps(summary(m), indent=1))
+    tell(Measured(m))
+    return m
 
 
-def at_once(recipe: Recipe, backend: str, jobs: int | None, cluster: str | None) -> int:
+def at_once(recipe: Recipe, where: Where) -> int:
     """Runs that a search proposes at a time: as many as can be done at a time, if the recipe does not say."""
     if recipe.at_once is not None:
         return recipe.at_once
     searches = recipe.d is None or recipe.rates is not None
-    return max(PAIR, width(recipe.direct(0), backend, jobs, cluster)) if searches else PAIR
+    return max(PAIR, width(recipe.direct(0), where)) if searches else PAIR
 
 
-def read_off(recipe: Recipe, records: Iterable[Spec], guessing: float = 0.0) -> DInt:
-    """`d_int` of the records; a run without performance counts as left out, and so does a dead direct run.
+def pursue(
+    recipe: Recipe, dtype: str, train: Train, tell: Tell, guessing: float = 0.0
+) -> tuple[list[RunSpec], list[Spec]]:
+    """Every run of an adaptive measurement.
 
     Parameters
     ----------
-    recipe : with fraction, threshold and chance
-    records : of all runs
-    guessing : performance that needs no learning; where direct training reached no more, nothing is read against it
+    recipe : with d = None
+    dtype : of the runs
+    train : gives the records of specs, those on disk without running them: so a search that was interrupted is
+        repeated up to where it stopped, and goes on
+    tell : hears before each step what is known, what is run next and why, and the cost so far
+    guessing : performance that needs no learning
 
-    Raises
-    ------
-    ValueError
-        if too few runs finished.
+    Returns
+    -------
+    specs, records : the baseline's first, then in the order of the search; the baseline's alone if there is no line
     """
-    direct, d, reached = [], [], []
-    for record in records:
-        if "d" in record["spec"]:
-            d.append(record["spec"]["d"])
-            reached.append(performance(record))
-        else:
-            direct.append(performance(record))
-    baseline = Baseline(tuple(direct), guessing)
-    lacking = baseline.nothing if recipe.threshold is None else ""
-    if lacking and not d:
-        raise ValueError(f"{lacking}: there is no line to search d_int at")
-    found = d_int(d, reached, baseline.line, recipe.fraction, recipe.threshold, chance=recipe.chance)
-    return unread(found, lacking) if lacking else found
+    specs = recipe.specs(dtype)
+    tell(SearchStep(f"baseline: {counted(len(specs), 'direct run')}", "baseline"))
+    records = train(specs)
+    baseline = [performance(r) for r in records]
+    for doubt in Baseline(tuple(baseline), guessing).doubts({}):
+        tell(SearchStep(f"baseline: {doubt}"))
+    D = next((r["D"] for r in records if "D" in r), None)
+    if D is None or (recipe.threshold is None and Baseline(tuple(baseline), guessing).nothing):
+        return specs, records
+    search = recipe.search(D)
+    d: list[int] = []
+    reached: list[float] = []
+    while True:
+        line = Baseline(tuple(baseline), guessing).line
+        following = plan(search, d, reached, line, recipe.at_once or PAIR)
+        seconds = sum(r["seconds"] for r in records)
+        cost = f"so far {counted(len(records), 'run')}, {seconds:.0f} s of computing"
+        tell(SearchStep(f"{following.why} ({cost})", following.known))
+        if not following.runs:
+            return specs, records
+        wanted = [
+            recipe.direct(k, dtype) if i is None else recipe.subspace(i, k, dtype) for i, k in following.runs
+        ]
+        arrived = train(wanted)
+        specs, records = specs + wanted, records + arrived
+        for spec, record in zip(wanted, arrived, strict=True):
+            (baseline if spec.d is None else reached).append(performance(record))
+        d += [spec.d for spec in wanted if spec.d is not None]
 
 
-def keep_network(folder: Path, at: RunSpec, name: str, work: Work, backend: Backend) -> Spec:
+def keep_network(folder: Path, at: RunSpec, name: str, where: Where, backend: Backend) -> Spec:
     """Write a run's compressed network, and say what it is worth when it is read again."""
-    data, path = work.data(at), folder / f"{name}.npid"
+    data, path = where.data(at), folder / f"{name}.npid"
     assert data is not None  # of a network: `objective` refuses a run without
     size = compress_run(folder, at, backend).save(path)
     performance = CompressedModel.load(path, backend=backend).evaluate(data.test).performance

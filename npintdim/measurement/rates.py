@@ -1,65 +1,22 @@
-"""Which learning rates to try: a small grid around a first guess, widened until its best lies inside.
-
-The guess in a subspace is the direct rate times sqrt(D/d) for Adam, whose steps in θ are then as long as lr makes
-them directly, and times D/d for SGD, since P Pᵀ is (d/D) I on average: then they are the same on average.
-"""
+"""Learning rates, searched: directly, then in a subspace near the crossing, all on held-out training data."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from npintdim.inputs import counted
-from npintdim.specs import settle
-from npintdim.typing import Spec
+import numpy as np
 
-
-@dataclass(frozen=True)
-class RateSearch:
-    """How to search a learning rate: the same way for the baseline and in the subspace.
-
-    Parameters
-    ----------
-    d : where the subspace's rate is searched; None for near the crossing, bracketed by factors of 4 before
-    seeds : repetitions at each rate
-    holdout : share of the training data that is held out, and decides; the test set is never looked at
-    step : ratio of neighbouring rates
-    most : rates to try, at most
-
-    Raises
-    ------
-    TypeError, ValueError
-        for numbers out of range.
-    """
-
-    d: int | None = None
-    seeds: int = 1
-    holdout: float = 0.2
-    step: float = 3.0
-    most: int = 7
-
-    def __post_init__(self) -> None:
-        settle(self, d=1, seeds=1, most=3)
-        if not 0 < self.holdout < 1:
-            raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
-        if not 1 < self.step < math.inf:
-            raise ValueError(f"step is {self.step}: a number > 1 is needed")
-
-    def following(self, centre: float, found: Mapping[float, float]) -> list[float]:
-        """The rates to try next; none when the best lies inside, or enough were tried.
-
-        Parameters
-        ----------
-        centre : the first guess
-        found : performance on what was held out, by rate; NaN where training diverged
-        """
-        if not found:
-            return [rounded(centre / self.step), rounded(centre), rounded(centre * self.step)]
-        low, high = min(found), max(found)
-        if len(found) >= self.most or low < best(found) < high:
-            return []
-        return [rounded(low / self.step if best(found) == low else high * self.step)]
+from npintdim.inputs import check_integer, counted
+from npintdim.measurement.estimate import d_int
+from npintdim.measurement.events import SearchStep, Tell
+from npintdim.measurement.recipes import RateSearch, Recipe, best, guess, rounded
+from npintdim.measurement.records import performance
+from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.search import PAIR, plan
+from npintdim.measurement.sweep import Train
+from npintdim.typing import Floats, Spec
 
 
 @dataclass(frozen=True)
@@ -105,16 +62,131 @@ class Rates:
         return f"learning rate, {where}: {self.chosen:g} (held out {reached}{edge}; {cost})"
 
 
-def best(found: Mapping[float, float]) -> float:
-    """The rate that reached most, the smaller of equals; the smallest of all if every one diverged."""
-    return max(sorted(found), key=lambda lr: -math.inf if math.isnan(found[lr]) else found[lr])
+@dataclass
+class Trials:
+    """Trains on what is not held out, and remembers the records.
+
+    Parameters
+    ----------
+    recipe : with `rates`
+    dtype, train, guessing : see `npintdim.measurement.measure.pursue`
+    """
+
+    recipe: Recipe
+    dtype: str
+    train: Train
+    guessing: float = 0.0
+    records: list[Spec] = field(default_factory=list)
+
+    @property
+    def how(self) -> RateSearch:
+        """What the recipe says."""
+        assert self.recipe.rates is not None
+        return self.recipe.rates
+
+    def __call__(self, pairs: Sequence[tuple[int | None, float]]) -> Floats:
+        """Performance at every (d, learning rate), mean over seeds; NaN if one of them diverged."""
+        specs = [self.spec(d, lr, k) for d, lr in pairs for k in range(self.how.seeds)]
+        arrived = self.train(specs)
+        self.records += arrived
+        return np.array([performance(r) for r in arrived]).reshape(len(pairs), -1).mean(axis=1)
+
+    def spec(self, d: int | None, lr: float, k: int) -> RunSpec:
+        """Repetition k of a rate."""
+        return self.recipe.trial(d, lr, k, self.dtype)
 
 
-def guess(lr: float, optimizer: Spec, D: int, d: int) -> float:
-    """The rate for d numbers with which θ moves about as with lr for all D (see above); P has unit columns."""
-    return lr * (math.sqrt(D / d) if optimizer["kind"].startswith("adam") else D / d)
+def choose_rates(
+    recipe: Recipe, dtype: str, train: Train, tell: Tell, guessing: float = 0.0
+) -> tuple[Recipe, tuple[Rates, ...]]:
+    """The recipe with both learning rates chosen on held-out training data, and how: direct, then in a subspace.
+
+    Parameters
+    ----------
+    recipe : its `rates` says how; with None nothing is done
+    dtype, train, tell, guessing : as in `pursue`
+
+    Raises
+    ------
+    ValueError
+        if training diverged, failed or learnt nothing at every rate, or for d > D; where the threshold is absolute,
+        or in a subspace, that nothing is learnt is told and no more.
+    """
+    if recipe.rates is None:
+        return recipe, ()
+    trials = Trials(recipe, dtype, train, guessing)
+    direct = try_rates(trials, None, recipe.direct(0).config().optimizer.lr, tell)
+    D = next((int(r["D"]) for r in trials.records if "D" in r), 0)
+    for d in (*(recipe.d or ()), recipe.rates.d or 1):
+        check_integer("d", d, 1, D, f"1 ≤ d ≤ D = {D}")
+    trials = Trials(recipe, dtype, train, guessing)
+    d = recipe.rates.d or near_crossing(trials, direct, D, tell)
+    inside = try_rates(trials, d, guess(direct.chosen, recipe.optimizer, D, d), tell)
+    chosen = replace(
+        recipe,
+        direct_optimizer=recipe.direct_optimizer | {"lr": direct.chosen},
+        optimizer=recipe.optimizer | {"lr": inside.chosen},
+        lr_at=d,
+    )
+    return chosen, (direct, inside)
 
 
-def rounded(lr: float) -> float:
-    """Two digits."""
-    return float(f"{lr:.2g}")
+def near_crossing(trials: Trials, direct: Rates, D: int, tell: Tell) -> int:
+    """A d near the crossing, where a better rate changes most: bracketed by factors of 4, with guessed rates.
+
+    Nothing of it enters the measurement.
+    """
+    recipe = trials.recipe
+    search, baseline = recipe.search(D), [direct.reached]
+    d: list[int] = []
+    reached: list[float] = []
+    while True:
+        following = plan(search, d, reached, baseline, recipe.at_once or PAIR)
+        wanted = [run.d for run in following.runs if run.d is not None]
+        if not wanted or set(wanted) & set(d):
+            return d[-1]
+        known = "where to search the subspace's learning rate"
+        tell(SearchStep(f"{known}: {following.why}", known))
+        reached += trials(
+            [(i, rounded(guess(direct.chosen, recipe.optimizer, D, i))) for i in wanted]
+        ).tolist()
+        d += wanted
+        if not all(map(math.isnan, reached)):
+            found = d_int(d, reached, baseline, recipe.fraction, recipe.threshold, chance=recipe.chance)
+            if math.isfinite(found.isotonic):
+                return round(found.isotonic)
+
+
+def try_rates(trials: Trials, d: int | None, centre: float, tell: Tell) -> Rates:
+    """Learning rates around a first guess, directly or in a subspace."""
+    where = "direct" if d is None else f"d = {d}"
+    known = f"learning rate, {where}"
+    found: dict[float, float] = {}
+    learnt: dict[float, float] = {}  # NaN where nothing was: no rate is better than another by luck
+    while rates := trials.how.following(centre, learnt):
+        at = f"{best(found):g} is the best and on the edge" if found else f"the guess is {centre:.2g}"
+        at = "no rate learnt anything" if found and all(map(math.isnan, learnt.values())) else at
+        at = "every rate diverged" if found and all(map(math.isnan, found.values())) else at
+        tell(SearchStep(f"{known}: {at}; next {', '.join(f'{lr:g}' for lr in rates)}", known))
+        found |= zip(rates, trials([(d, lr) for lr in rates]).tolist(), strict=True)
+        learnt = {lr: p if p > trials.guessing else math.nan for lr, p in found.items()}
+    tried = tuple(sorted(found))
+    if all(map(math.isnan, learnt.values())):
+        diverged = all(map(math.isnan, found.values()))
+        reason = (
+            why(trials.records) if diverged else f"{best(found):g} reached {found[best(found)]:.4f} at most"
+        )
+        lacking = f"no learning rate from {tried[0]:g} to {tried[-1]:g} trains, {where}: {reason}"
+        if diverged or (d is None and trials.recipe.threshold is None):
+            raise ValueError(lacking)
+        tell(SearchStep(lacking))
+    seconds = round(sum(r["seconds"] for r in trials.records), 3)
+    rates_found = Rates(d, tried, tuple(found[lr] for lr in tried), len(trials.records), seconds)
+    tell(SearchStep(rates_found.summary()))
+    return rates_found
+
+
+def why(records: Iterable[Spec]) -> str:
+    """Why no run finished."""
+    failures = [r["error"] for r in records if r["status"] == "failed"]
+    return f"first failure: {failures[0]}" if failures else "every run diverged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,12 +12,60 @@ from npintdim.data.shuffled import FORMS
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.optimizers import Adam
 from npintdim.inputs import check_integer, check_kind, plain, shown, unknown
-from npintdim.measurement.custom import NO_DATA, OWN, named
-from npintdim.measurement.rates import RateSearch, guess
+from npintdim.measurement.custom import NO_DATA, OWN, Name, named, own
 from npintdim.measurement.runs import LARGEST_SEED, RunSpec
 from npintdim.measurement.search import Search
 from npintdim.specs import settle
 from npintdim.typing import Spec
+
+
+@dataclass(frozen=True)
+class RateSearch:
+    """How to search a learning rate: a small grid around a first guess, widened until its best lies inside.
+
+    The same way for the baseline and in the subspace; for the guess there see `guess`.
+
+    Parameters
+    ----------
+    d : where the subspace's rate is searched; None for near the crossing, bracketed by factors of 4 before
+    seeds : repetitions at each rate
+    holdout : share of the training data that is held out, and decides; the test set is never looked at
+    step : ratio of neighbouring rates
+    most : rates to try, at most
+
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers out of range.
+    """
+
+    d: int | None = None
+    seeds: int = 1
+    holdout: float = 0.2
+    step: float = 3.0
+    most: int = 7
+
+    def __post_init__(self) -> None:
+        settle(self, d=1, seeds=1, most=3)
+        if not 0 < self.holdout < 1:
+            raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
+        if not 1 < self.step < math.inf:
+            raise ValueError(f"step is {self.step}: a number > 1 is needed")
+
+    def following(self, centre: float, found: Mapping[float, float]) -> list[float]:
+        """The rates to try next; none when the best lies inside, or enough were tried.
+
+        Parameters
+        ----------
+        centre : the first guess
+        found : performance on what was held out, by rate; NaN where training diverged
+        """
+        if not found:
+            return [rounded(centre / self.step), rounded(centre), rounded(centre * self.step)]
+        low, high = min(found), max(found)
+        if len(found) >= self.most or low < best(found) < high:
+            return []
+        return [rounded(low / self.step if best(found) == low else high * self.step)]
 
 
 @dataclass(frozen=True)
@@ -41,7 +90,7 @@ class Recipe:
         time where it is done, but no fewer than 2
     rates : how both learning rates are searched before anything else, from direct_optimizer's on; None takes those
         of the optimizers
-    lr_at : d at which optimizer's rate holds, at others as `npintdim.measurement.rates.guess` says; None for
+    lr_at : d at which optimizer's rate holds, at others as `guess` says; None for
         one rate at every d
     content : see `RunSpec`; `measure` finds it
 
@@ -92,6 +141,11 @@ class Recipe:
         self.specs()
         self.subspace(1, 0).check()
 
+    @property
+    def own(self) -> str:
+        """Name of the landscape, if it is one of your own; of a network ""."""
+        return own(self.model)
+
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
         """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
         direct = [self.direct(k, dtype) for k in range(self.direct_seeds)]
@@ -126,7 +180,7 @@ class Recipe:
         """
         assert self.rates is not None
         spec = self.direct(k, dtype) if d is None else self.subspace(d, k, dtype)
-        held = None if self.data == NO_DATA or "+shuffled-labels" in self.data else self.rates.holdout
+        held = None if Name(self.data).none or Name(self.data).relabelled else self.rates.holdout
         return replace(spec, optimizer=spec.optimizer | {"lr": lr}, holdout=held)
 
     def common(self, dtype: str) -> dict[str, Any]:
@@ -197,6 +251,25 @@ def grid(d: Any) -> tuple[int, ...]:
     return tuple(check_integer("d", i, 1, (1 << 32) - 1) for i in given)
 
 
+def best(found: Mapping[float, float]) -> float:
+    """The rate that reached most, the smaller of equals; the smallest of all if every one diverged."""
+    return max(sorted(found), key=lambda lr: -math.inf if math.isnan(found[lr]) else found[lr])
+
+
+def guess(lr: float, optimizer: Spec, D: int, d: int) -> float:
+    """The rate for d numbers with which θ moves about as with lr for all D; P has unit columns.
+
+    Times sqrt(D/d) for Adam, whose steps in θ are then as long as lr makes them directly, and times D/d for SGD, since
+    P Pᵀ is (d/D) I on average: then they are the same on average.
+    """
+    return lr * (math.sqrt(D / d) if optimizer["kind"].startswith("adam") else D / d)
+
+
+def rounded(lr: float) -> float:
+    """Two digits."""
+    return float(f"{lr:.2g}")
+
+
 def adam(lr: float) -> Spec:
     """Adam with the authors' β2 = 0.99."""
     return Adam(lr).spec()
@@ -209,8 +282,8 @@ def fully_connected(*sizes: int) -> Spec:
 
 def model_name(spec: Spec) -> str:
     """784-200-200-10, lenet, or lenet-as-released (no ReLU after the convolutions)."""
-    if "objective" in spec:
-        return str(spec["objective"]).partition(":")[2]
+    if name := own(spec):
+        return name.partition(":")[2]
     if spec.get("architecture") == "mlp":
         return "-".join(map(str, spec["sizes"]))
     released = spec.get("conv_relu") is False
@@ -255,7 +328,7 @@ def recipe_for(data: str, model: Spec | None = None) -> Recipe:
     ValueError
         for a data set without a recipe.
     """
-    original = data.partition("+")[0]
+    original = Name(data).original
     if original not in RECIPES:
         raise unknown("dataset", original, (*RECIPES, *FORMS))
     recipe = replace(RECIPES[original], data=data)

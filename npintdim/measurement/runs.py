@@ -19,7 +19,7 @@ from npintdim.engine.optimizers import Adam, optimizer_from_spec
 from npintdim.engine.train import TrainConfig, train
 from npintdim.files import canonical
 from npintdim.inputs import one_of, quiet, shown
-from npintdim.measurement.custom import NO_DATA, OWN, own_objective
+from npintdim.measurement.custom import NO_DATA, OWN, own, own_objective
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.projections import SeededProjection, check_projection, make_projection
 from npintdim.specs import called, check_spec, settle
@@ -42,7 +42,7 @@ class RunSpec:
 
     Parameters
     ----------
-    data : name of a data set, where its files lie does not matter; or one of `npintdim.measurement.custom.named`
+    data : name of a data set, where its files lie does not matter; or one of `npintdim.measurement.custom.Name`
     model : e.g. {"architecture": "mlp", "sizes": [64, 100, 100, 10]}; or {"objective": a name, "options": {...}}
     projection : e.g. {"kind": "fastfood", "blocks": "single"}; None trains theta itself
     d : of the subspace; None with projection None
@@ -87,12 +87,15 @@ class RunSpec:
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         self.config()
-        own = "objective" in self.model
         for name, ignored, why in (
-            ("l2", own and self.l2 != 0, "a landscape of your own has its own loss: add the penalty there"),
+            (
+                "l2",
+                self.own and self.l2 != 0,
+                "a landscape of your own has its own loss: add the penalty there",
+            ),
             (
                 "projection",
-                own and self.projection not in (None, OWN),
+                self.own and self.projection not in (None, OWN),
                 "a landscape of your own draws its own P",
             ),
             (
@@ -106,9 +109,14 @@ class RunSpec:
             if ignored:
                 raise ValueError(f"{name} is {shown(getattr(self, name))}, but {why}")
 
+    @property
+    def own(self) -> str:
+        """Name of the landscape, if it is one of your own; of a network ""."""
+        return own(self.model)
+
     def check(self) -> RunSpec:
         """Itself, if its network can be built and its kind of P exists; a sweep refuses the others when it draws them."""
-        if "objective" not in self.model:  # its P is its own
+        if not self.own:  # its P is its own
             model_from_spec(self.model, get_backend("numpy", threads=1))
             if self.projection is not None:
                 check_projection(self.projection)
@@ -175,7 +183,7 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[La
     ValueError
         if they do not fit together, see `check_fit`.
     """
-    if "objective" in spec.model:
+    if spec.own:
         return own_objective(spec.model, spec.d, spec.seeds.P, backend)
     model, theta_0, P = parts(spec, backend)
     if data is None:
@@ -238,7 +246,7 @@ def run(
 
 def size(spec: RunSpec, landscape: Landscape, backend: Backend) -> dict[str, int]:
     """D; nothing where only direct training would know it."""
-    if "objective" not in spec.model:
+    if not spec.own:
         return {"D": model_from_spec(spec.model, backend).D}
     return {"D": landscape.dim} if spec.d is None else {}
 

@@ -1,21 +1,51 @@
-"""What to train next, and why: bracket by factors of 4, bisect in log d, then go where the information is."""
+"""One step of a search: the runs to do, and the sentence that says why."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from npintdim.inputs import counted, quiet
 from npintdim.measurement.estimate import DInt, around_crossing, d_int
-from npintdim.measurement.informative import informative
-from npintdim.measurement.localfit import WIDER
+from npintdim.measurement.localfit import KAPPAS, SIGMAS, WIDER, LocalFit, baseline_sd, misfit, slopes
 from npintdim.measurement.means import by_d, check_rule, finite, isotonic, survivors
-from npintdim.measurement.steps import Plan, Proposal, numbered
 from npintdim.specs import settle
+from npintdim.typing import Floats
+
+
+class Proposal(NamedTuple):
+    """A run to do: repetition `seed` at d, or of direct training (None)."""
+
+    d: int | None
+    seed: int
+
+
+class Plan(NamedTuple):
+    """What to do next, none when the search is over, and why: in a sentence, and what is known alone."""
+
+    runs: tuple[Proposal, ...]
+    why: str
+    known: str = ""
+
+
+def numbered(done: Sequence[int | None], wanted: Sequence[int | None], known: str, then: str = "") -> Plan:
+    """Each wanted d with its next repetition; what is known, and what follows from it."""
+    seen = Counter(done)
+    runs = []
+    for d in wanted:
+        runs.append(Proposal(d, seen[d]))
+        seen[d] += 1
+    *most, last = [str(d) for d in wanted if d is not None] or [""]
+    inside = f"{', '.join(most)} and {last}" if most else last
+    direct = list(wanted).count(None)
+    named = [f"d = {inside}"] * bool(inside) + [f"{direct} direct"] * bool(direct)
+    return Plan(tuple(runs), f"{known}{then and f': {then}'}; next {' and '.join(named)}", known)
+
 
 __all__ = ["Plan", "Proposal", "Search", "plan"]
 
@@ -96,11 +126,9 @@ def plan(
     count = min(room, max(PAIR, search.budget // 4))
     good = [(i, p) for i, p in zip(d, performance, strict=True) if not math.isnan(p)]
     if not good:
-        return (
-            numbered(d, around(search.start, search.D, count), "nothing is known")
-            if not d
-            else elsewhere(search, d, count)
-        )
+        if d:
+            return elsewhere(search, d, count)
+        return numbered(d, around(search.start, search.D, count), "nothing is known")
     tried, performances = zip(*good, strict=True)
     found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
     low, high = bracket(found)
@@ -113,7 +141,7 @@ def plan(
         steps = [(k, n) for n in range(count, count + VAIN) for k in range(1, n + 1)]
         between = [round(low * (high / low) ** (k / (n + 1))) for k, n in steps]
         inside = [i for i in dict.fromkeys(between) if low < i < high and i not in vain][:count] or [low + 1]
-        return numbered(d, inside, f"bracketed between {low} and {high}: halved in log d")
+        return numbered(d, inside, f"bracketed between {low} and {high}", "halved in log d")
     return refine(search, good, d, baseline, room, found, low, high)
 
 
@@ -130,9 +158,8 @@ def elsewhere(search: Search, d: Sequence[int], count: int) -> Plan:
         return Plan((), f"{lost}, d = {min(d)} to {max(d)}: {SMALLER}")
     wide = around(search.start, search.D, 2 * search.D.bit_length())
     others = [i for i in wide if i not in d]
-    return numbered(
-        d, (others or wide)[: min(count, VAIN - len(d))], f"{lost}: {'elsewhere' if others else 'once more'}"
-    )
+    tried = (others or wide)[: min(count, VAIN - len(d))]
+    return numbered(d, tried, lost, "elsewhere" if others else "once more")
 
 
 def in_vain(d: Sequence[int], found: DInt) -> set[int]:
@@ -146,7 +173,7 @@ def towards(done: Sequence[int], tried: int, vain: int, found: DInt) -> Plan:
     if max(tried, vain) < CLOSE * min(tried, vain) or middle in (tried, vain):
         side = "is below" if tried < vain else "reaches"
         return Plan((), f"d = {tried} {side} {found.threshold:.4f}, and {lost}: {SMALLER}")
-    return numbered(done, [middle], f"{lost}: between there and {tried}")
+    return numbered(done, [middle], lost, f"between there and {tried}")
 
 
 def bracket(found: DInt) -> tuple[int | None, int | None]:
@@ -169,7 +196,7 @@ def outwards(search: Search, done: Sequence[int], low: int, count: int, found: D
     if wanted[0] >= vain:
         return towards(done, low, int(vain), found)
     wanted = [i for i in wanted if i < vain]
-    return numbered(done, wanted, f"d = {low} is below {found.threshold:.4f}: {STRIDE} times as many")
+    return numbered(done, wanted, f"d = {low} is below {found.threshold:.4f}", f"{STRIDE} times as many")
 
 
 def inwards(done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
@@ -181,7 +208,7 @@ def inwards(done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
     if wanted[0] <= vain:
         return towards(done, high, vain, found)
     wanted = [i for i in wanted if i > vain]
-    return numbered(done, wanted, f"d = {high} reaches {found.threshold:.4f}: a {STRIDE}th of it")
+    return numbered(done, wanted, f"d = {high} reaches {found.threshold:.4f}", f"a {STRIDE}th of it")
 
 
 def refine(
@@ -205,7 +232,7 @@ def refine(
     groups, _ = survivors(by_d(*zip(*good, strict=True))[0], found.threshold)
     curve = around_crossing(groups, found.threshold)
     if curve is None:
-        return numbered(done, [low, high][:count], f"{crossed}: once more")
+        return numbered(done, [low, high][:count], crossed, "once more")
     counts = found.fraction is not None and n >= FEWEST
     direct = finite("baseline", baseline if counts else ())
     wanted, sds = informative(
@@ -221,8 +248,8 @@ def refine(
     now = f"±{100 * width:.1f} %" if math.isfinite(width) else "still open"
     most = "there and from the baseline" if None in wanted else "there"
     most = most if any(wanted) else f"from the baseline, known from {counted(len(direct), 'run')}"
-    why = f"{crossed}, 95 % interval {now}: most is learnt {most}, to ±{196 * sd:.1f} %"
-    return numbered([*done, *[None] * len(baseline)], wanted, why)
+    known, then = f"{crossed}, 95 % interval {now}", f"most is learnt {most}, to ±{196 * sd:.1f} %"
+    return numbered([*done, *[None] * len(baseline)], wanted, known, then)
 
 
 def luck(n: int) -> float:
@@ -235,3 +262,89 @@ def half_width(found: DInt) -> float:
     if found.low is None or found.high is None or not 0 < found.low <= found.high < math.inf:
         return math.inf
     return math.log(found.high / found.low) / 2
+
+
+REACH = math.log(2.5)  # refinement stays within this of the crossing
+FAINT = 0.01  # a bend that has a smaller share is not asked
+
+
+class Kind:
+    """The curve of one bend, and what runs at t would tell of its crossing.
+
+    Parameters
+    ----------
+    curve : of all bends
+    model : of this one, with its likeliest noise level
+    line, t : threshold; where runs may go, log d − log d_0, (n,)
+    around : crossing of the likeliest curve, at most `REACH` from which this one's is looked for
+    """
+
+    def __init__(self, curve: LocalFit, model: int, line: float, t: Floats, around: float) -> None:
+        self.beta, self.cov, self.sigma = curve.beta[model], curve.cov[model], float(SIGMAS[model])
+        at = float(np.clip(curve.crossing(line, model) - curve.log_d0, around - REACH, around + REACH))
+        self.J, m = slopes(self.beta, t)
+        self.w = 1 / (self.sigma**2 / m + misfit(self.beta, t, KAPPAS[model]) ** 2)
+        self.at, self.steep = at, (1 - line) * math.exp(np.clip(self.beta[1] + self.beta[2] * at, -20, 20))
+        sd = math.sqrt(float(self.variance(self.cov[None], np.array([at]))[0]))
+        self.where = at + min(sd, REACH) * np.array([-1.0, 0.0, 1.0])
+
+    def after(self) -> Floats:
+        """The covariance of (a, log b, c) after one more run at each t, (n, 3, 3)."""
+        CJ = np.einsum("ij,jn->in", self.cov, self.J)
+        gain = self.w / (1 + self.w * np.einsum("in,in->n", self.J, CJ))
+        return self.cov - gain[:, None, None] * np.einsum("in,jn->nij", CJ, CJ)
+
+    def variance(self, cov: Floats, t: Floats) -> Floats:
+        """Mean over t of the variance of a crossing there: (J/y')ᵀ cov (J/y'); no more than tells nothing."""
+        J, _ = slopes(self.beta, t)
+        G = J / np.exp(np.clip(self.beta[1] + self.beta[2] * t, -20, 20))
+        return np.minimum(np.einsum("in,kij,jn->k", G, cov, G) / len(t), REACH**2)
+
+
+def informative(
+    curve: LocalFit,
+    line: float,
+    D: int,
+    count: int,
+    fraction: float,
+    baseline: Floats,
+    vain: Collection[int] = (),
+) -> tuple[list[int | None], list[float]]:
+    """The d's, one after the other, that reduce the variance of the crossing most; and its sd after each of them.
+
+    A run at t adds w J Jᵀ to the inverse of cov. The crossing itself is uncertain, so that variance is averaged over
+    where it may be: there the slope counts too; and over the bends, each by its share: where a smooth curve and one with
+    a kink are both possible, runs go where these are uncertain. None is one more direct run: the line is fraction × a
+    mean of k, and (fraction · s · ∂log d/∂p)²/k of the variance becomes the same over k + 1.
+    No run goes to a d in `vain`.
+    """
+    k, at = len(baseline), curve.crossing(line) - curve.log_d0
+    d = np.unique(np.clip(np.exp(curve.log_d0 + np.linspace(at - REACH, at + REACH, 61)).round(), 1, D))
+    d = d[~np.isin(d, list(vain))]
+    t = np.log(d) - curve.log_d0
+    asked = [(model, share) for model, share in curve.kinds if share > FAINT]
+    kinds = [Kind(curve, model, line, t, at) for model, _ in asked]
+    shares = np.array([share for _, share in asked]) / sum(share for _, share in asked)
+    ats = np.array([kind.at for kind in kinds])
+    apart = float(shares @ (ats - shares @ ats) ** 2)
+    one = 0.0
+    if k:
+        moved = [fraction * float(baseline_sd(baseline, np.array(kind.sigma))) / kind.steep for kind in kinds]
+        one = k * float(shares @ np.minimum(np.square(moved), REACH**2))
+    wanted: list[int | None] = []
+    sds: list[float] = []
+    for _ in range(count):
+        after = [kind.after() for kind in kinds]
+        now = shares @ [kind.variance(kind.cov[None], kind.where)[0] for kind in kinds]
+        left = shares @ [kind.variance(cov, kind.where) for kind, cov in zip(kinds, after, strict=True)]
+        best = int(left.argmin())
+        if k and one / k - one / (k + 1) > now - left[best]:
+            k += 1
+            wanted.append(None)
+        else:
+            for kind, cov in zip(kinds, after, strict=True):
+                kind.cov = cov[best]
+            wanted.append(int(d[best]))
+        inside = shares @ [kind.variance(kind.cov[None], np.array([kind.at]))[0] for kind in kinds]
+        sds.append(math.sqrt(inside + apart + (one / k if k else 0.0)))
+    return wanted, sds

@@ -5,35 +5,50 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeAlias
 
 from npintdim.backend import get_backend
-from npintdim.engine.progress import Progress
 from npintdim.files import canonical
-from npintdim.inputs import check_integer, counted
-from npintdim.measurement.claims import Claims
+from npintdim.inputs import check_kind, counted
+from npintdim.machine import cores
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.content import because, content_of
 from npintdim.measurement.custom import kinds_here, processes
 from npintdim.measurement.events import (
+    Bar,
     Callback,
     RunFailed,
     RunFinished,
+    RunFound,
     RunStarted,
     SweepStarted,
+    Tell,
     Waiting,
     announce,
 )
-from npintdim.measurement.executors import Executor, Joblib, Processes, Serial, active_backend, default_jobs
-from npintdim.measurement.forecast import size
-from npintdim.measurement.records import THETA, digest, read, try_writing, write
+from npintdim.measurement.executors import (
+    Given,
+    Joblib,
+    Processes,
+    Runner,
+    Serial,
+    active_backend,
+    default_jobs,
+)
+from npintdim.measurement.records import THETA, Claims, digest, read, try_writing, write
 from npintdim.measurement.runs import RunSpec
-from npintdim.measurement.work import Result, Work, failed
-from npintdim.specs import own_kinds
+from npintdim.measurement.work import Result, Where, failed, size
 from npintdim.typing import Floats, Spec
+
+Train: TypeAlias = Callable[[Sequence[RunSpec]], list[Spec]]
+"""`records_of` with everything but the specs given."""
 
 LOOK = 0.5  # seconds between two looks for what others have done
 
@@ -52,7 +67,7 @@ def sweep(
     data_folder: str | None = None,
     progress: bool | None = None,
     label: str = "runs",
-    cluster: str | None = None,
+    cluster: str | Executor | None = None,
     callbacks: Sequence[Callback] = (),
     fuse: bool = True,
 ) -> list[Spec]:
@@ -72,7 +87,9 @@ def sweep(
     data_folder : see `load_dataset`
     progress : show it on stderr; None means only on a terminal
     label : of the progress
-    cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs
+    cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs. Or an
+        executor of your own, e.g. `concurrent.futures.ProcessPoolExecutor(4)`: it does `jobs` runs at once, None for as
+        many as it says that it has workers, and is not shut down
     callbacks : each gets every event of `npintdim.measurement.events`, in this process. If it raises an exception, that is told
         as a warning and the sweep goes on; KeyboardInterrupt stops it
     fuse : see `get_backend`; it is no part of a run, whose result differs by rounding
@@ -98,42 +115,69 @@ def sweep(
     UserWarning
         if a record is damaged, and therefore its run is done again.
     """
-    if jobs is not None:
-        check_integer("jobs", jobs, 1)
-    folder = Path(folder)
+    name = get_backend(backend, specs[0].dtype, threads).name if specs else backend or "numpy"
+    where = Where(name, threads=threads, jobs=jobs, data_folder=data_folder, cluster=cluster, fuse=fuse)
+    with Bar(progress, label) as bar:
+        return records_of(specs, Path(folder), where, partial(announce, [bar, *callbacks]))
+
+
+def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell) -> list[Spec]:
+    """As `sweep`: the records of the specs; those that have none yet are trained, which is told as it happens."""
     try_writing(folder)
     runs = folder / "runs"
     specs = identified(specs, runs)
     Claims(runs).tidy()
     records: dict[str, Spec | None] = {spec.key: read(runs, spec) for spec in specs}
-    todo = list({spec.key: spec for spec in specs if not usable(records[spec.key])}.values())
-    if todo:
-        own = sorted({cls.__module__ for spec in todo for cls in own_kinds(spec.spec())})
-        work = Work(get_backend(backend, todo[0].dtype, threads).name, threads, data_folder, fuse, tuple(own))
-        execute = executor(todo, work.backend, jobs, cluster)
-        try:
-            seconds = dict(zip((s.key for s in todo), execute.rehearse(todo, work), strict=True))
-            try_writing(folder, size(todo))
-            runs.mkdir(parents=True, exist_ok=True)
-            kept, together = len(records) - len(todo), sum(seconds.values()) / execute.width
-            announce(callbacks, SweepStarted(tuple(todo), kept, together, size(todo)))
-            began, done, passed = time.monotonic(), 0, 0.0
-            with Progress(len(todo), label, progress) as bar:
-                for spec, record, here in shared(todo, runs, execute, work, callbacks):
-                    records[spec.key] = record
-                    done, passed = done + 1, passed + seconds[spec.key]
-                    left = (time.monotonic() - began) / passed * (sum(seconds.values()) - passed)
-                    bar.step(f"{outcome(record)} ({spec.label}), about {left:.0f} s left")
-                    if here and record["status"] == "failed":
-                        announce(callbacks, RunFailed(spec, record))
-                    elif here:
-                        announce(callbacks, RunFinished(spec, record, done, len(todo), left))
-        except KeyboardInterrupt:
-            kept = sum(usable(record) for record in records.values())
-            raise Interrupted(
-                f"interrupted: {kept} of {counted(len(records), 'run')} {'is' if len(records) == 1 else 'are'} kept in {runs}; the same command does the rest"
-            ) from None
-    return [record for record in map(records.get, (spec.key for spec in specs)) if record is not None]
+    pending = {spec.key: spec for spec in specs if not usable(records[spec.key])}
+    todo, waiting = tuple(pending.values()), tuple[RunSpec, ...]()
+    if not todo:
+        return [record for spec in specs if (record := records[spec.key]) is not None]
+    with told_what_is_kept(records, runs):
+        run, there = runner(todo, where), where.there(todo)
+        seconds = dict(zip(pending, run.rehearse(todo, there), strict=True))
+        try_writing(folder, size(todo))
+        runs.mkdir(parents=True, exist_ok=True)
+        tell(SweepStarted(todo, len(records) - len(todo), sum(seconds.values()) / run.width, size(todo)))
+        began = time.monotonic()
+
+        def done(spec: RunSpec, record: Spec, kind: type[RunFinished | RunFailed | RunFound]) -> None:
+            records[spec.key] = record
+            del pending[spec.key]
+            ahead, total = sum(seconds[key] for key in pending), sum(seconds.values())
+            left = (time.monotonic() - began) / (total - ahead) * ahead
+            tell(kind(spec, record, len(todo) - len(pending), len(todo), left))
+
+        with Claims(runs) as claims:
+            while pending:
+                free = unclaimed(list(pending.values()), runs, claims, tell)
+                for head in islice(free, 1):
+                    for spec, result in run(chain([head], free), there):
+                        record, theta = arrived(spec, *result)
+                        write(runs, spec, record, theta)
+                        claims.release(spec)
+                        done(spec, record, RunFailed if record["status"] == "failed" else RunFinished)
+                for spec in list(pending.values()):
+                    found = read(runs, spec, told=False)
+                    if found is not None and usable(found):
+                        done(spec, found, RunFound)
+                if pending:
+                    if waiting != (waiting := tuple(pending.values())):
+                        tell(Waiting(waiting))
+                    time.sleep(LOOK)
+    return [record for spec in specs if (record := records[spec.key]) is not None]
+
+
+@contextmanager
+def told_what_is_kept(records: Mapping[str, Spec | None], runs: Path) -> Iterator[None]:
+    """Ctrl-C becomes `Interrupted`, which says what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = sum(map(usable, records.values()))
+        raise Interrupted(
+            f"interrupted: {kept} of {counted(len(records), 'run')} {'is' if len(records) == 1 else 'are'} kept in "
+            f"{runs}; the same command does the rest"
+        ) from None
 
 
 def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
@@ -146,98 +190,71 @@ def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
             found[what] = content_of(spec.data, spec.model)
         own.append(replace(spec, content=found[what]) if found.get(what) else spec)
     if any(found.values()) and (changed := because(runs, own)):
-        warnings.warn(changed, stacklevel=3)
+        warnings.warn(changed, stacklevel=4)
     return own
 
 
-def width(spec: RunSpec, backend: str, jobs: int | None, cluster: str | None) -> int:
-    """How many such runs a sweep with these options does at a time, where there are enough of them."""
-    if jobs is not None:
-        check_integer("jobs", jobs, 1)
-    return executor([spec], backend, jobs, cluster, most=sys.maxsize).width
-
-
-def executor(
-    todo: Sequence[RunSpec], backend: str, jobs: int | None, cluster: str | None, most: int = 0
-) -> Executor:
-    """What the options of a sweep ask for; no more processes than there are runs, or than `most`.
+def runner(todo: Sequence[RunSpec], where: Where, most: int = 0) -> Runner:
+    """Whoever does the runs there; no more processes than there are runs, or than `most`, which is how many it could.
 
     Raises
     ------
-    ValueError
-        if other processes are asked for, but a run's landscape or data are known to this one only.
+    TypeError, ValueError
+        for a cluster that is none, or if other processes are asked for, but a run's landscape or data are known to
+        this one only.
     """
-    names = [
-        name for spec in todo for name in (spec.data, spec.model.get("objective", ""), *kinds_here(spec))
-    ]
-    jobs = processes(names, jobs, cluster)
-    if cluster is not None:
+    cluster, names = (
+        where.cluster,
+        [name for spec in todo for name in (spec.data, spec.own, *kinds_here(spec))],
+    )
+    elsewhere = "" if cluster is None else f"cluster is {cluster}"
+    jobs = where.jobs if isinstance(cluster, ThreadPoolExecutor) else processes(names, where.jobs, elsewhere)
+    if isinstance(cluster, str):
         return Dask(cluster)
+    if cluster is not None:
+        check_kind("cluster", cluster, Executor, "ProcessPoolExecutor(4), or 'tcp://10.0.0.1:8786'")
+        return Given(jobs or int(getattr(cluster, "_max_workers", cores())), cluster)
     other, its_jobs = active_backend()
     if other is not None and jobs != 1:
         return Joblib(jobs or its_jobs or 1)
-    jobs = min(default_jobs(backend) if jobs is None else jobs, most or len(todo))
+    jobs = min(default_jobs(where.backend) if jobs is None else jobs, most or len(todo))
     return Serial() if jobs == 1 else Processes(jobs)
 
 
-def shared(
-    todo: Sequence[RunSpec], runs: Path, execute: Executor, work: Work, callbacks: Sequence[Callback]
-) -> Iterator[tuple[RunSpec, Spec, bool]]:
-    """Every run with its record, which is on disk by then, and whether it was done here or by others on this folder."""
-    pending = {spec.key: spec for spec in todo}
-    waiting: tuple[RunSpec, ...] = ()
-    with Claims(runs) as claims:
-        while pending:
-            free = unclaimed(list(pending.values()), runs, claims, callbacks)
-            for head in islice(free, 1):
-                for spec, (record, theta) in execute(chain([head], free), work):
-                    if record["status"] == "interrupted":
-                        raise KeyboardInterrupt
-                    record, theta = arrived(spec, record, theta)
-                    write(runs, spec, record, theta)
-                    claims.release(spec)
-                    del pending[spec.key]
-                    yield spec, record, True
-            for spec in list(pending.values()):
-                found = read(runs, spec, told=False)
-                if found is not None and usable(found):
-                    del pending[spec.key]
-                    yield spec, found, False
-            if pending:
-                if waiting != (waiting := tuple(pending.values())):
-                    announce(callbacks, Waiting(waiting))
-                time.sleep(LOOK)
+def width(spec: RunSpec, where: Where) -> int:
+    """How many such runs are done there at a time, if there are enough of them."""
+    return runner([spec], where, most=sys.maxsize).width
 
 
 def arrived(spec: RunSpec, record: Spec, theta: Floats | None) -> Result:
-    """A result if its theta_d is the one that was trained where the run was done, or the record of a failure."""
+    """A result if its theta_d is the one that was trained where the run was done, or the record of a failure.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        if the run heard it in place of the sweep.
+    """
+    if record["status"] == "interrupted":
+        raise KeyboardInterrupt
     if spec.d is None or record["status"] != "finished":
         return record, None
     if theta is None or theta.shape != (spec.d,) or digest(theta) != record.get(THETA):
-        return failed(
-            spec, "theta_d did not arrive as it was trained: its sha256 is another", record["seconds"]
-        ), None
+        why = "theta_d did not arrive as it was trained: its sha256 is another"
+        return failed(spec, why, record["seconds"])
     return record, theta
 
 
-def unclaimed(
-    todo: Sequence[RunSpec], runs: Path, claims: Claims, callbacks: Sequence[Callback]
-) -> Iterator[RunSpec]:
+def unclaimed(todo: Sequence[RunSpec], runs: Path, claims: Claims, tell: Tell) -> Iterator[RunSpec]:
     """Those that nobody else has done or is at work on, each taken when there is room for it."""
     for spec in todo:
         if claims.take(spec):
             if usable(read(runs, spec, told=False)):
                 claims.release(spec)
             else:
-                announce(callbacks, RunStarted(spec))
+                tell(RunStarted(spec))
                 yield spec
 
 
 def usable(record: Spec | None) -> bool:
     """Whether a run need not be done again."""
     return record is not None and record["status"] != "failed"
-
-
-def outcome(record: Spec) -> str:
-    """A word or a number for the progress line."""
-    return f"{record['performance']:.4f}" if record["status"] == "finished" else str(record["status"])

@@ -1,68 +1,90 @@
-"""One run of a sweep where it is done: in this process, in a worker, on another machine."""
+"""Where the runs of a sweep are done, and how long they take there; one of them, done in this process."""
 
 from __future__ import annotations
 
 import functools
 import importlib
+import statistics
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from npintdim.backend import Backend, get_backend
 from npintdim.data import load_dataset
 from npintdim.data.holdout import hold_out
-from npintdim.engine.landscape import Dataset, first
+from npintdim.engine.landscape import Batch, Dataset, first
+from npintdim.engine.train import batches
+from npintdim.inputs import check_integer
 from npintdim.machine import blas_threads
-from npintdim.measurement.custom import is_own, own_data
-from npintdim.measurement.forecast import Pace, pace, predict
+from npintdim.measurement.custom import Name, own_data
 from npintdim.measurement.records import THETA, digest
-from npintdim.measurement.runs import RunSpec, run
+from npintdim.measurement.runs import RunSpec, objective, run
+from npintdim.specs import own_kinds
 from npintdim.typing import Floats, Spec
 
 Result: TypeAlias = tuple[Spec, Floats | None]
 """A record, and theta_d of a finished subspace run."""
 
+STEPS = 8  # timed, after one that is not
+LONGEST = 0.5  # seconds of steps are enough
+EXAMPLES = 1000  # evaluated
+
 
 @dataclass(frozen=True)
-class Work:
-    """How runs are done; small, so that it travels with each of them. The data do not: each process loads them once.
+class Where:
+    """Where runs are done; small, so that it travels with each of them. The data do not: each process loads them once.
 
     Parameters
     ----------
-    backend : name
+    backend, dtype : names; a run has its own dtype
     threads : of each process
-    folder : of the data files on the machine that computes, see `load_dataset`
+    jobs : processes at once, see `npintdim.sweep`
+    data_folder : of the data files on the machine that computes, see `load_dataset`
+    cluster : address of a Dask scheduler, or an executor of your own, see `npintdim.sweep`
     fuse : see `get_backend`
     modules : which register the kinds of layers and projections that the runs name
+
+    Raises
+    ------
+    TypeError, ValueError
+        for jobs that are no number ≥ 1.
     """
 
     backend: str
+    dtype: str = "float32"
     threads: int = 1
-    folder: str | None = None
+    jobs: int | None = None
+    data_folder: str | None = None
+    cluster: str | Executor | None = None
     fuse: bool = True
     modules: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.jobs is not None:
+            check_integer("jobs", self.jobs, 1)
+
+    def there(self, todo: Sequence[RunSpec]) -> Where:
+        """For whoever does these runs, one after the other: an executor does not travel, modules that register do."""
+        own = sorted({cls.__module__ for spec in todo for cls in own_kinds(spec.spec())})
+        return replace(self, jobs=1, cluster=None, modules=tuple(own))
+
     def __call__(self, spec: RunSpec) -> Result:
-        """Run a spec; an exception becomes a record."""
+        """Do a run, in this process; an exception becomes a record."""
         began = time.perf_counter()
         try:
-            record, theta = self.execute(spec)
+            with blas_threads(self.threads):
+                record, theta = run(spec, self.engine(spec), self.data(spec))
         except Exception as error:
-            seconds = round(time.perf_counter() - began, 3)
-            return failed(spec, f"{type(error).__name__}: {error}", seconds), None
+            return failed(spec, error, round(time.perf_counter() - began, 3))
         if spec.d is None or record["status"] != "finished":
             return record, None
         return record | {THETA: digest(theta)}, theta
-
-    def execute(self, spec: RunSpec, examples: int | None = None) -> tuple[Spec, Floats]:
-        """Run a spec on its data set, or on the first examples of it."""
-        with blas_threads(self.threads):
-            engine, data = self.engine(spec), self.data(spec)
-            return run(spec, engine, data if data is None or examples is None else first(data, examples))
 
     def rehearse(self, todo: Sequence[RunSpec]) -> list[float]:
         """One step of every kind of run at its largest d, and a few to see how long each of them will take.
@@ -81,10 +103,11 @@ class Work:
             )
             kinds.setdefault(alike.key, []).append(spec)
         ends = [(min(kind, key=by_d), max(kind, key=by_d)) for kind in kinds.values()]
-        for _, many in ends:
-            self.execute(replace(many, epochs=1), examples=many.batch_size)
         expected: dict[str, float] = {}
         with blas_threads(self.threads), np.errstate(all="ignore"):
+            for _, many in ends:
+                data = self.data(many)
+                run(replace(many, epochs=1), self.engine(many), data and first(data, many.batch_size))
             for kind, (few, many) in zip(kinds.values(), ends, strict=True):
                 at_many = self.pace(many)
                 at_few = at_many if few.d == many.d else self.pace(few)
@@ -97,7 +120,7 @@ class Work:
             self.data(spec)
 
     def pace(self, spec: RunSpec) -> Pace:
-        """See `npintdim.measurement.forecast.pace`."""
+        """See `pace`."""
         return pace(spec, self.engine(spec), self.data(spec))
 
     def engine(self, spec: RunSpec) -> Backend:
@@ -108,9 +131,9 @@ class Work:
 
     def data(self, spec: RunSpec) -> Dataset | None:
         """Its data set, made once a process; what only a notebook knows is made anew, it may have changed."""
-        make = dataset.__wrapped__ if spec.data.startswith("here:") else dataset
+        make = dataset.__wrapped__ if Name(spec.data).here else dataset
         content = (spec.content or {}).get("data", "")
-        return make(spec.data, self.folder, spec.limit_train, spec.holdout, self.engine(spec), content)
+        return make(spec.data, self.data_folder, spec.limit_train, spec.holdout, self.engine(spec), content)
 
 
 def by_d(spec: RunSpec) -> int:
@@ -118,15 +141,11 @@ def by_d(spec: RunSpec) -> int:
     return spec.d or 0
 
 
-def failed(spec: RunSpec, error: str, seconds: float) -> Spec:
-    """The record of a run that ended with an exception."""
-    return {
-        "spec": spec.spec(),
-        "status": "failed",
-        "error": error,
-        "performance": None,
-        "seconds": seconds,
-    }
+def failed(spec: RunSpec, error: Exception | str, seconds: float = 0.0) -> Result:
+    """The record of a run that ended with an exception, or in whose result something is wrong."""
+    why = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    record = {"spec": spec.spec(), "status": "failed", "error": why, "performance": None, "seconds": seconds}
+    return record, None
 
 
 @functools.cache
@@ -145,8 +164,57 @@ def dataset(
     content: str,
 ) -> Dataset | None:
     """Of the package or your own, whole or with a part of its training data in the place of the test data."""
-    if is_own(name):
+    if Name(name).own:
         data = own_data(name, limit_train, backend)
     else:
         data = load(name, folder, limit_train, backend, content)
     return data if data is None or holdout is None else hold_out(data, holdout)
+
+
+class Pace(NamedTuple):
+    """Seconds before the first step (θ_0, P), and of an epoch."""
+
+    start: float
+    epoch: float
+
+
+def pace(spec: RunSpec, backend: Backend, data: Dataset | None) -> Pace:
+    """Of a run, measured on the first steps of it; the kernels must be compiled."""
+    began = time.perf_counter()
+    landscape, theta = objective(spec, backend, data)
+    start = time.perf_counter() - began
+    config, steps = spec.config(), list[float]()
+    state = config.optimizer.start(theta)
+    following = batches(data, config, 0, 0)
+    for t, batch in enumerate(islice(following, STEPS + 1)):
+        now = time.perf_counter()
+        loss, grad = landscape.loss_and_grad(theta, batch)
+        theta, state = config.optimizer.update(theta, grad, state, t + 1)
+        float(loss)  # a GPU answers when it is done
+        steps.append(time.perf_counter() - now)
+        if sum(steps) > LONGEST:
+            break
+    step = statistics.median(steps[1:] or steps)
+    now = time.perf_counter()
+    if data is None:
+        landscape.evaluate(theta, Batch())
+        return Pace(start, config.steps_per_epoch * step + 2 * (time.perf_counter() - now))
+    x, labels = data.test.x, data.test.labels
+    assert x is not None and labels is not None
+    sample = Batch(x[:EXAMPLES], labels[:EXAMPLES])
+    landscape.evaluate(theta, sample)
+    example = (time.perf_counter() - now) / len(sample)
+    seen = min(config.train_examples, len(data.train)) + len(data.test)
+    return Pace(start, -(-len(data.train) // config.batch_size) * step + seen * example)
+
+
+def predict(spec: RunSpec, few: RunSpec, many: RunSpec, at_few: Pace, at_many: Pace) -> float:
+    """Seconds of a run, from the pace at two d of its kind: in between and beyond along the straight line."""
+    share = 0.0 if many.d == few.d else ((spec.d or 0) - (few.d or 0)) / ((many.d or 0) - (few.d or 0))
+    start, epoch = (a + share * (b - a) for a, b in zip(at_few, at_many, strict=True))
+    return start + spec.epochs * epoch
+
+
+def size(specs: Sequence[RunSpec]) -> int:
+    """Bytes of their records and θ_d on disk."""
+    return sum(2000 + 160 * s.epochs + 128 + (s.d or 0) * (8 if s.dtype == "float64" else 4) for s in specs)

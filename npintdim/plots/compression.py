@@ -70,7 +70,7 @@ def files_of(m: Measurement, backend: Backend, name: str = "") -> list[tuple[str
     ValueError
         if the landscape is the user's own, which no file can name.
     """
-    if "objective" in m.recipe.model:
+    if m.recipe.own:
         raise ValueError(f"{m.folder} measured a landscape of your own: only networks can be compressed")
     points: list[tuple[str, int, float]] = []
     for d, performances in m.performances().items():

@@ -102,6 +102,6 @@ def of(m: Measurement) -> str:
 
 def score(m: Measurement) -> str:
     """Name of the performance axis."""
-    if "objective" in m.recipe.model:
+    if m.recipe.own:
         return "performance"
     return "training accuracy" if "+shuffled-labels" in m.recipe.data else "test accuracy"

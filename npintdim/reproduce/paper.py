@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from npintdim.measurement.rates import RateSearch
-from npintdim.measurement.recipes import Recipe, adam, fully_connected
+from npintdim.measurement.recipes import RateSearch, Recipe, adam, fully_connected
 from npintdim.reproduce.cases import Case, Cases
 from npintdim.typing import Spec
 
