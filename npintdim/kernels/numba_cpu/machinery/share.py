@@ -132,8 +132,9 @@ class Team:
                 job(rank)
             del job  # or it would keep its arrays
 
-    def run(self, kernel: Callable[..., None], given: list[Any], threads: int) -> None:
+    def run(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Call a kernel, with helpers if they are free and do not have to wait for a core."""
+        *given, threads = arguments
         began = time.monotonic()
         if threads == 1 or began < self.rest or not self.free.acquire(blocking=False):
             kernel(*given, (np.zeros(1, np.int64), np.zeros((LOOPS, 3), np.int64), 0, 0))
@@ -166,11 +167,4 @@ if hasattr(os, "register_at_fork"):
 
 def shared(function: Callable[..., None]) -> Callable[..., None]:
     """Compile a kernel; in place of `work` its caller gives the number of threads."""
-    kernel = jit(function)
-
-    @functools.wraps(function)
-    def run(*arguments: Any) -> None:
-        *given, threads = arguments
-        TEAM.run(kernel, given, threads)
-
-    return run
+    return functools.partial(TEAM.run, jit(function))
