@@ -13,14 +13,19 @@ from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, mo
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
 from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.engine.layers import (
+    GELU,
+    AveragePool2D,
     Conv2D,
     Flatten,
     Layer,
+    LayerNorm,
     Linear,
     LocallyConnected2D,
     MaxPool2D,
     ParameterFree,
     ReLU,
+    Sigmoid,
+    Tanh,
     Unflatten,
 )
 from npintdim.engine.model import Model
@@ -40,10 +45,12 @@ from npintdim.specs import register
 from npintdim.toy.problem import ToyProblem, expected_share
 
 __all__ = [
+    "GELU",
     "L2",
     "SGD",
     "Adam",
     "AdamW",
+    "AveragePool2D",
     "Backend",
     "Batch",
     "CheckError",
@@ -57,6 +64,7 @@ __all__ = [
     "Initializer",
     "Landscape",
     "Layer",
+    "LayerNorm",
     "Linear",
     "LocallyConnected2D",
     "MaxPool2D",
@@ -74,8 +82,10 @@ __all__ = [
     "Run",
     "RunSpec",
     "SeededProjection",
+    "Sigmoid",
     "Stream",
     "SubspaceObjective",
+    "Tanh",
     "ToyProblem",
     "TrainConfig",
     "Unflatten",

@@ -7,11 +7,13 @@ import npintdim.testing
 
 GROUPS = {
     "Landscapes and subspaces": "Landscape SubspaceObjective L2 Batch Dataset Evaluation load_dataset",
-    "Projections": "Projection make_projection projection_from_spec",
+    "Projections": "Projection SeededProjection make_projection projection_from_spec",
     "Networks": "Model ParamLayout mlp lenet untied_lenet fc_lenet fctied_lenet model_from_spec Layer ParameterFree "
-    "Linear Conv2D LocallyConnected2D MaxPool2D ReLU Flatten Unflatten Initializer HeNormal Zeros",
-    "Training": "train TrainConfig Run Record Optimizer Adam SGD Backend get_backend",
-    "Measurement": "measure Measurement d_int DInt Recipe recipe_for objective_recipe RunSpec RateSearch sweep",
+    "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D ReLU Tanh Sigmoid GELU LayerNorm Flatten Unflatten "
+    "Initializer HeNormal Zeros register",
+    "Training": "train TrainConfig Run Record Optimizer Adam AdamW SGD Backend get_backend",
+    "Measurement": "measure Measurement d_int DInt Recipe recipe_for objective_recipe RunSpec RateSearch sweep "
+    "load_measurement",
     "The toy problem": "ToyProblem expected_share",
     "Compression": "CompressedModel",
     "Checks": "dot_test adjoint_matrix_check gradient_check CheckError",
