@@ -13,7 +13,8 @@ from registered import P_SPEC, SPEC, Coordinates, Softplus, Uniform
 import npintdim as nid
 from npintdim.artefact.mdl import describe
 from npintdim.engine.architectures import LAYERS
-from npintdim.measurement.sweep import executor, sweep
+from npintdim.measurement.sweep import runner, sweep
+from npintdim.measurement.work import Where
 from npintdim.projections import KINDS, check_projection
 from npintdim.specs import TABLES, own_kinds
 
@@ -100,9 +101,9 @@ def test_a_sweep_finds_them_in_its_processes(tmp_path, jobs):
 
 def test_what_a_script_registers_is_known_to_one_process_only(monkeypatch):
     monkeypatch.setattr(Softplus, "__module__", "__main__")
-    assert executor([RUN, RUN], "numpy", None, None).width == 1
+    assert runner([RUN, RUN], Where("numpy")).width == 1
     with pytest.raises(ValueError, match="jobs is 2, but other processes do not know 'here:Softplus'"):
-        executor([RUN, RUN], "numpy", 2, None)
+        runner([RUN, RUN], Where("numpy", jobs=2))
 
 
 def test_a_measurement_names_them(tmp_path):
