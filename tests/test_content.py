@@ -4,7 +4,7 @@ import functools
 import importlib
 import sys
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -101,8 +101,8 @@ class Direct:
     def start(self):
         return helper(self.problem)
 
-    def loss_and_grad(self, theta, batch, out=None):
-        return self.problem.loss_and_grad(theta, batch, out)
+    def loss_and_grad(self, theta, batch):
+        return self.problem.loss_and_grad(theta, batch)
 
     def evaluate(self, theta, data):
         return self.problem.evaluate(theta, data)
@@ -249,6 +249,28 @@ def test_runs_of_the_package_s_data_are_kept_under_the_keys_they_had():
     spec = RunSpec("digits", {"architecture": "mlp", "sizes": [64, 10]})
     assert spec.key == replace(spec, content=None).key and "content" not in spec.spec()
     assert content_of("digits", spec.model) is content_of("none", spec.model) is None
+
+
+def test_a_registered_layer_is_looked_into(own_tables):
+    def scale(factor):
+        @nid.register
+        @dataclass(frozen=True)
+        class Scaled(nid.ParameterFree):
+            def out_shape(self, in_shape):
+                return in_shape
+
+            def forward(self, backend, params, x):
+                return factor * x, None
+
+            def backward(self, backend, params, cache, dy, need_dx=True):
+                return factor * dy, {}
+
+        return nid.Model([nid.Linear(6, 5), Scaled(), nid.Linear(5, 3)], (6,), NUMPY).spec()
+
+    first = content_of("digits", scale(2.0))
+    assert list(first) == ["kinds"] and first == content_of("digits", scale(2.0)) != content_of(
+        "digits", scale(3.0)
+    )
 
 
 def test_objects_stand_for_their_specs():

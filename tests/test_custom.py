@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import types
 from dataclasses import replace
 from pathlib import Path
@@ -163,17 +164,44 @@ def test_names(monkeypatch):
     assert model_name({"objective": "package.module:make"}) == "make"
 
 
-def test_what_only_this_process_knows_runs_in_it(tmp_path):
-    def local(d, seed):
-        return network(d, seed)
+def test_what_only_this_process_knows_is_sent_to_others(tmp_path):
+    """And gives the same as here."""
+    pytest.importorskip("joblib", reason="joblib is not installed: pip install 'npintdim[sweep]'")
+    width = 16
 
+    def local(d, seed):
+        assert os.getpid() != here or alone
+        return network(d, seed, width)
+
+    here, alone = os.getpid(), False
     recipe = nid.objective_recipe(local, nid.load_dataset("digits"), d=(20,), **NUMBERS | {"seeds": 1})
-    assert len(measured(recipe, tmp_path, jobs=None).records) == 3
-    with pytest.raises(ValueError, match="jobs is 2, but other processes do not know 'here:digits'"):
-        measured(replace(recipe, d=(30,)), tmp_path, jobs=2)
+    two = measured(recipe, tmp_path / "two", jobs=2).records
+    alone = True
+    one = measured(recipe, tmp_path / "one", jobs=1).records
+    assert [r["performance"] for r in two] == [r["performance"] for r in one]
+    width, alone = 20, False  # the processes are there still, and know the former one
+    with pytest.warns(UserWarning, match="^kept 0, new 3, because .*local changed"):
+        changed = measured(recipe, tmp_path / "two", jobs=2).records
+    assert changed[0]["D"] != two[0]["D"]
     HERE.clear()
     with pytest.raises(ValueError, match=r"'here:.*' was defined in another process: give it again"):
         measured(replace(recipe, d=(40,)), tmp_path)
+
+
+def test_what_cannot_be_sent_runs_here(tmp_path):
+    lock = threading.Lock()
+
+    def local(d, seed):
+        assert lock and os.getpid() == here
+        return network(d, seed)
+
+    here = os.getpid()
+    recipe = nid.objective_recipe(local, "digits", d=(20,), **NUMBERS | {"seeds": 1})
+    with pytest.warns(UserWarning, match="not seen: what <unlocked"):
+        assert len(measured(recipe, tmp_path, jobs=None).records) == 3
+    says = "jobs is 2, but other processes do not know 'here:.*local': it cannot be sent to them|put it in a module"
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match=says):
+        measured(replace(recipe, d=(30,)), tmp_path, jobs=2)
 
 
 def nothing(d, seed):

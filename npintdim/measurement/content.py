@@ -22,19 +22,20 @@ from npintdim.files import DamagedError, canonical, read_json
 from npintdim.inputs import shown
 from npintdim.measurement.custom import Name
 from npintdim.measurement.runs import RunSpec
+from npintdim.specs import own_kinds
 from npintdim.typing import Spec
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(...), np.dtype, PurePath)
 
 
-def content_of(data: str, model: Spec) -> Spec | None:
-    """Digests of what data and objective of a run are, where they are not the package's.
+def content_of(data: str, model: Spec, projection: Spec | None = None) -> Spec | None:
+    """Digests of what data, objective and registered kinds of a run are, where they are not the package's.
 
     Data that a function returns are made once for it, in this process; where that fails its source is what counts.
 
     Returns
     -------
-    {"data": sha256, "objective": sha256}, each where it is one's own; None where neither is
+    {"data": sha256, "objective": sha256, "kinds": sha256}, each where it is one's own; None where neither is
 
     Warns
     -----
@@ -54,6 +55,8 @@ def content_of(data: str, model: Spec) -> Spec | None:
         content["data"] = content_of_file(data)
     if "objective" in model:
         content["objective"] = Digest().of(Name(model["objective"]).thing(), unseen)
+    if kinds := sorted(set(own_kinds([model, projection])), key=lambda cls: cls.__qualname__):
+        content["kinds"] = Digest().of(kinds, unseen)
     if unseen:
         warnings.warn(
             f"not seen: {', '.join(dict.fromkeys(unseen))}. When that changes, measure in another folder: the old "
@@ -79,13 +82,18 @@ def because(runs: Path, specs: Sequence[RunSpec]) -> str:
         except (DamagedError, OSError, KeyError, TypeError, ValueError, AttributeError):
             continue  # is told where it is read
         if names and spec is not None:
-            changed |= {
-                label(spec.model["objective"] if name == "objective" else spec.data) for name in names
-            }
+            changed |= {label(named_by(spec, name)) for name in names}
     kept = sum((runs / f"{spec.key}.json").exists() for spec in specs)
     if not changed or kept == len(specs):
         return ""
     return f"kept {kept}, new {len(specs) - kept}, because {' and '.join(sorted(changed))} changed since the old runs"
+
+
+def named_by(spec: RunSpec, part: str) -> str:
+    """What a part of the content belongs to."""
+    if part == "kinds":
+        return " and ".join(sorted({cls.__name__ for cls in own_kinds([spec.model, spec.projection])}))
+    return str(spec.model["objective"] if part == "objective" else spec.data)
 
 
 def label(name: str) -> str:
@@ -104,7 +112,8 @@ class Digest:
 
     def of(self, thing: Any, unseen: list[str]) -> str:
         """In hex; what it cannot look into is added to `unseen`."""
-        self.add(thing, package_of(thing), unseen)
+        for part in thing if isinstance(thing, list) else [thing]:
+            self.add(part, package_of(part), unseen)
         return self.sha256.hexdigest()
 
     def add(self, thing: Any, home: str, unseen: list[str]) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Iterable
+import os
+import pickle
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from operator import attrgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from npintdim.engine.landscape import Batch, Dataset, Landscape
 from npintdim.engine.model import Model
-from npintdim.inputs import shown
+from npintdim.inputs import brief, shown
+from npintdim.machine import optional
 from npintdim.specs import own_kinds
 from npintdim.typing import Floats, Spec
 
@@ -83,7 +90,8 @@ def named(thing: Any) -> str:
     Parameters
     ----------
     thing : "package.module:name"; or something that can be imported by such a name, which every process can; or
-        anything else with a name (a function of a notebook, a `Dataset`), which only this process knows: "here:name"
+        anything else with a name (a function of a notebook, a `Dataset`), which only this process knows: "here:name".
+        The processes of a sweep on this machine are given it, if joblib is installed and it can be pickled
 
     Raises
     ------
@@ -158,17 +166,50 @@ def kinds_here(spec: Any) -> list[str]:
 
 
 def processes(names: Iterable[str], jobs: int | None, elsewhere: str = "") -> int | None:
-    """Jobs, or 1 where a name is known to this process only.
+    """Jobs, or 1 where other processes cannot be given what only this one knows.
 
     Raises
     ------
     ValueError
-        if more than one job, or a cluster, which is `elsewhere`, was asked for then.
+        if more than one job, or a cluster, which is `elsewhere`, was asked for then, with the reason.
     """
     here = sorted({name for name in names if Name(name).here})
-    if here and (elsewhere or (jobs is not None and jobs > 1)):
-        raise ValueError(
-            f"{elsewhere or f'jobs is {jobs}'}, but other processes do not know {shown(here[0])}: put it in a "
-            "module that they can import, or jobs=1"
-        )
-    return 1 if here else jobs
+    why = "put it in a module that they can import" if elsewhere and here else packed(here)[1]
+    if why and (elsewhere or (jobs is not None and jobs > 1)):
+        asked = elsewhere or f"jobs is {jobs}"
+        raise ValueError(f"{asked}, but other processes do not know {shown(here[0])}: {why}, or jobs=1")
+    return 1 if why else jobs
+
+
+def packed(names: Iterable[str]) -> tuple[bytes, str]:
+    """What other processes of this machine need in order to know the names of this one, and why they cannot have it."""
+    own = {name: HERE.get(name) for name in names if Name(name).here}
+    if not own:
+        return b"", ""
+    dumps = optional("joblib.externals.loky.backend.reduction:dumps")  # cloudpickle's
+    if dumps is None or None in own.values():  # a class that was registered here
+        return b"", "put it in a module that they can import"
+    try:
+        return bytes(dumps(own)), ""
+    except Exception as error:  # whatever it holds
+        return b"", f"it cannot be sent to them ({brief(error)}): put it in a module that they can import"
+
+
+@contextmanager
+def sent(names: Iterable[str]) -> Iterator[str]:
+    """A file from which `receive` knows the names, while the runs go on; "" where there is none to know."""
+    content, _ = packed(sorted(set(names)))
+    if not content:
+        yield ""
+        return
+    with TemporaryDirectory(prefix="npintdim-") as folder:
+        path = Path(folder) / str(os.getpid())
+        path.write_bytes(content)
+        yield str(path)
+
+
+@functools.lru_cache(maxsize=1)
+def receive(path: str) -> None:
+    """Know, in another process, what the one that asks for the runs knows."""
+    if Path(path).name != str(os.getpid()):
+        HERE.update(pickle.loads(Path(path).read_bytes()))

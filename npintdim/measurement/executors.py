@@ -140,6 +140,9 @@ class Processes(Futures):
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = {name: os.environ.get(name, str(where.threads)) for name in names}
+        env["NPINTDIM_CONTENT"] = (
+            where.content
+        )  # another one: processes that have not imported what was edited
         with warnings.catch_warnings(), deaf():
             # A pool of another width waits until no `prepare` of the last one goes on.
             warnings.filterwarnings("ignore", "Trying to resize an executor with running jobs")

@@ -20,7 +20,7 @@ from npintdim.inputs import check_kind, counted
 from npintdim.machine import cores
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.content import because, content_of
-from npintdim.measurement.custom import kinds_here, processes
+from npintdim.measurement.custom import kinds_here, processes, sent
 from npintdim.measurement.events import (
     Bar,
     Callback,
@@ -132,8 +132,8 @@ def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell)
     todo, waiting = tuple(pending.values()), tuple[RunSpec, ...]()
     if not todo:
         return [record for spec in specs if (record := records[spec.key]) is not None]
-    with told_what_is_kept(records, runs):
-        run, there = runner(todo, where), where.there(todo)
+    with told_what_is_kept(records, runs), sent(names_of(todo)) as here:
+        run, there = runner(todo, where), where.there(todo, here)
         seconds = dict(zip(pending, run.rehearse(todo, there), strict=True))
         try_writing(folder, size(todo))
         runs.mkdir(parents=True, exist_ok=True)
@@ -180,14 +180,19 @@ def told_what_is_kept(records: Mapping[str, Spec | None], runs: Path) -> Iterato
         ) from None
 
 
+def names_of(todo: Sequence[RunSpec]) -> list[str]:
+    """Of their data and landscapes, and of what was registered in this process alone."""
+    return [name for spec in todo for name in (spec.data, spec.own, *kinds_here(spec))]
+
+
 def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
     """With the content of what is one's own, where they do not have it yet; a change of it is told as a warning."""
-    found: dict[tuple[str, bytes], Spec | None] = {}
+    found: dict[bytes, Spec | None] = {}
     own = []
     for spec in specs:
-        what = (spec.data, canonical(spec.model))
+        what = canonical({"run": [spec.data, spec.model, spec.projection]})
         if spec.content is None and what not in found:
-            found[what] = content_of(spec.data, spec.model)
+            found[what] = content_of(spec.data, spec.model, spec.projection)
         own.append(replace(spec, content=found[what]) if found.get(what) else spec)
     if any(found.values()) and (changed := because(runs, own)):
         warnings.warn(changed, stacklevel=4)
@@ -203,10 +208,7 @@ def runner(todo: Sequence[RunSpec], where: Where, most: int = 0) -> Runner:
         for a cluster that is none, or if other processes are asked for, but a run's landscape or data are known to
         this one only.
     """
-    cluster, names = (
-        where.cluster,
-        [name for spec in todo for name in (spec.data, spec.own, *kinds_here(spec))],
-    )
+    cluster, names = where.cluster, names_of(todo)
     elsewhere = "" if cluster is None else f"cluster is {cluster}"
     jobs = where.jobs if isinstance(cluster, ThreadPoolExecutor) else processes(names, where.jobs, elsewhere)
     if isinstance(cluster, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import statistics
 import time
@@ -11,6 +12,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,7 +24,7 @@ from npintdim.engine.landscape import Batch, Dataset, first
 from npintdim.engine.train import batches
 from npintdim.inputs import check_integer
 from npintdim.machine import blas_threads
-from npintdim.measurement.custom import Name, own_data
+from npintdim.measurement.custom import Name, own_data, receive
 from npintdim.measurement.records import THETA, digest
 from npintdim.measurement.runs import RunSpec, objective, run
 from npintdim.specs import own_kinds
@@ -49,6 +51,8 @@ class Where:
     cluster : address of a Dask scheduler, or an executor of your own, see `npintdim.sweep`
     fuse : see `get_backend`
     modules : which register the kinds of layers and projections that the runs name
+    here : a file with what only the process that asks knows, see `npintdim.measurement.custom.sent`
+    content : of the runs' own data and landscapes: a process that knows others is not used again
 
     Raises
     ------
@@ -64,15 +68,19 @@ class Where:
     cluster: str | Executor | None = None
     fuse: bool = True
     modules: tuple[str, ...] = ()
+    here: str = ""
+    content: str = ""
 
     def __post_init__(self) -> None:
         if self.jobs is not None:
             check_integer("jobs", self.jobs, 1)
 
-    def there(self, todo: Sequence[RunSpec]) -> Where:
+    def there(self, todo: Sequence[RunSpec], here: str = "") -> Where:
         """For whoever does these runs, one after the other: an executor does not travel, modules that register do."""
         own = sorted({cls.__module__ for spec in todo for cls in own_kinds(spec.spec())})
-        return replace(self, jobs=1, cluster=None, modules=tuple(own))
+        content = "".join(sorted({str(spec.content) for spec in todo if spec.content}))
+        content = content and hashlib.sha256(content.encode()).hexdigest()
+        return replace(self, jobs=1, cluster=None, modules=tuple(own), here=here, content=content)
 
     def __call__(self, spec: RunSpec) -> Result:
         """Do a run, in this process; an exception becomes a record."""
@@ -127,6 +135,8 @@ class Where:
         """The backend of a run, in a process that knows what its spec names."""
         for module in self.modules:
             importlib.import_module(module)
+        if self.here and Path(self.here).is_file():
+            receive(self.here)
         return get_backend(self.backend, spec.dtype, self.threads, self.fuse)
 
     def data(self, spec: RunSpec) -> Dataset | None:
