@@ -437,8 +437,8 @@ MESSAGES = {
     "beta2": (ValueError, "beta2 is -0.5: 0 ≤ beta2 < 1 is needed", lambda: Adam(beta2=-0.5)),
     "eps": (ValueError, "eps is 0: a positive number is needed", lambda: Adam(eps=0)),
     "optimizer": (
-        ValueError, "unknown optimizer 'adamw': choose one of sgd, adam. Did you mean 'adam'?",
-        lambda: optimizer_from_spec({"kind": "adamw"}),
+        ValueError, "unknown optimizer 'adams': choose one of sgd, adam, adamw. Did you mean 'adam'?",
+        lambda: optimizer_from_spec({"kind": "adams"}),
     ),
     "optimizer by name": (
         TypeError, "optimizer is 'adam': an Adam(...) or SGD(...) is needed", lambda: TrainConfig(optimizer="adam"),

@@ -75,8 +75,7 @@ class CompressedModel:
         Raises
         ------
         TypeError, ValueError
-            if the parts do not fit together, theta_d or theta is not finite in float32, or a file could
-            not say which network or projection it is.
+            as the class does, and if theta goes beyond float32.
         """
         values = P.backend.host(theta_d)
         if values.dtype.kind not in "fiu":

@@ -29,12 +29,7 @@ def on(model: Model, backend: Backend) -> Model:
 def check_parts(
     network: Model, P: SeededProjection, theta_d: NDArray[np.float32], code: bytes | None
 ) -> None:
-    """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
+    """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name."""
     if network.D != P.D:
         raise ValueError(f"P is D×d = {P.D}×{P.d}, but the model has D = {network.D}")
     if KINDS.get(P.kind) is not type(P):
@@ -98,13 +93,7 @@ def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Mode
 
 
 def decoded(code: bytes, d: int) -> NDArray[np.float32]:
-    """θ_d of a code, (d,).
-
-    Raises
-    ------
-    FormatError
-        unless it is what `npintdim.artefact.coding.pack` writes.
-    """
+    """θ_d of a code, (d,), which must be what `npintdim.artefact.coding.pack` writes."""
     try:
         codebook, symbols = unpack(code, d)
     except ValueError as error:

@@ -44,18 +44,14 @@ def run(args: argparse.Namespace) -> int:
     free, why = memory_limit()
     say(f"memory     {free / 1e9:.1f} GB free ({why})")
     folder = os.environ.get(VARIABLE)
-    say(
-        f"data       {f'{VARIABLE} = {folder}' if folder else f'{VARIABLE} is not set: the cache, then a download'}"
-    )
+    say(f"data       {VARIABLE} {f'= {folder}' if folder else 'is not set: the cache, then a download'}")
     say(f"data       {', '.join(DATA)}; {' or '.join(FORMS)}")
     for package, extra in EXTRAS.items():
         state = versions(package)[package] or "of no known version"
-        if optional(package) is None:
-            state = (
-                f"{state}, but does not import ({BROKEN[package]})"
-                if package in BROKEN
-                else f"not installed, pip install 'npintdim[{extra}]'"
-            )
+        if optional(package) is None and package in BROKEN:
+            state += f", but does not import ({BROKEN[package]})"
+        elif optional(package) is None:
+            state = f"not installed, pip install 'npintdim[{extra}]'"
         say(f"optional   {package}: {state}")
     return 0
 
@@ -75,11 +71,8 @@ def threads(given: int) -> list[str]:
 def blas() -> list[str]:
     """The BLAS libraries that are loaded, as far as they can be asked."""
     if info := optional("threadpoolctl:threadpool_info"):
-        found = [
-            f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}"
-            for pool in info()
-            if pool["user_api"] == "blas"
-        ]
+        pools = [pool for pool in info() if pool["user_api"] == "blas"]
+        found = [f"BLAS {pool['internal_api']} {pool['version']}: {pool['num_threads']}" for pool in pools]
     else:
         found = [f"BLAS of NumPy: {own[0]()}" for own in [numpys_blas()] if own]
     return found or ["BLAS: as many as it likes; the variables of its own, e.g. OMP_NUM_THREADS, limit it"]

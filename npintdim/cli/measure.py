@@ -38,8 +38,7 @@ from npintdim.projections import make_projection
 
 PURPOSE = """\
 Measure d_int90 of a network.
-Direct baseline, a sweep over d, a report with table and plot, and the network
-at the crossing, compressed. The same command again goes on where it stopped."""
+Baseline, sweep over d, report, plot, compressed network; repeated, it goes on."""
 
 
 def add(commands: Any) -> None:
@@ -123,7 +122,9 @@ def run(args: argparse.Namespace) -> int:
         else f"on {args.cluster}"
     )
     say(f"{args.data}, {model}, {args.projection}: {many}, {where}, results in {folder}")
-    place = Where(backend.name, backend.dtype.name, backend.threads, args.jobs, args.folder, args.cluster)
+    place = Where(
+        backend.name, backend.dtype.name, backend.threads, args.jobs, args.folder, args.cluster, backend.fuse
+    )
     listening = [sentences(say), estimates(0 if recipe.d else recipe.budget)]
     m = measured(recipe, folder, place, args.progress, listening)
     say(f"\nD = {m.D:,}\n{m.table()}\n")

@@ -56,6 +56,16 @@ def chosen(args: argparse.Namespace) -> list[Case]:
     return list(dict.fromkeys(found))
 
 
+def group(family: str, level: str, task: str) -> str:
+    """The beginning of a line of a table."""
+    return f"{family:<20}{level:<8}{task:<20}"
+
+
+def group_of(case: Case) -> str:
+    """That it is counted in."""
+    return group(case.family, case.level, case.task)
+
+
 def show(args: argparse.Namespace) -> int:
     """A line for every group, or for every test of the families that are named."""
     found = chosen(args)
@@ -68,10 +78,10 @@ def show(args: argparse.Namespace) -> int:
         for flag, note in sorted(notes.items()):
             say(f"\n{flag}: {note}")
         return 0
-    say(f"{'family':<20}{'level':<8}{'task':<20}{'tests':>6}{'refuse':>8}")
-    for (family, level, task), count in Counter((c.family, c.level, c.task) for c in found).items():
-        refuse = sum(not c.valid for c in found if (c.family, c.level, c.task) == (family, level, task))
-        say(f"{family:<20}{level:<8}{task:<20}{count:>6}{refuse:>8}")
+    say(f"{group('family', 'level', 'task')}{'tests':>6}{'refuse':>8}")
+    refused = Counter(group_of(case) for case in found if not case.valid)
+    for name, count in Counter(map(group_of, found)).items():
+        say(f"{name}{count:>6}{refused[name]:>8}")
     say(f"\n{counted(len(found), 'test')}; --family NAME lists them")
     return 0
 
@@ -108,28 +118,24 @@ def export(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     """A table of what passed, then the reasons; of a family that is named every test must be answered."""
     answers, found = read_answers(Path(args.answers)), chosen(args)
-    everything = (
-        found if not (args.family or args.level) else [c for f in FAMILIES for c in cases(f, task="all")]
-    )
-    reasons = unknown_ids(answers, everything)
-    table: dict[tuple[str, str, str], Counter[str]] = {}
+    reasons = unknown_ids(answers, [case for family in FAMILIES for case in cases(family, task="all")])
+    table: dict[str, Counter[str]] = {}
     for case in found:
-        counts = table.setdefault((case.family, case.level, case.task), Counter())
+        counts = table.setdefault(group_of(case), Counter())
         if case.id not in answers:
             counts["missing"] += 1
             continue
         reason = judge(case, answers[case.id])
         counts["failed" if reason else "passed"] += 1
         reasons += [reason] if reason else []
-    say(f"{'family':<20}{'level':<8}{'task':<20}{'passed':>7}{'failed':>7}{'not answered':>14}")
-    for names, counts in table.items():
-        row = "".join(f"{name:<{width}}" for name, width in zip(names, (20, 8, 20), strict=True))
-        say(f"{row}{counts['passed']:>7}{counts['failed']:>7}{counts['missing']:>14}")
+    say(f"{group('family', 'level', 'task')}{'passed':>7}{'failed':>7}{'not answered':>14}")
+    for name, counts in table.items():
+        say(f"{name}{counts['passed']:>7}{counts['failed']:>7}{counts['missing']:>14}")
     total = sum(table.values(), Counter())
     for reason in reasons:
         say(f"\nFAILED {reason}")
-    for name, sentence in explained(found, answers):
-        say(f"\nWHY {name}: {sentence}")
+    for step, sentence in explained(found, answers):
+        say(f"\nWHY {step}: {sentence}")
     say(f"\npassed {total['passed']}, failed {len(reasons)}, not answered {total['missing']}")
     if not total["passed"] and not reasons:
         raise ValueError(f"{args.answers} answers none of these tests: npintdim vectors list shows their ids")

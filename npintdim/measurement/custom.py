@@ -103,10 +103,10 @@ def named(thing: Any) -> str:
         return thing
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if module not in (None, "__main__") and name and "<" not in name:
-        try:  # a module that was made by hand has no spec, and no other process could import it
-            if find_spec(module) is not None and Name(f"{module}:{name}").thing() is thing:
+        try:
+            if importable(module) and Name(f"{module}:{name}").thing() is thing:
                 return f"{module}:{name}"
-        except (ImportError, ValueError):
+        except ValueError:
             pass
     name = name or getattr(thing, "name", None)
     if not name or "<lambda>" in name:
@@ -187,12 +187,21 @@ def packed(names: Iterable[str]) -> tuple[bytes, str]:
     if not own:
         return b"", ""
     dumps = optional("joblib.externals.loky.backend.reduction:dumps")  # cloudpickle's
-    if dumps is None or None in own.values():  # a class that was registered here
+    modules = {str(getattr(thing, "__module__", "__main__")) for thing in own.values()} - {"__main__"}
+    if dumps is None or None in own.values() or not all(map(importable, modules)):  # None: registered here
         return b"", "put it in a module that they can import"
     try:
         return bytes(dumps(own)), ""
     except Exception as error:  # whatever it holds
         return b"", f"it cannot be sent to them ({brief(error)}): put it in a module that they can import"
+
+
+def importable(module: str) -> bool:
+    """Whether other processes can import it: not one that was made by hand."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 @contextmanager

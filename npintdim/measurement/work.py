@@ -159,7 +159,9 @@ def failed(spec: RunSpec, error: Exception | str, seconds: float = 0.0) -> Resul
 
 
 @functools.cache
-def load(name: str, folder: str | None, limit_train: int | None, backend: Backend, content: str) -> Dataset:
+def load(
+    name: str, folder: str | None, limit_train: int | None, backend: Backend, content: str = ""
+) -> Dataset:
     """A data set on the backend's device, once a process and content."""
     return load_dataset(name, folder=folder, limit_train=limit_train).to(backend)
 

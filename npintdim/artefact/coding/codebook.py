@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.inputs import check_integer, unknown
+from npintdim.inputs import check_integer, one_of
 from npintdim.typing import Floats, Ints
 
 KINDS = ("uniform", "free")
@@ -61,16 +61,8 @@ class Codebook:
 
 
 def matrix(kind: str, K: int) -> NDArray[np.float32]:
-    """A, (K, number of scales).
-
-    Raises
-    ------
-    ValueError
-        for an unknown kind, or K that is not in 1, ..., 128.
-    """
+    """A, (K, number of scales), for a known kind and K in 1, ..., 128."""
     check_integer("K", K, 1, LARGEST_K, f"1 ≤ K ≤ {LARGEST_K} levels")
-    if kind not in KINDS:
-        raise unknown("codebook", kind, KINDS)
-    if kind == "free":
+    if one_of("codebook", kind, KINDS) == "free":
         return np.eye(K, dtype=np.float32)
     return (np.arange(K, dtype=np.float32) - (K - 1) / 2)[:, None]

@@ -89,27 +89,19 @@ def seed_bits(theta_0_seed: int, P_seed: int, d: int) -> int:
 
 
 def check_described(compressed: CompressedModel) -> None:
-    """Refuse code of one's own, for which no bit is paid: it could hold all labels in a table.
-
-    Raises
-    ------
-    TypeError, ValueError
-        which name the layer, the projection, or the method that is not this package's.
-    """
+    """Refuse code of one's own, for which no bit is paid: it could hold all labels in a table."""
     network, P = compressed.network, compressed.P
     initializers = (init for layer in network.layers for init in layer.initializers().values())
     for part in chain((compressed, network, P, *network.layers), initializers):
         what = getattr(part, "name", "") or "it"
         if type(part) not in OURS:
-            raise TypeError(
-                f"{what} is a {type(part).__name__}, whose code the description does not pay for: "
-                "only layers and projections of this package can be described"
-            )
-        if foreign := replaced(part):
-            raise TypeError(
-                f"{what} is a {type(part).__name__} with another {foreign[0]}, whose code the description "
-                "does not pay for"
-            )
+            given, only = "", ": only layers and projections of this package can be described"
+        elif foreign := replaced(part):
+            given, only = f" with another {foreign[0]}", ""
+        else:
+            continue
+        unpaid = f"{what} is a {type(part).__name__}{given}, whose code the description does not pay for"
+        raise TypeError(unpaid + only)
     if not check_named(network):
         raise ValueError(
             f"network.spec() is {network.spec()}: this package cannot build a network from it, "
