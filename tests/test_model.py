@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from npintdim.backend import get_backend
 from npintdim.engine import model as model_module
 from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
-from npintdim.engine.landscape import Batch, Evaluation, Landscape
+from npintdim.engine.landscape import Batch, Landscape
 from npintdim.engine.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
 from npintdim.engine.model import Model
 from npintdim.engine.params import ParamLayout
@@ -229,15 +229,14 @@ def test_evaluation_is_loss_and_accuracy(backend):
     assert found.loss == pytest.approx(float(model.loss_and_grad(theta, Batch(x, labels))[0]), rel=1e-12)
 
 
-def test_evaluations_of_disjoint_data_add_up():
-    total = Evaluation(1.0, 0.5, 10) + Evaluation(4.0, 1.0, 30)
-    assert total == Evaluation(loss=3.25, performance=0.875, n=40)
+def test_an_evaluation_is_the_mean_of_those_of_its_parts():
     model = strange()
     theta, x, labels = model.init_theta(0), normal(9, 2, 7, 8), np.arange(9) % 3
     one, other = (model.evaluate(theta, Batch(x[part], labels[part])) for part in (slice(4), slice(4, None)))
     whole = model.evaluate(theta, Batch(x, labels))
-    assert (one + other).loss == pytest.approx(whole.loss)
-    assert (one + other).performance == pytest.approx(whole.performance)
+    assert whole.n == one.n + other.n == 9
+    assert whole.loss == pytest.approx((4 * one.loss + 5 * other.loss) / 9)
+    assert whole.performance == pytest.approx((4 * one.performance + 5 * other.performance) / 9)
 
 
 def test_images_are_rows_for_an_mlp(backend):

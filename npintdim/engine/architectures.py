@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from itertools import pairwise
 
 from npintdim.backend import Backend
@@ -77,14 +78,13 @@ def lenet(
     """
     (c, h, w), classes = lenet_sizes(in_shape, classes)
     relu: list[Layer] = [ReLU()] if (conv_relu := check_flag("conv_relu", conv_relu)) else []
-    features = 16 * (((h - 4) // 2 - 4) // 2) * (((w - 4) // 2 - 4) // 2)
-    layers = [
+    layers: list[Layer] = [
         Conv2D(c, 6, 5, name="conv1"), *relu, MaxPool2D(2),
         Conv2D(6, 16, 5, name="conv2"), *relu, MaxPool2D(2),
-        Flatten(), *dense_part(features, classes),
+        Flatten(),
     ]  # fmt: skip
     recipe = {"architecture": "lenet", "in_shape": [c, h, w], "classes": classes, "conv_relu": conv_relu}
-    return Model(layers, (c, h, w), backend, recipe, fuse)
+    return Model(with_dense_part(layers, (c, h, w), classes), (c, h, w), backend, recipe, fuse)
 
 
 def untied_lenet(
@@ -99,13 +99,13 @@ def untied_lenet(
     """
     (c, h, w), classes = lenet_sizes(in_shape, classes)
     h2, w2 = (h - 4) // 2, (w - 4) // 2
-    layers = [
+    layers: list[Layer] = [
         LocallyConnected2D(c, h, w, 6, 5, name="local1"), ReLU(), MaxPool2D(2),
         LocallyConnected2D(6, h2, w2, 16, 5, name="local2"), ReLU(), MaxPool2D(2),
-        Flatten(), *dense_part(16 * ((h2 - 4) // 2) * ((w2 - 4) // 2), classes),
+        Flatten(),
     ]  # fmt: skip
     recipe = {"architecture": "untied-lenet", "in_shape": [c, h, w], "classes": classes}
-    return Model(layers, (c, h, w), backend, recipe, fuse)
+    return Model(with_dense_part(layers, (c, h, w), classes), (c, h, w), backend, recipe, fuse)
 
 
 def fctied_lenet(
@@ -124,13 +124,13 @@ def fctied_lenet(
     if h != w:
         raise ValueError(f"in_shape is {(c, h, w)}: square images are needed, as the kernels are")
     half = h // 2
-    layers = [
+    layers: list[Layer] = [
         Conv2D(c, 6, 2 * h - 1, padding=h - 1, name="conv1"), ReLU(), MaxPool2D(2),
         Conv2D(6, 16, 2 * half - 1, padding=half - 1, name="conv2"), ReLU(), MaxPool2D(2),
-        Flatten(), *dense_part(16 * (half // 2) ** 2, classes),
+        Flatten(),
     ]  # fmt: skip
     recipe = {"architecture": "fctied-lenet", "in_shape": [c, h, w], "classes": classes}
-    return Model(layers, (c, h, w), backend, recipe, fuse)
+    return Model(with_dense_part(layers, (c, h, w), classes), (c, h, w), backend, recipe, fuse)
 
 
 def fc_lenet(
@@ -146,14 +146,14 @@ def fc_lenet(
     (c, h, w), classes = lenet_sizes(in_shape, classes)
     h1, w1 = h - 4, w - 4
     h2, w2 = h1 // 2 - 4, w1 // 2 - 4
-    layers = [
+    layers: list[Layer] = [
         Flatten(), Linear(c * h * w, 6 * h1 * w1, name="full1"), ReLU(), Unflatten(6, h1, w1), MaxPool2D(2),
         Flatten(), Linear(6 * (h1 // 2) * (w1 // 2), 16 * h2 * w2, name="full2"), ReLU(),
         Unflatten(16, h2, w2), MaxPool2D(2),
-        Flatten(), *dense_part(16 * (h2 // 2) * (w2 // 2), classes),
+        Flatten(),
     ]  # fmt: skip
     recipe = {"architecture": "fc-lenet", "in_shape": [c, h, w], "classes": classes}
-    return Model(layers, (c, h, w), backend, recipe, fuse)
+    return Model(with_dense_part(layers, (c, h, w), classes), (c, h, w), backend, recipe, fuse)
 
 
 def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int, int, int], int]:
@@ -169,9 +169,11 @@ def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int
     return (c, h, w), classes
 
 
-def dense_part(features: int, classes: int) -> list[Layer]:
-    """The end of every LeNet: features-120-84-classes."""
+def with_dense_part(layers: Sequence[Layer], in_shape: tuple[int, ...], classes: int) -> list[Layer]:
+    """Layers that give so many features, and the end of every LeNet after them: features-120-84-classes."""
+    (features,) = reduce(lambda shape, layer: layer.out_shape(shape), layers, in_shape)
     return [
+        *layers,
         Linear(features, 120, name="fc1"), ReLU(), Linear(120, 84, name="fc2"), ReLU(), Linear(84, classes, name="fc3"),
     ]  # fmt: skip
 

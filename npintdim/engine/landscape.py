@@ -38,20 +38,12 @@ class Evaluation:
     """Mean loss and performance over n examples.
 
     Performance is accuracy in [0, 1] for classifiers, exp(−loss) for the toy problem. For a landscape
-    without data n is 1. Two evaluations of disjoint data add up to that of their union.
+    without data n is 1.
     """
 
     loss: float
     performance: float
     n: int
-
-    def __add__(self, other: Evaluation) -> Evaluation:
-        n = self.n + other.n
-        return Evaluation(
-            loss=(self.n * self.loss + other.n * other.loss) / n,
-            performance=(self.n * self.performance + other.n * other.performance) / n,
-            n=n,
-        )
 
 
 @runtime_checkable
