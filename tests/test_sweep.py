@@ -743,7 +743,7 @@ def test_a_measurement_takes_it_too_and_threads_know_what_only_this_process_know
     with (
         ProcessPoolExecutor(1, SPAWN) as mine,
         pytest.raises(
-            ValueError, match="^cluster is <.*ProcessPoolExecutor.*>, but other processes do not know 'here:"
+            ValueError, match=r"^cluster is <.*ProcessPoolExecutor.*>, but other processes do not know 'here:"
         ),
     ):
         nid.measure(recipe, tmp_path / "processes", backend=backend, cluster=mine)
@@ -764,7 +764,7 @@ def test_an_executor_whose_process_dies_is_told(tmp_path):
     spec = RunSpec("none", {"objective": f"{__name__}:deadly", "options": {}}, {"kind": "own"}, 5, epochs=1)
     with (
         ProcessPoolExecutor(1, SPAWN) as mine,
-        pytest.raises(RuntimeError, match="^a worker process died .*: what had finished is kept"),
+        pytest.raises(RuntimeError, match=r"^a worker process died .*: what had finished is kept"),
     ):
         swept(tmp_path, [spec], jobs=None, cluster=mine)
 
