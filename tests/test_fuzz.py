@@ -101,7 +101,7 @@ def no_work(monkeypatch):
     def began(*arguments, **options):
         raise BeganError("work begins")
 
-    for name in ("train.train_run", "measure.measure", "toy.explore", "bench.bench", "check.dot_test"):
+    for name in ("train.train_run", "measure.measured", "toy.explore", "bench.bench", "check.dot_test"):
         monkeypatch.setattr(f"npintdim.cli.{name}", began)
     monkeypatch.setattr("npintdim.reproduce.toy.explore", began, raising=False)
 

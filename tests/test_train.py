@@ -374,6 +374,7 @@ def test_d_equal_to_D_with_an_orthogonal_P_is_direct_training():
         D: int = model.D
         d: int = model.D
         backend: object = PLAIN
+        shape = model.D, model.D
 
         def apply(self, v, out=None):
             return Q @ v

@@ -231,7 +231,9 @@ def objective_recipe(
     elif not isinstance(data, str) or ":" in data:
         data = named(data)
     model = {"objective": named(make_objective), "options": dict(options or {})}
-    return Recipe(data, model, **{"d": None, "projection": OWN} | numbers)
+    recipe = Recipe(data, model, **{"d": None, "projection": OWN} | numbers)
+    recipe.subspace(1, 0).honoured()
+    return recipe
 
 
 def grid(d: Any) -> tuple[int, ...]:

@@ -87,6 +87,20 @@ class RunSpec:
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         self.config()
+
+    @property
+    def own(self) -> str:
+        """Name of the landscape, if it is one of your own; of a network ""."""
+        return own(self.model)
+
+    def honoured(self) -> RunSpec:
+        """Itself, if nothing is asked that its landscape or data cannot do; a record of one that was ignored is still read.
+
+        Raises
+        ------
+        ValueError
+            which names it.
+        """
         for name, ignored, why in (
             (
                 "l2",
@@ -108,11 +122,7 @@ class RunSpec:
         ):
             if ignored:
                 raise ValueError(f"{name} is {shown(getattr(self, name))}, but {why}")
-
-    @property
-    def own(self) -> str:
-        """Name of the landscape, if it is one of your own; of a network ""."""
-        return own(self.model)
+        return self
 
     def check(self) -> RunSpec:
         """Itself, if its network can be built and its kind of P exists; a sweep refuses the others when it draws them."""

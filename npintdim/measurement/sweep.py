@@ -190,6 +190,7 @@ def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
     found: dict[bytes, Spec | None] = {}
     own = []
     for spec in specs:
+        spec.honoured()
         what = canonical({"run": [spec.data, spec.model, spec.projection]})
         if spec.content is None and what not in found:
             found[what] = content_of(spec.data, spec.model, spec.projection)
