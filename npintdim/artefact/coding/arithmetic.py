@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 WIDTH = 32
@@ -9,7 +10,7 @@ ONE, HALF, QUARTER = 1 << WIDTH, 1 << (WIDTH - 1), 1 << (WIDTH - 2)
 LARGEST_TOTAL = QUARTER  # so that no share of the interval is empty
 
 
-class Interval:
+class Interval(ABC):
     """[low, high) ⊂ [0, 2³²), narrowed symbol by symbol; what is settled of it is shifted out.
 
     Notes
@@ -38,9 +39,9 @@ class Interval:
             self.low, self.high = 2 * (self.low - offset), 2 * (self.high - offset)
             self.shift(offset)
 
+    @abstractmethod
     def shift(self, offset: int) -> None:
         """The half of [0, 2³²) that begins at the offset has become the whole."""
-        raise NotImplementedError
 
 
 class Encoder(Interval):

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from npintdim.backend import Backend
-from npintdim.engine.layers.base import ParameterFree
-from npintdim.specs import settle
+from npintdim.engine.layers.pool2d import Pool2D
 from npintdim.typing import Floats
 
 
 @dataclass(frozen=True)
-class AveragePool2D(ParameterFree):
+class AveragePool2D(Pool2D):
     """Mean over size×size windows.
 
     Parameters
@@ -27,25 +26,9 @@ class AveragePool2D(ParameterFree):
     Backward  dx[n, c, i·s+a, j·s+b] += dy[n,c,i,j] / size²
     """
 
-    size: int = 2
-    stride: int = 0
-
-    def __post_init__(self) -> None:
-        settle(self, size=1, stride=0)
-
-    def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """(c, h, w) → (c, (h − size)//s + 1, (w − size)//s + 1)."""
-        if len(in_shape) != 3 or min(in_shape[1:]) < self.size:
-            raise ValueError(
-                f"{self.name or 'AveragePool2D'} takes (c, h, w), h, w ≥ {self.size}, not {in_shape}"
-            )
-        s = self.stride or self.size
-        c, h, w = in_shape
-        return (c, (h - self.size) // s + 1, (w - self.size) // s + 1)
-
     def places(self, x: Floats) -> Iterator[Floats]:
         """x at place (a, b) of every window, as a view, for each a and b."""
-        s = self.stride or self.size
+        s = self.step
         _, h, w = self.out_shape(x.shape[1:])
         for a in range(self.size):
             for b in range(self.size):
