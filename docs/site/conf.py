@@ -70,4 +70,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
-nitpick_ignore_regex = [("py:.*", r"(numpy|enum|collections|typing|abc|argparse|object)\b.*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(numpy|enum|collections|typing|abc|argparse|object)\b.*"),
+    ("py:class", r"npintdim\.engine\.layers\..*\.(Elementwise|Pool2D)"),  # what layers share, not public
+]
