@@ -173,6 +173,8 @@ def processes(names: Iterable[str], jobs: int | None, elsewhere: str = "") -> in
     ValueError
         if more than one job, or a cluster, which is `elsewhere`, was asked for then, with the reason.
     """
+    if jobs == 1 and not elsewhere:
+        return 1  # nothing has to be sent
     here = sorted({name for name in names if Name(name).here})
     why = "put it in a module that they can import" if elsewhere and here else packed(here)[1]
     if why and (elsewhere or (jobs is not None and jobs > 1)):

@@ -132,7 +132,8 @@ def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell)
     todo, waiting = tuple(pending.values()), tuple[RunSpec, ...]()
     if not todo:
         return [record for spec in specs if (record := records[spec.key]) is not None]
-    with told_what_is_kept(records, runs), sent(names_of(todo)) as here:
+    alone = where.jobs == 1 or where.cluster is not None
+    with told_what_is_kept(records, runs), sent([] if alone else names_of(todo)) as here:
         run, there = runner(todo, where), where.there(todo, here)
         seconds = dict(zip(pending, run.rehearse(todo, there), strict=True))
         try_writing(folder, size(todo))
