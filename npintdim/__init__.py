@@ -7,7 +7,7 @@ from npintdim import signals as signals  # the first, see there
 from npintdim._version import __version__
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend, get_backend
-from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
+from npintdim.checks import CheckError, adjoint_matrix_check, check_pullback, dot_test, gradient_check
 from npintdim.data import load_dataset
 from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
@@ -38,7 +38,8 @@ from npintdim.measurement.recipes import RateSearch, Recipe, objective_recipe, r
 from npintdim.measurement.report import read_measurement as load_measurement
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.sweep import sweep
-from npintdim.objective import L2, SubspaceObjective
+from npintdim.objective import L2, ParametrisedObjective, SubspaceObjective
+from npintdim.parametrisation import Composed, Parametrisation, Subspace
 from npintdim.projections import Projection, SeededProjection, make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import register
@@ -54,6 +55,7 @@ __all__ = [
     "Backend",
     "Batch",
     "CheckError",
+    "Composed",
     "CompressedModel",
     "Conv2D",
     "DInt",
@@ -73,6 +75,8 @@ __all__ = [
     "Optimizer",
     "ParamLayout",
     "ParameterFree",
+    "Parametrisation",
+    "ParametrisedObjective",
     "Projection",
     "Purpose",
     "RateSearch",
@@ -84,6 +88,7 @@ __all__ = [
     "SeededProjection",
     "Sigmoid",
     "Stream",
+    "Subspace",
     "SubspaceObjective",
     "Tanh",
     "ToyProblem",
@@ -92,6 +97,7 @@ __all__ = [
     "Zeros",
     "__version__",
     "adjoint_matrix_check",
+    "check_pullback",
     "d_int",
     "dot_test",
     "expected_share",

@@ -392,7 +392,7 @@ MESSAGES = {
     ),
     # objectives
     "theta_0": (
-        ValueError, "theta_0 has shape (22,), but the landscape has D = 23: (23,) is needed",
+        ValueError, "theta_0 has shape (22,), but P is D×d = 23×3: (23,) is needed",
         lambda: SubspaceObjective(MODEL, THETA[:22], P),
     ),
     "P of another D": (

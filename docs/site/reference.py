@@ -6,7 +6,8 @@ import npintdim
 import npintdim.testing
 
 GROUPS = {
-    "Landscapes and subspaces": "Landscape SubspaceObjective L2 Batch Dataset Evaluation load_dataset",
+    "Landscapes and subspaces": "Landscape SubspaceObjective L2 Parametrisation ParametrisedObjective "
+    "Subspace Composed Batch Dataset Evaluation load_dataset",
     "Projections": "Projection SeededProjection make_projection projection_from_spec",
     "Networks": "Model ParamLayout mlp lenet untied_lenet fc_lenet fctied_lenet model_from_spec Layer ParameterFree "
     "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D ReLU Tanh Sigmoid GELU LayerNorm Flatten Unflatten "
@@ -16,7 +17,7 @@ GROUPS = {
     "load_measurement",
     "The toy problem": "ToyProblem expected_share",
     "Compression": "CompressedModel",
-    "Checks": "dot_test adjoint_matrix_check gradient_check CheckError",
+    "Checks": "dot_test adjoint_matrix_check gradient_check check_pullback CheckError",
     "Random numbers": "Stream Purpose",
 }
 

@@ -12,7 +12,7 @@ NumPy is all that this package needs. `docs/vectors.md` has the table of what ea
 `docs/check-your-code.md` shows PyTorch, JAX and CUDA.
 """
 
-from npintdim.checks import CheckError
+from npintdim.checks import CheckError, check_pullback
 from npintdim.testing.arrays import to_numpy
 from npintdim.testing.cases import FAMILIES, Case, Inputs, cases
 from npintdim.testing.checks import check_adjoint, check_linear, check_unit_columns
@@ -34,6 +34,7 @@ __all__ = [
     "check_gradient",
     "check_isotropy",
     "check_linear",
+    "check_pullback",
     "check_unit_columns",
     "conformance",
     "explain",
