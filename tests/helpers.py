@@ -25,6 +25,10 @@ KINDS = {
     "stacked, no S": ("fastfood", {"signs": False}),
     "single": ("fastfood", {"blocks": "single"}),
     "single, no S": ("fastfood", {"blocks": "single", "signs": False}),
+    "one-hot": ("onehot", {}),
+    "one-hot, no S": ("onehot", {"signs": False}),
+    "orthonormal": ("orthonormal", {}),
+    "coordinates": ("coordinates", {}),
 }
 SHAPES = [(1, 1), (7, 1), (7, 7), (16, 16), (64, 16), (100, 5), (129, 9), (48, 48), (1000, 20)]
 

@@ -240,7 +240,8 @@ def test_the_same_bits_with_processor_features_switched_off():
 
 def test_purposes_keep_their_numbers():
     """A number is part of every file and seed."""
-    names = "THETA_0 DENSE SPARSE_GAP SPARSE_SIGN FF_B FF_PI FF_G FF_S BATCHES SPLIT SHUFFLE BOOTSTRAP CHECK NOISE"
+    names = "THETA_0 DENSE SPARSE_GAP SPARSE_SIGN FF_B FF_PI FF_G FF_S BATCHES SPLIT SHUFFLE BOOTSTRAP CHECK NOISE "
+    names += "ONEHOT ONEHOT_SIGN ORTHONORMAL COORDINATES ADAPTER"
     assert {p.name: p.value for p in Purpose}.items() >= {
         n: k for k, n in enumerate(names.split(), 1)
     }.items()
