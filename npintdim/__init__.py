@@ -5,6 +5,7 @@
 
 from npintdim import signals as signals  # the first, see there
 from npintdim._version import __version__
+from npintdim.adapters import Adapter, make_adapter
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, check_pullback, dot_test, gradient_check
@@ -51,6 +52,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Adapter",
     "AveragePool2D",
     "Backend",
     "Batch",
@@ -108,6 +110,7 @@ __all__ = [
     "lenet",
     "load_dataset",
     "load_measurement",
+    "make_adapter",
     "make_projection",
     "measure",
     "mlp",

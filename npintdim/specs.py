@@ -50,14 +50,14 @@ def table(what: str, base: type, name: str, *classes: type) -> dict[str, Any]:
 
 
 def register(cls: T) -> T:
-    """Let specs, recipes and compressed files name a layer, an initializer or a projection of your own.
+    """Let specs, recipes and compressed files name a layer, an initializer, a projection or an adapter of your own.
 
-    A decorator. The name is that of the class, of a projection its `kind`. A process knows it once it has imported the
+    A decorator. The name is that of the class, of a projection or an adapter its `kind`. A process knows it once it has imported the
     module; the processes of a sweep do that themselves.
 
     Parameters
     ----------
-    cls : a frozen dataclass, subclass of `Layer`, `Initializer` or `Projection`; its fields are what JSON can hold
+    cls : a frozen dataclass, subclass of `Layer`, `Initializer`, `SeededProjection` or `Adapter`; its fields are what JSON can hold
 
     Returns
     -------

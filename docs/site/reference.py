@@ -9,6 +9,7 @@ GROUPS = {
     "Landscapes and subspaces": "Landscape SubspaceObjective L2 Parametrisation ParametrisedObjective "
     "Subspace Composed Batch Dataset Evaluation load_dataset",
     "Projections": "Projection SeededProjection make_projection projection_from_spec",
+    "Adapters": "Adapter make_adapter",
     "Networks": "Model ParamLayout mlp lenet untied_lenet fc_lenet fctied_lenet model_from_spec Layer ParameterFree "
     "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D ReLU Tanh Sigmoid GELU LayerNorm Flatten Unflatten "
     "Initializer HeNormal Zeros register",
