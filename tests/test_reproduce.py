@@ -67,8 +67,13 @@ def files(tmp_path, monkeypatch):
 
 
 def tiny(cases):
-    """Few examples and d, and a batch that fits; every network and projection stays."""
-    return replace(cases, cases=tuple(replace(c, recipe=replace(c.recipe, **TINY)) for c in cases.cases))
+    """Few examples and d, and a batch that fits; every network, projection and parametrisation stays."""
+
+    def short(recipe):
+        first = {"pretrained": recipe.pretrained and {"data": recipe.pretrained["data"]}}
+        return replace(recipe, **TINY | first | ({"d": recipe.d[:1] * 2} if recipe.parametrisation else {}))
+
+    return replace(cases, cases=tuple(replace(c, recipe=short(c.recipe)) for c in cases.cases))
 
 
 # ---- what the recipes are ----

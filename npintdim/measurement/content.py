@@ -92,7 +92,9 @@ def because(runs: Path, specs: Sequence[RunSpec]) -> str:
 def named_by(spec: RunSpec, part: str) -> str:
     """What a part of the content belongs to."""
     if part == "kinds":
-        return " and ".join(sorted({cls.__name__ for cls in own_kinds([spec.model, spec.projection])}))
+        return " and ".join(
+            sorted({cls.__name__ for cls in own_kinds([spec.model, spec.projection, spec.parametrisation])})
+        )
     return str(spec.model["objective"] if part == "objective" else spec.data)
 
 

@@ -91,7 +91,9 @@ def measured(
         tell = partial(announce, [bar, *callbacks])
         train = partial(records_of, folder=folder, where=where, tell=tell)
         backend, guess = get_backend(where.backend, where.dtype, where.threads, where.fuse), recipe.chance
-        recipe = replace(recipe, content=content_of(recipe.data, recipe.model, recipe.projection))
+        recipe = replace(
+            recipe, content=content_of(recipe.data, recipe.model, recipe.parametrisation or recipe.projection)
+        )
         if not recipe.own:
             with suppress(Exception):  # what is wrong with the data is told by the rehearsal
                 guess = guessing(recipe.chance, where.data(recipe.direct(0, where.dtype)), backend)
@@ -124,6 +126,8 @@ def measured(
     compressed, why = None, "d_int was not read" if math.isnan(found.d) else "no d is above the line"
     if at is not None and at.own:
         why = "the landscape is your own"
+    elif at is not None and (recipe.parametrisation or recipe.pretrained):
+        why = "a file holds subspaces of a θ_0 that a seed draws, and no other T or θ_0 yet"
     elif at is not None:
         try:
             compressed, why = keep_network(folder, at, found.name, where, backend), ""

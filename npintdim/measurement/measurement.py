@@ -190,10 +190,11 @@ class Measurement:
     @property
     def title(self) -> str:
         """What was measured."""
-        options = [f"{name} {value}" for name, value in self.recipe.projection.items() if name != "kind"]
+        T = self.recipe.parametrisation or self.recipe.projection
+        options = [f"{name} {value}" for name, value in T.items() if name != "kind"]
         own = "objective" in self.recipe.model
         parts = [self.recipe.data.removeprefix("here:"), model_name(self.recipe.model)]
-        return ", ".join([*parts, *([] if own else [self.recipe.projection["kind"]]), *options])
+        return ", ".join([*parts, *([] if own else [T["kind"]]), *options])
 
     def __repr__(self) -> str:
         n = len(self.records)

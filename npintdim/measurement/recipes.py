@@ -93,6 +93,8 @@ class Recipe:
     lr_at : d at which optimizer's rate holds, at others as `guess` says; None for
         one rate at every d
     content : see `RunSpec`; `measure` finds it
+    parametrisation : in the place of the projection, see `RunSpec`; the grid d counts what is trained
+    pretrained : see `RunSpec`; of the baseline too
 
     Raises
     ------
@@ -123,6 +125,8 @@ class Recipe:
     rates: RateSearch | None = None
     lr_at: int | None = None
     content: Spec | None = None
+    parametrisation: Spec | None = None
+    pretrained: Spec | None = None
 
     def __post_init__(self) -> None:
         data: Any = self.data
@@ -162,7 +166,8 @@ class Recipe:
             **self.common(dtype),
             seed=self.seed + k,
             optimizer=self.optimizer_at(d),
-            projection=self.projection,
+            projection=None if self.parametrisation else self.projection,
+            parametrisation=self.parametrisation,
             d=d,
         )
 
@@ -187,7 +192,7 @@ class Recipe:
         """What all runs share."""
         return {
             "data": self.data, "model": self.model, "epochs": self.epochs, "batch_size": self.batch_size,
-            "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype, "content": self.content,
+            "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype, "content": self.content, "pretrained": self.pretrained,
         }  # fmt: skip
 
     def search(self, D: int) -> Search:

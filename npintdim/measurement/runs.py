@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import math
 import platform
 import time
@@ -11,7 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from npintdim._version import __version__
+from npintdim.adapters import adapter_of, check_adapter
 from npintdim.backend import Backend, get_backend
+from npintdim.data import load_dataset
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.model import Model
@@ -20,7 +24,7 @@ from npintdim.engine.train import TrainConfig, train
 from npintdim.files import canonical
 from npintdim.inputs import one_of, quiet, shown
 from npintdim.measurement.custom import NO_DATA, OWN, own, own_objective
-from npintdim.objective import L2, SubspaceObjective
+from npintdim.objective import L2, ParametrisedObjective, SubspaceObjective
 from npintdim.projections import SeededProjection, check_projection, make_projection
 from npintdim.specs import called, check_spec, settle
 from npintdim.typing import Floats, Spec
@@ -54,11 +58,15 @@ class RunSpec:
     dtype : "float32" or "float64"
     holdout : share of the training data that takes the place of the test set, see `hold_out`; None for the test set
     content : digests of data and objective of one's own, see `npintdim.measurement.content`; a sweep finds them
+    parametrisation : in the place of a projection, e.g. {"kind": "lora", "alpha": 8.0}, see `npintdim.adapters`; d numbers
+        are trained, and where the kind has no d of its own, d says the rank
+    pretrained : what θ_0 learnt before, from which d numbers go on: {"data": a name, ...}, and of a direct run
+        whatever is otherwise than here ("epochs", "optimizer", ...); the repetition's own, the same for every d
 
     Raises
     ------
     TypeError, ValueError
-        for numbers out of range, an unknown optimizer, or one of d and projection without the other.
+        for numbers out of range, an unknown optimizer, or one of d and projection (or parametrisation) without the other.
     """
 
     data: str
@@ -74,11 +82,17 @@ class RunSpec:
     dtype: str = "float32"
     holdout: float | None = None
     content: Spec | None = None
+    parametrisation: Spec | None = None
+    pretrained: Spec | None = None
 
     def __post_init__(self) -> None:
         settle(self, seed=(0, LARGEST_SEED), d=(1, (1 << 32) - 1), epochs=1, batch_size=1, limit_train=1)
         one_of("dtype", self.dtype, ("float32", "float64"))
-        if (self.d is None) != (self.projection is None):
+        if self.projection is not None and self.parametrisation is not None:
+            raise ValueError(
+                f"projection is {shown(self.projection)} and parametrisation {shown(self.parametrisation)}: one of them is needed"
+            )
+        if (self.d is None) != (self.projection is None and self.parametrisation is None):
             raise ValueError(
                 f"d is {self.d} and projection {shown(self.projection)}: both or neither are needed"
             )
@@ -112,6 +126,8 @@ class RunSpec:
                 self.own and self.projection not in (None, OWN),
                 "a landscape of your own draws its own P",
             ),
+            ("parametrisation", self.own and self.parametrisation, "a landscape of your own has its own T"),
+            ("pretrained", self.own and self.pretrained, "a landscape of your own begins where it says"),
             (
                 "limit_train",
                 self.data == NO_DATA and self.limit_train is not None,
@@ -130,7 +146,21 @@ class RunSpec:
             model_from_spec(self.model, get_backend("numpy", threads=1))
             if self.projection is not None:
                 check_projection(self.projection)
+            if self.parametrisation is not None:
+                check_adapter(self.parametrisation)
+            if self.pretrained is not None:
+                self.before()
         return self
+
+    def before(self) -> RunSpec:
+        """The direct run that gives a pre-trained θ_0."""
+        assert self.pretrained is not None
+        direct = {
+            k: v
+            for k, v in self.spec().items()
+            if k not in ("d", "projection", "parametrisation", "pretrained", "holdout")
+        }
+        return RunSpec.from_spec(direct | self.pretrained)
 
     @classmethod
     def from_spec(cls, spec: Spec) -> RunSpec:
@@ -165,13 +195,33 @@ class RunSpec:
         return f"{'direct' if self.d is None else f'd = {self.d}'}, seed {self.seed}"
 
 
-def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, SeededProjection | None]:
+def parts(
+    spec: RunSpec, backend: Backend, folder: str | None = None
+) -> tuple[Model, Floats, SeededProjection | None]:
     """The network, theta_0 and P of a run."""
     model = model_from_spec(spec.model, backend)
     if spec.projection is None or spec.d is None:
-        return model, model.init_theta(spec.seeds.theta_0), None
+        return model, begin(spec, model, folder), None
     P = make_projection(D=model.D, d=spec.d, seed=spec.seeds.P, backend=backend, **spec.projection)
-    return model, model.init_theta(spec.seeds.theta_0), P
+    return model, begin(spec, model, folder), P
+
+
+def begin(spec: RunSpec, model: Model, folder: str | None = None) -> Floats:
+    """θ_0: drawn, or pre-trained on data in the folder."""
+    if spec.pretrained is None:
+        return model.init_theta(spec.seeds.theta_0)
+    return model.backend.send(learnt(canonical(spec.before().spec()), model.backend, folder))
+
+
+@functools.lru_cache(maxsize=8)
+def learnt(spec: bytes, backend: Backend, folder: str | None) -> Floats:
+    """Where a direct run ends, on the host; once a process."""
+    before = RunSpec.from_spec(json.loads(spec))
+    data = load_dataset(before.data, folder=folder, limit_train=before.limit_train).to(backend)
+    record, theta = run(before, backend, data)
+    if record["status"] != "finished":
+        raise ValueError(f"pre-training on {before.data} {record['status']}: a smaller lr is needed")
+    return theta
 
 
 def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
@@ -185,7 +235,9 @@ def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
     spec.config().check(data)
 
 
-def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[Landscape, Floats]:
+def objective(
+    spec: RunSpec, backend: Backend, data: Dataset | None, folder: str | None = None
+) -> tuple[Landscape, Floats]:
     """The landscape that a run trains on, and where it starts.
 
     Raises
@@ -195,11 +247,15 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[La
     """
     if spec.own:
         return own_objective(spec.model, spec.d, spec.seeds.P, backend)
-    model, theta_0, P = parts(spec, backend)
+    model, theta_0, P = parts(spec, backend, folder)
     if data is None:
         raise ValueError("data is none: a network needs a data set")
     check_fit(spec, model, data)
     landscape: Landscape = L2(model, model.layout, spec.l2) if spec.l2 else model
+    if spec.parametrisation is not None and spec.d is not None:
+        T = adapter_of(spec.parametrisation, spec.d, model.layout, theta_0, spec.seeds.P, backend)
+        through = ParametrisedObjective(landscape, T)
+        return through, through.start()
     if P is None:
         return landscape, theta_0
     subspace = SubspaceObjective(landscape, theta_0, P)
@@ -208,7 +264,11 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[La
 
 @quiet
 def run(
-    spec: RunSpec, backend: Backend, data: Dataset | None, progress: bool | None = False
+    spec: RunSpec,
+    backend: Backend,
+    data: Dataset | None,
+    progress: bool | None = False,
+    folder: str | None = None,
 ) -> tuple[Spec, Floats]:
     """Train as the spec says.
 
@@ -218,6 +278,7 @@ def run(
     backend : where; its dtype must be the spec's
     data : the data set of that name, on the backend's device
     progress : see `train`
+    folder : of the data of a pre-training, see `load_dataset`
 
     Returns
     -------
@@ -235,7 +296,7 @@ def run(
             f"backend computes in {backend.dtype.name}, but the run is specified in {spec.dtype}"
         )
     began = time.perf_counter()
-    landscape, start = objective(spec, backend, data)
+    landscape, start = objective(spec, backend, data, folder)
     reached = train(landscape, start, data, spec.config(), progress, spec.label)
     epochs = [{k: number(v) for k, v in asdict(r).items()} for r in reached.records]
     finished = reached.status == "finished"

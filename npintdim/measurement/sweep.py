@@ -192,9 +192,10 @@ def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
     own = []
     for spec in specs:
         spec.honoured()
-        what = canonical({"run": [spec.data, spec.model, spec.projection]})
+        T = spec.parametrisation or spec.projection
+        what = canonical({"run": [spec.data, spec.model, T]})
         if spec.content is None and what not in found:
-            found[what] = content_of(spec.data, spec.model, spec.projection)
+            found[what] = content_of(spec.data, spec.model, T)
         own.append(replace(spec, content=found[what]) if found.get(what) else spec)
     if any(found.values()) and (changed := because(runs, own)):
         warnings.warn(changed, stacklevel=4)
