@@ -159,6 +159,6 @@ def test_what_is_no_array_is_told_with_the_case():
 
 
 def test_an_input_that_is_not_there_is_told():
-    assert "p has no 'Q': it has arrays, task, B, Pi, G, S, D, d, blocks" in str(
+    assert "p has no 'Q': it has arrays, task, dtype, B, Pi, G, S, D, d, blocks" in str(
         explain("fastfood", lambda v, p: p.Q)
     )

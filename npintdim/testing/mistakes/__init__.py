@@ -12,11 +12,11 @@ from npintdim.testing.mistakes import (
     trajectory,
     wht,
 )
-from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
+from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, nothing_known
 
 _FAMILIES = (philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, trajectory)
 TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     key: table for family in _FAMILIES for key, table in family.TABLES.items()
 }
 
-__all__ = ["TABLES", "Mistake", "Problem", "Steps", "Table"]
+__all__ = ["TABLES", "Mistake", "Problem", "Steps", "Table", "nothing_known"]
