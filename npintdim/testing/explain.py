@@ -227,7 +227,8 @@ def _right(table: Table, problem: Problem) -> Answer:
 def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...]]:
     """Every mistake alone, then fitted; every two that replace different steps; last, with its wide tolerance, float32."""
     mistakes = [m for m in table.mistakes if not m.rounding]
-    plain, constants = [m for m in mistakes if not m.of], [m for m in mistakes if m.of]
+    yield from ((m,) for m in mistakes if m.whole)
+    plain, constants = [m for m in mistakes if not (m.of or m.whole)], [m for m in mistakes if m.of]
     yield from ((m,) for m in plain)
     yield from _fitted(table, (), constants, asked)
     yield from (pair for pair in combinations(plain, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
@@ -241,15 +242,22 @@ def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...
 def _fitted(
     table: Table, others: tuple[Mistake, ...], mistakes: list[Mistake], asked: list[Asked]
 ) -> Iterator[tuple[Mistake, ...]]:
-    """Each mistake with the constant that comes nearest to the first wrong answer."""
+    """Each mistake with the constant that comes nearest to the first wrong answer; of a path, to its first wrong step."""
     odd = next(a for a in asked if not a.ok)
+    end = None
+    if table.outputs == ("path",) and odd.got[0].shape == odd.right[0].shape:
+        end = 1 + next(k for k, rows in enumerate(zip(odd.got[0], odd.right[0], strict=True))
+                       if not agree(*((row,) for row in rows), table.slack))  # fmt: skip
 
     def off(c: float, mistake: Mistake) -> Array:
-        with np.errstate(all="ignore"):
-            variant = arrays(table.variant((*others, mistake.at(c)), *odd.problem.arguments()))
+        try:
+            with np.errstate(all="ignore"):
+                variant = arrays(table.variant((*others, mistake.at(c)), *odd.problem.arguments()))
+        except (ValueError, ZeroDivisionError, OverflowError, AttributeError):  # c is none of its values
+            return np.full(1, np.nan)
         if [x.shape for x in variant] != [x.shape for x in odd.got]:
             return np.full(1, np.nan)
-        return np.concatenate([np.ravel(a - b) for a, b in zip(variant, odd.got, strict=True)])
+        return np.concatenate([np.ravel((a - b)[:end] if end else a - b) for a, b in zip(variant, odd.got, strict=True)])
 
     for mistake in mistakes:
         c = nearest(partial(off, mistake=mistake))
@@ -278,7 +286,11 @@ def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool
         try:
             with np.errstate(all="ignore"):  # a mistake may divide by zero
                 variant = arrays(table.variant(found, *a.problem.arguments()))
-        except (ValueError, IndexError, AttributeError):  # a mistake that these inputs cannot have
+        except (ValueError, IndexError, AttributeError, ArithmeticError):  # a mistake that these inputs cannot have
+            continue
+        except Exception:  # of a registered mistake, whose code is a team's own
+            if not found[0].whole:
+                raise
             continue
         compared += 1
         if not agree(a.got, variant, *limits):

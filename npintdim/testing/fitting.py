@@ -21,7 +21,7 @@ def nearest(off: Callable[[float], Array]) -> float:
     sizes = np.array([_size(off(c)) for c in GRID])
     if not np.isfinite(sizes).any():
         return np.nan
-    c, size, scale = float(GRID[np.nanargmin(sizes)]), float(np.nanmin(sizes)), float(np.nanmax(sizes))
+    c, size, scale = float(GRID[np.argmin(sizes)]), float(sizes.min()), float(sizes[np.isfinite(sizes)].max())
     for _ in range(12):
         if size <= 1e-14 * scale:
             break

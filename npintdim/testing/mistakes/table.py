@@ -31,6 +31,7 @@ class Mistake:
     steps : the steps as the mistake has them
     rounding : True if the numbers are right, and only their last bits differ
     of : c → the steps with that constant, where the mistake has one; it is fitted to the answers
+    whole : (first, p) → the answer, of a mistake that is registered and knows no steps
     """
 
     name: str
@@ -38,6 +39,7 @@ class Mistake:
     steps: Steps
     rounding: bool = False
     of: Callable[[float], Steps] | None = None
+    whole: Callable[[Any, Any], Any] | None = None
 
     def at(self, c: float) -> Mistake:
         """The mistake with the constant c, which stands for {c} in its sentence."""
@@ -122,6 +124,8 @@ class Table:
         """What these mistakes together give; without any, the right answer."""
         steps = dict(self.right)
         for mistake in mistakes:
+            if mistake.whole:
+                return mistake.whole(first, p)
             steps |= mistake.steps
         return self.compute(SimpleNamespace(**steps), first, p)
 
