@@ -29,7 +29,7 @@ from npintdim.testing.differences import (
 )
 from npintdim.testing.facts import common_factor, facts_of_P, first_difference
 from npintdim.testing.fitting import nearest
-from npintdim.testing.mistakes import TABLES, Mistake, Problem, Table, nothing_known
+from npintdim.testing.mistakes import ANYWHERE, TABLES, Mistake, Problem, Table, nothing_known
 from npintdim.testing.mistakes.table import SLACK
 from npintdim.typing import Array
 
@@ -231,6 +231,9 @@ def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...
     plain, constants = [m for m in mistakes if not (m.of or m.whole)], [m for m in mistakes if m.of]
     yield from ((m,) for m in plain)
     yield from _fitted(table, (), constants, asked)
+    if table.right:
+        yield from ((m,) for m in ANYWHERE if not m.of)
+        yield from _fitted(table, (), [m for m in ANYWHERE if m.of], asked)
     yield from (pair for pair in combinations(plain, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
     for other in (m for m in plain if m.name in table.conventions):
         free = [m for m in constants if not m.steps.keys() & other.steps.keys()]
@@ -243,17 +246,19 @@ def _fitted(
     table: Table, others: tuple[Mistake, ...], mistakes: list[Mistake], asked: list[Asked]
 ) -> Iterator[tuple[Mistake, ...]]:
     """Each mistake with the constant that comes nearest to the first wrong answer; of a path, to its first wrong step."""
-    odd = next(a for a in asked if not a.ok)
+    with np.errstate(all="ignore"):
+        near = ((a, arrays(table.variant(others, *a.problem.arguments()))) for a in asked if not a.ok)
+        odd, right = next(((a, x) for a, x in near if not agree(a.got, x, table.slack)), (asked[0], asked[0].right))
     end = None
-    if table.outputs == ("path",) and odd.got[0].shape == odd.right[0].shape:
-        end = 1 + next(k for k, rows in enumerate(zip(odd.got[0], odd.right[0], strict=True))
-                       if not agree(*((row,) for row in rows), table.slack))  # fmt: skip
+    if table.outputs == ("path",) and odd.got[0].shape == right[0].shape:
+        rows = enumerate(zip(odd.got[0], right[0], strict=True))
+        end = 1 + next((k for k, row in rows if not agree(*((x,) for x in row), table.slack)), 0)
 
     def off(c: float, mistake: Mistake) -> Array:
         try:
             with np.errstate(all="ignore"):
                 variant = arrays(table.variant((*others, mistake.at(c)), *odd.problem.arguments()))
-        except (ValueError, ZeroDivisionError, OverflowError, AttributeError):  # c is none of its values
+        except (ValueError, TypeError, ArithmeticError, AttributeError):  # c is none of its values
             return np.full(1, np.nan)
         if [x.shape for x in variant] != [x.shape for x in odd.got]:
             return np.full(1, np.nan)
@@ -286,7 +291,7 @@ def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool
         try:
             with np.errstate(all="ignore"):  # a mistake may divide by zero
                 variant = arrays(table.variant(found, *a.problem.arguments()))
-        except (ValueError, IndexError, AttributeError, ArithmeticError):  # a mistake that these inputs cannot have
+        except (ValueError, TypeError, IndexError, AttributeError, ArithmeticError):  # a mistake that these inputs cannot have
             continue
         except Exception:  # of a registered mistake, whose code is a team's own
             if not found[0].whole:

@@ -276,14 +276,15 @@ def common_factor(found: Sequence[tuple[Problem, Answer, Answer]]) -> str:
         sizes.append(_sizes(problem, b))
     r = np.array(ratios)
     if np.allclose(r, r[0], rtol=1e-9, atol=0):
-        return f"; on every problem the answer is {r[0]:.6g} times the right one"
+        return f"; on every problem the answer is {r[0]:.10g} times the right one"
     names = [name for name in sizes[0] if all(name in s for s in sizes)]
     for powers in sorted(product((0, -1, 1, -0.5, 0.5), repeat=len(names)), key=lambda x: sum(k != 0 for k in x)):
         law = np.array([prod(float(s[n]) ** k for n, k in zip(names, powers, strict=True)) for s in sizes])
         if np.allclose(r / law, r[0] / law[0], rtol=1e-6, atol=0):
-            c = "" if np.isclose(r[0] / law[0], 1) else f"{r[0] / law[0]:.6g} · "
+            c = "" if np.isclose(r[0] / law[0], 1) and any(powers) else f"{r[0] / law[0]:.6g} · "
             text = " · ".join(f"{n}^{k:g}" for n, k in zip(names, powers, strict=True) if k)
-            return f"; on every problem the answer is {c}{text} times the right one"
+            factor = (c + text).removesuffix(" · ")
+            return f"; on every problem the answer is {factor} times the right one"
     return f"; every answer is a multiple of the right one, by {r.min():.6g} to {r.max():.6g}"
 
 

@@ -18,6 +18,7 @@ from npintdim.testing.mistakes import (
     trajectory,
     wht,
 )
+from npintdim.testing.mistakes.anywhere import ANYWHERE
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, nothing_known
 
 _FAMILIES = (philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, lenet, trajectory)
@@ -25,7 +26,7 @@ TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     key: table for family in _FAMILIES for key, table in family.TABLES.items()
 }
 
-__all__ = ["TABLES", "Mistake", "Problem", "Steps", "Table", "nothing_known", "register_mistake"]
+__all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "nothing_known", "register_mistake"]
 
 
 def register_mistake(family: str, name: str, variant: Callable[[Any, Any], Any], says: str | None = None) -> None:

@@ -44,7 +44,7 @@ class Mistake:
     def at(self, c: float) -> Mistake:
         """The mistake with the constant c, which stands for {c} in its sentence."""
         assert self.of
-        return Mistake(self.name, self.says.replace("{c}", f"{c:.4g}"), self.of(c))
+        return Mistake(self.name, self.says.replace("{c}", f"{c:.10g}"), self.of(c))
 
 
 def wrong(name: str, says: str, /, **steps: Callable[..., Any]) -> Mistake:
@@ -122,12 +122,13 @@ class Table:
 
     def variant(self, mistakes: tuple[Mistake, ...], first: Any, p: Any) -> Any:
         """What these mistakes together give; without any, the right answer."""
-        steps = dict(self.right)
+        steps: Steps = {"input": lambda x: x, "answer": lambda y, first, p: y} | self.right
         for mistake in mistakes:
             if mistake.whole:
                 return mistake.whole(first, p)
             steps |= mistake.steps
-        return self.compute(SimpleNamespace(**steps), first, p)
+        s = SimpleNamespace(**steps)
+        return s.answer(self.compute(s, s.input(first), p), first, p)
 
 
 def nothing_known(outputs: tuple[str, ...]) -> Table:

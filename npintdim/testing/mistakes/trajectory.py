@@ -17,13 +17,13 @@ from npintdim.typing import Floats
 def path(s: Any, theta_0: Floats, p: Any) -> Any:
     """θ = θ_0 + P θ_d, g = Pᵀ ∂L/∂θ, one update a step."""
     P = s.P(p.P, p.sizes)
-    theta_d = np.zeros(P.shape[1], theta_0.dtype)
-    state, gradients, rows = (theta_d, theta_d, theta_d), [], [theta_d]
+    theta_d = s.start(np.zeros(P.shape[1], theta_0.dtype))
+    state, gradients, rows = (0 * theta_d,) * 3, [], [theta_d]
     for t in range(1, 11):
         _, grad = mlp.loss_and_grad(s, s.theta(theta_0, P, theta_d), s.batch(p, t))
         gradients.append(s.clip(s.g(P, grad)) + s.penalty(P, theta_0, theta_d))
         step, state = s.step(s, s.gradient(gradients), s.state(state, theta_d), t, p)
-        theta_d = s.decay(theta_d, p) - s.lr(t) * step
+        theta_d = s.after(s.decay(theta_d, p) - s.lr(t) * step)
         theta_0 = s.theta_0(theta_0, P, theta_d) - s.of_theta_0(p.lr, grad)
         rows.append(theta_d)
     return s.rows(np.stack(rows))
@@ -66,6 +66,8 @@ RIGHT: Steps = mlp.NETWORK | {
     "penalty": lambda P, theta_0, theta_d: 0.0,
     "state": lambda state, theta_d: state,
     "lr": lambda t: 1.0,
+    "after": lambda theta_d: theta_d,
+    "start": lambda theta_d: theta_d,
     "of_theta_0": lambda lr, grad: 0.0,
 }
 
@@ -113,7 +115,14 @@ SHARED = (
     fitted("lr/(1 + c t)", "lr is divided by 1 + {c}·(t − 1); it is constant", 0.1, lr=lambda c, t: 1 / (1 + c * (t - 1))),
     *(fitted(f"lr halves at {k}", f"lr is multiplied by {{c}} every {k} steps; it is constant", 0.5, lr=lambda c, t, k=k: c ** ((t - 1) // k))
       for k in (2, 3, 4, 5)),
-    *(wrong(f"warm-up of {k}", f"lr grows linearly over the first {k} steps; it is constant", lr=lambda t, k=k: min(1, t / k)) for k in (2, 3, 5, 10)),
+    fitted("warm-up", "lr grows linearly over the first {c} steps; it is constant", 4.0, lr=lambda c, t: min(1, t / c)),
+    fitted("schedule, a step early", "lr is multiplied by {c} before each step; it is constant", 0.95, lr=lambda c, t: c**t),
+    *(wrong(f"stops after {k}", f"no step is taken after {k}", lr=lambda t, k=k: float(t <= k)) for k in (1, 2, 5, 8, 9)),
+    fitted("decay after the step", "θ_d is multiplied by {c} after each step; there is no decay", 0.99, after=lambda c, θ_d: c * θ_d),
+    fitted("ball", "θ_d is kept within a ball of radius {c}; it is free", 0.1, after=clipped),
+    fitted("another start", "θ_d starts at {c}; it starts at 0", 0.01, start=lambda c, θ_d: θ_d + c),
+    wrong("mean of the path", "the path is the mean of θ_d over all steps so far; θ_d itself is needed",
+          rows=lambda rows: np.cumsum(rows[1:], axis=0) / np.arange(1, len(rows))[:, None]),
     fitted("clipped norm", "gradients are clipped to norm {c} (clip_grad_norm_); they are taken as they are", 1.0, clip=clipped),
     fitted("clipped entries", "gradients are clipped to ±{c}; they are taken as they are", 0.1, clip=lambda c, g: np.clip(g, -c, c)),
     fitted("L2 in θ_d", "{c}·θ_d is added to the gradient (weight_decay); there is none", 0.01, penalty=lambda c, P, theta_0, theta_d: c * theta_d),
@@ -124,7 +133,7 @@ SHARED = (
     fitted("lr times a constant", "each step is {c} times as long as lr says", 2.0, lr=lambda c, t: c),
     fitted("P times a constant", "P is multiplied by {c} (α/r?); its columns are unit as given", 2.0, P=lambda c, P, sizes: P * c),
     fitted("averaged path", "the path is a moving average of decay {c}; θ_d itself is needed", 0.9, rows=average),
-    *(m for m in mlp.OF_NETWORK if m.name not in ("summed gradient", "1/n twice", "gradient's sign", "loss times a constant")),  # told by the loss alone
+    *(m for m in mlp.OF_NETWORK if m.name not in ("summed gradient", "1/n twice", "gradient's sign", "loss times a constant", "mean over classes")),  # told by the loss alone
 )  # fmt: skip
 
 # ---- SGD: u ← momentum·u + g, θ_d ← θ_d − lr·u ----
