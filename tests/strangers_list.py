@@ -1,7 +1,7 @@
 """Mistakes that a stranger makes, over all families, written down before anybody looked which of them have a name.
 
-name → (family, level, task, fn, what may be named for it: words of which one stands in the mistake's name). Of the others
-nothing may be named.
+name → (family, level, task, fn, words of which one stands in the name of what is found). ALSO has the names that were found for
+the others, each read and right; nothing may be named for the rest.
 """
 
 import math
@@ -132,7 +132,7 @@ add(
     normalised=(lambda z, p: chain(p, z, lambda P, r: P.T @ r / np.linalg.norm(P.T @ r)),),
     normalised_eps=(lambda z, p: chain(p, z, lambda P, r: P.T @ r / (1 + 1e-7)),),
     pinv=(lambda z, p: chain(p, z, lambda P, r: np.linalg.pinv(P) @ r), "pseudo"),
-    absolute=(lambda z, p: chain(p, z, lambda P, r: np.abs(P).T @ r), "positive"),
+    absolute=(lambda z, p: chain(p, z, lambda P, r: np.abs(P).T @ r),),
     subtracted=(lambda z, p: chain(p, z, theta=p.theta_0 - p.P @ z),),
     weight_decay=(lambda z, p: chain(p, z, lambda P, r: P.T @ r + 0.01 * z),),
     clipped=(lambda z, p: chain(p, z, lambda P, r: np.clip(P.T @ r, -0.1, 0.1)),),
@@ -169,20 +169,20 @@ def no_last_bias(theta, p):
     return L, g
 
 
-SHARED = dict(
-    summed=(lambda t, p: net(t, p, after=lambda L, g: (L * len(p.labels), g * len(p.labels))), "summed"),
-    bits=(lambda t, p: net(t, p, after=bits), "bits"),
-    negative=(lambda t, p: net(t, p, after=lambda L, g: (L, -g)), "sign"),
-    doubled_x=(lambda t, p: net(t, p, x=2 * p.x), "scaled"),
-    percent=(lambda t, p: net(t, p, after=lambda L, g: (100 * L, 100 * g)), "constant"),
-    labels_off=(lambda t, p: net(t, p, labels=(p.labels + 1) % 2),),
-    l2=(lambda t, p: net(t, p, after=lambda L, g: (L, g + 0.1 * t)),),
-    clipped=(lambda t, p: net(t, p, after=lambda L, g: (L, g * min(1, 0.1 / np.linalg.norm(g)))),),
-    order_of_gradient=(lambda t, p: net(t, p, after=lambda L, g: (L, g[::-1])),),
-    scaled_gradient=(lambda t, p: net(t, p, after=lambda L, g: (L, 0.5 * g)),),
-    loss_plus_one=(lambda t, p: net(t, p, after=lambda L, g: (L + 1, g)),),
-    float32=(lambda t, p: tuple(np.float64(np.float32(x)) for x in net(t, p)), "float32"),
-)  # fmt: skip
+SHARED = {
+    "summed": (lambda t, p: net(t, p, after=lambda L, g: (L * len(p.labels), g * len(p.labels))), "summed"),
+    "bits": (lambda t, p: net(t, p, after=bits), "bits"),
+    "negative": (lambda t, p: net(t, p, after=lambda L, g: (L, -g)), "sign"),
+    "doubled_x": (lambda t, p: net(t, p, x=2 * p.x), "scaled"),
+    "percent": (lambda t, p: net(t, p, after=lambda L, g: (100 * L, 100 * g)), "constant"),
+    "labels_off": (lambda t, p: net(t, p, labels=(p.labels + 1) % 2),),
+    "l2": (lambda t, p: net(t, p, after=lambda L, g: (L, g + 0.1 * t)),),
+    "clipped": (lambda t, p: net(t, p, after=lambda L, g: (L, g * min(1, 0.1 / np.linalg.norm(g)))),),
+    "order_of_gradient": (lambda t, p: net(t, p, after=lambda L, g: (L, g[::-1])),),
+    "scaled_gradient": (lambda t, p: net(t, p, after=lambda L, g: (L, 0.5 * g)),),
+    "loss_plus_one": (lambda t, p: net(t, p, after=lambda L, g: (L + 1, g)),),
+    "float32": (lambda t, p: tuple(np.float64(np.float32(x)) for x in net(t, p)), "float32"),
+}  # fmt: skip
 add(
     "mlp_loss_grad", "given", "loss_grad", **SHARED,
     smoothing=(torchy(0.1), "smoothing"),
@@ -235,7 +235,9 @@ add(
 
 
 # ---- training ----
-def train(p, theta_0, step=None, before=lambda g, t: g, lr=lambda t: 1.0, z0=0.0, P=None, loss=None, after=None):
+def train(
+    p, theta_0, step=None, before=lambda g, t: g, lr=lambda t: 1.0, z0=0.0, P=None, loss=None, after=None
+):
     """Ten steps by the rule of the problem, with a change."""
     P = p.P if P is None else P
     z, m, v, rows = np.full(P.shape[1], z0), 0.0, 0.0, []
@@ -281,31 +283,31 @@ def norm_clip(c):
     return lambda g, t: g * min(1.0, c / np.linalg.norm(g))
 
 
-BOTH = dict(
-    clip_1=(by(before=norm_clip(1.0)), "clipped norm"),
-    clip_03=(by(before=norm_clip(0.3)), "clipped norm"),
-    clip_entries=(by(before=lambda g, t: np.clip(g, -0.05, 0.05)), "clipped entries"),
-    gamma=(by(lr=lambda t: 0.9 ** (t - 1)), "schedule"),
-    gamma_late=(by(lr=lambda t: 0.9**t),),
-    step_decay=(by(lr=lambda t: 0.1 if t > 5 else 1.0), "halves at 5"),
-    cosine=(by(lr=lambda t: 0.5 * (1 + math.cos(math.pi * (t - 1) / 10))), "cosine"),
-    half_lr=(by(lr=lambda t: 0.5), "times a constant"),
-    warm=(by(lr=lambda t: min(1, t / 4)), "warm"),
-    start_at_one=(by(z0=0.01),),
-    alpha_over_r=(lambda theta_0, p: train(p, theta_0, P=2 * p.P), "P times"),
-    slices=(slices, "slices"),
-    normalised=(by(before=lambda g, t: g / np.linalg.norm(g)), "normalised"),
-    nearly_normalised=(by(before=lambda g, t: g * (1 - 1e-8)),),
-    summed_loss=(by(loss=lambda t, p: net(t, p, after=lambda L, g: (L, g * len(p.labels)))), "summed"),
-    last_bias=(lambda theta_0, p: train(p, theta_0, loss=no_last_bias), "last bias"),
-    smoothing=(lambda theta_0, p: train(p, theta_0, loss=lambda t, p: [x.numpy() for x in (lambda a: (a[0].detach(), a[1]))(torchy(0.1)(t, p))]), "smoothing"),
-    averaged=(lambda theta_0, p: np.cumsum(train(p, theta_0), axis=0) / np.arange(1, 11)[:, None],),
-    redrawn=(redrawn,),
-    ball=(by(after=lambda z, t: z / max(1.0, np.linalg.norm(z) / 0.1)),),
-    noise=(by(before=lambda g, t: g + 1e-3 * np.sin(np.arange(len(g)) + t)),),
-    frozen_after_5=(by(lr=lambda t: float(t <= 5)),),
-    decay=(by(after=lambda z, t: z * 0.99),),
-)  # fmt: skip
+BOTH = {
+    "clip_1": (by(before=norm_clip(1.0)), "clipped norm"),
+    "clip_03": (by(before=norm_clip(0.3)), "clipped norm"),
+    "clip_entries": (by(before=lambda g, t: np.clip(g, -0.05, 0.05)), "clipped entries"),
+    "gamma": (by(lr=lambda t: 0.9 ** (t - 1)), "schedule"),
+    "gamma_late": (by(lr=lambda t: 0.9**t),),
+    "step_decay": (by(lr=lambda t: 0.1 if t > 5 else 1.0), "halves at 5"),
+    "cosine": (by(lr=lambda t: 0.5 * (1 + math.cos(math.pi * (t - 1) / 10))), "cosine"),
+    "half_lr": (by(lr=lambda t: 0.5), "times a constant"),
+    "warm": (by(lr=lambda t: min(1, t / 4)), "warm"),
+    "start_at_one": (by(z0=0.01),),
+    "alpha_over_r": (lambda theta_0, p: train(p, theta_0, P=2 * p.P), "P times"),
+    "slices": (slices, "slices"),
+    "normalised": (by(before=lambda g, t: g / np.linalg.norm(g)), "normalised"),
+    "nearly_normalised": (by(before=lambda g, t: g * (1 - 1e-8)),),
+    "summed_loss": (by(loss=lambda t, p: net(t, p, after=lambda L, g: (L, g * len(p.labels)))), "summed"),
+    "last_bias": (lambda theta_0, p: train(p, theta_0, loss=no_last_bias), "last bias"),
+    "smoothing": (lambda theta_0, p: train(p, theta_0, loss=lambda t, p: [x.numpy() for x in (lambda a: (a[0].detach(), a[1]))(torchy(0.1)(t, p))]), "smoothing"),
+    "averaged": (lambda theta_0, p: np.cumsum(train(p, theta_0), axis=0) / np.arange(1, 11)[:, None],),
+    "redrawn": (redrawn,),
+    "ball": (by(after=lambda z, t: z / max(1.0, np.linalg.norm(z) / 0.1)),),
+    "noise": (by(before=lambda g, t: g + 1e-3 * np.sin(np.arange(len(g)) + t)),),
+    "frozen_after_5": (by(lr=lambda t: float(t <= 5)),),
+    "decay": (by(after=lambda z, t: z * 0.99),),
+}  # fmt: skip
 add(
     "trajectory", "given", "sgd", **BOTH,
     l2=(lambda theta_0, p: train(p, theta_0, lambda g, m, v, t, z: (p.lr * (m2 := p.momentum * m + g + 0.02 * z), m2, v)), "L2 in θ_d"),
@@ -363,7 +365,7 @@ add(
     "maps", "given", "permutation",
     identity=(lambda w, p: np.arange(p.n),),
     one_based=(lambda w, p: np.argsort(w, kind="stable") + 1,),
-    unstable=(lambda w, p: np.lexsort((-np.arange(p.n), w)), "descending"),
+    unstable=(lambda w, p: np.lexsort((-np.arange(p.n), w)),),
 )  # fmt: skip
 add(
     "maps", "given", "uniform",
@@ -377,3 +379,66 @@ add(
     byteswapped=(lambda seed, p: s.my_philox()(seed, p).byteswap(),),
     sixteen_bits=(lambda seed, p: s.my_philox()(seed, p) & np.uint32(0xFFFF),),
 )  # fmt: skip
+
+ALSO = {
+    "wht given transform negated": ("negated",),
+    "wht given transform rolled": ("early by one",),
+    "wht given transform skips_zero": ("input centred",),
+    "wht given transform twice": ("H twice",),
+    "wht given transform clipped_input": ("input clipped",),
+    "fastfood given apply S_negated": ("negated",),
+    "fastfood given apply lora_two": ("constant factor",),
+    "fastfood given apply negative": ("negated",),
+    "fastfood given apply relu": ("rectified answer",),
+    "fastfood given apply clipped_v": ("input clipped",),
+    "fastfood given apply unit_v": ("input normalised",),
+    "fastfood given apply nearly_unit": ("constant factor",),
+    "fastfood given apply reversed_v": ("input reversed",),
+    "fastfood given adjoint twice": ("constant factor",),
+    "fastfood given adjoint negated": ("negated",),
+    "fastfood given adjoint reversed": ("in reversed order",),
+    "dense given apply doubled": ("constant factor",),
+    "dense given apply reversed_rows": ("in reversed order",),
+    "dense given apply reversed_columns": ("input reversed",),
+    "dense given apply over_epsilon": ("constant factor",),
+    "dense given apply with_bias": ("constant added",),
+    "sparse given apply sqrt_three": ("constant factor",),
+    "sparse given apply row_late": ("early by one",),
+    "subspace_gradient given loss_grad halved": ("constant factor",),
+    "subspace_gradient given loss_grad normalised": ("normalised answer",),
+    "subspace_gradient given loss_grad normalised_eps": ("constant factor",),
+    "subspace_gradient given loss_grad weight_decay": ("L2 in the gradient alone",),
+    "subspace_gradient given loss_grad clipped": ("answer clipped",),
+    "subspace_gradient given loss_grad loss_only_twice": ("loss scaled alone",),
+    "mlp_loss_grad given loss_grad l2": ("L2 in the gradient alone",),
+    "mlp_loss_grad given loss_grad clipped": ("answer's norm clipped",),
+    "mlp_loss_grad given loss_grad order_of_gradient": ("in reversed order",),
+    "mlp_loss_grad given loss_grad scaled_gradient": ("constant factor",),
+    "mlp_loss_grad given loss_grad loss_plus_one": ("loss off",),
+    "lenet_loss_grad given loss_grad l2": ("L2 in the gradient alone",),
+    "lenet_loss_grad given loss_grad clipped": ("answer's norm clipped",),
+    "lenet_loss_grad given loss_grad order_of_gradient": ("in reversed order",),
+    "lenet_loss_grad given loss_grad scaled_gradient": ("constant factor",),
+    "lenet_loss_grad given loss_grad loss_plus_one": ("loss off",),
+    "trajectory given sgd gamma_late": ("schedule, a step early",),
+    "trajectory given sgd start_at_one": ("another start",),
+    "trajectory given sgd nearly_normalised": ("lr times a constant",),
+    "trajectory given sgd averaged": ("mean of the path",),
+    "trajectory given sgd ball": ("ball",),
+    "trajectory given sgd frozen_after_5": ("stops after 5",),
+    "trajectory given sgd decay": ("decay after the step",),
+    "trajectory given adam gamma_late": ("schedule, a step early",),
+    "trajectory given adam start_at_one": ("another start",),
+    "trajectory given adam averaged": ("mean of the path",),
+    "trajectory given adam ball": ("ball",),
+    "trajectory given adam frozen_after_5": ("stops after 5",),
+    "trajectory given adam decay": ("decay after the step",),
+    "maps given signs reversed": ("in reversed order",),
+    "maps given permutation one_based": ("off by 1",),
+    "maps given uniform doubled": ("constant factor",),
+    "maps given uniform negative": ("negated",),
+    "philox seeded words byteswapped": ("bytes exchanged",),
+}
+SLOW = [
+    f"trajectory given adam {name}" for name in ("nearly_normalised", "redrawn", "noise", "lion", "torch_l2")
+]

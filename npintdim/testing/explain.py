@@ -93,7 +93,8 @@ def explain(
     Parameters
     ----------
     family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection",
-        "subspace_gradient", "linear", "mlp_loss_grad" or "trajectory"
+        "subspace_gradient", "linear", "mlp_loss_grad", "lenet_loss_grad" or "trajectory"; of the other families
+        of the vectors ("artefact") facts alone are said
     fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D, p.G,
         ... have their names. It may give arrays of any library
     level : "given" (the factors or the matrix are in p) or "seeded" (fn draws them from p.seed by
@@ -207,7 +208,11 @@ def _tests(key: tuple[str, str, str], dtype: np.dtype[Any]) -> list[Case]:
     """The vectors' valid tests of this group, in this precision if it has any."""
     if key[0] not in FAMILIES:
         return []
-    every = [case for case in cases(key[0], task="all") if (case.family, case.level, case.task) == key and case.valid]
+    every = [
+        case
+        for case in cases(key[0], task="all")
+        if (case.family, case.level, case.task) == key and case.valid
+    ]
     return [case for case in every if case.dtype in ("", dtype.name)] or every
 
 
@@ -248,11 +253,13 @@ def _fitted(
     """Each mistake with the constant that comes nearest to the first wrong answer; of a path, to its first wrong step."""
     with np.errstate(all="ignore"):
         near = ((a, arrays(table.variant(others, *a.problem.arguments()))) for a in asked if not a.ok)
-        odd, right = next(((a, x) for a, x in near if not agree(a.got, x, table.slack)), (asked[0], asked[0].right))
+        odd, right = next(
+            ((a, x) for a, x in near if not agree(a.got, x, table.slack)), (asked[0], asked[0].right)
+        )
     end = None
     if table.outputs == ("path",) and odd.got[0].shape == right[0].shape:
-        rows = enumerate(zip(odd.got[0], right[0], strict=True))
-        end = 1 + next((k for k, row in rows if not agree(*((x,) for x in row), table.slack)), 0)
+        pairs = zip(odd.got[0], right[0], strict=True)
+        end = 1 + next((k for k, (a, b) in enumerate(pairs) if not agree((a,), (b,), table.slack)), 0)
 
     def off(c: float, mistake: Mistake) -> Array:
         try:
@@ -262,7 +269,9 @@ def _fitted(
             return np.full(1, np.nan)
         if [x.shape for x in variant] != [x.shape for x in odd.got]:
             return np.full(1, np.nan)
-        return np.concatenate([np.ravel((a - b)[:end] if end else a - b) for a, b in zip(variant, odd.got, strict=True)])
+        return np.concatenate(
+            [np.ravel((a - b)[:end] if end else a - b) for a, b in zip(variant, odd.got, strict=True)]
+        )
 
     for mistake in mistakes:
         c = nearest(partial(off, mistake=mistake))
@@ -291,7 +300,13 @@ def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool
         try:
             with np.errstate(all="ignore"):  # a mistake may divide by zero
                 variant = arrays(table.variant(found, *a.problem.arguments()))
-        except (ValueError, TypeError, IndexError, AttributeError, ArithmeticError):  # a mistake that these inputs cannot have
+        except (
+            ValueError,
+            TypeError,
+            IndexError,
+            AttributeError,
+            ArithmeticError,
+        ):  # a mistake that these inputs cannot have
             continue
         except Exception:  # of a registered mistake, whose code is a team's own
             if not found[0].whole:

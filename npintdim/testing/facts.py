@@ -15,7 +15,10 @@ from npintdim.testing.mistakes.table import SLACK, Problem
 from npintdim.typing import Array
 
 CLOSE = 1e-6  # relative: numbers that are called the same here
-COARSE = {"float16 or TF32": (2.0**-11, 10), "bfloat16": (2.0**-8, 7)}  # unit of rounding, bits of the mantissa
+COARSE = {
+    "float16 or TF32": (2.0**-11, 10),
+    "bfloat16": (2.0**-8, 7),
+}  # unit of rounding, bits of the mantissa
 MOST = 4  # pieces named one by one
 
 
@@ -42,7 +45,7 @@ def first_difference(
     place = f"{name}[{', '.join(map(str, i))}]" if i else name
     how_many = f"; {wrong.sum()} of {wrong.size} entries differ" if i else ""
     how = (steps(a, b) if names[part] == "path" else relation(a, b)) if i else ""
-    inside = by_pieces(problem, names[part], a, b) if i and not how else ""
+    inside = by_pieces(problem, names[part], a, b) if i and (not how or how.endswith("another one")) else ""
     more = "".join(
         f"; {other} {said}"
         for other, x, y in list(zip(names, got, want, strict=True))[part + 1 :]
@@ -115,7 +118,7 @@ def _near(a: Array, b: Array) -> bool:
 
 def _coarse(a: Array, b: Array) -> str:
     largest = float(np.abs(a - b).max() / np.abs(b).max())
-    for name, (unit, bits) in COARSE.items():
+    for _name, (unit, bits) in COARSE.items():
         mantissa = np.frexp(a)[0] * 2.0 ** (bits + 1)
         if (largest < 4 * unit and (mantissa == np.rint(mantissa)).all()) or noise(a, b, unit):
             return f"by at most {largest:.2g} of the largest entry: is there {'float16, bfloat16 or TF32'} inside?"
@@ -278,12 +281,14 @@ def common_factor(found: Sequence[tuple[Problem, Answer, Answer]]) -> str:
     if np.allclose(r, r[0], rtol=1e-9, atol=0):
         return f"; on every problem the answer is {r[0]:.10g} times the right one"
     names = [name for name in sizes[0] if all(name in s for s in sizes)]
-    for powers in sorted(product((0, -1, 1, -0.5, 0.5), repeat=len(names)), key=lambda x: sum(k != 0 for k in x)):
+    for powers in sorted(
+        product((0, -1, 1, -0.5, 0.5), repeat=len(names)), key=lambda x: sum(k != 0 for k in x)
+    ):
         law = np.array([prod(float(s[n]) ** k for n, k in zip(names, powers, strict=True)) for s in sizes])
         if np.allclose(r / law, r[0] / law[0], rtol=1e-6, atol=0):
-            c = "" if np.isclose(r[0] / law[0], 1) and any(powers) else f"{r[0] / law[0]:.6g} · "
+            by = "" if np.isclose(r[0] / law[0], 1) and any(powers) else f"{r[0] / law[0]:.6g} · "
             text = " · ".join(f"{n}^{k:g}" for n, k in zip(names, powers, strict=True) if k)
-            factor = (c + text).removesuffix(" · ")
+            factor = (by + text).removesuffix(" · ")
             return f"; on every problem the answer is {factor} times the right one"
     return f"; every answer is a multiple of the right one, by {r.min():.6g} to {r.max():.6g}"
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from npintdim.typing import Array
 
-GRID = np.array([a * 10.0**k for k in range(-4, 3) for a in (1, 2, 5)])  # usual constants, and starts for others
+GRID = np.array(
+    [a * 10.0**k for k in range(-4, 3) for a in (1, 2, 5)]
+)  # usual constants, and starts for others
 
 
 def nearest(off: Callable[[float], Array]) -> float:

@@ -305,7 +305,9 @@ OPTIONS = {
 }
 LARGE = {
     "sgd": [{"lr": 0.125, "momentum": 0.5}],
-    "adam": [{"lr": 0.0625, "beta1": 0.5, "beta2": 0.5, "eps": 0.001}],  # v falls again, and AMSGrad's does not
+    "adam": [
+        {"lr": 0.0625, "beta1": 0.5, "beta2": 0.5, "eps": 0.001}
+    ],  # v falls again, and AMSGrad's does not
 }
 
 
@@ -326,6 +328,7 @@ def trajectory():
         given = Group("given", rule, text, ("theta_0", "P", "x", "labels", "sizes", *names), ("path",), reason)  # fmt: skip
         drawn = ("theta_0_seed", "P_seed", "kind", "D", "d", "x", "labels", "sizes", *names)
         seeded = Group("seeded", rule, text, drawn, ("path",), reason)
+
         def ask(options, times=1, given=given, seeded=seeded, rule=rule):
             inputs = [times * entry for entry in x]
             seen = data | {"x": floats(inputs, "float64", (n, 3))}
@@ -350,7 +353,9 @@ def trajectory():
                         "D": D,
                         "d": d,
                     }
-                comment = ", ".join(f"{name} = {value}" for name, value in options.items()) + f", x times {times}" * (times > 1)
+                comment = ", ".join(
+                    f"{name} = {value}" for name, value in options.items()
+                ) + f", x times {times}" * (times > 1)
                 bound = {"path": exact.upwards(1e-12 * float(max(map(abs, path))))}
                 group.add(
                     comment,
@@ -359,6 +364,7 @@ def trajectory():
                     bound,
                     dtype="float64",
                 )
+
         for options in OPTIONS[rule]:
             ask(options)
         bad = {"theta_0": floats(theta_0[:-1]), "P": floats(flat(rounded), "float64", (D, d))}

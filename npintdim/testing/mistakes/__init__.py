@@ -29,7 +29,9 @@ TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
 __all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "nothing_known", "register_mistake"]
 
 
-def register_mistake(family: str, name: str, variant: Callable[[Any, Any], Any], says: str | None = None) -> None:
+def register_mistake(
+    family: str, name: str, variant: Callable[[Any, Any], Any], says: str | None = None
+) -> None:
     """A mistake of a team's own, for `explain`: it is found where fn gives the numbers of variant.
 
     Parameters

@@ -31,7 +31,9 @@ def of_loss(change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 def constant(name: str, says: str, example: float, change: Callable[[float, Array], Any]) -> Mistake:
     """A change with a constant."""
-    return fitted(name, says, example, answer=lambda c, y, first, p: of_answer(lambda x: change(c, x))(y, first, p))
+    return fitted(
+        name, says, example, answer=lambda c, y, first, p: of_answer(lambda x: change(c, x))(y, first, p)
+    )
 
 
 def unit(x: Array) -> Any:
@@ -52,7 +54,7 @@ def of_input(change: Callable[[Array], Any]) -> Callable[[Any], Any]:
 
 def clipped_norm(c: float, x: Array) -> Any:
     """x, at most of norm c."""
-    return x * min(1.0, c / (np.linalg.norm(x) + 1e-300))
+    return x * min(1.0, c / (float(np.linalg.norm(x)) + 1e-300))
 
 
 ANYWHERE = (

@@ -25,7 +25,8 @@ def loss_and_grad(s: Any, theta: Floats, p: Any) -> Any:
         seen.append((layer, x, W))
         x = forward(s, layer, x, W, b)
     loss, dz = s.loss(s.logits(x), p.labels)
-    dy, grads = s.dlogits(x, dz), []
+    dy = s.dlogits(x, dz)
+    grads: list[Floats] = []
     for layer, x, W in reversed(seen):
         dy, of_layer = backward(s, layer, dy, x, W)
         grads = [*of_layer, *grads]
@@ -58,7 +59,9 @@ def backward(s: Any, layer: Spec, dy: Floats, x: Floats, W: Any) -> Any:
         k = layer["k"]
         dW = np.einsum("ncijab,noij->ocab", sliding_window_view(x, (k, k), (2, 3)), dy)
         full = np.pad(dy, ((0, 0), (0, 0), (k - 1, k - 1), (k - 1, k - 1)))
-        dx = np.einsum("noijab,ocab->ncij", sliding_window_view(full, (k, k), (2, 3)), np.flip(s.kernel(W), (2, 3)))
+        dx = np.einsum(
+            "noijab,ocab->ncij", sliding_window_view(full, (k, k), (2, 3)), np.flip(s.kernel(W), (2, 3))
+        )
         return dx, [s.dW(s.kernel(dW)), s.db(dy)]
     if kind == "Linear":
         return dy @ W.T, [s.dW(x.T @ dy), s.db(dy)]
@@ -170,7 +173,7 @@ MISTAKES = (
 
 def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
     """Two images of two channels; then ones with many ties."""
-    layers = [
+    layers: list[Spec] = [
         {"kind": "Conv2D", "c_in": 2, "c_out": 3, "k": 3}, {"kind": "ReLU"}, {"kind": "MaxPool2D", "size": 2},
         {"kind": "Conv2D", "c_in": 3, "c_out": 2, "k": 2}, {"kind": "ReLU"}, {"kind": "MaxPool2D", "size": 2},
         {"kind": "Flatten"}, {"kind": "Linear", "n_in": 8, "n_out": 4}, {"kind": "ReLU"},
@@ -181,7 +184,11 @@ def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
     theta = numbers(dtype, D) * 2
     for title, images, at in (
         ("2 images 2×12×12", x, theta),
-        ("2 images 2×12×12 of 0 and 1, whose maxima are repeated", (x > 0).astype(dtype), np.rint(theta * 4) / 4),
+        (
+            "2 images 2×12×12 of 0 and 1, whose maxima are repeated",
+            (x > 0).astype(dtype),
+            np.rint(theta * 4) / 4,
+        ),
     ):
         rest = {"x": images, "labels": np.array([2, 0]), "in_shape": [2, 12, 12], "layers": layers}
         yield Problem(title, at, rest, "loss_grad")

@@ -96,6 +96,9 @@ def of_P(task: str, title: str, dtype: np.dtype[Any], **rest: Any) -> Problem:
     return Problem(title, numbers(dtype, rest["d" if task == "apply" else "D"]), rest, task)
 
 
+AROUND: Steps = {"input": lambda x: x, "answer": lambda y, first, p: y}  # what every computation has
+
+
 @dataclass(frozen=True)
 class Table:
     """A right computation in steps, the mistakes, and the problems that tell them apart.
@@ -122,7 +125,7 @@ class Table:
 
     def variant(self, mistakes: tuple[Mistake, ...], first: Any, p: Any) -> Any:
         """What these mistakes together give; without any, the right answer."""
-        steps: Steps = {"input": lambda x: x, "answer": lambda y, first, p: y} | self.right
+        steps = AROUND | self.right
         for mistake in mistakes:
             if mistake.whole:
                 return mistake.whole(first, p)

@@ -36,13 +36,13 @@ def batch(p: Any, examples: Any) -> Any:
 
 def transposed_slices(P: Floats, sizes: list[int]) -> Any:
     """P whose rows of each W are taken as (n_out, n_in)."""
-    order = mlp.join([(W.reshape(W.shape[::-1]).T, b) for W, b in mlp.split(np.arange(len(P)), sizes)])
+    order = mlp.join([(W.reshape(W.shape[::-1]).T, b) for W, b in mlp.split(np.arange(len(P)) * 1.0, sizes)])
     return P[order.astype(int)]
 
 
 def clipped(c: float, g: Floats) -> Any:
     """g, at most of norm c."""
-    return g * min(1.0, c / (np.linalg.norm(g) + 1e-300))
+    return g * min(1.0, c / (float(np.linalg.norm(g)) + 1e-300))
 
 
 def average(c: float, rows: Floats) -> Any:
@@ -236,10 +236,22 @@ def of(
             title = ", ".join(f"{name} {value:g}" for name, value in options.items())
             yield Problem(title, numbers(dtype, D) * 2, rest, step.__name__)
         for size in (8.0, 0.01):  # gradients above 1 that then vanish, and small ones
-            yield Problem(f"{title}, x times {size:g}", numbers(dtype, D) * 2, rest | {"x": rest["x"] * size}, step.__name__)
+            yield Problem(
+                f"{title}, x times {size:g}",
+                numbers(dtype, D) * 2,
+                rest | {"x": rest["x"] * size},
+                step.__name__,
+            )
 
-    return Table(path, RIGHT | {"step": step} | steps, mistakes + SHARED, problems, ("path",), slack=2**14,
-                 conventions=("PyTorch's ε",))
+    return Table(
+        path,
+        RIGHT | {"step": step} | steps,
+        mistakes + SHARED,
+        problems,
+        ("path",),
+        slack=2**14,
+        conventions=("PyTorch's ε",),
+    )
 
 
 TABLES = {
