@@ -1,4 +1,4 @@
-"""Mistakes that a stranger makes, over all families, written down before anybody looked which of them have a name.
+"""Mistakes that a stranger makes, over all families, written down before it was tried which of them have a name.
 
 name → (family, level, task, fn, words of which one stands in the name of what is found). ALSO has the names that were found for
 the others, each read and right; nothing may be named for the rest.

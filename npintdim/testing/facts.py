@@ -164,9 +164,8 @@ def by_pieces(problem: Problem, name: str, a: Array, b: Array) -> str:
         if _near(x, y):
             right.append(piece)
             continue
-        how = relation(x, y)
-        if not how and len(shape) > 1:
-            how = _inside(x.reshape(shape), y.reshape(shape))
+        how = _inside(x.reshape(shape), y.reshape(shape)) if len(shape) > 1 else ""
+        how = how or relation(x, y)
         if how == "all in this ratio":
             how = f"{float(np.vdot(x, y) / np.vdot(y, y)):.6g} times the right one"
         said.append(f"{piece} {f'({how})' if how else ''}".rstrip())
