@@ -69,7 +69,7 @@ ANYWHERE = (
     wrong("input reversed", "the input is taken in reversed order", input=of_input(lambda x: x[::-1])),
     wrong("input centred", "the mean is taken off the input first", input=of_input(lambda x: x - x.mean())),
     wrong("bytes exchanged", "the bytes of each word come in the other order", answer=of_answer(lambda x: x.byteswap())),
-    constant("constant factor", "the answer is {c} times the right one (α/r, a mean for a sum, a double count?)", 2.0, lambda c, x: c * x),
+    constant("constant factor", "the answer (of loss and gradient, the gradient) is {c} times the right one (α/r, a mean for a sum, a double count?)", 2.0, lambda c, x: c * x),
     constant("negative factor", "the answer is −{c} times the right one", 2.0, lambda c, x: -c * x),
     constant("constant added", "{c} is added to every entry of the answer", 0.1, lambda c, x: x + c),
     constant("answer clipped", "entries of the answer are clipped to ±{c}", 0.1, lambda c, x: np.clip(x, -c, c)),
