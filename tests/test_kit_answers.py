@@ -51,9 +51,11 @@ def test_other_parts_are_said(form, words):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda loss, grad: (loss * 1.5, grad), r"5-4-4-3 at loss: 1.64577738 against 1.09718492, ratio 1.5; grad is right."),
+        (lambda loss, grad: (loss * (1.5 if len(grad) == 59 else 1.7), grad), r"5-4-4-3 at loss: 1.64577738 against 1.09718492, ratio 1.5; grad is right."),
         (lambda loss, grad: (np.nan, grad), "5-4-4-3 at loss: nan against 1.09718492"),
-        (lambda loss, grad: (loss, grad * 1.5), "5-4-4-3 at grad[0]"),
+        (lambda loss, grad: (loss, grad * (1.5 + np.arange(len(grad)))), "5-4-4-3 at grad[0]"),
+        (lambda loss, grad: (loss * 1.5, grad), "The loss is 1.5 times the right one; its gradient is right."),
+        (lambda loss, grad: (loss, grad * 1.5), "The answer (of loss and gradient, the gradient) is 1.5 times"),
         (lambda loss, grad: (loss, grad[:-1]), "grad has shape (58,), but (59,) is needed; loss is right."),
     ],
 )  # fmt: skip
