@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -82,8 +82,10 @@ class Projection(ABC):
         x = self.backend.floats(x, name)
         if x.shape != (length,):
             D, d = self.shape
+            columns = x.ndim == 2 and x.shape[0] == length
+            how = "; P @ V and P.T @ G take matrices, column by column" if columns else ""
             raise ValueError(
-                f"{name} has shape {x.shape}, but P is D×d = {D}×{d}: {name} must have shape ({length},)"
+                f"{name} has shape {x.shape}, but P is D×d = {D}×{d}: {name} must have shape ({length},){how}"
             )
         return x
 
@@ -105,12 +107,24 @@ class Projection(ABC):
         """Pᵀ, for `P.T @ g`."""
         return Transposed(self)
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its entries; SciPy's `aslinearoperator(P)` asks for it."""
+        return np.dtype(self.backend.dtype)
+
+    def matvec(self, v: Array) -> Floats:
+        """P v under SciPy's name; v may be (d, 1)."""
+        return self._flat(self.apply)(v)
+
+    def rmatvec(self, g: Array) -> Floats:
+        """Pᵀ g under SciPy's name."""
+        return self._flat(self.adjoint)(g)
+
     def as_linear_operator(self) -> LinearOperator:
         """P for SciPy's iterative solvers; only for the CPU backends."""
         from scipy.sparse.linalg import LinearOperator  # slow to import; `npintdim.testing` needs NumPy only
 
-        return LinearOperator(self.shape, matvec=self._flat(self.apply), rmatvec=self._flat(self.adjoint),
-                              dtype=self.backend.dtype)  # fmt: skip
+        return LinearOperator(self.shape, matvec=self.matvec, rmatvec=self.rmatvec, dtype=self.dtype)
 
     @staticmethod
     def _flat(f: Callable[[Array], Floats]) -> Callable[[Array], Floats]:

@@ -20,6 +20,7 @@ from npintdim.testing.conformance import conformance
 from npintdim.testing.explain import Explanation, explain
 from npintdim.testing.gradient import check_gradient
 from npintdim.testing.isotropy import check_isotropy
+from npintdim.testing.mistakes import register_mistake
 from npintdim.testing.state_dict import from_state_dict, to_state_dict
 from npintdim.testing.torch_landscape import torch_landscape
 
@@ -39,6 +40,7 @@ __all__ = [
     "conformance",
     "explain",
     "from_state_dict",
+    "register_mistake",
     "to_numpy",
     "to_state_dict",
     "torch_landscape",
