@@ -22,12 +22,14 @@ class Batch:
     ----------
     x : (n, ...) or None for a landscape without data
     labels : (n,) integers, or None
-    step : counts the optimisation steps; it addresses whatever is random in that step
+    step : counts the optimisation steps
+    seed : of the run; with the step it addresses whatever is random in that step
     """
 
     x: Floats | None = None
     labels: Ints | None = None
     step: int = 0
+    seed: int = 0
 
     def __len__(self) -> int:
         return 0 if self.x is None else len(self.x)

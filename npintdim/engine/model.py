@@ -15,7 +15,7 @@ from npintdim.backend import Backend, as_array, given
 from npintdim.engine.fuse import fuse as fused
 from npintdim.engine.fuse import plan
 from npintdim.engine.landscape import Batch, Evaluation
-from npintdim.engine.layers import Layer
+from npintdim.engine.layers import Layer, Noisy
 from npintdim.engine.layers.base import layout_of
 from npintdim.engine.losses import correct, softmax_cross_entropy
 from npintdim.inputs import check_flag, check_integers, check_seed, quiet
@@ -24,6 +24,7 @@ from npintdim.specs import spec_of
 from npintdim.typing import Array, Floats, Spec
 
 CHUNK = 2048  # examples evaluated at once
+OWN_WORDS = 1 << 34  # of each layer that is random, in a step
 
 
 class Model:
@@ -122,7 +123,7 @@ class Model:
         if batch.x is not None and not len(batch):
             raise ValueError("the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed")
         params = self._params(theta)
-        logits, caches = self._forward(params, batch.x)
+        logits, caches = self._forward(params, batch.x, batch)
         loss, dlogits = softmax_cross_entropy(self.backend.xp, logits, self._labels(batch))
         return loss, self._backward(params, caches, dlogits)
 
@@ -155,8 +156,10 @@ class Model:
         views = iter(self._places.views(self.backend.floats(theta, "theta")).values())
         return [{key: next(views) for key in keys} for keys in self._keys]
 
-    def _forward(self, params: list[dict[str, Floats]], x: Array | None) -> tuple[Floats, list[Any]]:
-        """x, checked, through all layers."""
+    def _forward(
+        self, params: list[dict[str, Floats]], x: Array | None, training: Batch | None = None
+    ) -> tuple[Floats, list[Any]]:
+        """x, checked, through all layers; in training with the noise of the batch's step."""
         if x is None:
             raise ValueError("batch.x is None: a Model needs examples")
         x = self.backend.floats(x, "batch.x")
@@ -166,9 +169,15 @@ class Model:
                 f"(n, {', '.join(map(str, self.in_shape))}) is needed"
             )
         y = x.reshape(len(x), *self.in_shape)
-        caches = []
+        caches: list[Any] = []
+        start = 0
         for layer, own in zip(self.computed, params, strict=True):
-            y, cache = layer.forward(self.backend, own, y)
+            if isinstance(layer, Noisy) and training is not None:
+                stream = Stream(training.seed, Purpose.NOISE, training.step, self.backend.kernels)
+                y, cache = layer.noisy_forward(self.backend, own, y, stream, start)
+                start += OWN_WORDS
+            else:
+                y, cache = layer.forward(self.backend, own, y)
             caches.append(cache)
         return y, caches
 

@@ -29,7 +29,7 @@ class TrainConfig:
     optimizer : `Adam` or `SGD`
     epochs : passes over the training data
     batch_size : 128 in the paper; the last, smaller batch is used too
-    seed : of the order of the examples, drawn anew each epoch
+    seed : of the order of the examples, drawn anew each epoch, and of what is random in a step (`Batch.seed`)
     steps_per_epoch : length of an epoch for a landscape without data
     train_examples : the training performance is measured on so many of the first training examples
 
@@ -165,7 +165,7 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
     """The batches of an epoch: a new order from the stream (seed, BATCHES, epoch), the last one smaller."""
     if data is None:
         for i in range(config.steps_per_epoch):
-            yield Batch(step=step + i)
+            yield Batch(step=step + i, seed=config.seed)
         return
     x, labels = data.train.x, data.train.labels
     assert x is not None and labels is not None
@@ -174,7 +174,7 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
     x = namespace(x).ascontiguousarray(x)  # or each take would copy all of x
     for i, start in enumerate(range(0, len(x), config.batch_size)):
         own = order[start : start + config.batch_size]
-        yield Batch(x.take(own, axis=0), labels[own], step + i)
+        yield Batch(x.take(own, axis=0), labels[own], step + i, config.seed)
 
 
 def performances(

@@ -91,7 +91,12 @@ def measured(
         tell = partial(announce, [bar, *callbacks])
         train = partial(records_of, folder=folder, where=where, tell=tell)
         backend, guess = get_backend(where.backend, where.dtype, where.threads, where.fuse), recipe.chance
-        recipe = replace(recipe, content=content_of(recipe.data, recipe.model, recipe.projection))
+        recipe = replace(
+            recipe,
+            content=content_of(
+                recipe.data, recipe.model, recipe.projection, recipe.optimizer, recipe.direct_optimizer
+            ),
+        )
         if not recipe.own:
             with suppress(Exception):  # what is wrong with the data is told by the rehearsal
                 guess = guessing(recipe.chance, where.data(recipe.direct(0, where.dtype)), backend)

@@ -15,7 +15,7 @@ from npintdim.inputs import check_integer, check_kind, plain, shown, unknown
 from npintdim.measurement.custom import NO_DATA, OWN, Name, named, own
 from npintdim.measurement.runs import LARGEST_SEED, RunSpec
 from npintdim.measurement.search import Search
-from npintdim.specs import settle
+from npintdim.specs import kind_of, settle
 from npintdim.typing import Spec
 
 
@@ -277,17 +277,23 @@ def adam(lr: float) -> Spec:
     return Adam(lr).spec()
 
 
-def fully_connected(*sizes: int) -> Spec:
+def fully_connected(*sizes: int, activation: str = "relu") -> Spec:
     """Spec of an `mlp`."""
-    return {"architecture": "mlp", "sizes": list(sizes)}
+    spec: Spec = {"architecture": "mlp", "sizes": list(sizes)}
+    return (
+        spec
+        if activation == "relu"
+        else spec | {"activation": {"kind": type(kind_of("layer", activation)).__name__}}
+    )
 
 
 def model_name(spec: Spec) -> str:
-    """784-200-200-10, lenet, or lenet-as-released (no ReLU after the convolutions)."""
+    """784-200-200-10, 784-200-10-tanh, lenet, or lenet-as-released (no ReLU after the convolutions)."""
     if name := own(spec):
         return name.partition(":")[2]
     if spec.get("architecture") == "mlp":
-        return "-".join(map(str, spec["sizes"]))
+        activation = spec.get("activation", {}).get("kind", "").lower()
+        return "-".join([*map(str, spec["sizes"]), *filter(None, [activation])])
     released = spec.get("conv_relu") is False
     return f"{spec.get('architecture', 'model')}{'-as-released' if released else ''}"
 

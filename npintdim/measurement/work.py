@@ -106,9 +106,7 @@ class Where:
         """
         kinds: dict[str, list[RunSpec]] = {}
         for spec in todo:
-            alike = replace(
-                spec, d=spec.d and 1, seed=0, epochs=1, optimizer={"kind": spec.optimizer["kind"]}
-            )
+            alike = replace(spec, d=spec.d and 1, seed=0, epochs=1, optimizer=spec.optimizer | {"lr": 1.0})
             kinds.setdefault(alike.key, []).append(spec)
         ends = [(min(kind, key=by_d), max(kind, key=by_d)) for kind in kinds.values()]
         expected: dict[str, float] = {}
