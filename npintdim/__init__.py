@@ -29,9 +29,11 @@ from npintdim.engine.layers import (
     Tanh,
     Unflatten,
 )
+from npintdim.engine.losses import MSE, CrossEntropy, Loss
 from npintdim.engine.model import Model
 from npintdim.engine.optimizers import SGD, Adam, AdamW, Optimizer
 from npintdim.engine.params import ParamLayout
+from npintdim.engine.score import Score
 from npintdim.engine.train import Record, Run, TrainConfig, train
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.measure import Measurement, measure
@@ -48,6 +50,7 @@ from npintdim.toy.problem import ToyProblem, expected_share
 __all__ = [
     "GELU",
     "L2",
+    "MSE",
     "SGD",
     "Adam",
     "AdamW",
@@ -57,6 +60,7 @@ __all__ = [
     "CheckError",
     "CompressedModel",
     "Conv2D",
+    "CrossEntropy",
     "DInt",
     "Dataset",
     "Dropout",
@@ -69,6 +73,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "LocallyConnected2D",
+    "Loss",
     "MaxPool2D",
     "Measurement",
     "Model",
@@ -83,6 +88,7 @@ __all__ = [
     "Record",
     "Run",
     "RunSpec",
+    "Score",
     "SeededProjection",
     "Sigmoid",
     "Stream",

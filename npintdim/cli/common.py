@@ -120,7 +120,8 @@ def model_of(text: str | None, data: Dataset) -> Spec:
         if re.search(r"\d{10}", text):
             raise ValueError(f"--model is {text}: sizes of at most 9 digits are needed")
         sizes, activation = form.groups("relu")
-        return fully_connected(*map(int, sizes.split("-")), activation=activation)
+        spec = fully_connected(*map(int, sizes.split("-")), activation=activation)
+        return spec if data.classes else spec | {"loss": {"kind": "MSE"}}
     if text in LENETS:
         assert data.train.x is not None
         shape = [int(n) for n in data.train.x.shape[1:]]

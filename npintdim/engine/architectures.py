@@ -24,6 +24,7 @@ from npintdim.engine.layers import (
     Tanh,
     Unflatten,
 )
+from npintdim.engine.losses import Loss
 from npintdim.engine.model import Model
 from npintdim.inputs import check_flag, check_integer, check_integers, shown
 from npintdim.specs import built, called, check_spec, kind_of, spec_of, table
@@ -35,6 +36,7 @@ def mlp(
     backend: Backend | None = None,
     fuse: bool = True,
     activation: Layer | Spec | str = "relu",
+    loss: Loss | Spec | str = "crossentropy",
 ) -> Model:
     """Fully connected network, ReLU after every layer but the last, e.g. [784, 200, 200, 10] of the paper's MNIST runs (D = 199,210).
 
@@ -44,6 +46,7 @@ def mlp(
     backend : None for `get_backend()`
     fuse : see `Model`
     activation : in the place of ReLU: "tanh", "gelu", ..., a layer without parameters such as `GELU("tanh")`, or its spec
+    loss : "mse" for targets that are numbers, see `Model`
 
     Raises
     ------
@@ -64,7 +67,7 @@ def mlp(
     recipe: Spec = {"architecture": "mlp", "sizes": list(sizes)}
     if nonlinear != ReLU():
         recipe["activation"] = {key: value for key, value in spec_of(nonlinear).items() if key != "name"}
-    return Model(layers, (sizes[0],), backend, recipe, fuse)
+    return Model(layers, (sizes[0],), backend, recipe, fuse, loss)
 
 
 def lenet(
@@ -211,6 +214,10 @@ def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
         for an architecture or a layer that this package does not have, or other options than it has.
     """
     spec = check_spec("model", spec)
+    if "loss" in spec:
+        return model_from_spec({k: v for k, v in spec.items() if k != "loss"}, backend).with_loss(
+            spec["loss"]
+        )
     if "architecture" in spec:
         return built("architecture", spec, "architecture", ARCHITECTURES, backend=backend, fuse=True)
     if not {"in_shape", "layers"} & set(spec):

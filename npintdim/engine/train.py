@@ -61,13 +61,14 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch: mean training loss, performance on training and test data at its end (0 if it diverged), seconds."""
+    """One epoch: mean training loss, performance on training and test data at its end (0 if it diverged), seconds; loss on held-out data."""
 
     epoch: int
     loss: float
     train: float
     test: float
     seconds: float
+    held: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def train(
     config: TrainConfig,
     progress: bool | None = None,
     label: str = "training",
+    held: Batch | None = None,
 ) -> Run:
     """Minimise a landscape from theta.
 
@@ -106,6 +108,7 @@ def train(
     config : see `TrainConfig`
     progress : show it on stderr; None means only on a terminal
     label : of the progress bar
+    held : examples that are in neither part of data; the run is then cut after the epoch whose loss there is least
 
     Raises
     ------
@@ -132,6 +135,7 @@ def train(
     records: list[Record] = []
     state = config.optimizer.start(theta)
     reached, t = theta, 0
+    kept, best = 0, math.inf
     status = "finished"
     try:
         with Progress(config.epochs, label, progress) as bar:
@@ -153,11 +157,17 @@ def train(
                     records.append(Record(epoch, mean, 0.0, 0.0, time.perf_counter() - began))
                     status = "diverged"
                     break
-                reached = theta
-                records.append(Record(epoch, mean, *scores, time.perf_counter() - began))
+                judged = None if held is None else landscape.evaluate(theta, held).loss
+                records.append(Record(epoch, mean, *scores, time.perf_counter() - began, judged))
+                if judged is None or judged < best:
+                    reached, kept, best = theta, len(records), math.inf if judged is None else judged
                 bar.step(f"loss {mean:.4f}, test {scores[1]:.4f}")
     except KeyboardInterrupt:
         reached, status = theta, "interrupted"
+    if held is not None and status == "finished":
+        if not kept:  # never finite on what was held out
+            return Run(theta=reached, status="diverged", records=tuple(records))
+        records = records[:kept]
     return Run(theta=reached, status=status, records=tuple(records))
 
 

@@ -6,12 +6,13 @@ import hashlib
 import math
 import platform
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from npintdim._version import __version__
 from npintdim.backend import Backend, get_backend
+from npintdim.data.holdout import hold_out
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.model import Model
@@ -54,6 +55,10 @@ class RunSpec:
     dtype : "float32" or "float64"
     holdout : share of the training data that takes the place of the test set, see `hold_out`; None for the test set
     content : digests of data and objective of one's own, see `npintdim.measurement.content`; a sweep finds them
+    best_epoch : share of the training data (after `holdout`) that is not trained on and says which epoch counts: that of
+        the least loss there, as if training had stopped then. None for the last epoch. The test set is not looked at, so
+        the performance there has no bias from the choice; the cost is that all runs, the baseline's too, have fewer
+        examples, and d_int is that of another procedure
 
     Raises
     ------
@@ -74,6 +79,7 @@ class RunSpec:
     dtype: str = "float32"
     holdout: float | None = None
     content: Spec | None = None
+    best_epoch: float | None = None
 
     def __post_init__(self) -> None:
         settle(self, seed=(0, LARGEST_SEED), d=(1, (1 << 32) - 1), epochs=1, batch_size=1, limit_train=1)
@@ -86,6 +92,10 @@ class RunSpec:
             raise ValueError(f"l2 is {self.l2}: a number ≥ 0 is needed")
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
+        if self.best_epoch is not None and not 0 < self.best_epoch < 1:
+            raise ValueError(
+                f"best_epoch is {self.best_epoch}: the share of the training data that chooses, 0 < q < 1, is needed"
+            )
         self.config()
 
     @property
@@ -118,6 +128,11 @@ class RunSpec:
                 "there are no training data",
             ),
             ("batch_size", self.data == NO_DATA and self.batch_size != 128, "there are no training data"),
+            (
+                "best_epoch",
+                self.data == NO_DATA and self.best_epoch is not None,
+                "there are no training data",
+            ),
             ("holdout", self.data == NO_DATA and self.holdout is not None, "there are no training data"),
         ):
             if ignored:
@@ -177,8 +192,16 @@ def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, SeededProject
 def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
     """ValueError for outputs that are not the data's classes, examples of another size, or too large a batch."""
     assert data.train.x is not None
-    if model.classes != data.classes:
-        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {data.classes} classes")
+    if model.loss.numbers != (data.classes == 0):
+        wanted = (
+            "targets that are classes: a model without loss="
+            if data.classes
+            else "numbers as targets: a model with loss='mse'"
+        )
+        raise ValueError(f"{data.name} has {wanted} is needed, the loss is {type(model.loss).__name__}")
+    if model.classes != data.outputs:
+        wanted = f"{data.classes} classes" if data.classes else f"targets of {data.outputs} numbers"
+        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {wanted}")
     takes, given = model.in_shape, tuple(data.train.x.shape[1:])
     if math.prod(takes) != math.prod(given):
         raise ValueError(f"the model takes examples of shape {takes}, but {data.name} has {given}")
@@ -236,8 +259,12 @@ def run(
         )
     began = time.perf_counter()
     landscape, start = objective(spec, backend, data)
-    reached = train(landscape, start, data, spec.config(), progress, spec.label)
-    epochs = [{k: number(v) for k, v in asdict(r).items()} for r in reached.records]
+    held = None
+    if spec.best_epoch is not None and data is not None:
+        own = hold_out(data, spec.best_epoch, spec.seeds.batches)
+        data, held = replace(data, train=own.train), own.test
+    reached = train(landscape, start, data, spec.config(), progress, spec.label, held)
+    epochs = [{k: number(v) for k, v in asdict(r).items() if v is not None} for r in reached.records]
     finished = reached.status == "finished"
     record = {
         "spec": spec.spec(),

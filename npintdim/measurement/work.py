@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -113,7 +114,8 @@ class Where:
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for _, many in ends:
                 data = self.data(many)
-                run(replace(many, epochs=1), self.engine(many), data and first(data, many.batch_size))
+                needed = math.ceil(many.batch_size / (1 - (many.best_epoch or 0))) + bool(many.best_epoch)
+                run(replace(many, epochs=1), self.engine(many), data and first(data, needed))
             for kind, (few, many) in zip(kinds.values(), ends, strict=True):
                 at_many = self.pace(many)
                 at_few = at_many if few.d == many.d else self.pace(few)
