@@ -209,12 +209,14 @@ class Measurement:
         """Where the line was never reached: the best that was, and why it ended there, as far as the runs tell."""
         if self.d_int.d != math.inf:
             return []
-        on_test, on_train = (self.means(part) for part in ("performance", "train_performance"))
+        on_test, on_train = self.means("performance"), self.means("train_performance")
         best, last = max(on_test, key=lambda d: on_test[d][0]), max(on_test)
         (p, said), (_, at_last) = on_test[best], on_test[last]
         base = self.d_int.baseline
         share = f", {100 * p / self.recipe.shares([base])[0]:.1f} % of direct training" if base and p else ""
         told = [f"the best is {said} at d = {best:,}{share}"]
+        if not {best, last} <= set(on_train):
+            return told
         if best < last and on_train[last][0] > on_train[best][0] and on_test[last][0] < (1 - DOUBT) * p:
             told.append(
                 f"it overfits: from there to d = {last:,} it falls to {at_last} while on the training data it rises from "
@@ -230,7 +232,7 @@ class Measurement:
         """Mean over the finished runs at each d, as a share and as text in its own units."""
         found: dict[int, list[float]] = {}
         for r in self.records:
-            if "d" in r["spec"] and r["status"] == "finished":
+            if "d" in r["spec"] and r["status"] == "finished" and r.get(part) is not None:
                 found.setdefault(r["spec"]["d"], []).append(float(r[part]))
         return {d: (float(np.mean(self.recipe.shares(s))), f"{np.mean(s):.4f}") for d, s in found.items()}
 
