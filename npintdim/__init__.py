@@ -17,6 +17,7 @@ from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
     Conv2D,
+    Dropout,
     Flatten,
     Layer,
     LayerNorm,
@@ -29,9 +30,11 @@ from npintdim.engine.layers import (
     Tanh,
     Unflatten,
 )
+from npintdim.engine.losses import MSE, CrossEntropy, Loss
 from npintdim.engine.model import Model
 from npintdim.engine.optimizers import SGD, Adam, AdamW, Optimizer
 from npintdim.engine.params import ParamLayout
+from npintdim.engine.score import Score
 from npintdim.engine.train import Record, Run, TrainConfig, train
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.measure import Measurement, measure
@@ -49,6 +52,7 @@ from npintdim.toy.problem import ToyProblem, expected_share
 __all__ = [
     "GELU",
     "L2",
+    "MSE",
     "SGD",
     "Adam",
     "AdamW",
@@ -60,8 +64,10 @@ __all__ = [
     "Composed",
     "CompressedModel",
     "Conv2D",
+    "CrossEntropy",
     "DInt",
     "Dataset",
+    "Dropout",
     "Evaluation",
     "Flatten",
     "HeNormal",
@@ -71,6 +77,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "LocallyConnected2D",
+    "Loss",
     "MaxPool2D",
     "Measurement",
     "Model",
@@ -87,6 +94,7 @@ __all__ = [
     "Record",
     "Run",
     "RunSpec",
+    "Score",
     "SeededProjection",
     "Sigmoid",
     "Stream",

@@ -235,7 +235,7 @@ MESSAGES = {
     ),
     "layer": (
         ValueError,
-        "unknown layer 'Conv3D': choose one of AveragePool2D, Conv2D, Flatten, GELU, LayerNorm, Linear, "
+        "unknown layer 'Conv3D': choose one of AveragePool2D, Conv2D, Dropout, Flatten, GELU, LayerNorm, Linear, "
         "LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Tanh, Unflatten. Did you mean 'Conv2D'?",
         lambda: model_from_spec({"in_shape": [3], "layers": [{"kind": "Conv3D"}]}),
     ),
@@ -328,7 +328,8 @@ MESSAGES = {
         lambda: MODEL.loss_and_grad(THETA, batch(labels=LABELS[:4])),
     ),
     "labels real": (
-        ValueError, "batch.labels is float64 (5,): integers of shape (5,) are needed",
+        ValueError, "batch.labels is float64 (5,): integers of shape (5,) are needed; targets that are numbers need "
+        "Model(..., loss='mse')",
         lambda: MODEL.loss_and_grad(THETA, batch(labels=LABELS * 1.0)),
     ),
     "labels one-hot": (

@@ -171,8 +171,8 @@ def spoil_train(monkeypatch, which):
     """Runs with such a label end at once with status diverged."""
     train = runs.train
 
-    def spoiled(landscape, start, data, config, progress, label):
-        run = train(landscape, start, data, config, progress, label)
+    def spoiled(landscape, start, data, config, progress, label, held):
+        run = train(landscape, start, data, config, progress, label, held)
         return replace(run, status="diverged") if which(label) else run
 
     monkeypatch.setattr(runs, "train", spoiled)

@@ -160,7 +160,7 @@ def test_refusals(tmp_path):
         "one class": (saved(tmp_path / "o.npz", x=X, y=Y * 0), "o.npz: y holds one class alone, 0"),
         "other classes": (saved(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X, y_test=Y + 1), "test y holds '3', but training has"),
         "objects": (saved(tmp_path / "p.npz", x=np.array([{}] * 4), y=Y), "p.npz cannot be read: .*allow_pickle"),
-        "word": (f"{tmp_path}/s.npz+shuffle", "after a .* label=COLUMN, test-share=SHARE or standardise is needed"),
+        "word": (f"{tmp_path}/s.npz+shuffle", "after a .* label=COLUMN, test-share=SHARE, standardise or regression is needed"),
         "no label": (table(tmp_path / "l.csv", ROWS), "l.csv has no column 'label' or 'class' or 'target' or 'y': .*one of a, kind, b"),
         "text": (table(tmp_path / "n.csv", [*ROWS, ["4", "x", "?"]]) + "+label=kind", "n.csv, line 32, b: '[?]' is no number"),
         "ragged": (table(tmp_path / "r.csv", [*ROWS, ["4", "x"]]) + "+label=kind", "r.csv, line 32 has 2 entries, and the first line 3"),

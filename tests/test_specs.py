@@ -155,7 +155,7 @@ def test_every_member_of_a_spec_is_checked(build, spec):
     for name, value in spec.items():
         for bad in BAD:
             optional = bad is None and (
-                name == "density" or name in ("limit_train", "holdout", "projection", "d")
+                name == "density" or name in ("limit_train", "holdout", "best_epoch", "projection", "d")
             )
             number = type(value) in (int, float) and type(bad) in (int, float)  # 2 and 1.0 may be right there
             if optional or number or (name == "seed" and bad == 2) or type(bad) is type(value):

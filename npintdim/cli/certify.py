@@ -44,6 +44,10 @@ def run(args: argparse.Namespace) -> int:
     backend = backend_of(args)
     compressed = compress_run(folder, spec, backend) if measured else compressed_of(args.source, backend)
     data = data_for(compressed, args.source, args, backend)
+    if not data.classes:
+        raise ValueError(
+            f"{args.data} has numbers as targets: a certificate bounds the share of wrong classes"
+        )
     found = certify(compressed, data, args.delta, args.tried)
     P, codebook, name = compressed.P, compressed.codebook, model_name(compressed.network.spec())
     levels = "binary32" if codebook is None else f"K = {codebook.K} levels, {codebook.kind}"

@@ -84,7 +84,7 @@ def add_command(
 def add_network(parser: Parser) -> None:
     """The options that name data, network and projection."""
     parser.option("--data", DATA, default="digits")
-    parser.option("--model NET", "784-200-200-10, lenet, lenet-as-released, ...")
+    parser.option("--model NET", "784-200-200-10, 784-200-10-tanh, lenet, ...")
     parser.option("--projection KIND", "fastfood (default), sparse, dense", default="fastfood")
     parser.option(
         "--option NAME=X", "of the projection: blocks=single, signs=False", action="append", default=[]
@@ -116,15 +116,17 @@ def model_of(text: str | None, data: Dataset) -> Spec:
     """Spec of the network that the text names."""
     if text is None:
         return recipe_for(data.name).model
-    if re.fullmatch(r"\d+(-\d+)+", text):
+    if form := re.fullmatch(r"(\d+(?:-\d+)+)(?:-([a-z]\w*))?", text):
         if re.search(r"\d{10}", text):
             raise ValueError(f"--model is {text}: sizes of at most 9 digits are needed")
-        return fully_connected(*map(int, text.split("-")))
+        sizes, activation = form.groups("relu")
+        spec = fully_connected(*map(int, sizes.split("-")), activation=activation)
+        return spec if data.classes else spec | {"loss": {"kind": "MSE"}}
     if text in LENETS:
         assert data.train.x is not None
         shape = [int(n) for n in data.train.x.shape[1:]]
         return {**LENETS[text], "in_shape": shape, "classes": data.classes}
-    raise unknown("network", text, ("784-200-200-10 (any sizes)", *LENETS))
+    raise unknown("network", text, ("784-200-200-10 (any sizes, and -tanh, say)", *LENETS))
 
 
 def projection_of(args: argparse.Namespace) -> Spec:

@@ -61,6 +61,12 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--l2", type=float, metavar="W", help="penalty W·Σθ² on the kernels")
     parser.add_argument("--fraction", type=float, metavar="Q", help="threshold Q × baseline (default 0.9)")
+    parser.add_argument(
+        "--best-epoch",
+        type=float,
+        metavar="Q",
+        help="hold out Q of the training data: the best epoch there counts",
+    )
     parser.add_argument("--threshold", type=float, metavar="P", help="an absolute threshold instead")
     add_no_fuse(parser)
     add_many_runs(parser)
@@ -169,7 +175,7 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     """The default recipe, with whatever the options say otherwise."""
     changes: dict[str, Any] = {"projection": projection_of(args), "seed": args.seed}
     changes |= args.d or {}
-    for name in ("seeds", "epochs", "batch_size", "l2", "fraction", "threshold"):
+    for name in ("seeds", "epochs", "batch_size", "l2", "fraction", "threshold", "best_epoch"):
         if getattr(args, name) is not None:
             changes[name] = getattr(args, name)
     if args.seeds is not None:

@@ -28,7 +28,7 @@ from npintdim.typing import Spec
 PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(...), np.dtype, PurePath)
 
 
-def content_of(data: str, model: Spec, projection: Spec | None = None) -> Spec | None:
+def content_of(data: str, model: Spec, *others: Spec | None) -> Spec | None:
     """Digests of what data, objective and registered kinds of a run are, where they are not the package's.
 
     Data that a function returns are made once for it, in this process; where that fails its source is what counts.
@@ -55,7 +55,7 @@ def content_of(data: str, model: Spec, projection: Spec | None = None) -> Spec |
         content["data"] = content_of_file(data)
     if "objective" in model:
         content["objective"] = Digest().of(Name(model["objective"]).thing(), unseen)
-    if kinds := sorted(set(own_kinds([model, projection])), key=lambda cls: cls.__qualname__):
+    if kinds := sorted(set(own_kinds([model, *others])), key=lambda cls: cls.__qualname__):
         content["kinds"] = Digest().of(kinds, unseen)
     if unseen:
         warnings.warn(
@@ -93,7 +93,12 @@ def named_by(spec: RunSpec, part: str) -> str:
     """What a part of the content belongs to."""
     if part == "kinds":
         return " and ".join(
-            sorted({cls.__name__ for cls in own_kinds([spec.model, spec.projection, spec.parametrisation])})
+            sorted(
+                {
+                    cls.__name__
+                    for cls in own_kinds([spec.model, spec.projection, spec.parametrisation, spec.optimizer])
+                }
+            )
         )
     return str(spec.model["objective"] if part == "objective" else spec.data)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,11 +11,12 @@ from npintdim.backend import as_array
 from npintdim.data.shuffled import FORMS
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.optimizers import Adam
+from npintdim.engine.score import Score
 from npintdim.inputs import check_integer, check_kind, plain, shown, unknown
 from npintdim.measurement.custom import NO_DATA, OWN, Name, named, own
 from npintdim.measurement.runs import LARGEST_SEED, RunSpec
 from npintdim.measurement.search import Search
-from npintdim.specs import settle
+from npintdim.specs import kind_of, settle
 from npintdim.typing import Spec
 
 
@@ -95,6 +96,9 @@ class Recipe:
     content : see `RunSpec`; `measure` finds it
     parametrisation : in the place of the projection, see `RunSpec`; the grid d counts what is trained
     pretrained : see `RunSpec`; of the baseline too
+    score : what performance is, where it is no share in [0, 1], see `Score`; None for that of the network's loss. It is
+        no part of a run: another one reads the same runs
+    best_epoch : see `RunSpec`; the baseline's runs too
 
     Raises
     ------
@@ -127,6 +131,8 @@ class Recipe:
     content: Spec | None = None
     parametrisation: Spec | None = None
     pretrained: Spec | None = None
+    score: Score | None = None
+    best_epoch: float | None = None
 
     def __post_init__(self) -> None:
         data: Any = self.data
@@ -141,6 +147,10 @@ class Recipe:
                budget=1, first=1, at_once=1, lr_at=1)  # fmt: skip
         if self.rates is not None:
             check_kind("rates", self.rates, RateSearch, "RateSearch(seeds=2)")
+        if self.score is not None:
+            check_kind("score", self.score, Score, "Score('mean absolute error', guess=3.1, best=0)")
+        if self.scored is not None and self.chance:
+            raise ValueError(f"chance is {self.chance}: with {self.scored.name} it is {self.scored.guess:g}")
         self.search(1)
         self.specs()
         self.subspace(1, 0).check()
@@ -149,6 +159,19 @@ class Recipe:
     def own(self) -> str:
         """Name of the landscape, if it is one of your own; of a network ""."""
         return own(self.model)
+
+    @property
+    def scored(self) -> Score | None:
+        """How performances become shares: as it says, or as the loss of the network does."""
+        if self.score is None and "loss" in self.model:
+            own: Score | None = kind_of("loss", self.model["loss"]).score
+            return own
+        return self.score
+
+    def shares(self, performances: Sequence[float]) -> list[float]:
+        """Of performances, in which everything is decided; themselves where they are shares."""
+        shares = performances if self.scored is None else self.scored.share(performances).tolist()
+        return list(shares)
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
         """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
@@ -192,13 +215,15 @@ class Recipe:
         """What all runs share."""
         return {
             "data": self.data, "model": self.model, "epochs": self.epochs, "batch_size": self.batch_size,
-            "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype, "content": self.content, "pretrained": self.pretrained,
+            "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype, "content": self.content,
+            "pretrained": self.pretrained, "best_epoch": self.best_epoch,
         }  # fmt: skip
 
     def search(self, D: int) -> Search:
         """For an adaptive measurement of D parameters."""
-        numbers = self.first, self.precision, self.budget, self.fraction, self.threshold, self.chance
-        return Search(D, *numbers, self.direct_seeds)
+        line = self.threshold if self.scored is None else self.scored.line(self.threshold)
+        numbers = self.first, self.precision, self.budget, self.fraction, line, self.chance
+        return Search(D, *numbers, self.direct_seeds, self.scored)
 
 
 def objective_recipe(
@@ -282,17 +307,23 @@ def adam(lr: float) -> Spec:
     return Adam(lr).spec()
 
 
-def fully_connected(*sizes: int) -> Spec:
+def fully_connected(*sizes: int, activation: str = "relu") -> Spec:
     """Spec of an `mlp`."""
-    return {"architecture": "mlp", "sizes": list(sizes)}
+    spec: Spec = {"architecture": "mlp", "sizes": list(sizes)}
+    return (
+        spec
+        if activation == "relu"
+        else spec | {"activation": {"kind": type(kind_of("layer", activation)).__name__}}
+    )
 
 
 def model_name(spec: Spec) -> str:
-    """784-200-200-10, lenet, or lenet-as-released (no ReLU after the convolutions)."""
+    """784-200-200-10, 784-200-10-tanh, lenet, or lenet-as-released (no ReLU after the convolutions)."""
     if name := own(spec):
         return name.partition(":")[2]
     if spec.get("architecture") == "mlp":
-        return "-".join(map(str, spec["sizes"]))
+        activation = spec.get("activation", {}).get("kind", "").lower()
+        return "-".join([*map(str, spec["sizes"]), *filter(None, [activation])])
     released = spec.get("conv_relu") is False
     return f"{spec.get('architecture', 'model')}{'-as-released' if released else ''}"
 

@@ -8,7 +8,7 @@ import json
 import math
 import platform
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from npintdim._version import __version__
 from npintdim.adapters import adapter_of, check_adapter
 from npintdim.backend import Backend, get_backend
 from npintdim.data import load_dataset
+from npintdim.data.holdout import hold_out
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.model import Model
@@ -62,6 +63,10 @@ class RunSpec:
         are trained, and where the kind has no d of its own, d says the rank
     pretrained : what θ_0 learnt before, from which d numbers go on: {"data": a name, ...}, and of a direct run
         whatever is otherwise than here ("epochs", "optimizer", ...); the repetition's own, the same for every d
+    best_epoch : share of the training data (after `holdout`) that is not trained on and says which epoch counts: that of
+        the least loss there, as if training had stopped then. None for the last epoch. The test set is not looked at, so
+        the performance there has no bias from the choice; the cost is that all runs, the baseline's too, have fewer
+        examples, and d_int is that of another procedure
 
     Raises
     ------
@@ -84,6 +89,7 @@ class RunSpec:
     content: Spec | None = None
     parametrisation: Spec | None = None
     pretrained: Spec | None = None
+    best_epoch: float | None = None
 
     def __post_init__(self) -> None:
         settle(self, seed=(0, LARGEST_SEED), d=(1, (1 << 32) - 1), epochs=1, batch_size=1, limit_train=1)
@@ -100,6 +106,10 @@ class RunSpec:
             raise ValueError(f"l2 is {self.l2}: a number ≥ 0 is needed")
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
+        if self.best_epoch is not None and not 0 < self.best_epoch < 1:
+            raise ValueError(
+                f"best_epoch is {self.best_epoch}: the share of the training data that chooses, 0 < q < 1, is needed"
+            )
         self.config()
 
     @property
@@ -134,6 +144,11 @@ class RunSpec:
                 "there are no training data",
             ),
             ("batch_size", self.data == NO_DATA and self.batch_size != 128, "there are no training data"),
+            (
+                "best_epoch",
+                self.data == NO_DATA and self.best_epoch is not None,
+                "there are no training data",
+            ),
             ("holdout", self.data == NO_DATA and self.holdout is not None, "there are no training data"),
         ):
             if ignored:
@@ -227,8 +242,16 @@ def learnt(spec: bytes, backend: Backend, folder: str | None) -> Floats:
 def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
     """ValueError for outputs that are not the data's classes, examples of another size, or too large a batch."""
     assert data.train.x is not None
-    if model.classes != data.classes:
-        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {data.classes} classes")
+    if model.loss.numbers != (data.classes == 0):
+        wanted = (
+            "targets that are classes: a model without loss="
+            if data.classes
+            else "numbers as targets: a model with loss='mse'"
+        )
+        raise ValueError(f"{data.name} has {wanted} is needed, the loss is {type(model.loss).__name__}")
+    if model.classes != data.outputs:
+        wanted = f"{data.classes} classes" if data.classes else f"targets of {data.outputs} numbers"
+        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {wanted}")
     takes, given = model.in_shape, tuple(data.train.x.shape[1:])
     if math.prod(takes) != math.prod(given):
         raise ValueError(f"the model takes examples of shape {takes}, but {data.name} has {given}")
@@ -297,8 +320,12 @@ def run(
         )
     began = time.perf_counter()
     landscape, start = objective(spec, backend, data, folder)
-    reached = train(landscape, start, data, spec.config(), progress, spec.label)
-    epochs = [{k: number(v) for k, v in asdict(r).items()} for r in reached.records]
+    held = None
+    if spec.best_epoch is not None and data is not None:
+        own = hold_out(data, spec.best_epoch, spec.seeds.batches)
+        data, held = replace(data, train=own.train), own.test
+    reached = train(landscape, start, data, spec.config(), progress, spec.label, held)
+    epochs = [{k: number(v) for k, v in asdict(r).items() if v is not None} for r in reached.records]
     finished = reached.status == "finished"
     record = {
         "spec": spec.spec(),

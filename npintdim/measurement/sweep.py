@@ -193,9 +193,9 @@ def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
     for spec in specs:
         spec.honoured()
         T = spec.parametrisation or spec.projection
-        what = canonical({"run": [spec.data, spec.model, T]})
+        what = canonical({"run": [spec.data, spec.model, T, spec.optimizer]})
         if spec.content is None and what not in found:
-            found[what] = content_of(spec.data, spec.model, T)
+            found[what] = content_of(spec.data, spec.model, T, spec.optimizer)
         own.append(replace(spec, content=found[what]) if found.get(what) else spec)
     if any(found.values()) and (changed := because(runs, own)):
         warnings.warn(changed, stacklevel=4)

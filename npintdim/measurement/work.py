@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -106,16 +107,15 @@ class Where:
         """
         kinds: dict[str, list[RunSpec]] = {}
         for spec in todo:
-            alike = replace(
-                spec, d=spec.d and 1, seed=0, epochs=1, optimizer={"kind": spec.optimizer["kind"]}
-            )
+            alike = replace(spec, d=spec.d and 1, seed=0, epochs=1, optimizer=spec.optimizer | {"lr": 1.0})
             kinds.setdefault(alike.key, []).append(spec)
         ends = [(min(kind, key=by_d), max(kind, key=by_d)) for kind in kinds.values()]
         expected: dict[str, float] = {}
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for _, many in ends:
                 data = self.data(many)
-                few_data = data and first(data, many.batch_size)
+                needed = math.ceil(many.batch_size / (1 - (many.best_epoch or 0))) + bool(many.best_epoch)
+                few_data = data and first(data, needed)
                 run(replace(many, epochs=1), self.engine(many), few_data, folder=self.data_folder)
             for kind, (few, many) in zip(kinds.values(), ends, strict=True):
                 at_many = self.pace(many)

@@ -53,8 +53,11 @@ def fitted(found: DInt) -> tuple[Floats, Floats]:
     knots = dict(zip(found.tried, found.fit, strict=True)) | {found.d: found.threshold}
     d = sorted(x for x in knots if math.isfinite(x))
     log_d = np.union1d(np.linspace(math.log(d[0]), math.log(d[-1]), 400), np.log(d))
-    y = np.interp(log_d, np.log(d), [-math.log(max(1 - knots[x], LOST)) for x in d])
-    return np.exp(log_d), 1 - np.exp(-y)
+    p = np.array([knots[x] for x in d])
+    p = p if found.score is None else found.score.share(p)
+    y = np.interp(log_d, np.log(d), -np.log(np.maximum(1 - p, LOST)))
+    p = 1 - np.exp(-y)
+    return np.exp(log_d), p if found.score is None else found.score.value(p)
 
 
 def mark_crossing(axes: Any, m: Measurement) -> None:
@@ -102,6 +105,8 @@ def of(m: Measurement) -> str:
 
 def score(m: Measurement) -> str:
     """Name of the performance axis."""
+    if m.recipe.scored is not None:
+        return m.recipe.scored.name if m.recipe.own else f"test {m.recipe.scored.name}"
     if m.recipe.own:
         return "performance"
     return "training accuracy" if "+shuffled-labels" in m.recipe.data else "test accuracy"
