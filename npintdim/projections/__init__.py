@@ -58,7 +58,7 @@ def make_projection(
     **options
         dense: entries="gaussian" | "rademacher", stored=True;
         sparse: density=1/√D;
-        fastfood: blocks="stacked" | "single", signs=True;
+        fastfood: blocks="stacked" | "single", signs=True, stored=True;
         onehot: signs=True
 
     Raises
@@ -66,7 +66,7 @@ def make_projection(
     ValueError, TypeError
         for an unknown kind or option (the near miss is named), or d, D, seed out of range.
     MemoryError
-        if a stored dense P is larger than the memory that is free.
+        if a stored dense P, or a sparse one, is larger than the memory that is free.
     """
     cls = KINDS[one_of("projection", kind, KINDS, UNREGISTERED)]
     return called(repr(kind), cls, options, D=D, d=d, seed=seed, backend=given(backend))

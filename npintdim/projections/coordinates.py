@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from npintdim.projections.base import added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
@@ -42,16 +43,21 @@ class CoordinateProjection(SeededProjection):
         """i_1, ..., i_d: the first d of a random permutation of the rows."""
         return Stream(self.seed, Purpose.COORDINATES, 0, self.backend.kernels).permutation(self.D)[: self.d]
 
-    def apply(self, v: Array) -> Floats:
+    def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """v_j at place i_j."""
-        v = self.checked("theta_d", v, self.d)
-        y: Floats = self.backend.xp.zeros(self.D, dtype=self.backend.dtype)
-        y[self.rows] = v
+        v, a, b = self.begin_apply(v, rows)
+        y: Floats = self.backend.xp.zeros(b - a, dtype=self.backend.dtype)
+        inside = (self.rows >= a) & (self.rows < b)
+        y[self.rows[inside] - a] = v[inside]
         return y
 
-    def adjoint(self, g: Array) -> Floats:
-        """g_{i_j} for every j."""
-        return self.checked("grad_theta", g, self.D)[self.rows]
+    def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
+        """g_{i_j} for every j, 0 where i_j is not among the rows."""
+        g, a, b, out = self.begin_adjoint(g, rows, out)
+        inside = (self.rows >= a) & (self.rows < b)
+        found: Floats = self.backend.xp.zeros(self.d, dtype=self.backend.dtype)
+        found[inside] = g[self.rows[inside] - a]
+        return added(found, out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """v_j at place i_j."""

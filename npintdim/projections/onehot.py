@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag
+from npintdim.projections.base import added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
@@ -69,16 +70,16 @@ class OneHotProjection(SeededProjection):
         """The same in the backend's dtype."""
         return self.exact.astype(self.backend.dtype)
 
-    def apply(self, v: Array) -> Floats:
+    def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """s_i v_{h_i}/√n_{h_i}."""
-        v = self.checked("theta_d", v, self.d)
-        return self.entries * v[self.h]
+        v, a, b = self.begin_apply(v, rows)
+        return self.entries[a:b] * v[self.h[a:b]]
 
-    def adjoint(self, g: Array) -> Floats:
+    def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """Σ_{i: h_i = j} s_i g_i/√n_j, summed in float64."""
-        g = self.checked("grad_theta", g, self.D)
-        sums: Floats = self.backend.xp.bincount(self.h, self.entries * g, minlength=self.d)
-        return sums.astype(self.backend.dtype)
+        g, a, b, out = self.begin_adjoint(g, rows, out)
+        sums: Floats = self.backend.xp.bincount(self.h[a:b], self.entries[a:b] * g, minlength=self.d)
+        return added(sums.astype(self.backend.dtype), out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """One product a row, in float64."""

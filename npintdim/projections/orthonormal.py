@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.machine import free_memory
+from npintdim.projections.base import added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
@@ -77,15 +78,15 @@ class OrthonormalProjection(SeededProjection):
         """The same in the backend's dtype; each column of P is contiguous."""
         return self.exact.astype(self.backend.dtype, copy=False)
 
-    def apply(self, v: Array) -> Floats:
+    def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """Σ_j P_j v_j."""
-        v = self.checked("theta_d", v, self.d)
-        return self.backend.kernels.stored_apply(v, self.columns, self.backend.threads)
+        v, a, b = self.begin_apply(v, rows)
+        return self.backend.kernels.stored_apply(v, self.columns, a, b, self.backend.threads)
 
-    def adjoint(self, g: Array) -> Floats:
+    def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
-        g = self.checked("grad_theta", g, self.D)
-        return self.backend.kernels.stored_adjoint(g, self.columns, self.backend.threads)
+        g, a, _, out = self.begin_adjoint(g, rows, out)
+        return added(self.backend.kernels.stored_adjoint(g, self.columns, a, self.backend.threads), out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j, j ascending, in float64."""
