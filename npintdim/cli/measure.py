@@ -15,6 +15,7 @@ from npintdim.cli.common import (
     backend_of,
     data_of,
     default_folder,
+    default_recipe,
     model_of,
     note,
     projection_of,
@@ -28,7 +29,7 @@ from npintdim.inputs import attempt, check_integer, counted
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.executors import default_jobs
 from npintdim.measurement.measure import measured, sentences
-from npintdim.measurement.recipes import RateSearch, Recipe, model_name, recipe_for
+from npintdim.measurement.recipes import RateSearch, Recipe, model_name
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.report import write_report
 from npintdim.measurement.runs import check_fit
@@ -37,8 +38,7 @@ from npintdim.plots import curve_figure, picture
 from npintdim.projections import make_projection
 
 PURPOSE = """\
-Measure d_int90 of a network.
-Baseline, sweep over d, report, plot, compressed network; repeated, it goes on."""
+Measure d_int90 of a network, with report and plot; repeated, it goes on."""
 
 
 def add(commands: Any) -> None:
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and say what came out."""
     backend = backend_of(args)
     data = data_of(args, backend)
-    recipe = recipe_of(args, recipe_for(args.data, model_of(args.model, data)))
+    recipe = recipe_of(args, default_recipe(data, model_of(args.model, data)))
     names = [f"{name}-{value}" for name, value in recipe.projection.items() if name != "kind"]
     model = model_name(recipe.model)
     folder = args.out or default_folder(args.data, model, args.projection, *names)
@@ -181,7 +181,7 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     if args.seeds is not None:
         changes["direct_seeds"] = args.seeds
     if args.lr is not None:
-        changes |= args.lr if "rates" in args.lr else {"optimizer": recipe.optimizer | args.lr}
+        changes |= args.lr if "rates" in args.lr else {"optimizer": recipe.optimizer | args.lr, "rates": None}
     if args.direct_lr is not None:
         changes["direct_optimizer"] = recipe.direct_optimizer | {"lr": args.direct_lr}
     return replace(recipe, **changes)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npintdim.backend import as_array
+from npintdim.data import load_dataset
+from npintdim.data.own import is_file
 from npintdim.data.shuffled import FORMS
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.optimizers import Adam
@@ -361,11 +363,15 @@ LENET_GRIDS = {
 def recipe_for(data: str, model: Spec | None = None) -> Recipe:
     """The default recipe of a data set, shuffled or not, for its own network or another one.
 
+    For a file or folder of one's own, which is read for it, see `recipe_of_file`.
+
     Raises
     ------
     ValueError
         for a data set without a recipe.
     """
+    if is_file(data):
+        return recipe_of_file(load_dataset(data), model)
     original = Name(data).original
     if original not in RECIPES:
         raise unknown("dataset", original, (*RECIPES, *FORMS))
@@ -375,3 +381,18 @@ def recipe_for(data: str, model: Spec | None = None) -> Recipe:
     if "lenet" in model.get("architecture", ""):
         return replace(recipe, model=model, d=LENET_GRIDS.get(original, LENET_GRIDS["mnist"]))
     return replace(recipe, model=model)
+
+
+def recipe_of_file(data: Dataset, model: Spec | None = None) -> Recipe:
+    """The default recipe of a file of one's own: two hidden layers of 100; d and both learning rates are searched.
+
+    As many epochs as make about 1,200 steps of 64 examples, but 10 at least: so many flatten the digits' and MNIST's curves.
+    """
+    x = data.train.x
+    assert x is not None
+    net = fully_connected(math.prod(x.shape[1:]), 100, 100, data.classes)
+    batch_size = max(1, min(DIGITS.batch_size, len(x) // 2))  # of a few examples, a part is held out besides
+    return replace(
+        DIGITS, data=data.name, model=model or net, d=None, batch_size=batch_size,
+        epochs=max(10, math.ceil(1200 * batch_size / len(x))), direct_seeds=3, rates=RateSearch(),
+    )  # fmt: skip
