@@ -141,7 +141,9 @@ class FastfoodProjection(SeededProjection):
         """Whether the factors of so many blocks fit; each of P's normals is 12 bytes more while G is made."""
         size = blocks * self.n * (self.backend.dtype.itemsize + (2 if self.n <= 1 << 16 else 4) + 0.25)
         if size > LARGE and self.backend.xp is np:
-            what = f"{'a stored' if self.stored else 'a block of the drawn'} Fastfood P, D×d = {self.D}×{self.d}"
+            what = (
+                f"{'a stored' if self.stored else 'a block of the drawn'} Fastfood P, D×d = {self.D}×{self.d}"
+            )
             check_memory(what, size, "use stored=False" if self.stored else "use blocks='stacked'")
 
     # ---- some blocks at a time ----
@@ -172,14 +174,14 @@ class FastfoodProjection(SeededProjection):
         """S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
         v, a, b = self.begin_apply(v, rows)
         kernels, threads = self.backend.kernels, self.backend.threads
-        Pv = None
-        for first, last in (pieces := list(self.pieces(*self.blocks_of(a, b)))):
+        pieces = list(self.pieces(*self.blocks_of(a, b)))
+        Pv = self.backend.buffer(None, (b - a if len(pieces) > 1 else 0,))
+        for first, last in pieces:
             start, stop = first * self.n, min(self.D, last * self.n)
             y = kernels.fastfood_apply(v, *self.factors(first, last), self.m, stop - start, threads)
             y = y[max(a - start, 0) : b - start]
             if len(pieces) == 1:
                 return y
-            Pv = self.backend.buffer(Pv, (b - a,))
             Pv[max(start - a, 0) : stop - a] = y
         return Pv
 

@@ -176,7 +176,8 @@ def fastfood_adjoint(
     """Pᵀ g: the factors in reverse, S first."""
     sums = fastfood_parts(m, g.dtype)
     if few_and_large(Pi):
-        adjoint_large(*frozen(g, B, Pi, G, S), sums, worth(threads, "fastfood", len(g)))
+        kernel: Any = adjoint_large
+        kernel(*frozen(g, B, Pi, G, S), sums, worth(threads, "fastfood", len(g)))
     else:
         fastfood_add(sums, g, B, Pi, G, S, 0, len(Pi), threads)
     Pt_g: Floats = sums.sum(axis=0)[:d]
@@ -256,7 +257,15 @@ def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
 
 
 def fastfood_add(
-    sums: Floats, g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, first: int, blocks: int, threads: int = 1
+    sums: Floats,
+    g: Floats,
+    B: Words,
+    Pi: Ints,
+    G: Floats,
+    S: Words,
+    first: int,
+    blocks: int,
+    threads: int = 1,
 ) -> None:
     """Add some blocks of Pᵀ g, each to the sum of its part."""
     threads = worth(threads, "fastfood", len(g))
