@@ -77,17 +77,17 @@ MESSAGES = {
         TypeError, f"seed is {np.True_!r}: an integer with 0 ≤ seed < 2**64 is needed", lambda: project(seed=np.True_),
     ),
     "kind": (
-        ValueError, "unknown projection 'fastfoot': choose one of dense, sparse, fastfood. Did you mean 'fastfood'?",
+        ValueError, "unknown projection 'fastfoot': choose one of dense, sparse, fastfood, onehot, orthonormal, coordinates. Did you mean 'fastfood'?",
         lambda: project("fastfoot"),
     ),
     "kind without a near miss": (
         ValueError,
-        "unknown projection 'qr': choose one of dense, sparse, fastfood. "
+        "unknown projection 'qr': choose one of dense, sparse, fastfood, onehot, orthonormal, coordinates. "
         "One of your own is known where the module that registers it was imported.",
         lambda: project("qr"),
     ),
     "option": (
-        ValueError, "unknown option of 'fastfood' 'sings': choose one of blocks, signs. Did you mean 'signs'?",
+        ValueError, "unknown option of 'fastfood' 'sings': choose one of blocks, signs, stored. Did you mean 'signs'?",
         lambda: project(sings=False),
     ),
     "option of another kind": (
@@ -149,7 +149,7 @@ MESSAGES = {
         lambda: project("sparse", seed=1, density=1e-4),
     ),
     "spec of P": (
-        ValueError, "unknown projection 'sparce': choose one of dense, sparse, fastfood. Did you mean 'sparse'?",
+        ValueError, "unknown projection 'sparce': choose one of dense, sparse, fastfood, onehot, orthonormal, coordinates. Did you mean 'sparse'?",
         lambda: projection_from_spec(project("sparse").spec() | {"kind": "sparce"}, CPU),
     ),
     # products
@@ -158,7 +158,8 @@ MESSAGES = {
         lambda: P.apply(np.zeros(4)),
     ),
     "theta_d a column": (
-        ValueError, "theta_d has shape (3, 1), but P is D×d = 23×3: theta_d must have shape (3,)",
+        ValueError, "theta_d has shape (3, 1), but P is D×d = 23×3: theta_d must have shape (3,); "
+        "P @ V and P.T @ G take matrices, column by column",
         lambda: P.apply(np.zeros((3, 1))),
     ),
     "theta_d a number": (

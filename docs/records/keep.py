@@ -45,7 +45,11 @@ def keep(folder: Path, name: str) -> Path:
 def read(name: str, threshold: float | None) -> tuple[DInt, int, float]:
     """d_int at a threshold, None for the recipe's share of the baseline; how many runs, and their seconds."""
     kept = json.loads((HERE / f"{name}.json").read_text())
-    given = {field.name: kept["recipe"][field.name] for field in fields(Recipe) if field.name != "rates"}
+    given = {
+        f.name: kept["recipe"][f.name]
+        for f in fields(Recipe)
+        if f.name in kept["recipe"] and f.name != "rates"
+    }
     recipe = replace(Recipe(**given), threshold=threshold)
     records = [
         {"spec": {} if run["d"] is None else {"d": run["d"]}, **run}

@@ -68,9 +68,8 @@ class LoRA(MatrixAdapter):
     def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
         """dA = s dW Bᵀ,  dB = s Aᵀ dW."""
         grad: Floats = self.backend.xp.empty_like(self.checked(v))
-        for (A, B), (dA, dB), dW in zip(
-            self.factors(v), self.factors(grad), self.matrices(grad_theta), strict=True
-        ):
+        both = zip(self.factors(v), self.factors(grad), self.matrices(grad_theta), strict=True)
+        for (A, B), (dA, dB), dW in both:
             dA[...] = self.scale * (dW @ B.T)
             dB[...] = self.scale * (A.T @ dW)
         return grad
