@@ -20,7 +20,7 @@ EXACT = nid.get_backend("numpy", dtype="float64", threads=1)
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 6))
 Y = 150 + 50 * X[:, 0] - 30 * X[:, 1] + 20 * RNG.normal(size=300)
-DATA = nid.Dataset.from_arrays(X, Y, standardise=True, name="numbers")
+DATA = nid.Dataset.from_arrays(X, Y, standardise=True, name="six-features")
 NET = nid.mlp([6, 16, 1], loss="mse")
 RECIPE = nid.Recipe(
     DATA, NET, (1, 4, 12, 40), optimizer=nid.Adam(0.1), direct_optimizer=nid.Adam(0.01), seeds=2, direct_seeds=2,
