@@ -34,7 +34,7 @@ METHODS: dict[str, tuple[Spec | None, Spec | None, tuple[int, ...]]] = {
     "last layer only": (None, {"kind": "only", "names": "fc3.*"}, (2_010,)),
 }
 SHORTER = {"limit_train": 5_000, "epochs": 2, "seeds": 1, "direct_seeds": 1, "rates": None}
-NOT_THERE = {None: "–"}
+NOT_THERE: dict[float | None, str] = {None: "–"}
 
 
 def task(name: str, model: Spec = FC, pretrained: bool = True) -> Recipe:
