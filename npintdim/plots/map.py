@@ -28,7 +28,7 @@ def map_figure(points: Sequence[tuple[str, int, float | None, tuple[float, float
     figure, axes = panels(4.6)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for _label, D, paper, ours in points:
+    for _, D, paper, ours in points:
         if paper is not None:
             axes.plot(D, paper, "o", color=ORANGE, mfc="none", ms=7)
         if ours is not None:
