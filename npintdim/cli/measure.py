@@ -37,8 +37,7 @@ from npintdim.measurement.work import Where
 from npintdim.plots import curve_figure, picture
 from npintdim.projections import make_projection
 
-PURPOSE = """\
-Measure d_int90 of a network, with report and plot; repeated, it goes on."""
+PURPOSE = "Measure d_int90: baseline, runs over d, report; repeated, goes on."
 
 
 def add(commands: Any) -> None:
@@ -65,7 +64,7 @@ def add(commands: Any) -> None:
         "--best-epoch",
         type=float,
         metavar="Q",
-        help="hold out Q of the training data: the best epoch there counts",
+        help="the epoch counts that is best on Q held-out data",
     )
     parser.add_argument("--threshold", type=float, metavar="P", help="an absolute threshold instead")
     add_no_fuse(parser)

@@ -19,8 +19,9 @@ from npintdim.reproduce.table import TABLE, as_text
 PURPOSE = """\
 Reproduce the paper's table, one line at a time.
 
-Without NAME: what there is, what it costs, what we found. The same command again goes on
-where it was stopped; npintdim/reproduce/paper.py has every number of each."""
+Without NAME: what there is, what it costs, what we found. The same command
+again goes on where it was stopped; npintdim/reproduce/paper.py has every
+number of each."""
 
 
 def add(commands: Any) -> None:
