@@ -402,7 +402,7 @@ def test_measure_takes_every_option(cli):
 def test_measure_tells_a_failed_run_and_ends_with_1(cli, tmp_path, monkeypatch):
     plain = runs.objective
 
-    def broken(spec, backend, data):
+    def broken(spec, backend, data, folder=None):
         if (spec.d, spec.seed, spec.epochs) == (100, 1, 15):
             raise MemoryError("no room")
         return plain(spec, backend, data)

@@ -181,7 +181,7 @@ def spoil_train(monkeypatch, which):
 def test_if_everything_fails_the_first_failure_is_quoted(tmp_path, monkeypatch):
     plain = runs.objective
 
-    def broken(spec, backend, data):
+    def broken(spec, backend, data, folder=None):
         if spec.epochs > 1:
             raise MemoryError("no room")
         return plain(spec, backend, data)
