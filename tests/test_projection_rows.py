@@ -16,7 +16,14 @@ backends = pytest.mark.parametrize("backend", BACKENDS)
 
 
 def cuts(D):
-    return [slice(0, D), slice(0, 1), slice(D - 1, D), slice(D // 3, D // 3 + 1), slice(D // 3, D - D // 4), slice(None)]
+    return [
+        slice(0, D),
+        slice(0, 1),
+        slice(D - 1, D),
+        slice(D // 3, D // 3 + 1),
+        slice(D // 3, D - D // 4),
+        slice(None),
+    ]
 
 
 @pytest.mark.parametrize(("D", "d"), [(7, 1), (100, 5), (129, 9), (5000, 30), (70_001, 100)])
@@ -120,7 +127,9 @@ def test_memory_is_said_before_it_is_taken(monkeypatch):
     with pytest.raises(MemoryError, match=r"^P v, rows 0 to 6999999999 of D×d = .*, takes 28\.0 GB, .*: "
                        r"ask for fewer by rows=slice\(a, b\)$"):  # fmt: skip
         P.apply(np.ones(10_000))
-    with pytest.raises(MemoryError, match=r"^a sparse P, D×d = 2000000000×50000 at density 2.24e-05, takes 20\.1 GB"):
+    with pytest.raises(
+        MemoryError, match=r"^a sparse P, D×d = 2000000000×50000 at density 2.24e-05, takes 20\.1 GB"
+    ):
         make_projection("sparse", 2_000_000_000, 50_000, 0, backend)
     single = make_projection("fastfood", 7_000_000_000, 10, 1, backend, blocks="single", stored=False)
     single.__dict__["drawn_scale"] = 1.0
@@ -145,6 +154,8 @@ print(int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) * 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of a process is read from /proc")
 @backends
 def test_7_billion_parameters_by_slices_take_less_than_300_MB(backend):
-    run = subprocess.run([sys.executable, "-c", FAR, backend, "24"], capture_output=True, text=True, timeout=600)
+    run = subprocess.run(
+        [sys.executable, "-c", FAR, backend, "24"], capture_output=True, text=True, timeout=600
+    )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) < 300e6

@@ -186,13 +186,21 @@ def test_some_blocks_of_fastfood(twin, n, dtype):
     B, Pi, G = map(frozen, drawn)
     assert Pi.shape == G.shape == (blocks, n)
     with pytest.raises(AssertionError):
-        same_bits(G, reference.fastfood_factors(seed, first - 2**34 // n, blocks, n, n, scale, np.dtype(dtype))[2])
+        same_bits(
+            G, reference.fastfood_factors(seed, first - 2**34 // n, blocks, n, n, scale, np.dtype(dtype))[2]
+        )
     S, g = frozen(reference.words(1, 8, 0, 0, -(-blocks * n // 32))), normal(blocks * n, dtype, 1)
     whole = run(twin, "fastfood_adjoint", g, B, Pi, G, S, n, n)
     sums = twin.kernels.fastfood_parts(n, np.dtype(dtype))
     together = max(1, 32 // n)
     for b in range(0, blocks, together):
-        part = g[b * n :][: together * n], B[b * n // 32 :], Pi[b : b + together], G[b : b + together], S[b * n // 32 :]
+        part = (
+            g[b * n :][: together * n],
+            B[b * n // 32 :],
+            Pi[b : b + together],
+            G[b : b + together],
+            S[b * n // 32 :],
+        )
         twin.kernels.fastfood_add(sums, *map(twin.send, part), b, blocks)
     total = twin.host(sums.sum(axis=0))
     np.testing.assert_allclose(total, whole, rtol=0, atol=50 * np.finfo(dtype).eps * np.abs(whole).max())

@@ -19,7 +19,10 @@ from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
 
 ENTRIES = ("gaussian", "rademacher")
-GRAIN = {True: 16, False: 2048}  # rows that are computed together, stored or drawn: a slice is cut from whole ones
+GRAIN = {
+    True: 16,
+    False: 2048,
+}  # rows that are computed together, stored or drawn: a slice is cut from whole ones
 
 
 @dataclass(frozen=True)

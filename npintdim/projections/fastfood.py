@@ -141,7 +141,9 @@ class FastfoodProjection(SeededProjection):
         """Whether the factors of so many blocks fit; each of P's normals is 12 bytes more while G is made."""
         size = blocks * self.n * (self.backend.dtype.itemsize + (2 if self.n <= 1 << 16 else 4) + 0.25)
         if size > LARGE and self.backend.xp is np:
-            what = f"{'a stored' if self.stored else 'a block of the drawn'} Fastfood P, D×d = {self.D}×{self.d}"
+            what = (
+                f"{'a stored' if self.stored else 'a block of the drawn'} Fastfood P, D×d = {self.D}×{self.d}"
+            )
             check_memory(what, size, "use stored=False" if self.stored else "use blocks='stacked'")
 
     # ---- some blocks at a time ----

@@ -82,7 +82,15 @@ def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
 
 
 def fastfood_add(
-    sums: Floats, g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, first: int, blocks: int, threads: int = 1
+    sums: Floats,
+    g: Floats,
+    B: Words,
+    Pi: Ints,
+    G: Floats,
+    S: Words,
+    first: int,
+    blocks: int,
+    threads: int = 1,
 ) -> None:
     """Add some blocks of Pᵀ g; CuPy chooses the order of a sum."""
     sums[0] += adjoints(g, B, Pi, G, S, sums.shape[1]).sum(axis=0)

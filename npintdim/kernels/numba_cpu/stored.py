@@ -86,7 +86,9 @@ def dots(g, columns, first, sums, parts, work):
         for start in range(0, whole, PIECE):
             nest = (min(PIECE, whole - start) // LANES,), (LANES,), (LANES,)
             for j in range(low, high - MANY + 1, MANY):
-                t = vectors_by_vectors(MANY, 1, columns, j * D + first + start, D, g, start, SHIFTS, nest, LANES)
+                t = vectors_by_vectors(
+                    MANY, 1, columns, j * D + first + start, D, g, start, SHIFTS, nest, LANES
+                )
                 for k in range(MANY):
                     sums[j + k] += total(t[k][0])
             for j in range(high - high % MANY, high):

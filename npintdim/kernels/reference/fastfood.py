@@ -132,7 +132,15 @@ def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
 
 
 def fastfood_add(
-    sums: Floats, g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, first: int, blocks: int, threads: int = 1
+    sums: Floats,
+    g: Floats,
+    B: Words,
+    Pi: Ints,
+    G: Floats,
+    S: Words,
+    first: int,
+    blocks: int,
+    threads: int = 1,
 ) -> None:
     """Add some blocks of Pᵀ g, in the order in which `fastfood_adjoint` adds all of them.
 
