@@ -1,16 +1,16 @@
 """Rows of P v, and what they add to Pᵀ g: the same numbers as in the whole, for every P, stored or drawn."""
 
+import itertools
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from helpers import BACKENDS, normal, project, same_bits
+from helpers import BACKENDS, normal, same_bits
 
 from npintdim import machine
 from npintdim.backend import get_backend
-from npintdim.projections import make_projection
-from npintdim.projections import fastfood
+from npintdim.projections import fastfood, make_projection
 
 backends = pytest.mark.parametrize("backend", BACKENDS)
 
@@ -37,7 +37,7 @@ def test_rows_are_those_of_the_whole(draw, D, d):
         else:
             same_bits(part.copy(), Pv[rows].copy())
     total, ends = np.zeros(d), np.unique([0, D // 7, D // 3, D // 3 + 1, D - 1, D])
-    for a, b in zip(ends[:-1], ends[1:], strict=True):
+    for a, b in itertools.pairwise(ends):
         assert P.adjoint(g[a:b], rows=slice(int(a), int(b)), out=total) is total
     np.testing.assert_allclose(total, Pt_g, rtol=0, atol=1e-13 * np.linalg.norm(g))
     same_bits(P.adjoint(g, rows=slice(0, D)), Pt_g)

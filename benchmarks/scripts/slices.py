@@ -8,6 +8,7 @@ The scale needs one pass over all normals; SCALE takes its result from an earlie
 import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,7 @@ D, d, ROWS = 7_000_000_000, 10_000, 1 << 24
 
 def peak() -> float:
     """MB, this process' own."""
-    status = open("/proc/self/status").read()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 

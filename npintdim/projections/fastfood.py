@@ -174,14 +174,14 @@ class FastfoodProjection(SeededProjection):
         """S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
         v, a, b = self.begin_apply(v, rows)
         kernels, threads = self.backend.kernels, self.backend.threads
-        Pv = None
-        for first, last in (pieces := list(self.pieces(*self.blocks_of(a, b)))):
+        pieces = list(self.pieces(*self.blocks_of(a, b)))
+        Pv: Floats = self.backend.xp.empty(b - a if len(pieces) > 1 else 0, dtype=self.backend.dtype)
+        for first, last in pieces:
             start, stop = first * self.n, min(self.D, last * self.n)
             y = kernels.fastfood_apply(v, *self.factors(first, last), self.m, stop - start, threads)
             y = y[max(a - start, 0) : b - start]
             if len(pieces) == 1:
                 return y
-            Pv = self.backend.buffer(Pv, (b - a,))
             Pv[max(start - a, 0) : stop - a] = y
         return Pv
 

@@ -56,11 +56,12 @@ class SparseProjection(SeededProjection):
 
     def _check(self) -> None:
         self.check(self.density)
-        object.__setattr__(self, "density", float(self.density or 1.0 / math.sqrt(self.D)))
+        density = float(self.density or 1.0 / math.sqrt(self.D))
+        object.__setattr__(self, "density", density)
         check_integer("D", self.D, 1, 2**31 - 1)  # rows are int32
-        size = self.density * self.D * self.d * (4 + 1 + self.backend.dtype.itemsize)
+        size = density * self.D * self.d * (4 + 1 + self.backend.dtype.itemsize)
         if size > LARGE and self.backend.xp is np:
-            what = f"a sparse P, D×d = {self.D}×{self.d} at density {self.density:.3g}"
+            what = f"a sparse P, D×d = {self.D}×{self.d} at density {density:.3g}"
             check_memory(what, size, "use kind 'fastfood', stored=False")
         empty = self.backend.xp.flatnonzero(self.nnz == 0)
         if len(empty):

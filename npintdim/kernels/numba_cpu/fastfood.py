@@ -176,7 +176,8 @@ def fastfood_adjoint(
     """Pᵀ g: the factors in reverse, S first."""
     sums = fastfood_parts(m, g.dtype)
     if few_and_large(Pi):
-        adjoint_large(*frozen(g, B, Pi, G, S), sums, worth(threads, "fastfood", len(g)))
+        kernel: Any = adjoint_large
+        kernel(*frozen(g, B, Pi, G, S), sums, worth(threads, "fastfood", len(g)))
     else:
         fastfood_add(sums, g, B, Pi, G, S, 0, len(Pi), threads)
     Pt_g: Floats = sums.sum(axis=0)[:d]
