@@ -19,7 +19,7 @@ D, d, ROWS = 7_000_000_000, 10_000, 1 << 24
 
 def peak() -> float:
     """MB, this process' own."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 

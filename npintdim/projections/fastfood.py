@@ -175,7 +175,7 @@ class FastfoodProjection(SeededProjection):
         v, a, b = self.begin_apply(v, rows)
         kernels, threads = self.backend.kernels, self.backend.threads
         pieces = list(self.pieces(*self.blocks_of(a, b)))
-        Pv: Floats = self.backend.xp.empty(b - a if len(pieces) > 1 else 0, dtype=self.backend.dtype)
+        Pv = self.backend.buffer(None, (b - a if len(pieces) > 1 else 0,))
         for first, last in pieces:
             start, stop = first * self.n, min(self.D, last * self.n)
             y = kernels.fastfood_apply(v, *self.factors(first, last), self.m, stop - start, threads)
