@@ -181,7 +181,10 @@ def test_what_a_spec_lacks_is_named():
         model_from_spec({"architecture": "mlp"}, CPU)
     with pytest.raises(ValueError, match="'Linear' lacks n_out"):
         model_from_spec({"in_shape": [4], "layers": [{"kind": "Linear", "n_in": 4}]}, CPU)
-    with pytest.raises(ValueError, match="without 'kind': one of dense, sparse, fastfood is needed"):
+    with pytest.raises(
+        ValueError,
+        match="without 'kind': one of dense, sparse, fastfood, onehot, orthonormal, coordinates is needed",
+    ):
         projection_from_spec({"D": 3, "d": 2, "seed": "0"}, CPU)
     with pytest.raises(ValueError, match="'dense' lacks D, seed"):
         projection_from_spec({"kind": "dense", "d": 2}, CPU)

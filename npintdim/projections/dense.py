@@ -25,6 +25,12 @@ GRAIN = {
 }  # rows that are computed together, stored or drawn: a slice is cut from whole ones
 
 
+def whole(a: int, b: int, D: int, stored: bool) -> tuple[int, int]:
+    """First row and end of what is computed for rows a, ..., b − 1."""
+    grain = GRAIN[stored]
+    return a // grain * grain, min(D, -(-b // grain) * grain)
+
+
 @dataclass(frozen=True)
 class DenseProjection(SeededProjection):
     """P_ij = g_ij / ‖g_j‖ with g_ij ~ N(0, 1), or P_ij = ±1/√D.
@@ -95,9 +101,8 @@ class DenseProjection(SeededProjection):
     def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """Σ_j P_j v_j."""
         v, a, b = self.begin_apply(v, rows)
-        kernels, threads, grain = self.backend.kernels, self.backend.threads, GRAIN[self.stored]
-        start = a // grain * grain
-        stop = min(self.D, -(-b // grain) * grain)
+        kernels, threads = self.backend.kernels, self.backend.threads
+        start, stop = whole(a, b, self.D, self.stored)
         if self.stored:
             Pv = kernels.stored_apply(v, self.matrix.T, start, stop, threads)
         elif self.entries == "rademacher":
@@ -108,9 +113,9 @@ class DenseProjection(SeededProjection):
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
-        g, a, _, out = self.begin_adjoint(g, rows, out)
-        kernels, threads, grain = self.backend.kernels, self.backend.threads, GRAIN[self.stored]
-        start = a // grain * grain
+        g, a, b, out = self.begin_adjoint(g, rows, out)
+        kernels, threads = self.backend.kernels, self.backend.threads
+        start, _ = whole(a, b, self.D, self.stored)
         if a > start:
             g = self.backend.xp.pad(g, (a - start, 0))
         if self.stored:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from npintdim.machine import free_memory
 from npintdim.projections.base import added
+from npintdim.projections.dense import whole
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
@@ -81,12 +82,16 @@ class OrthonormalProjection(SeededProjection):
     def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """Σ_j P_j v_j."""
         v, a, b = self.begin_apply(v, rows)
-        return self.backend.kernels.stored_apply(v, self.columns, a, b, self.backend.threads)
+        start, stop = whole(a, b, self.D, stored=True)
+        Pv = self.backend.kernels.stored_apply(v, self.columns, start, stop, self.backend.threads)
+        return Pv[a - start : b - start]
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
-        g, a, _, out = self.begin_adjoint(g, rows, out)
-        return added(self.backend.kernels.stored_adjoint(g, self.columns, a, self.backend.threads), out)
+        g, a, b, out = self.begin_adjoint(g, rows, out)
+        start, _ = whole(a, b, self.D, stored=True)
+        g = self.backend.xp.pad(g, (a - start, 0)) if a > start else g
+        return added(self.backend.kernels.stored_adjoint(g, self.columns, start, self.backend.threads), out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j, j ascending, in float64."""
