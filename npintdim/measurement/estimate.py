@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -123,6 +124,10 @@ class DInt:
         """Whether a performance is strictly better than the threshold."""
         lower = self.score is not None and self.score.best < self.score.guess
         return p < self.threshold if lower else p > self.threshold
+
+    def shares(self, performance: Any) -> Floats:
+        """In [0, 1], where the score has units of its own."""
+        return np.asarray(performance) if self.score is None else self.score.share(performance)
 
     def at(self, i: int) -> str:
         """The performance at the i-th d: the mean, or the curve where the mean is on the other side of the line."""
@@ -258,6 +263,21 @@ def d_int(
         collapsed=collapsed,
         reading=stands,
     )
+
+
+def curve_of(found: DInt, groups: Mapping[int | None, Floats]) -> LocalFit | None:
+    """The curve that d was read from, of shares in [0, 1]; None where the means were read alone, or nothing was.
+
+    Parameters
+    ----------
+    found : what `d_int` read
+    groups : of the performances at each d
+    """
+    if found.at_odds or math.isnan(found.d):
+        return None
+    shares = {d: found.shares(p) for d, p in groups.items() if d is not None and len(p)}
+    line = float(found.shares(found.threshold))
+    return around_crossing(survivors(shares, line)[0], line)
 
 
 def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,15 @@ from npintdim.plots.style import BLUE, GREY, ORANGE, Figure, apart, headline, pa
 
 
 @styled
-def map_figure(points: Sequence[tuple[str, int, float | None, tuple[float, float, float] | None]]) -> Figure:
+def map_figure(
+    points: Sequence[tuple[str, int, float | None, tuple[float, float, float] | None]], ax: Any = None
+) -> Figure:
     """Both axes logarithmic: ours filled with its 95 % interval, the paper's hollow; d = D is the diagonal.
 
     Parameters
     ----------
     points : of each objective its label, D, the paper's d_int90 and ours with its interval, None where there is none
+    ax : axes to draw into; None for a figure of its own
 
     Raises
     ------
@@ -25,7 +29,7 @@ def map_figure(points: Sequence[tuple[str, int, float | None, tuple[float, float
     points = [point for point in points if point[2:] != (None, None)]
     if not points:
         raise ValueError("no objective has a number: at least one is needed")
-    figure, axes = panels(4.6)
+    figure, axes = panels(4.6, ax=ax)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for _, D, paper, ours in points:
@@ -50,6 +54,8 @@ def map_figure(points: Sequence[tuple[str, int, float | None, tuple[float, float
     axes.set_ylabel("d_int90 (logarithmic)")
     measured = sum(ours is not None for _, _, _, ours in points)
     headline(
-        figure, f"{measured} objectives measured, with 95 % intervals; hollow: the paper's; dotted: d = D"
+        figure,
+        f"{measured} objectives measured, with 95 % intervals; hollow: the paper's; dotted: d = D",
+        ax=ax,
     )
     return figure
