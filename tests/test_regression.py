@@ -10,10 +10,10 @@ import npintdim as nid
 from npintdim.checks import gradient_check
 from npintdim.data import own
 from npintdim.engine.losses import LOSSES
+from npintdim.measurement.estimate import curve_of
 from npintdim.measurement.measurement import Baseline
 from npintdim.measurement.runs import run
 from npintdim.plots import curve_figure
-from npintdim.plots.curve import fitted
 
 NUMPY = nid.get_backend("numpy", threads=1)
 EXACT = nid.get_backend("numpy", dtype="float64", threads=1)
@@ -133,8 +133,12 @@ def test_an_error_is_read_as_its_share():
     assert absolute.threshold == pytest.approx(16) and absolute.d == pytest.approx(
         nid.d_int(d, p, threshold=0.88).d
     )
-    _, y = fitted(found)
-    assert y[0] == pytest.approx(found.fit[0]) and (np.diff(y) <= 1e-9).all()
+    groups = {i: np.array([q for e, q in RUNS if e == i]) for i in d}
+    curve, alike = curve_of(found, {i: 60 - 50 * q for i, q in groups.items()}), curve_of(shares, groups)
+    between = np.geomspace(100, 800)
+    y = score.value(curve.performance(between))
+    assert y == pytest.approx(60 - 50 * alike.performance(between)) and (np.diff(y) < 0).all()
+    assert score.value(curve.performance(np.array(found.d))) == pytest.approx(found.threshold)
     worse = nid.d_int((1, 2, *d), (70, 65, *(60 - 50 * i for i in p)), [11, 11], score=score)
     assert worse.means[:2] == (60, 60)  # as guessing
     for options, says in (
