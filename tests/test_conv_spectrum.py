@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npintdim.backend import get_backend
-from npintdim.kernels.reference import conv_spectrum
+from npintdim.kernels import conv_spectrum
 from npintdim.kernels.reference.conv import conv2d_backward, conv2d_forward
 
 RNG = np.random.default_rng(0)

@@ -51,7 +51,7 @@ def test_the_twins_have_the_same_files():
     files = [
         {path.name for path in Path(twin.__file__).parent.glob("*.py")} for twin in (numba_cpu, reference)
     ]
-    assert files[0] == files[1] - {"conv_spectrum.py"}  # SciPy transforms for both
+    assert files[0] == files[1]
 
 
 def test_the_twins_have_the_names_and_signatures_of_the_reference():

@@ -30,7 +30,7 @@ READER_GONE = 141  # as shells tell of programs that end by SIGPIPE
 EVERYWHERE = """\
 everywhere:
   --backend numba|numpy|cupy  --dtype float32|float64  --threads N (default 1)
-  --folder PATH of the data files  --seed N  --progress | --quiet
+  --folder PATH of the data files  --seed N  --progress | --quiet  -h
 """
 
 LENETS: dict[str, Spec] = {
@@ -68,9 +68,11 @@ def add_command(
         description=purpose,
         epilog=f"{EVERYWHERE}example:\n  {example}",
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
+        add_help=False,
     )
     parser.set_defaults(run=run, fuse=True)
     hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
+    parser.add_argument("-h", "--help", action="help", **hidden)
     parser.add_argument("--backend", **hidden)
     parser.add_argument("--dtype", default=dtype, **hidden)
     parser.add_argument("--threads", type=int, default=1, **hidden)

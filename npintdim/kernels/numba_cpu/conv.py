@@ -8,19 +8,19 @@ by offsets_t = (c h' + a) w' + b, and for all places q = i w' + j of the output 
 Places between the end of an output row and the next one are computed too, and left out when rows
 are copied; with a stride s the places in between are as well. dx is the same correlation of dy,
 spread out by the stride in a frame of zeros, with the kernels turned round. Kernels as large as the image are
-taken to the frequency domain, as in the definition (`reference/conv_spectrum.py`).
+taken to the frequency domain, as in the definition (`kernels/conv_spectrum.py`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from npintdim.kernels import conv_spectrum
 from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
 from npintdim.kernels.numba_cpu.machinery.lanes import total
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store
 from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, vectors_by_vectors
-from npintdim.kernels.reference import conv_spectrum
 from npintdim.typing import Floats
 
 CHANNELS, PLACES, TAPS = 4, 2 * LANES, 5  # of a tile, which is held in registers

@@ -2,7 +2,7 @@
 
 y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]
 
-Kernels as large as the image are taken to the frequency domain (`conv_spectrum.py`); everything else is done here.
+Kernels as large as the image are taken to the frequency domain (`kernels/conv_spectrum.py`); everything else is done here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from npintdim.kernels.reference import conv_spectrum
+from npintdim.kernels import conv_spectrum
 from npintdim.typing import Floats
 
 
