@@ -140,6 +140,36 @@ def test_it_is_known_by_its_content(tmp_path):
     assert first.records[0]["loss"] != second.records[0]["loss"]
 
 
+def test_what_a_pre_training_saw_is_known_by_its_content(tmp_path):
+    name = saved(tmp_path / "my.npz", x_train=X, y_train=Y, **TEST)
+    before = saved(tmp_path / "before.npz", x_train=X, y_train=Y, **TEST)
+    recipe = nid.Recipe(
+        name, nid.mlp([30, 8, 3]), (5,), seeds=1, direct_seeds=1, epochs=1, batch_size=10, pretrained={"data": before}
+    )  # fmt: skip
+    options = {"backend": nid.get_backend("numpy", threads=1), "jobs": 1}
+    first = nid.measure(recipe, tmp_path / "m", **options)
+    assert list(first.recipe.content) == ["data", "pretrained"]
+    saved(tmp_path / "before.npz", x_train=255 - X, y_train=Y, **TEST)
+    with pytest.warns(UserWarning, match=r"^kept 0, new 2, because .*before.npz changed since the old runs"):
+        second = nid.measure(recipe, tmp_path / "m", **options)
+    assert [r["loss"] for r in first.records] != [r["loss"] for r in second.records]
+    assert first.recipe.content["data"] == second.recipe.content["data"]
+
+
+def test_numbers_as_targets_have_a_default_recipe(tmp_path, capsys):
+    x = RNG.normal(size=(300, 3))
+    y = 3 * x[:, 0] - 2 * x[:, 1] + 0.1 * RNG.normal(size=300)
+    file = tmp_path / "my.csv"
+    np.savetxt(file, np.column_stack([x, y]), delimiter=",", header="a,b,c,y", comments="")
+    recipe = nid.recipe_for(f"{file}+label=y")
+    assert recipe.model == {"architecture": "mlp", "sizes": [3, 100, 100, 1], "loss": {"kind": "MSE"}}
+    few = ["--d", "20,60", "--lr", "0.05", "--seeds", "1", "--epochs", "2", "--jobs", "1", "--quiet"]
+    out = ["--backend", "numpy", "--out", str(tmp_path / "m")]
+    assert main(["measure", "--data", str(file), "--label", "y", *few, *out]) == 0
+    assert "targets of 1 number" in capsys.readouterr().out
+    assert nid.load_measurement(tmp_path / "m").recipe.scored.name == "R²"
+
+
 def test_the_content_of_a_folder_is_its_names_and_bytes(tmp_path):
     def of():
         return content_of(f"{tmp_path}/", {})["data"]

@@ -98,9 +98,10 @@ def measured(
             content=content_of(
                 recipe.data,
                 recipe.model,
-                recipe.parametrisation or recipe.projection,
+                recipe.T,
                 recipe.optimizer,
                 recipe.direct_optimizer,
+                pretrained=recipe.pretrained,
             ),
         )
         if not recipe.own:

@@ -244,7 +244,7 @@ class Measurement:
     @property
     def title(self) -> str:
         """What was measured."""
-        T = self.recipe.parametrisation or self.recipe.projection
+        T = self.recipe.T
         options = [f"{name} {value}" for name, value in T.items() if name != "kind"]
         own = "objective" in self.recipe.model
         parts = [self.recipe.data.removeprefix("here:"), model_name(self.recipe.model)]

@@ -163,6 +163,11 @@ class Recipe:
         return own(self.model)
 
     @property
+    def T(self) -> Spec:
+        """The map from what is trained to θ: a parametrisation, or the projection of a subspace."""
+        return self.parametrisation or self.projection
+
+    @property
     def scored(self) -> Score | None:
         """How performances become shares: as it says, or as the loss of the network does."""
         if self.score is None and "loss" in self.model:
@@ -390,7 +395,9 @@ def recipe_of_file(data: Dataset, model: Spec | None = None) -> Recipe:
     """
     x = data.train.x
     assert x is not None
-    net = fully_connected(math.prod(x.shape[1:]), 100, 100, data.classes)
+    net = fully_connected(math.prod(x.shape[1:]), 100, 100, data.outputs)
+    if not data.classes:
+        net |= {"loss": {"kind": "MSE"}}
     batch_size = max(1, min(DIGITS.batch_size, len(x) // 2))  # of a few examples, a part is held out besides
     return replace(
         DIGITS, data=data.name, model=model or net, d=None, batch_size=batch_size,

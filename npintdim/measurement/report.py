@@ -70,8 +70,7 @@ def as_csv(specs: Iterable[RunSpec], records: Iterable[Spec]) -> str:
     table.writeheader()
     for spec, record in zip(specs, records, strict=True):
         seeds = {f"{name}_seed": seed for name, seed in spec.seeds._asdict().items()}
-        T = spec.parametrisation or spec.projection
-        projection = json.dumps(T) if T else ""
+        projection = json.dumps(spec.T) if spec.T else ""
         told = {
             "key": spec.key,
             "model": model_name(spec.model),
@@ -112,7 +111,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
     plot : a picture in its folder
     """
     found, recipe = m.d_int, m.recipe
-    title = f"{found.name} of {model_name(recipe.model)} on {recipe.data}, {(recipe.parametrisation or recipe.projection)['kind']}"
+    title = f"{found.name} of {model_name(recipe.model)} on {recipe.data}, {recipe.T['kind']}"
     parts = [
         f"# {title}",
         f"**{m.summary}**",

@@ -170,12 +170,12 @@ class RunSpec:
     def before(self) -> RunSpec:
         """The direct run that gives a pre-trained θ_0."""
         assert self.pretrained is not None
-        direct = {
-            k: v
-            for k, v in self.spec().items()
-            if k not in ("d", "projection", "parametrisation", "pretrained", "holdout")
-        }
-        return RunSpec.from_spec(direct | self.pretrained)
+        other = ("d", "projection", "parametrisation", "pretrained", "holdout", "content")
+        direct = {k: v for k, v in self.spec().items() if k not in other}
+        own = self.content or {}
+        content = {"data": own.get("pretrained"), "kinds": own.get("kinds")}
+        content = {k: v for k, v in content.items() if v}
+        return RunSpec.from_spec(direct | self.pretrained | ({"content": content} if content else {}))
 
     @classmethod
     def from_spec(cls, spec: Spec) -> RunSpec:
@@ -186,6 +186,11 @@ class RunSpec:
         """Of the trainer."""
         optimizer = optimizer_from_spec(self.optimizer)
         return TrainConfig(optimizer, self.epochs, self.batch_size, self.seeds.batches)
+
+    @property
+    def T(self) -> Spec | None:
+        """The map from what is trained to θ: a parametrisation, or the projection of a subspace; None of a direct run."""
+        return self.parametrisation or self.projection
 
     @property
     def seeds(self) -> Seeds:

@@ -128,7 +128,7 @@ def finding(found: DInt, D: int) -> str:
 
 def of(m: Measurement) -> str:
     """What was measured."""
-    P = m.recipe.parametrisation or m.recipe.projection
+    P = m.recipe.T
     options = [f"{name} {value}" for name, value in P.items() if name != "kind"]
     return ", ".join([m.recipe.data, f"network {model_name(m.recipe.model)}", P["kind"], *options])
 
