@@ -161,8 +161,7 @@ def model_of(text: str | None, data: Dataset) -> Spec:
         if re.search(r"\d{10}", text):
             raise ValueError(f"--model is {text}: sizes of at most 9 digits are needed")
         sizes, activation = form.groups("relu")
-        spec = fully_connected(*map(int, sizes.split("-")), activation=activation)
-        return spec if data.classes else spec | {"loss": {"kind": "MSE"}}
+        return fully_connected(*map(int, sizes.split("-")), activation=activation, numbers=not data.classes)
     if text in LENETS:
         assert data.train.x is not None
         shape = [int(n) for n in data.train.x.shape[1:]]

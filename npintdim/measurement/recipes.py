@@ -177,8 +177,7 @@ class Recipe:
 
     def shares(self, performances: Sequence[float]) -> list[float]:
         """Of performances, in which everything is decided; themselves where they are shares."""
-        shares = performances if self.scored is None else self.scored.share(performances).tolist()
-        return list(shares)
+        return list(performances) if self.scored is None else self.scored.share(performances).tolist()
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
         """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
@@ -314,14 +313,12 @@ def adam(lr: float) -> Spec:
     return Adam(lr).spec()
 
 
-def fully_connected(*sizes: int, activation: str = "relu") -> Spec:
-    """Spec of an `mlp`."""
+def fully_connected(*sizes: int, activation: str = "relu", numbers: bool = False) -> Spec:
+    """Spec of an `mlp`, for targets that are classes or numbers."""
     spec: Spec = {"architecture": "mlp", "sizes": list(sizes)}
-    return (
-        spec
-        if activation == "relu"
-        else spec | {"activation": {"kind": type(kind_of("layer", activation)).__name__}}
-    )
+    if activation != "relu":
+        spec["activation"] = {"kind": type(kind_of("layer", activation)).__name__}
+    return spec | {"loss": {"kind": "MSE"}} if numbers else spec
 
 
 def model_name(spec: Spec) -> str:
@@ -380,12 +377,10 @@ def recipe_for(data: str, model: Spec | None = None) -> Recipe:
     original = Name(data).original
     if original not in RECIPES:
         raise unknown("dataset", original, (*RECIPES, *FORMS))
-    recipe = replace(RECIPES[original], data=data)
-    if model is None:
-        return recipe
-    if "lenet" in model.get("architecture", ""):
-        return replace(recipe, model=model, d=LENET_GRIDS.get(original, LENET_GRIDS["mnist"]))
-    return replace(recipe, model=model)
+    recipe = replace(RECIPES[original], data=data, model=model or RECIPES[original].model)
+    if model and "lenet" in model.get("architecture", ""):
+        return replace(recipe, d=LENET_GRIDS.get(original, LENET_GRIDS["mnist"]))
+    return recipe
 
 
 def recipe_of_file(data: Dataset, model: Spec | None = None) -> Recipe:
@@ -395,9 +390,7 @@ def recipe_of_file(data: Dataset, model: Spec | None = None) -> Recipe:
     """
     x = data.train.x
     assert x is not None
-    net = fully_connected(math.prod(x.shape[1:]), 100, 100, data.outputs)
-    if not data.classes:
-        net |= {"loss": {"kind": "MSE"}}
+    net = fully_connected(math.prod(x.shape[1:]), 100, 100, data.outputs, numbers=not data.classes)
     batch_size = max(1, min(DIGITS.batch_size, len(x) // 2))  # of a few examples, a part is held out besides
     return replace(
         DIGITS, data=data.name, model=model or net, d=None, batch_size=batch_size,
