@@ -10,6 +10,7 @@ import numpy as np
 
 from npintdim.adapters.base import Adapter
 from npintdim.adapters.lora import LoRA
+from npintdim.backend import namespace
 from npintdim.inputs import one_of
 from npintdim.parametrisation import Composed, Subspace
 from npintdim.projections import Operator, make_projection
@@ -54,7 +55,7 @@ class UniLoRA(Adapter):
         """LoRA ∘ P."""
         lora = LoRA(self.layout, self.theta_0, self.seed, self.backend, self.r, alpha=self.r)
         if self.index == "peft":
-            P: Operator = OneHot(peft_index(self.seed, lora, self.d), self.d)
+            P: Operator = OneHot(self.backend.xp.asarray(peft_index(self.seed, lora, self.d)), self.d)
         else:
             P = make_projection("onehot", lora.dim, self.d, self.seed, self.backend, signs=False)
         return Composed(lora, Subspace(self.backend.xp.zeros(lora.dim, dtype=self.backend.dtype), P))
@@ -93,7 +94,8 @@ class OneHot:
     @cached_property
     def entries(self) -> Floats:
         """The one entry of every row, (N,)."""
-        entries: Floats = 1 / np.sqrt(np.bincount(self.h, minlength=self.d))[self.h]
+        xp = namespace(self.h)
+        entries: Floats = 1 / xp.sqrt(xp.bincount(self.h, minlength=self.d))[self.h]
         return entries
 
     def apply(self, v: Array) -> Array:
@@ -102,7 +104,7 @@ class OneHot:
 
     def adjoint(self, g: Array) -> Array:
         """Σ_{i: h_i = j} g_i/√n_j."""
-        return np.bincount(self.h, self.entries * g, minlength=self.d).astype(g.dtype)
+        return namespace(g).bincount(self.h, self.entries * g, minlength=self.d).astype(g.dtype)
 
 
 def peft_index(seed: int, lora: LoRA, d: int) -> Ints:
