@@ -38,7 +38,7 @@ def test_pre_training_is_where_its_direct_run_ends():
         pretrained={"data": "digits+classes=0-4", "epochs": 2},
     )  # fmt: skip
     before = RunSpec("digits+classes=0-4", NET, seed=2, epochs=2)
-    assert spec.before() == before
+    assert spec.before() == before == replace(spec, holdout=0.2).before()  # a trial of rates begins there too
     _, theta = run(before, NUMPY, load_dataset("digits+classes=0-4"))
     landscape, start = objective(spec, NUMPY, load_dataset("digits+classes=5-9"))
     assert np.array_equal(landscape.theta(start), theta)
