@@ -59,6 +59,8 @@ def main():
     ax.set(
         xscale="log", xlabel="trained numbers", ylabel="test accuracy", title="θ = T(v): digits, from scratch"
     )
+    ax.set_xticks([20, 50, 100, 200, 500], labels=["20", "50", "100", "200", "500"])
+    ax.minorticks_off()
     ax.legend(fontsize=8)
     Path("results").mkdir(exist_ok=True)
     figure.savefig("results/subspace_to_lora.png", dpi=150, bbox_inches="tight")
