@@ -36,9 +36,10 @@ class LocallyConnected2D(Layer):
               db[o,i,j] = Σ_n dy[n,o,i,j]
               dx[n, c, i·s+a, j·s+b] += Σ_o W[i,j,o,c,a,b] dy[n,o,i,j]
 
-    b[o,i,j] is the bias, (a, b) a place of the kernel, s the stride. With X[i,j] the windows at (i, j) as rows,
-    (n, c_in·k²), and W[i,j] as (c_out, c_in·k²), the sums are one matrix product a place:
-    Y[i,j] = X[i,j] W[i,j]ᵀ, dW[i,j] = dY[i,j]ᵀ X[i,j], dX[i,j] = dY[i,j] W[i,j].
+    b[o,i,j] is the bias, (a, b) a place of the kernel, s the stride. With X[i,j] the windows at (i, j) as columns,
+    (c_in·k², n), and W[i,j] as (c_out, c_in·k²), the sums are one matrix product a place:
+    Y[i,j] = W[i,j] X[i,j], dW[i,j] = dY[i,j] X[i,j]ᵀ, dX[i,j] = W[i,j]ᵀ dY[i,j]. Images stand last in memory, so
+    that what is copied and added up is n numbers in a row.
     """
 
     c_in: int
@@ -79,40 +80,41 @@ class LocallyConnected2D(Layer):
         return (self.c_out, *self.places)
 
     def taps(self, images: Floats) -> Iterator[tuple[int, int, Floats]]:
-        """For each a, b of the kernel the pixels (n, c, rows, columns) that it meets, as a view."""
+        """For each a, b of the kernel the pixels that it meets: of (c, h, w, n) the view (rows, columns, c, n)."""
         (rows, columns), s = self.places, self.stride
         for a in range(self.k):
             for b in range(self.k):
-                yield a, b, images[:, :, a : a + s * rows : s, b : b + s * columns : s]
+                yield a, b, images[:, a : a + s * rows : s, b : b + s * columns : s].transpose(1, 2, 0, 3)
 
     def matrices(self, W: Floats) -> Floats:
         """W[i,j] as (c_out, c_in·k²)."""
         return W.reshape(*self.places, self.c_out, -1)
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
-        """Y[i,j] = X[i,j] W[i,j]ᵀ + b; X is kept."""
-        rows, columns = self.places
-        X = backend.xp.empty((rows, columns, len(x), self.c_in, self.k, self.k), dtype=x.dtype)
-        for a, b, seen in self.taps(x):
-            X[:, :, :, :, a, b] = seen.transpose(2, 3, 0, 1)
-        X = X.reshape(rows, columns, len(x), -1)
-        Y = X @ self.matrices(params["W"]).transpose(0, 1, 3, 2)
-        y = backend.xp.ascontiguousarray(Y.transpose(2, 3, 0, 1))
+        """Y[i,j] = W[i,j] X[i,j] + b; X is kept."""
+        images = backend.xp.ascontiguousarray(x.transpose(1, 2, 3, 0))
+        X = backend.xp.empty((*self.places, self.c_in, self.k, self.k, len(x)), dtype=x.dtype)
+        for a, b, seen in self.taps(images):
+            X[:, :, :, a, b] = seen
+        X = X.reshape(*self.places, -1, len(x))
+        Y = self.matrices(params["W"]) @ X
+        y = backend.xp.ascontiguousarray(Y.transpose(3, 2, 0, 1))
         y += params["b"]
         return y, X
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """dW[i,j] = dY[i,j]ᵀ X[i,j], db = Σ_n dy; dX[i,j] = dY[i,j] W[i,j], added up where windows overlap."""
+        """dW[i,j] = dY[i,j] X[i,j]ᵀ, db = Σ_n dy; dX[i,j] = W[i,j]ᵀ dY[i,j], added up where windows overlap."""
         X = cache
-        dY = backend.xp.ascontiguousarray(dy.transpose(2, 3, 0, 1))
-        dW = (dY.transpose(0, 1, 3, 2) @ X).reshape(params["W"].shape)
+        dY = backend.xp.ascontiguousarray(dy.transpose(2, 3, 1, 0))
+        dW = (dY @ X.transpose(0, 1, 3, 2)).reshape(params["W"].shape)
         dparams = {"W": dW, "b": dy.sum(axis=0)}
         if not need_dx:
             return None, dparams
-        dX = (dY @ self.matrices(params["W"])).reshape(*X.shape[:3], self.c_in, self.k, self.k)
-        dx = backend.xp.zeros((len(dy), self.c_in, self.h, self.w), dtype=dy.dtype)
-        for a, b, target in self.taps(dx):
-            target += dX[:, :, :, :, a, b].transpose(2, 3, 0, 1)
-        return dx, dparams
+        dX = self.matrices(params["W"]).transpose(0, 1, 3, 2) @ dY
+        dX = dX.reshape(*self.places, self.c_in, self.k, self.k, len(dy))
+        images = backend.xp.zeros((self.c_in, self.h, self.w, len(dy)), dtype=dy.dtype)
+        for a, b, target in self.taps(images):
+            target += dX[:, :, :, a, b]
+        return backend.xp.ascontiguousarray(images.transpose(3, 0, 1, 2)), dparams
