@@ -13,9 +13,8 @@ import numpy as np
 
 from npintdim.kernels.numba_cpu.machinery.jit import jit
 from npintdim.kernels.numba_cpu.machinery.lanes import total
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, binary, load, select, store, zeros
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, binary, load, select, store, zeros
 from npintdim.kernels.numba_cpu.machinery.tile import (
-    WIDE,
     load_first,
     numbers_by_vectors,
     store_first,

@@ -12,8 +12,8 @@ import numpy as np
 from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit, own
 from npintdim.kernels.numba_cpu.machinery.lanes import total
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, muladd, store
-from npintdim.kernels.numba_cpu.machinery.tile import WIDE, vectors_by_vectors
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, muladd, store
+from npintdim.kernels.numba_cpu.machinery.tile import vectors_by_vectors
 from npintdim.typing import Floats
 
 FOUR, MANY = 4, 8 if WIDE else 4  # columns side by side, of P v and of Pᵀ g, whose sums fill registers

@@ -1,9 +1,9 @@
 """The Walsh–Hadamard transform; the definition is `reference/wht.py`.
 
 Butterflies of different rounds commute as long as each pair has had its earlier rounds, so they are
-done where the data lie: eight rounds on 256 numbers in registers, four more while 4096 numbers are
-in the smallest cache, then three at a time, depth first: as soon as a stretch is complete it is
-folded, still in the smallest cache that holds it.
+done where the data lie: eight rounds on 256 numbers in registers (six on 64, where registers are
+fewer), the next while 4096 numbers are in the smallest cache, then three at a time, depth first: as
+soon as a stretch is complete it is folded, still in the smallest cache that holds it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 from npintdim.kernels.numba_cpu.machinery.jit import jit
 from npintdim.kernels.numba_cpu.machinery.lanes import butterflies
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE
 from npintdim.typing import Floats
 
-TILE, LEAF = 16 * LANES, 256 * LANES  # numbers in registers; numbers in the smallest cache
-WIDE = 1 << 22  # from here on threads share one vector
+VECTORS, RADIX = (16, 16) if WIDE else (4, 8)  # of a tile and of a fold, as far as registers go
+TILE, LEAF = VECTORS * LANES, 256 * LANES  # numbers in registers; numbers in the smallest cache
+SHARED = 1 << 22  # from here on threads share one vector
 
-tile1, tile2, tile4, tile8, tile16 = (butterflies(r, lanes=True) for r in (1, 2, 4, 8, 16))
+tile1, tile2, tile4, tile8, tile = (butterflies(r, lanes=True) for r in (1, 2, 4, 8, VECTORS))
 radix2, radix4, radix8, radix16 = (butterflies(r) for r in (2, 4, 8, 16))
 
 
@@ -51,8 +52,13 @@ def leaf(x, start, n):
     """H on x[start : start + n], 16 ≤ n ≤ LEAF."""
     if n >= TILE:
         for k in range(start, start + n, TILE):
-            tile16(x, k, LANES)
-        fold(x, start, TILE, n // TILE)
+            tile(x, k, LANES)
+        h = TILE
+        while h < n:
+            r = min(RADIX, n // h)
+            for k in range(start, start + n, r * h):
+                fold(x, k, h, r)
+            h *= r
     elif n == 8 * LANES:
         tile8(x, start, LANES)
     elif n == 4 * LANES:
@@ -119,7 +125,7 @@ def hadamard_eighths(x, work):
 def wht(x: Floats, threads: int = 1) -> Floats:
     """H x along the last axis, a power of two long; unnormalised, natural order."""
     y = x.copy()
-    if y.ndim == 1 and (threads == 1 or len(y) < WIDE) and transform(y):
+    if y.ndim == 1 and (threads == 1 or len(y) < SHARED) and transform(y):
         return y  # what is asked below would take as long as the transform of a short vector
     n = y.shape[-1]
     if n < 1 or n & (n - 1):

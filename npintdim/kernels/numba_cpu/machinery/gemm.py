@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from npintdim.kernels.numba_cpu.machinery.jit import jit
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, store
 from npintdim.kernels.numba_cpu.machinery.tile import (
-    WIDE,
     load_first,
     numbers_by_vectors,
     store_first,
@@ -69,7 +68,8 @@ def stripe(A, at, apart, rows, B, start, loops, vectors, kept, C, to, width, add
 def multiply(A, at, row, step, B, start, C, to, rows, depth, width):
     """C = A B with A[i, k] = A[at + i · row + k · step]; rows of B and C are `width` apart, from `start` and `to`."""
     vectors = (width + LANES - 1) // LANES
-    stripes = (vectors + VECTORS - 1) // VECTORS
+    most = VECTORS if B.itemsize == 4 else 1  # 16 float64 take two registers
+    stripes = (vectors + most - 1) // most
     for k in range(0, depth, DEPTH):
         loops = ((min(DEPTH, depth - k),), (step,), (width,))
         for s in range(stripes):

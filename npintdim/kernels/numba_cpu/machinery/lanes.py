@@ -15,6 +15,7 @@ from npintdim.kernels.numba_cpu.machinery.simd import (
     I32,
     I64,
     LANES,
+    REGISTER,
     Vector,
     constant,
     fused,
@@ -143,14 +144,20 @@ def butterflies(count: int, lanes: bool = False) -> Callable[..., Any]:
     """log₂ count rounds of a Hadamard transform on the vectors x[i], x[i+h], x[i+2h], ..., in registers.
 
     `lanes` puts the four rounds inside a vector, strides 1, 2, 4 and 8, before them: lane k and its
-    partner k ^ stride become partner ± lane, by one shuffle and one `muladd` with ±1.
+    partner k ^ stride become partner ± lane, by one shuffle and one `muladd` with ±1. Without them the
+    lanes know nothing of each other, and as many are done at a time as a register holds.
     """
 
     @intrinsic
     def apply(typingctx, x, i, h):
         def codegen(context, builder, signature, args):
-            ty = context.get_value_type(Vector(x.dtype))
-            first = place(context, builder, x, *args[:2])
+            width = LANES if lanes else min(LANES, REGISTER // x.dtype.bitwidth)
+            ty = ir.VectorType(context.get_value_type(x.dtype), width)
+            for part in range(0, LANES, width):
+                rounds(context, builder, x, args, ty, part)
+
+        def rounds(context, builder, x, args, ty, part):
+            first = place(context, builder, x, args[0], builder.add(args[1], I64(part)))
             places = [builder.gep(first, [builder.mul(args[2], I64(r))], inbounds=True) for r in range(count)]
             v = [read(builder, p, ty) for p in places]
             for stride in (1, 2, 4, 8) if lanes else ():

@@ -22,11 +22,16 @@ from typing import Any
 from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import models, overload, register_model
 from numba.np.arrayobj import make_array
 
 intrinsic: Any = extending.intrinsic
 LANES = 16
+FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+# Whether 16 float32 fit one register, of which there are 32 then; else they take two or four, of 16 or 32.
+WIDE = "+avx512f" in FEATURES
+REGISTER = 512 if WIDE else 256 if "+avx" in FEATURES else 128  # bits
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 
 

@@ -15,7 +15,6 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
-from numba.core.registry import cpu_target
 
 from npintdim.kernels.numba_cpu.machinery.simd import (
     I32,
@@ -31,9 +30,6 @@ from npintdim.kernels.numba_cpu.machinery.simd import (
     splat,
     write,
 )
-
-# Whether 16 float32 fit one register, of which there are 32 then; else they take two, of 16.
-WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 
 
 def first(builder: Any, count: Any) -> Any:
