@@ -9,14 +9,24 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.data import load_dataset
-from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.engine.architectures import (
+    fc_lenet,
+    fctied_lenet,
+    lenet,
+    mlp,
+    model_from_spec,
+    squeezenet,
+    untied_lenet,
+)
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
 from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
     Conv2D,
+    Fire,
     Flatten,
+    GlobalAveragePool,
     Layer,
     LayerNorm,
     Linear,
@@ -59,7 +69,9 @@ __all__ = [
     "DInt",
     "Dataset",
     "Evaluation",
+    "Fire",
     "Flatten",
+    "GlobalAveragePool",
     "HeNormal",
     "Initializer",
     "Landscape",
@@ -110,6 +122,7 @@ __all__ = [
     "projection_from_spec",
     "recipe_for",
     "register",
+    "squeezenet",
     "sweep",
     "train",
     "untied_lenet",

@@ -13,7 +13,9 @@ from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
     Conv2D,
+    Fire,
     Flatten,
+    GlobalAveragePool,
     LayerNorm,
     Linear,
     LocallyConnected2D,
@@ -72,6 +74,11 @@ LAYERS = [
     (MaxPool2D(3, stride=1), (1, 2, 4, 4)),
     (MaxPool2D(2, stride=3), (1, 2, 8, 5)),  # windows with gaps
     (MaxPool2D(1), (1, 1, 2, 3)),
+    (MaxPool2D(3, 2, ceil=True), (2, 2, 6, 5)),  # the last windows of each column hang over
+    (MaxPool2D(3, 2, ceil=True), (1, 2, 7, 8)),
+    (MaxPool2D(2, 3, ceil=True), (1, 2, 7, 6)),  # one begins in the last row; the next would begin outside
+    (GlobalAveragePool(), (2, 3, 4, 5)),
+    (Fire(3, 2, 2, 3), (2, 3, 4, 5)),
     (ReLU(), (3, 4)),
     (ReLU(), (2, 2, 3, 3)),
     (Tanh(), (3, 4)),

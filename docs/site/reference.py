@@ -8,8 +8,8 @@ import npintdim.testing
 GROUPS = {
     "Landscapes and subspaces": "Landscape SubspaceObjective L2 Batch Dataset Evaluation load_dataset",
     "Projections": "Projection SeededProjection make_projection projection_from_spec",
-    "Networks": "Model ParamLayout mlp lenet untied_lenet fc_lenet fctied_lenet model_from_spec Layer ParameterFree "
-    "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D ReLU Tanh Sigmoid GELU LayerNorm Flatten Unflatten "
+    "Networks": "Model ParamLayout mlp lenet untied_lenet fc_lenet fctied_lenet squeezenet model_from_spec Layer ParameterFree "
+    "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D GlobalAveragePool Fire ReLU Tanh Sigmoid GELU LayerNorm Flatten Unflatten "
     "Initializer HeNormal Zeros register",
     "Training": "train TrainConfig Run Record Optimizer Adam AdamW SGD Backend get_backend",
     "Measurement": "measure Measurement d_int DInt Recipe recipe_for objective_recipe RunSpec RateSearch sweep "
