@@ -1,8 +1,9 @@
 """Layers: one a file, forward and backward on one screen."""
 
 from npintdim.engine.layers.average_pool2d import AveragePool2D
-from npintdim.engine.layers.base import Elementwise, Layer, ParameterFree
+from npintdim.engine.layers.base import Elementwise, Layer, Noisy, ParameterFree
 from npintdim.engine.layers.conv2d import Conv2D
+from npintdim.engine.layers.dropout import Dropout
 from npintdim.engine.layers.fire import Fire
 from npintdim.engine.layers.flatten import Flatten
 from npintdim.engine.layers.gelu import GELU
@@ -20,6 +21,7 @@ __all__ = [
     "GELU",
     "AveragePool2D",
     "Conv2D",
+    "Dropout",
     "Elementwise",
     "Fire",
     "Flatten",
@@ -29,6 +31,7 @@ __all__ = [
     "Linear",
     "LocallyConnected2D",
     "MaxPool2D",
+    "Noisy",
     "ParameterFree",
     "ReLU",
     "Sigmoid",
