@@ -66,25 +66,32 @@ class Fire(Layer):
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """s, then both expansions, joined."""
-        relu = backend.xp.maximum
-        own = {a: {k: params[f"{a}.{k}"] for k in ("W", "b")} for a in self.convs}
-        s = relu(self.convs["squeeze"].forward(backend, own["squeeze"], x)[0], 0)
-        parts = [self.convs[a].forward(backend, own[a], s)[0] for a in ("expand1", "expand3")]
-        y = relu(backend.xp.concatenate(parts, axis=1), 0)
-        return y, (own, x, s, y)
+        relu, convs = backend.xp.maximum, self.convs
+        s = relu(convs["squeeze"].forward(backend, part(params, "squeeze"), x)[0], 0)
+        both = [convs[a].forward(backend, part(params, a), s)[0] for a in ("expand1", "expand3")]
+        y = relu(backend.xp.concatenate(both, axis=1), 0)
+        return y, (x, s, y)
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dy is parted between the expansions; what both want of s is added."""
-        own, x, s, y = cache
+        x, s, y = cache
         d = dy * (y > 0)
-        d1, d3 = (
-            backend.xp.ascontiguousarray(d[:, half])
-            for half in (slice(self.expand1), slice(self.expand1, None))
+        halves = {"expand1": d[:, : self.expand1], "expand3": d[:, self.expand1 :]}
+        ds: Any = 0.0
+        grads: dict[str, dict[str, Floats]] = {}
+        for a, half in halves.items():
+            own, grads[a] = self.convs[a].backward(
+                backend, part(params, a), s, backend.xp.ascontiguousarray(half)
+            )
+            ds = ds + own
+        dx, grads["squeeze"] = self.convs["squeeze"].backward(
+            backend, part(params, "squeeze"), x, ds * (s > 0), need_dx
         )
-        ds1, grads1 = self.convs["expand1"].backward(backend, own["expand1"], s, d1)
-        ds3, grads3 = self.convs["expand3"].backward(backend, own["expand3"], s, d3)
-        dx, grads = self.convs["squeeze"].backward(backend, own["squeeze"], x, (ds1 + ds3) * (s > 0), need_dx)
-        found = {"squeeze": grads, "expand1": grads1, "expand3": grads3}
-        return dx, {f"{a}.{k}": grad for a, part in found.items() for k, grad in part.items()}
+        return dx, {f"{a}.{key}": grad for a, own in grads.items() for key, grad in own.items()}
+
+
+def part(params: dict[str, Floats], of: str) -> dict[str, Floats]:
+    """W and b of one convolution."""
+    return {key: params[f"{of}.{key}"] for key in ("W", "b")}
