@@ -83,8 +83,9 @@ LAYERS = [
     (GlobalAveragePool(), (2, 3, 4, 5)),
     (GlobalAveragePool(), (1, 2, 1, 1)),
     (Fire(3, 2, 2, 3), (2, 3, 4, 5)),
-    (Fire(3, 4, 5, 1), (2, 3, 1, 4)),
-    (Fire(2, 3, 1, 5), (1, 2, 3, 3)),
+    (Fire(1, 5, 4, 2), (2, 1, 3, 4)),
+    (Fire(4, 3, 6, 2), (2, 4, 1, 5)),
+    (Fire(4, 6, 2, 3), (3, 4, 1, 1)),
     (ReLU(), (3, 4)),
     (ReLU(), (2, 2, 3, 3)),
     (Tanh(), (3, 4)),
@@ -301,23 +302,24 @@ MODELS = {
 }  # fmt: skip
 
 
-def problem(name, backend, n=5):
+def problem(name, backend, n=5, moved=0.05):
     make, shape = MODELS[name]
     model = make(backend)
-    theta = frozen(model.init_theta(3) + 0.05 * np.random.default_rng(4).standard_normal(model.D))
+    theta = frozen(model.init_theta(3) + moved * np.random.default_rng(4).standard_normal(model.D))
     labels = frozen(np.random.default_rng(2).integers(0, model.classes, n))
     return model, theta, Batch(normal(n, *shape, seed=1), labels)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_model(backend, name):
-    model, theta, batch = problem(name, backend)
+    large = name == "squeezenet"  # a quarter of a million kinks in five images: one, and closer
+    model, theta, batch = problem(name, backend, 1, 0.005) if large else problem(name, backend)
 
     def same(up, down):
         pairs = zip(pattern(model, up, batch), pattern(model, down, batch), strict=True)
         return all(np.array_equal(a, b) for a, b in pairs)
 
-    slope_against_gradient(model, theta, batch, same)
+    slope_against_gradient(model, theta, batch, same, h=1e-7 if large else 1e-6)
 
 
 def test_model_entry_by_entry(backend):
