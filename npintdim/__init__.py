@@ -10,7 +10,15 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend, get_backend
 from npintdim.checks import CheckError, adjoint_matrix_check, check_pullback, dot_test, gradient_check
 from npintdim.data import load_dataset
-from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.engine.architectures import (
+    fc_lenet,
+    fctied_lenet,
+    lenet,
+    mlp,
+    model_from_spec,
+    squeezenet,
+    untied_lenet,
+)
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
 from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.engine.layers import (
@@ -18,7 +26,9 @@ from npintdim.engine.layers import (
     AveragePool2D,
     Conv2D,
     Dropout,
+    Fire,
     Flatten,
+    GlobalAveragePool,
     Layer,
     LayerNorm,
     Linear,
@@ -69,7 +79,9 @@ __all__ = [
     "Dataset",
     "Dropout",
     "Evaluation",
+    "Fire",
     "Flatten",
+    "GlobalAveragePool",
     "HeNormal",
     "Initializer",
     "Landscape",
@@ -127,6 +139,7 @@ __all__ = [
     "projection_from_spec",
     "recipe_for",
     "register",
+    "squeezenet",
     "sweep",
     "train",
     "untied_lenet",

@@ -39,6 +39,8 @@ TABLES: dict[str, Table] = {}
 """Of "layer", "loss", "initializer", "optimizer", "schedule" and "projection"; each is filled where the package's own are."""
 BUILT_IN: set[type] = set()
 """The package's own."""
+SAID_WHERE_SET = {"said where set": True}
+"""Metadata of a field that came later: a spec names it only where it is not the default, so older specs stay as they are."""
 UNREGISTERED = " One of your own is known where the module that registers it was imported."
 
 
@@ -125,9 +127,14 @@ def own_kinds(spec: object) -> Iterator[type]:
 
 
 def spec_of(thing: Any) -> Spec:
-    """Kind and fields of a layer or an initializer; of a field for an initializer its spec, and nothing for None."""
+    """Kind and fields of a layer or an initializer; of a field for an initializer its spec, and nothing for None.
+
+    See `SAID_WHERE_SET`, too.
+    """
     spec = {"kind": type(thing).__name__, **asdict(thing)}
     for field in fields(thing):
+        if field.metadata == SAID_WHERE_SET and getattr(thing, field.name) == field.default:
+            del spec[field.name]
         if table_of(field) and spec.pop(field.name) is not None:
             spec[field.name] = spec_of(getattr(thing, field.name))
     return spec

@@ -28,7 +28,15 @@ def projection(backend, kind, D=D, d=d):
 
 def nets(backend):
     images = nid.Conv2D(1, 2, 5, 2, 1), nid.ReLU(), nid.MaxPool2D(2), nid.Flatten(), nid.Linear(18, 4)
-    return {"mlp": nid.mlp([256, 20, 4], backend=backend), "conv": nid.Model(images, (1, 16, 16), backend)}
+    fire = (
+        nid.Conv2D(1, 4, 7, stride=2, padding=1), nid.ReLU(), nid.MaxPool2D(3, 2, ceil=True), nid.Fire(4, 2, 3, 3), nid.Conv2D(6, 4, 1),
+        nid.GlobalAveragePool(),
+    )  # fmt: skip
+    return {
+        "mlp": nid.mlp([256, 20, 4], backend=backend),
+        "conv": nid.Model(images, (1, 16, 16), backend),
+        "fire": nid.Model(fire, (1, 16, 16), backend),  # pooled from 6 × 6 to 3 × 3: windows hang over
+    }
 
 
 def pictures(n, backend):
@@ -53,7 +61,7 @@ def train_on(backend, net, kind, n=80, epochs=3):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("net", ["mlp", "conv"])
+@pytest.mark.parametrize("net", ["mlp", "conv", "fire"])
 def test_theta_0(gpu, net, dtype):
     theta_0 = nets(gpu.backend(dtype))[net].init_theta(seed=5)
     same_bits(gpu.host(theta_0), nets(nid.get_backend("numpy", dtype))[net].init_theta(seed=5))
@@ -78,6 +86,7 @@ def test_the_adjoint_is_the_transpose(gpu, kind):
 
 @pytest.mark.parametrize(
     ("net", "kind"), [("mlp", "direct"), ("conv", "direct"), ("conv", "fastfood"), ("conv", "sparse"),
+                      ("fire", "direct"), ("fire", "fastfood"),
                       ("mlp", "fastfood, single block"), ("conv", "±1, drawn at every use")]
 )  # fmt: skip
 def test_training_goes_where_numpy_goes_and_twice_the_same_way(gpu, net, kind):

@@ -12,9 +12,19 @@ from npintdim.artefact.mdl import certify, quantise
 from npintdim.backend import get_backend, missing
 from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
 from npintdim.cli import main
-from npintdim.engine.architectures import fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.engine.architectures import fctied_lenet, lenet, mlp, model_from_spec, squeezenet, untied_lenet
 from npintdim.engine.landscape import Batch, Dataset
-from npintdim.engine.layers import Conv2D, Flatten, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten
+from npintdim.engine.layers import (
+    Conv2D,
+    Fire,
+    Flatten,
+    GlobalAveragePool,
+    Linear,
+    LocallyConnected2D,
+    MaxPool2D,
+    ReLU,
+    Unflatten,
+)
 from npintdim.engine.model import Model
 from npintdim.engine.optimizers import SGD, Adam, optimizer_from_spec
 from npintdim.engine.params import ParamLayout
@@ -212,6 +222,14 @@ MESSAGES = {
         ValueError, "in_shape is (1, 28, 20): square images are needed, as the kernels are",
         lambda: fctied_lenet((1, 28, 20), 10, CPU),
     ),
+    "squeezenet of small images": (
+        ValueError, "in_shape is (3, 28, 64): SqueezeNet needs (channels, height, width) of at least 29×29",
+        lambda: squeezenet((3, 28, 64), 10, CPU),
+    ),
+    "a fire of other channels": (ValueError, "Fire takes (3, h, w) but gets (4, 5, 5)", lambda: Fire(3, 1, 1, 1).out_shape((4, 5, 5))),
+    "a global average of rows": (
+        ValueError, "GlobalAveragePool takes (c, h, w) but gets (7,)", lambda: GlobalAveragePool().out_shape((7,)),
+    ),
     "untied lenet of small images": (
         ValueError, "in_shape is (1, 15, 28): LeNet needs images of at least 16×16",
         lambda: untied_lenet((1, 15, 28), 10, CPU),
@@ -231,12 +249,12 @@ MESSAGES = {
     ),
     "Unflatten to nothing": (ValueError, "h is 0: h ≥ 1 is needed", lambda: Unflatten(1, 0, 2)),
     "architecture": (
-        ValueError, "unknown architecture 'lnet': choose one of mlp, lenet, untied-lenet, fctied-lenet, fc-lenet. Did you mean 'lenet'?",
+        ValueError, "unknown architecture 'lnet': choose one of mlp, lenet, untied-lenet, fctied-lenet, fc-lenet, squeezenet. Did you mean 'lenet'?",
         lambda: model_from_spec({"architecture": "lnet"}),
     ),
     "layer": (
         ValueError,
-        "unknown layer 'Conv3D': choose one of AveragePool2D, Conv2D, Dropout, Flatten, GELU, LayerNorm, Linear, "
+        "unknown layer 'Conv3D': choose one of AveragePool2D, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear, "
         "LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Tanh, Unflatten. Did you mean 'Conv2D'?",
         lambda: model_from_spec({"in_shape": [3], "layers": [{"kind": "Conv3D"}]}),
     ),

@@ -17,7 +17,15 @@ from helpers import frozen, needs_numba, normal, same_bits
 from npintdim.artefact.rebuild import on
 from npintdim.backend import get_backend
 from npintdim.cli import main
-from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.engine.architectures import (
+    fc_lenet,
+    fctied_lenet,
+    lenet,
+    mlp,
+    model_from_spec,
+    squeezenet,
+    untied_lenet,
+)
 from npintdim.engine.fuse import Fused
 from npintdim.engine.landscape import Batch
 from npintdim.engine.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
@@ -327,6 +335,13 @@ def test_plan_of_the_relatives_of_lenet():
     ]  # fmt: skip
 
 
+def test_what_squeezenet_has_is_not_fused():
+    model = squeezenet((3, 32, 32), 10, get_backend("numba"))
+    assert model.computed == model.layers
+    hanging = [Conv2D(1, 2, 3), ReLU(), MaxPool2D(2, ceil=True), Flatten(), Linear(8, 2)]
+    assert "run: conv" not in Model(hanging, (1, 5, 5), get_backend("numba")).plan()
+
+
 def test_without_avx_512_linear_layers_are_taken_one_by_one_and_the_plan_says_why(monkeypatch):
     from npintdim.kernels.fused import linear_run
 
@@ -391,7 +406,7 @@ def test_a_network_that_does_not_fuse_does_not_on_another_backend():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda **o: mlp([4, 3, 2], **o), lenet, untied_lenet, fctied_lenet, fc_lenet]
+    "make", [lambda **o: mlp([4, 3, 2], **o), lenet, untied_lenet, fctied_lenet, fc_lenet, squeezenet]
 )
 def test_fuse_is_said_of_a_network_or_of_its_backend_and_is_no_part_of_its_spec(make):
     by_layer, by_backend = make(fuse=False), make(backend=get_backend(fuse=False))

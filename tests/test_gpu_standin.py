@@ -13,10 +13,15 @@ import npintdim as nid
 
 EPOCHS, BATCH = 3, 16
 SMALL = nid.Conv2D(1, 2, 5, 2, 1), nid.ReLU(), nid.MaxPool2D(2), nid.Flatten(), nid.Linear(18, 4)
+FIRE = (
+    nid.Conv2D(1, 4, 7, stride=2, padding=1), nid.ReLU(), nid.MaxPool2D(3, 2, ceil=True), nid.Fire(4, 2, 3, 3), nid.Conv2D(6, 4, 1),
+    nid.GlobalAveragePool(),
+)  # fmt: skip
 NETS = {
     "mlp": lambda backend: nid.mlp([256, 20, 4], backend=backend),
     "lenet": lambda backend: nid.lenet((1, 16, 16), 4, backend=backend),
     "small": lambda backend: nid.Model(SMALL, (1, 16, 16), backend),
+    "fire": lambda backend: nid.Model(FIRE, (1, 16, 16), backend),
 }
 SUBSPACES = {
     "direct": None,
@@ -81,7 +86,7 @@ def check_transfers(seen, moved, n):
     assert to_device == EPOCHS  # the order of the examples
 
 
-@pytest.mark.parametrize("net", ["mlp", "lenet"])
+@pytest.mark.parametrize("net", ["mlp", "lenet", "fire"])
 @pytest.mark.parametrize("subspace", SUBSPACES)
 def test_an_epoch_moves_nothing_and_ends_where_numpy_does(net, subspace):
     optimizer = nid.Adam(lr=1e-2)

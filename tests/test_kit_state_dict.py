@@ -20,6 +20,10 @@ def lenet():
     )  # h ≠ w: an order of c, h, w shows
 
 
+def squeezenet():
+    return nid.squeezenet((3, 32, 30), 3, nid.get_backend("numpy", np.float64))
+
+
 def test_a_linear_weight_is_transposed_and_all_else_is_as_it_is():
     model = mlp()
     theta = np.arange(float(model.D))
@@ -89,7 +93,48 @@ def torch_lenet(torch):
     return Net(), None
 
 
-NETS = {"mlp": (mlp, torch_mlp, (7,)), "lenet": (lenet, torch_lenet, (3, 20, 24))}
+def torch_squeezenet(torch):
+    """As in torchvision, by its names, without the dropout."""
+    nn = torch.nn
+
+    class Fire(nn.Module):
+        def __init__(self, c, s, e1, e3):
+            super().__init__()
+            self.squeeze, self.expand1x1 = nn.Conv2d(c, s, 1), nn.Conv2d(s, e1, 1)
+            self.expand3x3 = nn.Conv2d(s, e3, 3, padding=1)
+
+        def forward(self, x):
+            s = self.squeeze(x).relu()
+            return torch.cat([self.expand1x1(s).relu(), self.expand3x3(s).relu()], 1)
+
+    def pool():
+        return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Sequential(
+                nn.Conv2d(3, 96, 7, 2), nn.ReLU(), pool(),
+                Fire(96, 16, 64, 64), Fire(128, 16, 64, 64), Fire(128, 32, 128, 128), pool(),
+                Fire(256, 32, 128, 128), Fire(256, 48, 192, 192), Fire(384, 48, 192, 192), Fire(384, 64, 256, 256), pool(),
+                Fire(512, 64, 256, 256),
+            )  # fmt: skip
+            self.classifier = nn.Sequential(
+                nn.Dropout(0), nn.Conv2d(512, 3, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+            )
+
+        def forward(self, x):
+            return self.classifier(self.features(x)).flatten(1)
+
+    fires = [f"features.{i}" for i in (3, 4, 5, 7, 8, 9, 10, 12)]
+    return Net(), ["features.0", *fires, "classifier.1"]
+
+
+NETS = {
+    "mlp": (mlp, torch_mlp, (7,)),
+    "lenet": (lenet, torch_lenet, (3, 20, 24)),
+    "squeezenet": (squeezenet, torch_squeezenet, (3, 32, 30)),
+}
 
 
 @pytest.mark.parametrize("net", NETS)

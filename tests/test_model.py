@@ -13,12 +13,21 @@ from scipy.special import ndtri
 
 from npintdim.backend import get_backend
 from npintdim.engine import model as model_module
-from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
+from npintdim.engine.architectures import (
+    fc_lenet,
+    fctied_lenet,
+    lenet,
+    mlp,
+    model_from_spec,
+    squeezenet,
+    untied_lenet,
+)
 from npintdim.engine.landscape import Batch, Landscape
 from npintdim.engine.layers import Conv2D, Flatten, Linear, MaxPool2D, ReLU
 from npintdim.engine.model import Model
 from npintdim.engine.params import ParamLayout
 from npintdim.kernels.reference import words
+from npintdim.specs import spec_of
 
 PLAIN = get_backend("numpy", np.float64, threads=1)
 MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
@@ -44,6 +53,7 @@ def strange(backend=PLAIN):
         (lambda: untied_lenet(MNIST, 10, PLAIN), 286_334),
         (lambda: fctied_lenet(MNIST, 10, PLAIN), 193_370),
         (lambda: fc_lenet(MNIST, 10, PLAIN), 3_640_574),
+        (lambda: squeezenet(backend=PLAIN), 1_248_424),
         (lambda: mlp([784, 10], PLAIN), 7_850),  # softmax regression
         (lambda: mlp([1, 1], PLAIN), 2),
     ],
@@ -219,6 +229,19 @@ def test_chunks_add_up(backend, monkeypatch, chunk):
     assert isinstance(parts.performance, float)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "seen"), [(1 << 26, [10]), (52 * 5, [5, 5]), (52 * 3, [3, 3, 3, 1]), (7, [1] * 10)]
+)
+def test_a_wide_network_is_evaluated_in_smaller_chunks(monkeypatch, numbers, seen):
+    monkeypatch.setattr(model_module, "NUMBERS", numbers)
+    model = mlp([24, 12, 4], PLAIN)  # 24 + 12 + 12 + 4 numbers an example
+    monkeypatch.setattr(model_module, "NUMBERS", 1 << 26)
+    chunks, inner = [], model._forward
+    monkeypatch.setattr(model, "_forward", lambda params, x: chunks.append(len(x)) or inner(params, x))
+    model.evaluate(model.init_theta(0), Batch(normal(10, 24), np.arange(10) % 4))
+    assert chunks == seen
+
+
 def test_evaluation_is_loss_and_accuracy(backend):
     model = strange(backend)
     theta, x = model.init_theta(0), normal(50, 2, 7, 8)
@@ -266,6 +289,34 @@ def test_backends_agree():
         np.testing.assert_allclose(gradient, other, rtol=0, atol=tolerance * np.abs(other).max())
 
 
+# ---- SqueezeNet ----
+
+
+def test_squeezenet_has_the_published_sizes():
+    shape, pooled = (3, 224, 224), []
+    for layer in squeezenet(backend=PLAIN).layers:
+        shape = layer.out_shape(shape)
+        pooled += [shape] if isinstance(layer, MaxPool2D) else []
+    assert pooled == [(96, 54, 54), (256, 27, 27), (512, 13, 13)]  # 27 by the ceiling rule, from 54
+    for side in range(29, 41):
+        assert squeezenet((3, side, side), 10, PLAIN).D == 740_554
+
+
+@pytest.mark.parametrize("side", range(3, 12))
+@pytest.mark.parametrize(("size", "stride"), [(3, 2), (2, 3), (1, 3), (3, 1), (2, 2)])
+def test_windows_by_the_ceiling_rule(side, size, stride):
+    """All that begin inside, up to the first that reaches the end."""
+    starts = range(0, side, stride)
+    reached = next((i for i, at in enumerate(starts) if at + size >= side), len(starts) - 1)
+    layer = MaxPool2D(size, stride, ceil=True)
+    assert layer.out_shape((1, side, side)) == (1, reached + 1, reached + 1)
+
+
+def test_only_a_pool_with_ceil_says_so_in_its_spec():
+    assert spec_of(MaxPool2D(3, 2)) == {"kind": "MaxPool2D", "name": "", "size": 3, "stride": 2}
+    assert spec_of(MaxPool2D(3, 2, ceil=True)) == spec_of(MaxPool2D(3, 2)) | {"ceil": True}
+
+
 # ---- spec ----
 
 
@@ -278,6 +329,8 @@ def test_backends_agree():
         untied_lenet((2, 16, 18), 3, PLAIN),
         fctied_lenet((2, 16, 16), 3, PLAIN),
         fc_lenet((2, 16, 18), 3, PLAIN),
+        squeezenet((2, 32, 29), 3, PLAIN),
+        Model(squeezenet((2, 32, 29), 3, PLAIN).layers, (2, 32, 29), PLAIN),
         Model(untied_lenet((2, 16, 18), 3, PLAIN).layers, (2, 16, 18), PLAIN),
         Model(fc_lenet((2, 16, 18), 3, PLAIN).layers, (2, 16, 18), PLAIN),
         strange(),

@@ -8,7 +8,16 @@ from helpers import frozen, normal, project
 
 from npintdim.engine.architectures import lenet, mlp
 from npintdim.engine.landscape import Batch
-from npintdim.engine.layers import GELU, AveragePool2D, Conv2D, LayerNorm, MaxPool2D, Sigmoid, Tanh
+from npintdim.engine.layers import (
+    GELU,
+    AveragePool2D,
+    Conv2D,
+    GlobalAveragePool,
+    LayerNorm,
+    MaxPool2D,
+    Sigmoid,
+    Tanh,
+)
 from npintdim.engine.losses import softmax_cross_entropy
 from npintdim.engine.optimizers import SGD, Adam
 from npintdim.objective import L2, SubspaceObjective
@@ -57,18 +66,19 @@ def test_conv2d(backend, case):
 @pytest.mark.parametrize(
     ("shape", "size", "stride"),
     [((1, 1, 2, 2), 2, 0), ((2, 3, 8, 8), 2, 0), ((2, 2, 7, 9), 3, 2), ((1, 2, 9, 7), 2, 3), ((3, 1, 6, 5), 1, 0),
-     ((2, 2, 5, 5), 3, 1)],
+     ((2, 2, 5, 5), 3, 1), ((2, 2, 6, 8), 3, 2)],
 )  # fmt: skip
 @pytest.mark.parametrize("ties", [False, True])
-def test_max_pool2d(backend, shape, size, stride, ties):
+@pytest.mark.parametrize("ceil", [False, True])
+def test_max_pool2d(backend, shape, size, stride, ties, ceil):
     x = np.random.default_rng(0).standard_normal(shape)
     x = frozen(np.round(x) if ties else x)
-    layer = MaxPool2D(size, stride)
+    layer = MaxPool2D(size, stride, ceil=ceil)
     y, cache = layer.forward(backend, {}, x)
     dy = normal(*y.shape, seed=3)
     dx, _ = layer.backward(backend, {}, cache, dy)
     tx = tensor(x, True)
-    ty = F.max_pool2d(tx, size, stride or size)
+    ty = F.max_pool2d(tx, size, stride or size, ceil_mode=ceil)
     ty.backward(tensor(dy))
     np.testing.assert_array_equal(y, ty.detach().numpy())
     close(dx, tx.grad)  # on a tie both give all to the first place
@@ -77,6 +87,7 @@ def test_max_pool2d(backend, shape, size, stride, ties):
 SMOOTH = {
     "tanh": (Tanh(), torch.tanh), "sigmoid": (Sigmoid(), torch.sigmoid), "gelu": (GELU(), F.gelu),
     "gelu, tanh": (GELU("tanh"), lambda x: F.gelu(x, approximate="tanh")),
+    "global average": (GlobalAveragePool(), lambda x: x.mean((2, 3))),
     "average": (AveragePool2D(2), lambda x: F.avg_pool2d(x, 2)),
     "average, overlapping": (AveragePool2D(3, 2), lambda x: F.avg_pool2d(x, 3, 2)),
     "average, gaps": (AveragePool2D(2, 3), lambda x: F.avg_pool2d(x, 2, 3)),

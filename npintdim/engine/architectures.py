@@ -13,7 +13,9 @@ from npintdim.engine.layers import (
     AveragePool2D,
     Conv2D,
     Dropout,
+    Fire,
     Flatten,
+    GlobalAveragePool,
     Layer,
     LayerNorm,
     Linear,
@@ -173,6 +175,51 @@ def fc_lenet(
     return Model(with_dense_part(layers, (c, h, w), classes), (c, h, w), backend, recipe, fuse)
 
 
+def squeezenet(
+    in_shape: tuple[int, int, int] = (3, 224, 224),
+    classes: int = 1000,
+    backend: Backend | None = None,
+    fuse: bool = True,
+) -> Model:
+    """SqueezeNet v1.0: D = 1,248,424 on ImageNet.
+
+    A convolution of 96 7×7 with stride 2, eight `Fire` modules with 3×3 max-pooling of stride 2 in between, a 1×1
+    convolution to the classes, ReLU, and the mean over the image. There is no dropout (0.5 after fire9 in its authors' net).
+
+    Parameters
+    ----------
+    in_shape : (channels, height, width)
+    classes : number of outputs
+    backend : None for `get_backend()`
+    fuse : see `Model`
+
+    Raises
+    ------
+    ValueError
+        if the images are too small for the poolings.
+    """
+    in_shape = check_integers("in_shape", in_shape, "(channels, height, width) ≥ 1")  # type: ignore[assignment]
+    if len(in_shape) != 3 or min(in_shape[1:]) < 29:
+        raise ValueError(
+            f"in_shape is {in_shape}: SqueezeNet needs (channels, height, width) of at least 29×29"
+        )
+    classes = check_integer("classes", classes, 1)
+
+    def pool() -> Layer:
+        return MaxPool2D(3, 2, ceil=True)
+
+    layers: list[Layer] = [
+        Conv2D(in_shape[0], 96, 7, stride=2, name="conv1"), ReLU(), pool(),
+        Fire(96, 16, 64, 64, name="fire2"), Fire(128, 16, 64, 64, name="fire3"), Fire(128, 32, 128, 128, name="fire4"), pool(),
+        Fire(256, 32, 128, 128, name="fire5"), Fire(256, 48, 192, 192, name="fire6"),
+        Fire(384, 48, 192, 192, name="fire7"), Fire(384, 64, 256, 256, name="fire8"), pool(),
+        Fire(512, 64, 256, 256, name="fire9"),
+        Conv2D(512, classes, 1, name="conv10"), ReLU(), GlobalAveragePool(),
+    ]  # fmt: skip
+    recipe = {"architecture": "squeezenet", "in_shape": list(in_shape), "classes": classes}
+    return Model(layers, in_shape, backend, recipe, fuse)
+
+
 def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int, int, int], int]:
     """in_shape and classes, checked."""
     in_shape = check_integers("in_shape", in_shape, "(channels, height, width) ≥ 1")  # type: ignore[assignment]
@@ -197,10 +244,10 @@ def with_dense_part(layers: Sequence[Layer], in_shape: tuple[int, ...], classes:
 
 ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "mlp": mlp, "lenet": lenet,
-    "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
+    "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet, "squeezenet": squeezenet,
 }  # fmt: skip
 LAYERS: dict[str, type[Layer]] = table(
-    "layer", Layer, "__name__", AveragePool2D, Conv2D, Dropout, Flatten, GELU, LayerNorm, Linear, LocallyConnected2D, MaxPool2D,
+    "layer", Layer, "__name__", AveragePool2D, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear, LocallyConnected2D, MaxPool2D,
     ReLU, Sigmoid, Tanh, Unflatten,
 )  # fmt: skip
 

@@ -126,7 +126,7 @@ class ConvPoolRun(Fused):
                 break
             relu = bool(rest) and type(rest[0]) is ReLU
             pool = next(iter(rest[relu:]), None)
-            if not (type(pool) is MaxPool2D and pool.size == 2 and pool.stride in (0, 2)):
+            if not (type(pool) is MaxPool2D and pool.size == 2 and pool.stride in (0, 2) and not pool.ceil):
                 break
             i += 2 + relu
         return i

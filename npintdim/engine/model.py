@@ -23,7 +23,8 @@ from npintdim.rng import Purpose, Stream
 from npintdim.specs import kind_of, spec_of
 from npintdim.typing import Array, Floats, Spec
 
-CHUNK = 2048  # examples evaluated at once
+CHUNK = 2048  # examples evaluated at once, or fewer where that many
+NUMBERS = 1 << 26  # between the layers would be more than these
 OWN_WORDS = 1 << 34  # of each layer that is random, in a step
 
 
@@ -68,9 +69,11 @@ class Model:
         self.D = self.dim = self.layout.D
         self._recipe = recipe
         self.loss: Loss = kind_of("loss", loss)
-        shape = self.in_shape
+        shape, between = self.in_shape, math.prod(self.in_shape)
         for layer in self.layers:
             shape = layer.out_shape(shape)
+            between += math.prod(shape)
+        self._most = max(1, NUMBERS // between)
         if len(shape) != 1:
             raise ValueError(f"the last layer gives {shape} per example: (classes,) is needed; add Flatten?")
         self.classes = shape[0]
@@ -150,8 +153,9 @@ class Model:
         targets = self._targets(data)
         loss: Any = 0.0
         total: Any = 0
-        for i in range(0, n, CHUNK):
-            part = slice(i, min(i + CHUNK, n))
+        chunk = min(CHUNK, self._most)
+        for i in range(0, n, chunk):
+            part = slice(i, min(i + chunk, n))
             logits, _ = self._forward(params, data.x[part])
             mean, _ = self.loss.value_and_grad(self.backend.xp, logits, targets[part])
             loss = loss + mean * (part.stop - part.start)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.engine.layers import Conv2D, Linear
+from npintdim.engine.layers import Conv2D, Fire, Linear
 from npintdim.engine.model import Model
 from npintdim.inputs import shown
 from npintdim.testing.arrays import to_numpy
@@ -44,6 +44,7 @@ def to_state_dict(model: Model, theta: Any, names: Names = None) -> dict[str, Ar
     Linear     W (n_in, n_out), y = x W    weight (n_out, n_in) = Wᵀ, y = x weightᵀ
     Conv2D     W (c_out, c_in, k, k)       weight, the same
     both       b (n_out,)                  bias, the same
+    Fire       squeeze, expand1, expand3   squeeze, expand1x1, expand3x3 as in torchvision, each a Conv2D
     other      as its layer has it         the same, under its own name
     =========  ==========================  ====================================
 
@@ -119,6 +120,10 @@ def _places(model: Model, names: Names) -> Iterator[tuple[str, str, bool]]:
         raise ValueError(f"more than one layer is called {', '.join(twice)}")
     for layer, prefix in zip(layers, prefixes, strict=True):
         torchs = {"W": "weight", "b": "bias"} if isinstance(layer, Linear | Conv2D) else {}
+        if isinstance(layer, Fire):
+            parts = {"squeeze": "squeeze", "expand1": "expand1x1", "expand3": "expand3x3"}
+            for own_part, theirs in parts.items():
+                torchs |= {f"{own_part}.W": f"{theirs}.weight", f"{own_part}.b": f"{theirs}.bias"}
         for key in layer.param_shapes():
             yield (
                 f"{layer.name}.{key}",

@@ -4,8 +4,10 @@ from npintdim.engine.layers.average_pool2d import AveragePool2D
 from npintdim.engine.layers.base import Elementwise, Layer, Noisy, ParameterFree
 from npintdim.engine.layers.conv2d import Conv2D
 from npintdim.engine.layers.dropout import Dropout
+from npintdim.engine.layers.fire import Fire
 from npintdim.engine.layers.flatten import Flatten
 from npintdim.engine.layers.gelu import GELU
+from npintdim.engine.layers.global_average_pool import GlobalAveragePool
 from npintdim.engine.layers.layer_norm import LayerNorm
 from npintdim.engine.layers.linear import Linear
 from npintdim.engine.layers.locally_connected2d import LocallyConnected2D
@@ -21,7 +23,9 @@ __all__ = [
     "Conv2D",
     "Dropout",
     "Elementwise",
+    "Fire",
     "Flatten",
+    "GlobalAveragePool",
     "Layer",
     "LayerNorm",
     "Linear",

@@ -25,14 +25,17 @@ class Pool2D(ParameterFree):
         settle(self, size=1, stride=0)
 
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """(c, h, w) → (c, (h − size)//s + 1, (w − size)//s + 1)."""
+        """(c, h, w) → (c, windows down, windows across)."""
         if len(in_shape) != 3 or min(in_shape[1:]) < self.size:
             raise ValueError(
                 f"{self.name or type(self).__name__} takes (c, h, w), h, w ≥ {self.size}, not {in_shape}"
             )
-        s = self.step
         c, h, w = in_shape
-        return (c, (h - self.size) // s + 1, (w - self.size) // s + 1)
+        return (c, self.windows(h), self.windows(w))
+
+    def windows(self, side: int) -> int:
+        """That lie along such a side: ⌊(side − size)/s⌋ + 1."""
+        return (side - self.size) // self.step + 1
 
     @property
     def step(self) -> int:
