@@ -74,7 +74,7 @@ class Dask:
                 ) from error
             for worker, there in told.items():
                 if there != here:
-                    raise RuntimeError(f"worker {worker} has {named(there)}, but here is {named(here)}")
+                    raise RuntimeError(f"worker {worker} has {listed(there)}, but here is {listed(here)}")
             futures = {
                 worker: client.submit(
                     where.rehearse, todo, workers=[worker], allow_other_workers=True, pure=False
@@ -200,7 +200,7 @@ def versions() -> Spec:
     return {"npintdim": __version__, "Python": ".".join(platform.python_version_tuple()[:2])}
 
 
-def named(versions: Spec) -> str:
+def listed(versions: Spec) -> str:
     """For people."""
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 

@@ -175,7 +175,7 @@ def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float)
     prior = np.array([y, math.log(slope), 0.0])[:, None]
     beta = np.tile(prior, len(SIGMAS))
     for _ in range(6):
-        beta, cov, evidence = settle(beta, prior, log_d - start, p)
+        beta, cov, evidence = gauss_newton(beta, prior, log_d - start, p)
         share = np.exp(evidence - evidence.max())
         found = LocalFit(start, beta.T, cov, share / share.sum())
         there = min(max(found.crossing(line), low), high)
@@ -187,21 +187,21 @@ def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float)
     return found
 
 
-def settle(beta: Floats, prior: Floats, t: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
-    """Gauss–Newton for every σ and κ at once; beta (3, G), covariances (G, 3, 3), log likelihood of each (G,)."""
+def gauss_newton(beta: Floats, prior: Floats, t: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
+    """For every σ and κ at once; beta (3, G), covariances (G, 3, 3), log likelihood of each (G,)."""
     for _ in range(STEPS):
         J, w, r, v = linearised(beta, t, p)
-        H = np.einsum("ign,jgn,gn->gij", J, J, w) + PRIOR
+        hessian = np.einsum("ign,jgn,gn->gij", J, J, w) + PRIOR
         g = np.einsum("ign,gn,gn->gi", J, w, r) + (PRECISION * (prior - beta)).T
-        step = np.linalg.solve(H, g[..., None])[..., 0].T
+        step = np.linalg.solve(hessian, g[..., None])[..., 0].T
         beta = np.clip(beta + np.clip(step, -0.7, 0.7), prior - BOUNDS, prior + BOUNDS)
         if np.abs(step).max() < 1e-12:
             break
     J, w, r, v = linearised(beta, t, p)
-    H = np.einsum("ign,jgn,gn->gij", J, J, w) + PRIOR
+    hessian = np.einsum("ign,jgn,gn->gij", J, J, w) + PRIOR
     square = (w * r**2).sum(axis=1) + (PRECISION * (beta - prior) ** 2).sum(axis=0)
-    evidence = -0.5 * (np.log(v).sum(axis=1) + square + np.linalg.slogdet(H)[1]) - np.log(KAPPAS)
-    return beta, np.linalg.inv(H), evidence
+    evidence = -0.5 * (np.log(v).sum(axis=1) + square + np.linalg.slogdet(hessian)[1]) - np.log(KAPPAS)
+    return beta, np.linalg.inv(hessian), evidence
 
 
 def linearised(beta: Floats, t: Floats, p: Floats) -> tuple[Floats, Floats, Floats, Floats]:

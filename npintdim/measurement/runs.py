@@ -335,7 +335,7 @@ def run(
     record = {
         "spec": spec.spec(),
         "status": reached.status,
-        **size(spec, landscape, backend),
+        **parameters(spec, landscape, backend),
         "seeds": {k: str(v) for k, v in spec.seeds._asdict().items()},
         "performance": epochs[-1]["test"] if finished else None,
         "train_performance": epochs[-1]["train"] if finished else None,
@@ -347,7 +347,7 @@ def run(
     return record, backend.host(reached.theta)
 
 
-def size(spec: RunSpec, landscape: Landscape, backend: Backend) -> dict[str, int]:
+def parameters(spec: RunSpec, landscape: Landscape, backend: Backend) -> dict[str, int]:
     """D; nothing where only direct training would know it."""
     if not spec.own:
         return {"D": model_from_spec(spec.model, backend).D}

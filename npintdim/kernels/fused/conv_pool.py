@@ -116,7 +116,7 @@ def add(sums, dW, at, apart):
 
 
 @jit
-def weigh(dz, x, at, shape, grad, W):
+def add_dW(dz, x, at, shape, grad, W):
     """dW[o, t] += Σ_{i, j} dz[o, i, j] · x[c, i + a, j + b] for all taps t = (c, a, b)."""
     c_in, h, w, c_out, k, _ = shape
     p, q = pooled(shape)

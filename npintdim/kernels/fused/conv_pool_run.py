@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npintdim.kernels.fused.conv_pool import back, conv_pool, frame, pooled, unpool, weigh
+from npintdim.kernels.fused.conv_pool import back, conv_pool, frame, pooled, unpool, add_dW
 from npintdim.kernels.numba_cpu.machinery.gemm import transpose
 from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
@@ -90,7 +90,7 @@ def backward(dy, theta, run, images, winners, scratch, sums, dx, need_dx, work):
                 shape, W, at, to, place, framed = layer(run, m)
                 dz, b = dzs[framed:], W + shape[0] * shape[4] ** 2 * shape[3]
                 unpool(image, to, winners[q], place, shape, dz, sums[s, b:])
-                weigh(dz, images[q], at, shape, sums[s], W)
+                add_dW(dz, images[q], at, shape, sums[s], W)
                 if m > 0 or need_dx:
                     back(dz, theta, W, shape, image, at)
             if need_dx:

@@ -89,7 +89,7 @@ def parts(sizes):
 
 
 @jit
-def weigh(source, at, dz, after, n, n_in, n_out, dW, low, rows):
+def dW_rows(source, at, dz, after, n, n_in, n_out, dW, low, rows):
     """A few rows of dW_m = y_{m−1}ᵀ dz_m; with the first ones db_m = Σ dz_m, which lies behind dW_m."""
     multiply(source, at + low, NEXT, n_in, dz, after, dW, low * n_out, rows, n, n_out)
     if low == 0:
@@ -120,7 +120,7 @@ def backward(x, theta, sizes, relu, y, dz, turned, grad, lowest, work):
         low = part * INPUTS
         rows = min(INPUTS, n_in - low)
         source, at = (x, 0) if m == 1 else (seen(y), before)
-        weigh(source, at, seen(dz), after, n, n_in, n_out, grad[W:], low, rows)
+        dW_rows(source, at, seen(dz), after, n, n_in, n_out, grad[W:], low, rows)
     linger(work)
 
 

@@ -41,7 +41,7 @@ def correlate(x, W, loops, run, y):
 
 
 @jit
-def weigh(x, offsets, dy, run, sums):
+def add_dW(x, offsets, dy, run, sums):
     """sums[o, t, lane] += Σ_q dy[o · run + q] x[q + offsets_t] over every 16th q."""
     loops = (run // LANES,), (LANES,), (LANES,)
     for o in range(0, len(sums), CHANNELS):
@@ -89,7 +89,7 @@ def correlate_images(x, first, spacing, frame, W, loops, stride, y, work):
 
 
 @shared
-def weigh_images(x, padding, frame, offsets, dy, stride, sums, work):
+def dW_parts(x, padding, frame, offsets, dy, stride, sums, work):
     """sums[q] of part q of the images."""
     height, width = frame
     run = reach(dy.shape[2], dy.shape[3], stride, width)
@@ -99,7 +99,7 @@ def weigh_images(x, padding, frame, offsets, dy, stride, sums, work):
         for i in range(len(x) * q // PARTS, len(x) * (q + 1) // PARTS):
             lay(x[i], padding, 1, height, width, height * width, flat)
             lay(dy[i], 0, stride, height, width, run, flat_dy)
-            weigh(flat, offsets, flat_dy, run, sums[q])
+            add_dW(flat, offsets, flat_dy, run, sums[q])
     linger(work)
 
 
@@ -157,7 +157,7 @@ def conv2d_backward(
     offsets = ((place * frame[0] + a) * frame[1] + b).reshape(-1)
     offsets = np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")
     sums = np.zeros((PARTS, len(W) + -len(W) % CHANNELS, len(offsets), LANES), dtype=x.dtype)
-    weigh_images(x, padding, frame, offsets, dy, stride, sums, threads)
+    dW_parts(x, padding, frame, offsets, dy, stride, sums, threads)
     dW = np.empty(W.shape, dtype=x.dtype)
     join(sums, dW.reshape(len(W), -1))
     if not need_dx:
