@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npintdim.kernels.fused.conv_pool import back, conv_pool, frame, pooled, unpool, add_dW
+from npintdim.kernels.fused.conv_pool import add_dW, back, conv_pool, frame, pooled, unpool
 from npintdim.kernels.numba_cpu.machinery.gemm import transpose
 from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
