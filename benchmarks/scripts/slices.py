@@ -1,6 +1,7 @@
-"""P of 7·10⁹ parameters by slices of 2²⁴ rows at its far end: time a parameter, and the peak memory of the process.
+"""P of 7·10⁹ parameters by slices of 2²⁴ rows from its far end: time a parameter, and the peak memory of the process.
 
     python -m benchmarks.scripts.slices numba 2 4        # backend, threads, slices
+    python -m benchmarks.scripts.slices numba 2 all      # all 418 of them, and ‖P v‖² against ⟨v, Pᵀ P v⟩
 
 The scale needs one pass over all normals; SCALE takes its result from an earlier run, for the slow plain backend.
 """
@@ -23,7 +24,7 @@ def peak() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def main(name: str, threads: int, slices: int) -> None:
+def main(name: str, threads: int, slices: int | None) -> None:
     backend = nid.get_backend(name, threads=threads)
     P = nid.make_projection("fastfood", D, d, 1, backend, stored=False)
     v = np.linspace(-1, 1, d, dtype=np.float32)
@@ -32,21 +33,33 @@ def main(name: str, threads: int, slices: int) -> None:
     began = time.perf_counter()
     scale = P.drawn_scale
     print(f"scale {scale.hex()}: {time.perf_counter() - began:.1f} s", flush=True)
-    P.apply(v, rows=slice(0, 1 << 18))  # compiled
-    acc = np.zeros(d, dtype=np.float32)
-    for k in range(slices, 0, -1):
-        b = D - (k - 1) * ROWS
-        rows = slice(b - ROWS, b)
+    near = slice(0, 1 << 18)
+    P.adjoint(P.apply(v, rows=near), rows=near)  # compiled
+    acc, squares, spent = np.zeros(d, dtype=np.float32), 0.0, np.zeros(2)
+    ends = [*range(D, 0, -ROWS)][:slices]
+    for k, b in enumerate(ends, 1):
+        rows = slice(max(0, b - ROWS), b)
         began = time.perf_counter()
         y = P.apply(v, rows=rows)
         middle = time.perf_counter()
         P.adjoint(y, rows=rows, out=acc)
         end = time.perf_counter()
-        print(f"rows {rows.start} to {rows.stop - 1}: P v {(middle - began) / ROWS * 1e9:.1f} ns, "
-              f"Pᵀ g {(end - middle) / ROWS * 1e9:.1f} ns a parameter; peak {peak():.0f} MB", flush=True)  # fmt: skip
+        now, seen = np.array([middle - began, end - middle]), rows.stop - rows.start
+        spent += now
+        for part in np.array_split(y, 64):
+            squares += float(np.square(part, dtype=np.float64).sum())
+        if slices or not k % 16 or k == len(ends):
+            print(f"{k} of {len(ends)}, rows {rows.start} to {b - 1}: P v {now[0] / seen * 1e9:.1f} ns, "
+                  f"Pᵀ g {now[1] / seen * 1e9:.1f} ns a parameter; peak {peak():.0f} MB", flush=True)  # fmt: skip
         del y
+    done = D - rows.start
+    print(f"{done} rows: P v {spent[0]:.0f} s, {spent[0] / done * 1e9:.1f} ns a parameter; "
+          f"Pᵀ g {spent[1]:.0f} s, {spent[1] / done * 1e9:.1f} ns", flush=True)  # fmt: skip
+    inner = float(v.astype(np.float64) @ acc)
+    print(f"‖P v‖² of these rows {squares!r}, ⟨v, Pᵀ P v⟩ {inner!r}: {abs(squares / inner - 1):.1e} apart; "
+          f"‖v‖² {float(v @ v)!r}")  # fmt: skip
     print("bits", acc.view(np.uint32).sum(dtype=np.uint64))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), None if sys.argv[3] == "all" else int(sys.argv[3]))

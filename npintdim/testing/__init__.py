@@ -19,6 +19,7 @@ from npintdim.testing.checks import check_adjoint, check_linear, check_unit_colu
 from npintdim.testing.conformance import conformance
 from npintdim.testing.explain import Explanation, explain
 from npintdim.testing.gradient import check_gradient
+from npintdim.testing.in_place import InPlace
 from npintdim.testing.isotropy import check_isotropy
 from npintdim.testing.mistakes import register_mistake
 from npintdim.testing.state_dict import from_state_dict, to_state_dict
@@ -29,6 +30,7 @@ __all__ = [
     "Case",
     "CheckError",
     "Explanation",
+    "InPlace",
     "Inputs",
     "cases",
     "check_adjoint",

@@ -24,10 +24,11 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 
 from npintdim.kernels.numba_cpu.machinery.jit import jit, own
-from npintdim.kernels.numba_cpu.machinery.simd import intrinsic, place
+from npintdim.kernels.numba_cpu.machinery.simd import intrinsic
 
 LOOPS = 4  # at most, in a kernel
 LEAST = 20.0  # microseconds of work that are worth a helper, who may be awake
@@ -56,10 +57,9 @@ def raise_by(typingctx, counters, i, amount):
     """counters[i] += amount in one indivisible operation; what it was before."""
 
     def codegen(context, builder, signature, args):
-        p = place(context, builder, counters, *args[:2])
-        return builder.atomic_rmw("add", p, args[2], "seq_cst")
+        return builder.atomic_rmw("add", counter(builder, *args[:2]), args[2], "seq_cst")
 
-    return types.int64(counters, types.intp, types.int64), codegen
+    return types.int64(types.int64, types.int64, types.int64), codegen
 
 
 @intrinsic
@@ -67,19 +67,23 @@ def look(typingctx, counters, i):
     """counters[i], as others have left it."""
 
     def codegen(context, builder, signature, args):
-        return builder.load_atomic(place(context, builder, counters, *args), "acquire", 8)
+        return builder.load_atomic(counter(builder, *args), "acquire", 8)
 
-    return types.int64(counters, types.intp), codegen
+    return types.int64(types.int64, types.int64), codegen
+
+
+def counter(builder: Any, counters: Any, i: Any) -> Any:
+    """Pointer to counter i of an array whose address is given: Numba never frees an array that a generator has seen."""
+    return builder.gep(builder.inttoptr(counters, ir.IntType(64).as_pointer()), [i])
 
 
 @numba.njit(nogil=True)  # not @jit: Numba fails on generators that were kept on disk
 def each(work, loop, count):
     """Items of a loop: of the thread's own share, so that memory stays near, then of others'; wait for all."""
-    bell, loops, number, rank = work
+    bell, loops, threads, number, rank = work
     if rank == 0 and loop == 0:
         raise_by(bell, 0, number - look(bell, 0))
-    taken = loops[loop]
-    threads = len(taken) - 2
+    taken = loops + 8 * loop * (threads + 2)
     for k in range(threads):
         owner = (rank + k) % threads
         first, end = own(count, owner, threads)
@@ -88,15 +92,17 @@ def each(work, loop, count):
             yield i
             raise_by(taken, threads, 1)  # one more is done
             i = first + raise_by(taken, owner, 1)
+    looks = 0
     while look(taken, threads) < count:
-        if rank == 0:
-            taken[threads + 1] += 1
+        looks += 1
+    if rank == 0:
+        raise_by(taken, threads + 1, looks)
 
 
 @jit
 def linger(work):
     """A helper waits for the bell."""
-    bell, _, number, rank = work
+    bell, _, _, number, rank = work
     looks = 0
     while rank > 0 and looks < PATIENCE and look(bell, 0) == number:
         looks += 1
@@ -138,7 +144,8 @@ class Team:
         *given, threads = arguments
         began = time.monotonic()
         if threads == 1 or began < self.rest or not self.free.acquire(blocking=False):
-            kernel(*given, (np.zeros(1, np.int64), np.zeros((LOOPS, 3), np.int64), 0, 0))
+            alone = np.zeros(1 + 3 * LOOPS, np.int64)
+            kernel(*given, (alone.ctypes.data, alone[1:].ctypes.data, 1, 0, 0))
             return
         try:
             while self.helpers < threads - 1:
@@ -147,7 +154,7 @@ class Team:
             number, loops = self.number + 1, np.zeros((LOOPS, threads + 2), np.int64)
 
             def job(rank: int) -> None:
-                kernel(*given, (self.bell, loops, number, rank))
+                kernel(*given, (self.bell.ctypes.data, loops.ctypes.data, threads, number, rank))
 
             with self.posted:
                 self.number, self.threads, self.job = number, threads, job
