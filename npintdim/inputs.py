@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
 from numbers import Real
 from operator import index
 from typing import Any
@@ -132,6 +133,16 @@ def cut(line: str, letters: int = 500) -> str:
     """Of a long line the beginning and the end: nobody reads 5,000 letters that were typed by mistake."""
     half = letters // 2
     return line if len(line) <= letters else f"{line[:half]} ... {line[-half:]}"
+
+
+def table_html(above: str, rows: Sequence[Sequence[object]], below: str) -> str:
+    """What a notebook shows: a sentence, a table whose first row is its header, and what came out, in bold."""
+
+    def line(row: Sequence[object], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
+
+    lines = [line(row, "td" if i else "th") for i, row in enumerate(rows)]
+    return f"<p>{escape(above)}</p><table>{''.join(lines)}</table><p><b>{escape(below)}</b></p>"
 
 
 def attempt(make: Callable[[], Any]) -> tuple[Any, str]:

@@ -58,6 +58,11 @@ def need(name: str, who: str, remedy: str) -> Any:
     raise ImportError(f"{who}, which is installed but does not import ({why})")
 
 
+def data_frame(rows: list[dict[str, Any]]) -> Any:
+    """A pandas DataFrame; pandas is imported for nothing else."""
+    return need("pandas", "to_dataframe needs pandas", "pip install 'npintdim[frame]'").DataFrame(rows)
+
+
 def optional(name: str) -> Any | None:
     """What `need` finds, or None where it raises."""
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import numpy as np
 from npintdim.backend import Backend
 from npintdim.engine.landscape import Dataset
 from npintdim.engine.score import Score
-from npintdim.inputs import counted
-from npintdim.machine import need
+from npintdim.inputs import counted, table_html
+from npintdim.machine import data_frame, need
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.rates import Rates
 from npintdim.measurement.recipes import Recipe, model_name
@@ -147,7 +146,7 @@ def guessing(chance: float, data: Dataset | None, backend: Backend, score: Score
 class Measurement:
     """What `measure` found.
 
-    It shows itself in a few lines, in a notebook as a table.
+    It shows itself in a few lines, in a notebook as a table; `plot` draws it.
 
     Parameters
     ----------
@@ -255,13 +254,21 @@ class Measurement:
         return f"<Measurement: {self.title}; D = {self.D:,}, {counted(n, 'run')} in {self.folder}\n{self.summary}>"
 
     def _repr_html_(self) -> str:
-        header, *rows = self.rows()
-        cells = "".join(f"<th>{cell}</th>" for cell in header)
-        lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-        return (
-            f"<p>{escape(self.title)}: D = {self.D:,}</p><table><tr>{cells}</tr>{lines}</table>"
-            f"<p><b>{escape(self.summary)}</b></p>"
-        )
+        return table_html(f"{self.title}: D = {self.D:,}", self.rows(), self.summary)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Performance against d with the fitted curve, the line, d_int and its interval: a matplotlib Figure.
+
+        Parameters
+        ----------
+        ax : axes to draw into; None for a figure of its own, which shows itself in a notebook
+
+        Raises
+        ------
+        ImportError
+            without matplotlib, with the pip line.
+        """
+        return need("npintdim.plots:curve_figure", "", "")(self, ax)  # it lies above, see docs/decisions.md
 
     def to_dataframe(self) -> Any:
         """A pandas DataFrame, one row a run: d (missing of direct training), seed, status, performance, lr, epochs, seconds.
@@ -269,17 +276,17 @@ class Measurement:
         Raises
         ------
         ImportError
-            without pandas.
+            without pandas, with the pip line.
         """
-        pandas = need("pandas", "to_dataframe needs pandas", "pip install pandas")
         told = ("status", "performance", "train_performance", "loss", "seconds")
-        rows = [
-            {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
-            | {name: r.get(name) for name in told}
-            | {"epochs": len(r.get("epochs", ()))}
-            for r in self.records
-        ]
-        frame = pandas.DataFrame(rows)
+        frame = data_frame(
+            [
+                {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
+                | {name: r.get(name) for name in told}
+                | {"epochs": len(r.get("epochs", ()))}
+                for r in self.records
+            ]
+        )
         return frame.astype(
             {"d": "Int64"} | dict.fromkeys(("performance", "train_performance", "loss"), float)
         )
