@@ -79,6 +79,12 @@ def watched() -> bool:
         return False
 
 
+def in_notebook() -> int | None:
+    """The number of the cell that runs; None where no notebook shows what this process prints."""
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return None if getattr(shell, "kernel", None) is None else int(shell.execution_count)
+
+
 def standard_files() -> None:
     """Open what is closed of 0, 1 and 2: some file of the results gets that number else, and whatever is printed."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
