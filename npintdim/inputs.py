@@ -20,6 +20,15 @@ quiet = np.errstate(all="ignore")
 LARGEST = (1 << 63) - 1  # of an integer without a limit of its own: what NumPy counts with
 
 
+class Known(str):
+    """A text that knows the thing it names: equal to the text, and written, copied and sent to others as that alone."""
+
+    it: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str.__str__(self),)
+
+
 def shown(value: object) -> str:
     """The value for a message: on one line, without its middle where it is long."""
     try:
@@ -89,7 +98,7 @@ def check_text(name: str, value: object) -> str:
     """The value as a str."""
     if not isinstance(own := plain(value), str):
         raise TypeError(f"{name} is {shown(value)}: a text is needed")
-    return str.__str__(own)
+    return own if isinstance(own, Known) else str.__str__(own)
 
 
 def check_kind(name: str, value: object, kind: type, example: str) -> None:
