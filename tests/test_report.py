@@ -166,4 +166,4 @@ def test_which_reading_stands_and_which_runs_were_left_out_is_said(tmp_path):
     found = replace(m.d_int, reading="isotonic", collapsed=1)
     text = write_report(replace(m, d_int=found)).read_text(encoding="utf-8")
     assert "- ours, isotonic means, since a curve misses them, through " in text
-    assert "- left out as collapsed, far below runs with fewer numbers: 1 run\n" in text
+    assert "- left out, far below runs with fewer numbers: 1 run\n" in text

@@ -108,10 +108,7 @@ class DInt:
             f"; runs left out because they diverged or failed: {self.excluded}" if self.excluded else ""
         )
         if self.collapsed:
-            several = "runs" if self.collapsed > 1 else "run"
-            left_out += (
-                f"; left out as collapsed, far below runs with fewer numbers: {self.collapsed} {several}"
-            )
+            left_out += f"; left out, far below runs with fewer numbers: {counted(self.collapsed, 'run')}"
         alone = "; the means contradict a smooth curve: read from them alone" if self.at_odds else ""
         return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
 

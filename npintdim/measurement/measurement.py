@@ -205,27 +205,35 @@ class Measurement:
 
     @property
     def seen(self) -> list[str]:
-        """Where the line was never reached: the best that was, and why it ended there, as far as the runs tell."""
+        """Where the line was never reached the best that was, and why it ended there; also that runs which were left out overfit."""
         if self.d_int.d != math.inf:
-            return []
+            return [self.overfits] if self.d_int.collapsed and self.overfits else []
         on_test, on_train = self.means("performance"), self.means("train_performance")
         best, last = max(on_test, key=lambda d: on_test[d][0]), max(on_test)
-        (p, said), (_, at_last) = on_test[best], on_test[last]
-        base = self.d_int.baseline
+        (p, said), base = on_test[best], self.d_int.baseline
         share = f", {100 * p / self.recipe.shares([base])[0]:.1f} % of direct training" if base and p else ""
         told = [f"the best is {said} at d = {best:,}{share}"]
-        if not {best, last} <= set(on_train):
-            return told
-        if best < last and on_train[last][0] > on_train[best][0] and on_test[last][0] < (1 - DOUBT) * p:
-            told.append(
-                f"it overfits: from there to d = {last:,} it falls to {at_last} while on the training data it rises from "
-                f"{on_train[best][1]} to {on_train[last][1]}; best_epoch=0.2, fewer epochs or l2 may help, a larger d does not"
-            )
-        elif not self.reaches(on_train[last][0]):
+        if self.overfits:
+            told.append(self.overfits)
+        elif {best, last} <= set(on_train) and not self.reaches(on_train[last][0]):
             told.append(
                 f"even on the training data d = {last:,} reaches {on_train[last][1]} alone: a larger d, more epochs or another rate"
             )
         return told
+
+    @property
+    def overfits(self) -> str:
+        """That beyond the best d performance falls while it rises on the training data; else ""."""
+        on_test, on_train = self.means("performance"), self.means("train_performance")
+        best, last = max(on_test, key=lambda d: on_test[d][0]), max(on_test)
+        if best == last or not {best, last} <= set(on_train):
+            return ""
+        if on_train[last][0] <= on_train[best][0] or on_test[last][0] >= (1 - DOUBT) * on_test[best][0]:
+            return ""
+        return (
+            f"it overfits: from d = {best:,} to {last:,} it falls to {on_test[last][1]} while on the training data it rises from "
+            f"{on_train[best][1]} to {on_train[last][1]}; best_epoch=0.2, fewer epochs or l2 may help, a larger d does not"
+        )
 
     def means(self, part: str) -> dict[int, tuple[float, str]]:
         """Mean over the finished runs at each d, as a share and as text in its own units."""
