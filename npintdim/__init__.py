@@ -3,6 +3,9 @@
 θ = θ_0 + P θ_d, and only θ_d is trained (Li, Farkhoor, Liu and Yosinski, 2018).
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from npintdim import signals as signals  # the first, see there
 from npintdim._version import __version__
 from npintdim.adapters import Adapter, make_adapter
@@ -144,3 +147,14 @@ __all__ = [
     "train",
     "untied_lenet",
 ]
+
+if TYPE_CHECKING:
+    from npintdim import plots as plots
+    from npintdim import testing as testing
+else:
+
+    def __getattr__(name: str) -> Any:
+        """`nid.plots` and `nid.testing` are imported when they are first asked for: few who train need them."""
+        if name in ("plots", "testing"):
+            return importlib.import_module(f"npintdim.{name}")
+        raise AttributeError(f"module 'npintdim' has no attribute {name!r}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
 from numbers import Real
 from operator import index
 from typing import Any
@@ -17,6 +18,15 @@ import numpy as np
 quiet = np.errstate(all="ignore")
 """Decorates what computes: a number too small becomes 0, one too large inf or NaN and so a result, whatever np.seterr."""
 LARGEST = (1 << 63) - 1  # of an integer without a limit of its own: what NumPy counts with
+
+
+class Known(str):
+    """A text that knows the thing it names: equal to the text, and written, copied and sent to others as that alone."""
+
+    it: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str.__str__(self),)
 
 
 def shown(value: object) -> str:
@@ -88,7 +98,7 @@ def check_text(name: str, value: object) -> str:
     """The value as a str."""
     if not isinstance(own := plain(value), str):
         raise TypeError(f"{name} is {shown(value)}: a text is needed")
-    return str.__str__(own)
+    return own if isinstance(own, Known) else str.__str__(own)
 
 
 def check_kind(name: str, value: object, kind: type, example: str) -> None:
@@ -132,6 +142,16 @@ def cut(line: str, letters: int = 500) -> str:
     """Of a long line the beginning and the end: nobody reads 5,000 letters that were typed by mistake."""
     half = letters // 2
     return line if len(line) <= letters else f"{line[:half]} ... {line[-half:]}"
+
+
+def table_html(above: str, rows: Sequence[Sequence[object]], below: str) -> str:
+    """What a notebook shows: a sentence, a table whose first row is its header, and what came out, in bold."""
+
+    def line(row: Sequence[object], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
+
+    lines = [line(row, "td" if i else "th") for i, row in enumerate(rows)]
+    return f"<p>{escape(above)}</p><table>{''.join(lines)}</table><p><b>{escape(below)}</b></p>"
 
 
 def attempt(make: Callable[[], Any]) -> tuple[Any, str]:

@@ -58,6 +58,11 @@ def need(name: str, who: str, remedy: str) -> Any:
     raise ImportError(f"{who}, which is installed but does not import ({why})")
 
 
+def data_frame(rows: list[dict[str, Any]]) -> Any:
+    """A pandas DataFrame; pandas is imported for nothing else."""
+    return need("pandas", "to_dataframe needs pandas", "pip install 'npintdim[frame]'").DataFrame(rows)
+
+
 def optional(name: str) -> Any | None:
     """What `need` finds, or None where it raises."""
     try:
@@ -72,6 +77,12 @@ def watched() -> bool:
         return bool(sys.stderr.isatty())
     except (AttributeError, ValueError):
         return False
+
+
+def in_notebook() -> int | None:
+    """The number of the cell that runs; None where no notebook shows what this process prints."""
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return None if getattr(shell, "kernel", None) is None else int(shell.execution_count)
 
 
 def standard_files() -> None:

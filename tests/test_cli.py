@@ -290,6 +290,9 @@ def test_measure_prints_the_table_the_files_and_last_the_reading(cli, tmp_path):
         f"{folder.relative_to(tmp_path)}"
     )
     assert re.fullmatch(r"8 runs to do: about \d+ s, \d\d kB", out.pop(1))
+    for d in ("direct", "d = 20", "d = 100"):
+        assert re.fullmatch(rf"{d}: 0\.\d+, 0\.\d+ \(\d of 8 runs, about \d+ s left\)", out.pop(1))
+    assert re.fullmatch(r"d = 200: 0\.\d+, 0\.\d+ \(8 of 8 runs\)", out.pop(1))
     assert out[2] == f"D = {nid.mlp([64, 16, 10]).D:,}"
     assert [line.split()[0] for line in out[4:8]] == ["direct", "20", "100", "200"]
     named = dict(line.split(maxsplit=1) for line in out[9:13])

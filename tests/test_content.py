@@ -2,16 +2,17 @@
 
 import functools
 import importlib
+import pickle
 import sys
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
 
 import npintdim as nid
 from npintdim.measurement.content import content_of
-from npintdim.measurement.custom import HERE, named
+from npintdim.measurement.custom import HERE, Name, named
 from npintdim.measurement.recipes import adam
 from npintdim.measurement.runs import RunSpec
 
@@ -71,11 +72,57 @@ def test_arrays_that_were_changed_in_place(tmp_path):
     assert measured(recipe, tmp_path)[1] == ["kept 0, new 2, because mine changed since the old runs"]
 
 
+def test_a_recipe_keeps_the_data_it_was_made_with(tmp_path):
+    """Whatever gets that name before it is measured."""
+    numbers = NUMBERS | {"projection": "dense"}
+    before = nid.Recipe(data(), NET, (4,), **numbers)
+    alone = nid.measure(before, tmp_path / "alone", backend=NUMPY, jobs=1)
+    later = nid.Recipe(data(labels=(LABELS + 1) % 3), NET, (4,), **numbers)
+    one = nid.measure(before, tmp_path / "one", backend=NUMPY, jobs=1)
+    other = nid.measure(later, tmp_path / "other", backend=NUMPY, jobs=1)
+    assert [r["loss"] for r in one.records] == [r["loss"] for r in alone.records]
+    assert one.recipe.content == alone.recipe.content != other.recipe.content
+    bare = asdict(replace(before, d=(5,)))["data"]  # as it is read from a file: the last of that name
+    assert (
+        type(bare) is str and Name(bare).thing() is Name(later.data).thing() is not Name(before.data).thing()
+    )
+    assert (
+        pickle.loads(pickle.dumps(before)) == before and type(pickle.loads(pickle.dumps(before)).data) is str
+    )
+
+
+def test_a_recipe_keeps_the_function_it_was_made_with(tmp_path):
+    recipes, backend = [], nid.get_backend("numpy", threads=1)
+    for width in (4, 6):
+
+        def make(d, seed, width=width):
+            model = nid.mlp([6, width, 3], backend)
+            P = nid.make_projection("dense", model.D, d or 1, seed, backend)
+            return model if d is None else nid.SubspaceObjective(model, model.init_theta(seed), P)
+
+        recipes.append(nid.objective_recipe(make, data(), d=(4,), **NUMBERS))
+    folders = tmp_path / "4", tmp_path / "6"
+    sizes = [nid.measure(r, f, backend=NUMPY, jobs=1).D for r, f in zip(recipes, folders, strict=True)]
+    assert sizes == [nid.mlp([6, width, 3]).D for width in (4, 6)]
+
+
+def test_two_things_of_one_name_in_one_sweep_are_two(tmp_path):
+    specs = [
+        RunSpec(named(data(labels=(LABELS + k) % 3)), NET.spec(), epochs=2, batch_size=30) for k in range(2)
+    ]
+    one, other = nid.sweep(specs, tmp_path, backend="numpy", jobs=1)
+    assert one["loss"] != other["loss"] and len(runs(tmp_path)) == 2
+    with pytest.raises(
+        ValueError, match="other processes do not know 'here:mine': two of them have that name: give each"
+    ):
+        nid.sweep(specs, tmp_path / "two", backend="numpy", jobs=2)
+
+
 def test_a_sweep_knows_it_too(tmp_path):
     spec = RunSpec(named(data()), NET.spec(), epochs=2, batch_size=30)
     others = {"backend": "numpy", "jobs": 1}
     (a,) = nid.sweep([spec], tmp_path, **others)
-    HERE["here:mine"] = data(2 * X)
+    spec = replace(spec, data=named(data(2 * X)))
     with pytest.warns(UserWarning, match="^kept 0, new 1, because mine changed"):
         (b,) = nid.sweep([spec], tmp_path, **others)
     assert a["loss"] != b["loss"] and a["spec"]["content"] != b["spec"]["content"]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import types
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +185,7 @@ def test_what_only_this_process_knows_is_sent_to_others(tmp_path, monkeypatch):
     assert changed[0]["D"] != two[0]["D"]
     monkeypatch.delitem(HERE, recipe.model["objective"])
     with pytest.raises(ValueError, match=r"'here:.*' was defined in another process: give it again"):
-        measured(replace(recipe, d=(40,)), tmp_path)
+        measured(replace(recipe, d=(40,), model=asdict(recipe)["model"]), tmp_path)
 
 
 def test_what_cannot_be_sent_runs_here(tmp_path):

@@ -178,7 +178,7 @@ def test_a_run_that_collapsed_is_left_out_and_said():
     one = nid.d_int([*d, 140], [*p, 0.1], threshold=0.9)
     assert (one.d, one.low, one.high, one.isotonic) == (whole.d, whole.low, whole.high, whole.isotonic)
     assert (one.runs, one.collapsed, one.excluded, 140 in one.tried) == (6, 1, 0, False)
-    assert one.summary().endswith("; left out as collapsed, far below runs with fewer numbers: 1 run")
+    assert one.summary().endswith("; left out, far below runs with fewer numbers: 1 run")
 
 
 def test_where_too_many_collapse_it_is_noise_and_where_performance_jumps_nothing_collapsed():

@@ -1,5 +1,6 @@
 """Targets that are numbers, scores in their own units, the epoch that counts."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -229,10 +230,10 @@ def test_the_best_epoch_on_held_out_data_counts(tmp_path):
         replace(RECIPE, best_epoch=1.0)
 
 
-def overfitting(train):
+def overfitting(train, direct=0.506):
     """A measurement whose test R² is that of diabetes."""
     base = {"status": "finished", "seconds": 1.0, "D": 601}
-    rows = [(None, 0.506, 0.6), *zip((16, 64, 193), (0.429, 0.427, 0.273), train, strict=True)]
+    rows = [(None, direct, 0.6), *zip((16, 64, 193), (0.429, 0.427, 0.273), train, strict=True)]
     records = tuple(
         base | {"spec": {} if d is None else {"d": d}, "performance": p, "train_performance": t}
         for d, p, t in rows
@@ -247,8 +248,14 @@ def test_what_only_overfits_says_so():
     told = overfitting((0.52, 0.6, 0.84)).summary
     assert "never reached" in told and "the best is 0.4290 at d = 16, 84.8 % of direct training" in told
     assert (
-        "it overfits: from there to d = 193 it falls to 0.2730 while on the training data it rises from 0.5200 to 0.8400"
+        "it overfits: from d = 16 to 193 it falls to 0.2730 while on the training data it rises from 0.5200 to 0.8400"
         in told
     )
+    low = overfitting((0.52, 0.6, 0.84), direct=0.43)  # a line that d = 16 reaches, d = 193 no more
+    assert low.d_int.d == -math.inf and low.d_int.collapsed == 1
+    assert (
+        "left out, far below runs with fewer numbers: 1 run; it overfits: from d = 16 to 193" in low.summary
+    )
+    assert "overfits" not in overfitting((0.52, 0.6, 0.5), direct=0.43).summary  # it collapsed
     told = overfitting((0.45, 0.44, 0.3)).summary
     assert "overfits" not in told and "even on the training data d = 193 reaches 0.3000 alone" in told

@@ -114,12 +114,12 @@ def test_the_python_call_in_it_is_the_measurement(tmp_path, monkeypatch):
 def test_another_recipe_in_the_folder_is_told_and_replaces_what_is_not_a_run(tmp_path, monkeypatch):
     recipe, lines = replace(RECIPE, epochs=8, seeds=1, fraction=0.5), []
     first = measured(recipe, tmp_path, tell=lines.append)
-    assert lines == []
+    assert not [line for line in lines if "another recipe" in line]
     assert (tmp_path / "d_int50.npid").exists()
     (tmp_path / "curve.png").touch()
     runs = sorted((tmp_path / "runs").iterdir())
     other = measured(replace(recipe, seeds=2, threshold=0.5), tmp_path, tell=lines.append)
-    assert lines == [
+    assert [line for line in lines if "another recipe" in line] == [
         f"{tmp_path} has results of another recipe (seeds was 1, threshold was null): they are replaced, "
         "its runs are kept"
     ]
@@ -166,4 +166,4 @@ def test_which_reading_stands_and_which_runs_were_left_out_is_said(tmp_path):
     found = replace(m.d_int, reading="isotonic", collapsed=1)
     text = write_report(replace(m, d_int=found)).read_text(encoding="utf-8")
     assert "- ours, isotonic means, since a curve misses them, through " in text
-    assert "- left out as collapsed, far below runs with fewer numbers: 1 run\n" in text
+    assert "- left out, far below runs with fewer numbers: 1 run\n" in text

@@ -363,7 +363,7 @@ def test_the_processes_decide_and_the_measurement_remembers(tmp_path):
         recipe, tmp_path, backend=nid.get_backend("numpy", threads=1), jobs=3, tell=lines.append
     )
     assert first.recipe == replace(recipe, at_once=3)
-    assert "next d = 16, 64 and 4 (" in lines[1]
+    assert "next d = 16, 64 and 4 (" in lines[2]
     assert measured(first.recipe, tmp_path).records == first.records
     assert "proposed 3 runs at a time" in (tmp_path / "report.md").read_text()
 
@@ -376,7 +376,7 @@ def test_measured_by_search_on_the_digits(tmp_path, monkeypatch):
     assert len(m.records) == 2 + len(d) <= 10
     assert len({(r["spec"].get("d"), r["spec"]["seed"]) for r in m.records}) == len(m.records)
     assert lines[0] == "baseline: 2 direct runs"
-    assert lines[1].startswith("nothing is known; next d = 16 and 64 (so far 2 runs, ")
+    assert lines[2].startswith("nothing is known; next d = 16 and 64 (so far 2 runs, ")
     assert lines[-1].startswith("budget of 8 runs spent (so far 10 runs, ")
     assert math.isfinite(m.d_int.d)
     assert m.d_int.low < m.d_int.d < m.d_int.high

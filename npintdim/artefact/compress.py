@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +21,7 @@ from npintdim.backend import Backend, as_array
 from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.model import Model
 from npintdim.files import write_atomically
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, cut, table_html
 from npintdim.machine import free_memory
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import SeededProjection
@@ -183,6 +184,19 @@ class CompressedModel:
             "scheme": SCHEME,
             "theta_0_seed": str(self.theta_0_seed),
         }
+
+    def _repr_html_(self) -> str:
+        size, D, book = len(self.to_bytes()), self.network.D, self.codebook
+        levels = "float32" if book is None else f"{len(book.levels):,} levels"
+        rows = [
+            ("θ = θ_0 + P θ_d", "in the file"),
+            ("network", cut(json.dumps(self.network.spec()))),
+            ("θ_0", f"seed {self.theta_0_seed}"),
+            ("P", json.dumps(self.P.spec())),
+            ("θ_d", f"{self.P.d:,} numbers, {levels}"),
+            ("sha256 of θ", self.theta_sha256),
+        ]
+        return table_html(f"compressed network: D = {D:,}", rows, f"{size:,} bytes instead of {4 * D:,}")
 
     def to_bytes(self) -> bytes:
         """The file's content."""

@@ -22,17 +22,18 @@ from npintdim.cli.common import (
     say,
 )
 from npintdim.cli.limits import MOST
-from npintdim.cli.many import add_many_runs, estimates
+from npintdim.cli.many import add_many_runs
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset
 from npintdim.inputs import attempt, check_integer, counted
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.executors import default_jobs
-from npintdim.measurement.measure import measured, sentences
+from npintdim.measurement.measure import measured
 from npintdim.measurement.recipes import RateSearch, Recipe, model_name
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.report import write_report
 from npintdim.measurement.runs import check_fit
+from npintdim.measurement.sentences import Sentences
 from npintdim.measurement.work import Where
 from npintdim.plots import curve_figure, picture
 from npintdim.projections import make_projection
@@ -130,15 +131,15 @@ def run(args: argparse.Namespace) -> int:
     place = Where(
         backend.name, backend.dtype.name, backend.threads, args.jobs, args.folder, args.cluster, backend.fuse
     )
-    listening = [sentences(say), estimates(0 if recipe.d else recipe.budget)]
-    m = measured(recipe, folder, place, args.progress, listening)
+    told = Sentences(say, 0 if recipe.d else recipe.budget)
+    m = measured(recipe, folder, place, args.progress, [told])
     say(f"\nD = {m.D:,}\n{m.table()}\n")
-    plot, told = picture(lambda: curve_figure(m), folder / "curve.png")
+    plot, drawn = picture(lambda: curve_figure(m), folder / "curve.png")
     _, report = attempt(lambda: write_report(m, args.typed, plot))
     say(f"report      {report}")
     table = folder / "results.csv"
     say(f"csv         {table if table.is_file() else 'none: see the warning'}")
-    say(f"plot        {told}")
+    say(f"plot        {drawn}")
     if m.compressed is None:
         say(f"compressed  none: {m.uncompressed}")
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, check_not_kept, default_folder, note, say
-from npintdim.cli.many import add_many_runs, estimates
+from npintdim.cli.many import add_many_runs
 from npintdim.inputs import check_integer
 from npintdim.measurement.records import try_writing
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
@@ -64,9 +64,8 @@ def run(args: argparse.Namespace) -> int:
     for one, folder in zip(chosen, folders, strict=True):
         began = time.perf_counter()
         setting = Setting(
-            folder, backend, args.jobs, args.folder, args.progress, say, args.seed, args.cluster,
-            callbacks=lambda budget: [estimates(budget)],
-        )  # fmt: skip
+            folder, backend, args.jobs, args.folder, args.progress, say, args.seed, args.cluster
+        )
         cost = one.quick_cost if args.quick else one.cost
         say(f"{one.name}: {one.title}; expected on two quiet cores: {cost}")
         for line in one.left_out():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,13 @@ from npintdim.backend import as_array, namespace
 from npintdim.engine.landscape import Batch, Dataset, Landscape
 from npintdim.engine.optimizers import Adam, Optimizer
 from npintdim.engine.progress import Progress
-from npintdim.inputs import quiet, shown
+from npintdim.inputs import counted, quiet, shown, table_html
+from npintdim.machine import data_frame
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import settle
 from npintdim.typing import Floats
+
+SHOWN = 12  # epochs in a notebook's table, at most
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,9 @@ class Record:
     held: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """What `train` reached.
+    """What `train` reached; it shows itself in a line, in a notebook as a table.
 
     Parameters
     ----------
@@ -86,6 +89,35 @@ class Run:
     theta: Floats
     status: str
     records: tuple[Record, ...]
+
+    @property
+    def summary(self) -> str:
+        """The line that is quoted."""
+        told = f"{self.status} after {counted(len(self.records), 'epoch')}"
+        if self.records:
+            last = self.records[-1]
+            told += f": loss {last.loss:.4f}, training {last.train:.4f}, test {last.test:.4f}"
+        return told
+
+    def __repr__(self) -> str:
+        return f"<Run: {self.summary}; theta has shape {np.shape(self.theta)}>"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[object, ...]] = [("epoch", "loss", "training", "test", "seconds")]
+        step = max(1, -(-len(self.records) // SHOWN))
+        for r in self.records[::-step][::-1]:  # the last is always shown
+            rows.append((r.epoch, f"{r.loss:.4f}", f"{r.train:.4f}", f"{r.test:.4f}", f"{r.seconds:.2f}"))
+        return table_html(f"theta has shape {np.shape(self.theta)}", rows, self.summary)
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame, one row an epoch: the fields of `Record`.
+
+        Raises
+        ------
+        ImportError
+            without pandas, with the pip line.
+        """
+        return data_frame([asdict(record) for record in self.records])
 
 
 @quiet  # divergence is a status, not a warning

@@ -4,5 +4,5 @@ Read `means`, `localfit` and `estimate` (from performances to d_int and its inte
 (every number that decides the outcome), `rates` (learning rates, searched), `measure`, which joins them, `measurement` (what it
 returns, the baseline judged), `report` (what it leaves on disk, and reads back); and below them `runs` and `custom` (one run as a
 function of its spec, and what is your own in it), `work` (where it is done), `executors` and `cluster` (by this process, by others,
-by other machines), `records` (on disk, once each, and who is at which), `sweep` (many runs), `events` (what happens meanwhile).
+by other machines), `records` (on disk, once each, and who is at which), `sweep` (many runs), `events` (what happens meanwhile), `sentences` (the same in words).
 """

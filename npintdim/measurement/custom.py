@@ -19,7 +19,7 @@ import numpy as np
 
 from npintdim.engine.landscape import Batch, Dataset, Landscape
 from npintdim.engine.model import Model
-from npintdim.inputs import brief, shown
+from npintdim.inputs import Known, brief, shown
 from npintdim.machine import optional
 from npintdim.specs import own_kinds
 from npintdim.typing import Floats, Spec
@@ -29,12 +29,19 @@ OWN: Spec = {"kind": "own"}  # of a P that the landscape draws itself
 HERE: dict[str, Any] = {}  # what only this process knows
 
 
-class Name(str):
+class Name(Known):
     """What the data, or the landscape, of a run is called, and what can be asked of it.
 
     "mnist+shuffled-labels=0.5" is the package's; "package.module:name" is your own, and every process can import it;
-    "here:name" is your own, and only this process knows it; "none" is no data.
+    "here:name" is your own, and only this process knows it; "none" is no data. A recipe keeps the name that `named` gave
+    it, which stays with its thing; the text alone, read from a file say, stands for the last thing of that name.
     """
+
+    def __new__(cls, text: str) -> Name:
+        """The name; of a name the same thing's."""
+        name = super().__new__(cls, text)
+        name.it = getattr(text, "it", None)
+        return name
 
     @property
     def none(self) -> bool:
@@ -69,8 +76,8 @@ class Name(str):
         ValueError
             if it cannot be imported, or only another process knows it.
         """
-        if self in HERE:
-            return HERE[self]
+        if self.it is not None or self in HERE:
+            return HERE[self] if self.it is None else self.it
         if self.here:
             raise ValueError(
                 f"{shown(self)} was defined in another process: give it again, or put it in a module"
@@ -111,13 +118,15 @@ def named(thing: Any) -> str:
     name = name or getattr(thing, "name", None)
     if not name or "<lambda>" in name:
         raise ValueError(f"{shown(thing)} has no name, and its runs are kept under one: define it with def")
-    HERE[f"here:{name}"] = thing
-    return f"here:{name}"
+    here = Name(f"here:{name}")
+    here.it = HERE[f"here:{name}"] = thing
+    return here
 
 
 def own(model: Spec) -> str:
     """Name of the landscape that the spec of a model means, if it is one of your own; of a network ""."""
-    return str(model.get("objective", ""))
+    name: str = model.get("objective", "")
+    return name
 
 
 def own_data(name: str, limit_train: int | None, backend: Any) -> Dataset | None:
@@ -175,7 +184,7 @@ def processes(names: Iterable[str], jobs: int | None, elsewhere: str = "") -> in
     """
     if jobs == 1 and not elsewhere:
         return 1  # nothing has to be sent
-    here = sorted({name for name in names if Name(name).here})
+    here = sorted(name for name in names if Name(name).here)
     why = "put it in a module that they can import" if elsewhere and here else packed(here)[1]
     if why and (elsewhere or (jobs is not None and jobs > 1)):
         asked = elsewhere or f"jobs is {jobs}"
@@ -185,9 +194,14 @@ def processes(names: Iterable[str], jobs: int | None, elsewhere: str = "") -> in
 
 def packed(names: Iterable[str]) -> tuple[bytes, str]:
     """What other processes of this machine need in order to know the names of this one, and why they cannot have it."""
-    own = {name: HERE.get(name) for name in names if Name(name).here}
+    given = [
+        (str(name), HERE.get(name) if name.it is None else name.it) for name in map(Name, names) if name.here
+    ]
+    own = dict(given)
     if not own:
         return b"", ""
+    if any(own[name] is not thing for name, thing in given):
+        return b"", "two of them have that name: give each its own"
     dumps = optional("joblib.externals.loky.backend.reduction:dumps")  # cloudpickle's
     modules = {str(getattr(thing, "__module__", "__main__")) for thing in own.values()} - {"__main__"}
     if dumps is None or None in own.values() or not all(map(importable, modules)):  # None: registered here
@@ -209,7 +223,7 @@ def importable(module: str) -> bool:
 @contextmanager
 def sent(names: Iterable[str]) -> Iterator[str]:
     """A file from which `receive` knows the names, while the runs go on; "" where there is none to know."""
-    content, _ = packed(sorted(set(names)))
+    content, _ = packed(names)
     if not content:
         yield ""
         return

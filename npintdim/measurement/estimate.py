@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.engine.score import Score
-from npintdim.inputs import check_integer, quiet
+from npintdim.inputs import check_integer, counted, quiet, table_html
 from npintdim.measurement.localfit import LOST, LocalFit, baseline_sd, censored, local_fit
 from npintdim.measurement.means import (
     by_d,
@@ -108,12 +108,16 @@ class DInt:
             f"; runs left out because they diverged or failed: {self.excluded}" if self.excluded else ""
         )
         if self.collapsed:
-            several = "runs" if self.collapsed > 1 else "run"
-            left_out += (
-                f"; left out as collapsed, far below runs with fewer numbers: {self.collapsed} {several}"
-            )
+            left_out += f"; left out, far below runs with fewer numbers: {counted(self.collapsed, 'run')}"
         alone = "; the means contradict a smooth curve: read from them alone" if self.at_odds else ""
         return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
+
+    def _repr_html_(self) -> str:
+        rows: list[Sequence[object]] = [("d", "runs", "mean", "fit", "")]
+        for d, n, mean, fit in zip(self.tried, self.counts, self.means, self.fit, strict=True):
+            mark = "first above the line" if d == self.first_above else ""
+            rows.append((f"{d:,}", n, f"{mean:.4f}", f"{fit:.4f}", mark))
+        return table_html(f"{self.name} from {counted(self.runs, 'run')}", rows, self.summary())
 
     @property
     def at_odds(self) -> bool:

@@ -25,6 +25,7 @@ from npintdim.measurement.records import performance, read_theta
 from npintdim.measurement.report import COLUMNS, another, as_csv, clear, keep, summary, write_report
 from npintdim.measurement.runs import RunSpec, parts
 from npintdim.measurement.search import PAIR, plan
+from npintdim.measurement.sentences import Sentences
 from npintdim.measurement.sweep import Train, records_of, width
 from npintdim.measurement.work import Where
 from npintdim.typing import Spec
@@ -56,7 +57,8 @@ def measure(
         folder uses those runs that are the same and replaces everything else, which is told
     backend : None for `get_backend(threads=1)`; each process computes with its threads and dtype
     jobs, data_folder, progress, cluster, callbacks : see `sweep`; a search and the end of the measurement are events too
-    tell : gets a line for each step of a search: what is run next, and why
+    tell : gets a line, e.g. `print`: how long it will take; what each d of a grid reached; for each step of a search
+        what is run next, and why
 
     Raises
     ------
@@ -69,17 +71,12 @@ def measure(
     check_kind("recipe", recipe, Recipe, own if callable(recipe) else "recipe_for('mnist')")
     backend = backend or get_backend(threads=1)
     where = Where(backend.name, backend.dtype.name, backend.threads, jobs, data_folder, cluster)
-    listening = [*callbacks] if tell is None else [sentences(tell), *callbacks]
-    m = measured(recipe, Path(folder), where, progress, listening)
+    told = [] if tell is None else [Sentences(tell, 0 if recipe.d else recipe.budget)]
+    m = measured(recipe, Path(folder), where, progress, [*told, *callbacks])
     report, told_of_it = attempt(lambda: write_report(m))
     if report is None:
         warnings.warn(f"report {told_of_it}", stacklevel=2)
     return m
-
-
-def sentences(tell: Callable[[str], None]) -> Callback:
-    """Of all events those that a search says."""
-    return lambda event: tell(event.why) if isinstance(event, SearchStep) else None
 
 
 @quiet

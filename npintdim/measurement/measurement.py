@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import numpy as np
 from npintdim.backend import Backend
 from npintdim.engine.landscape import Dataset
 from npintdim.engine.score import Score
-from npintdim.inputs import counted
-from npintdim.machine import need
+from npintdim.inputs import counted, table_html
+from npintdim.machine import data_frame, need
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.rates import Rates
 from npintdim.measurement.recipes import Recipe, model_name
@@ -147,7 +146,7 @@ def guessing(chance: float, data: Dataset | None, backend: Backend, score: Score
 class Measurement:
     """What `measure` found.
 
-    It shows itself in a few lines, in a notebook as a table.
+    It shows itself in a few lines, in a notebook as a table; `plot` draws it.
 
     Parameters
     ----------
@@ -206,27 +205,35 @@ class Measurement:
 
     @property
     def seen(self) -> list[str]:
-        """Where the line was never reached: the best that was, and why it ended there, as far as the runs tell."""
+        """Where the line was never reached the best that was, and why it ended there; also that runs which were left out overfit."""
         if self.d_int.d != math.inf:
-            return []
+            return [self.overfits] if self.d_int.collapsed and self.overfits else []
         on_test, on_train = self.means("performance"), self.means("train_performance")
         best, last = max(on_test, key=lambda d: on_test[d][0]), max(on_test)
-        (p, said), (_, at_last) = on_test[best], on_test[last]
-        base = self.d_int.baseline
+        (p, said), base = on_test[best], self.d_int.baseline
         share = f", {100 * p / self.recipe.shares([base])[0]:.1f} % of direct training" if base and p else ""
         told = [f"the best is {said} at d = {best:,}{share}"]
-        if not {best, last} <= set(on_train):
-            return told
-        if best < last and on_train[last][0] > on_train[best][0] and on_test[last][0] < (1 - DOUBT) * p:
-            told.append(
-                f"it overfits: from there to d = {last:,} it falls to {at_last} while on the training data it rises from "
-                f"{on_train[best][1]} to {on_train[last][1]}; best_epoch=0.2, fewer epochs or l2 may help, a larger d does not"
-            )
-        elif not self.reaches(on_train[last][0]):
+        if self.overfits:
+            told.append(self.overfits)
+        elif {best, last} <= set(on_train) and not self.reaches(on_train[last][0]):
             told.append(
                 f"even on the training data d = {last:,} reaches {on_train[last][1]} alone: a larger d, more epochs or another rate"
             )
         return told
+
+    @property
+    def overfits(self) -> str:
+        """That beyond the best d performance falls while it rises on the training data; else ""."""
+        on_test, on_train = self.means("performance"), self.means("train_performance")
+        best, last = max(on_test, key=lambda d: on_test[d][0]), max(on_test)
+        if best == last or not {best, last} <= set(on_train):
+            return ""
+        if on_train[last][0] <= on_train[best][0] or on_test[last][0] >= (1 - DOUBT) * on_test[best][0]:
+            return ""
+        return (
+            f"it overfits: from d = {best:,} to {last:,} it falls to {on_test[last][1]} while on the training data it rises from "
+            f"{on_train[best][1]} to {on_train[last][1]}; best_epoch=0.2, fewer epochs or l2 may help, a larger d does not"
+        )
 
     def means(self, part: str) -> dict[int, tuple[float, str]]:
         """Mean over the finished runs at each d, as a share and as text in its own units."""
@@ -255,13 +262,21 @@ class Measurement:
         return f"<Measurement: {self.title}; D = {self.D:,}, {counted(n, 'run')} in {self.folder}\n{self.summary}>"
 
     def _repr_html_(self) -> str:
-        header, *rows = self.rows()
-        cells = "".join(f"<th>{cell}</th>" for cell in header)
-        lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-        return (
-            f"<p>{escape(self.title)}: D = {self.D:,}</p><table><tr>{cells}</tr>{lines}</table>"
-            f"<p><b>{escape(self.summary)}</b></p>"
-        )
+        return table_html(f"{self.title}: D = {self.D:,}", self.rows(), self.summary)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Performance against d with the fitted curve, the line, d_int and its interval: a matplotlib Figure.
+
+        Parameters
+        ----------
+        ax : axes to draw into; None for a figure of its own, which shows itself in a notebook
+
+        Raises
+        ------
+        ImportError
+            without matplotlib, with the pip line.
+        """
+        return need("npintdim.plots:curve_figure", "", "")(self, ax)  # it lies above, see docs/decisions.md
 
     def to_dataframe(self) -> Any:
         """A pandas DataFrame, one row a run: d (missing of direct training), seed, status, performance, lr, epochs, seconds.
@@ -269,17 +284,17 @@ class Measurement:
         Raises
         ------
         ImportError
-            without pandas.
+            without pandas, with the pip line.
         """
-        pandas = need("pandas", "to_dataframe needs pandas", "pip install pandas")
         told = ("status", "performance", "train_performance", "loss", "seconds")
-        rows = [
-            {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
-            | {name: r.get(name) for name in told}
-            | {"epochs": len(r.get("epochs", ()))}
-            for r in self.records
-        ]
-        frame = pandas.DataFrame(rows)
+        frame = data_frame(
+            [
+                {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
+                | {name: r.get(name) for name in told}
+                | {"epochs": len(r.get("epochs", ()))}
+                for r in self.records
+            ]
+        )
         return frame.astype(
             {"d": "Int64"} | dict.fromkeys(("performance", "train_performance", "loss"), float)
         )

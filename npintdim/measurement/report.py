@@ -157,9 +157,7 @@ def readings(m: Measurement) -> str:
     if found.noise is not None:
         lines.append(f"noise of one run at the threshold: sd {found.noise:.4f}")
     if found.collapsed:
-        lines.append(
-            f"left out as collapsed, far below runs with fewer numbers: {counted(found.collapsed, 'run')}"
-        )
+        lines.append(f"left out, far below runs with fewer numbers: {counted(found.collapsed, 'run')}")
     if found.excluded:
         lines.append(f"left out because they diverged or failed: {counted(found.excluded, 'run')}")
     return "\n".join(f"- {line}" for line in lines)

@@ -20,7 +20,7 @@ from npintdim.inputs import check_kind, counted
 from npintdim.machine import cores
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.content import because, content_of
-from npintdim.measurement.custom import kinds_here, processes, sent
+from npintdim.measurement.custom import Name, kinds_here, processes, sent
 from npintdim.measurement.events import (
     Bar,
     Callback,
@@ -189,13 +189,14 @@ def names_of(todo: Sequence[RunSpec]) -> list[str]:
 
 def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
     """With the content of what is one's own, where they do not have it yet; a change of it is told as a warning."""
-    found: dict[bytes, Spec | None] = {}
+    found: dict[tuple[object, ...], Spec | None] = {}
     own = []
     for spec in specs:
         spec.honoured()
         parts = [spec.T, spec.optimizer]
         kinds = sorted(map(str, own_kinds([*parts, spec.pretrained])))
-        what = canonical({"run": [spec.data, spec.model, spec.pretrained, kinds]})
+        named = canonical({"run": [spec.data, spec.model, spec.pretrained, kinds]})
+        what = named, id(Name(spec.data).it), id(Name(spec.own).it)
         if spec.content is None and what not in found:
             found[what] = content_of(spec.data, spec.model, *parts, pretrained=spec.pretrained)
         own.append(replace(spec, content=found[what]) if found.get(what) else spec)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from npintdim.backend import Backend
-from npintdim.measurement.events import Callback
 from npintdim.plots.style import Figure
 
 
@@ -21,7 +20,6 @@ class Setting:
     folder : of everything it writes
     backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measure`
     seed : of the first repetition
-    callbacks : of a measurement, given the budget of its search, 0 for a grid; see `npintdim.measurement.events`
     """
 
     folder: Path
@@ -32,7 +30,6 @@ class Setting:
     tell: Callable[[str], None] = lambda line: None
     seed: int = 0
     cluster: str | None = None
-    callbacks: Callable[[int], Sequence[Callback]] = lambda budget: ()
 
 
 @dataclass(frozen=True)

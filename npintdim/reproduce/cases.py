@@ -119,7 +119,6 @@ class Cases(Reproduction):
                     recipe, folder, backend=setting.backend,
                     jobs=setting.jobs, data_folder=setting.data_folder, cluster=setting.cluster,
                     progress=setting.progress, tell=setting.tell,
-                    callbacks=setting.callbacks(0 if recipe.d else recipe.budget),
                 )  # fmt: skip
             except ValueError as error:
                 if number == len(self.cases) and not found:
