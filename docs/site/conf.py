@@ -25,7 +25,7 @@ extensions = [
     "extensions.numbers",
 ]
 include_patterns = ["*.rst", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "docs/walkthrough/*.md", "explore/*.rst",
-                    "reference/*.rst", "gallery/*.rst"]  # fmt: skip
+                    "reference/*.rst", "gallery/*.rst", "notebooks/*.md"]  # fmt: skip
 exclude_patterns = ["gallery/sg_execution_times.rst"]
 
 # ---- Markdown as on the code host ----

@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import notebooks
 import reference
 
 HERE = Path(__file__).parent
@@ -52,6 +53,7 @@ def main(folder: Path) -> None:
         (folder / "examples" / example.name).write_text(as_gallery_page(example), encoding="utf-8")
     shutil.copy(ROOT / "examples" / "check_vectors.c", folder / "examples")
     reference.write(folder / "reference")
+    notebooks.write(folder / "notebooks")
     katex = folder.parent / "npm" / "node_modules" / "katex" / "dist"
     shutil.copytree(
         katex / "fonts", folder / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff")
