@@ -13,6 +13,7 @@ import pytest
 from browser import CHROMIUM, Browser
 
 import npintdim as nid
+from npintdim.measurement.estimate import curve_of
 
 ROOT = Path(__file__).parents[1]
 SITE = Path(os.environ.get("NPINTDIM_SITE", ROOT / "build" / "docs" / "html"))
@@ -217,3 +218,8 @@ def test_drag_d_on_the_digits(browser, site):
     reading = nid.d_int(d, runs, threshold=numbers["threshold"])
     assert reading.first_above == int(re.search(r"above the line: (\d+)", numbers["summary"])[1])
     assert reading.d == pytest.approx(numbers["d_int"], rel=0.02)
+    fitted = curve_of(reading, {x["d"]: np.array(x["runs"]) for x in numbers["by_d"]})
+    np.testing.assert_allclose(
+        numbers["curve"]["p"], fitted.performance(np.array(numbers["curve"]["d"])), atol=0.005
+    )
+    assert sum(numbers["curve"]["near"]) > 20
