@@ -88,6 +88,14 @@ def test_help_lists_every_command_and_has_an_example(cli):
         (["measure", "--data", "mnits"], "unknown dataset 'mnits': .* Did you mean 'mnist'"),
         (["measure", "--data", "shuffled"], "cifar10, NAME.shuffled-pixels, NAME.shuffled-labels=0.5"),
         (["measure", "--model", "lent"], "unknown network 'lent': .* Did you mean 'lenet'"),
+        (
+            ["measure", "--model", "64-20-10-flatten"],
+            "activation is Flatten: a function of each number alone is",
+        ),
+        (
+            ["train", "--model", "64-20-10-dropout"],
+            "activation is Dropout: a function of each number alone is needed",
+        ),
         (["measure", "--model", "lenet"], r"in_shape is \(1, 8, 8\): LeNet needs images"),
         (
             ["measure", "--model", "63-10"],

@@ -12,6 +12,7 @@ from scipy.linalg import hadamard
 
 import npintdim as nid
 from npintdim.cli import main
+from npintdim.kernels.reference.wht import wht
 from npintdim.testing import FAMILIES, cases, explain
 from npintdim.testing.answers import explained
 from npintdim.testing.facts import relation
@@ -685,3 +686,83 @@ def test_inputs_are_fresh_copies():
         return y
 
     assert explain("fastfood", spoils).correct
+
+
+# --- one verdict
+
+
+def tests_of(key):
+    every = cases(key[0], task="all") if key[0] in FAMILIES else []
+    return [case for case in every if (case.family, case.level, case.task) == key and case.valid]
+
+
+def refused(key, fn):
+    """How many of the vectors fn fails."""
+    failed = 0
+    for case in tests_of(key):
+        try:
+            with np.errstate(all="ignore"):
+                case.check(fn)
+        except Exception:
+            failed += 1
+    return failed
+
+
+@pytest.mark.parametrize("key", [key for key in TABLES if tests_of(key)], ids="-".join)
+def test_whatever_mistake_explain_knows_the_vectors_refuse(key):
+    for mistake in TABLES[key].mistakes:
+        if not mistake.rounding:
+            assert refused(key, lambda x, p, m=mistake: TABLES[key].variant((m,), x, p)), mistake.name
+
+
+@pytest.mark.parametrize("key", [key for key in TABLES if key[0] not in ("philox", "maps")], ids="-".join)
+def test_numbers_are_as_large_as_normals_so_that_a_clip_shows(key):
+    """Of entries all below 1 nobody would see it; explain and vectors see it both."""
+    clipped = lambda x, p: TABLES[key].variant((), np.clip(x, -1, 1), p)  # noqa: E731
+    assert explain(key[0], clipped, *key[1:]).mistakes == ("input clipped",)
+    assert refused(key, clipped) or not tests_of(key)
+
+
+def fastfood_by_hand(Pi=lambda x: x, G=lambda G: G, S=lambda S: S, H=wht, B=lambda B: B):
+    """P v with factors that a stranger has changed."""
+
+    def fn(v, p):
+        x = H(B(p.B) * np.pad(v, (0, p.B.shape[1] - len(v))))
+        x = G(p.G) * Pi(np.take_along_axis(x, p.Pi, axis=1))
+        return S(p.S) * H(x).reshape(-1)[: p.D]
+
+    return fn
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"B": lambda B: B * B[:, ::-1]}, "as long as B changes nothing (in the formula after it Π, G, S): the first step that differs is B"),
+        ({"G": lambda G: G[:, ::-1]}, "as long as G changes nothing (in the formula after it S): the first step that differs is G, or its place"),
+        ({"S": lambda S: S[::-1]}, "as long as S changes nothing: the first step that differs is S"),
+        ({"Pi": lambda x: np.roll(x, 1, axis=1)}, "wrong already: H, padding, an order of entries"),
+    ],
+    ids=["B", "G", "S", "order"],
+)  # fmt: skip
+def test_the_first_step_of_fastfood_that_differs_is_named(wrong, says):
+    assert explain("fastfood", fastfood_by_hand()).correct
+    found = explain("fastfood", fastfood_by_hand(**wrong))
+    assert found.mistakes == () and says in found.sentence
+
+
+def test_the_first_step_of_an_adjoint_and_a_wrong_permutation_that_is_no_usual_one():
+    def transposed(g, p):
+        y = np.pad(p.S * g, (0, p.G.size - p.D)).reshape(p.G.shape)
+        x = np.zeros_like(p.B)
+        np.add.at(
+            x,
+            (
+                np.arange(len(x))[:, None],
+                np.where(p.Pi == np.arange(p.G.shape[1]) % p.B.shape[1], p.Pi, p.Pi[:, ::-1]),
+            ),
+            p.G * wht(y),
+        )
+        return (p.B * wht(x)).sum(axis=0)[: p.d]
+
+    said = explain("fastfood", transposed, task="adjoint").sentence
+    assert "the first step that differs is Π" in said

@@ -84,6 +84,17 @@ def test_searched_rates_are_told_with_their_table(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("optimizer", "rule"), [(nid.Adam(), "1/√d"), (nid.AdamW(), "1/√d"), (nid.SGD(), "1/d")]
+)
+def test_the_rule_that_is_told_is_the_rule_of_the_recipe(tmp_path, optimizer, rule):
+    recipe = replace(RECIPE, optimizer=optimizer.spec(), rates=nid.RateSearch(), lr_at=100)
+    text = write_report(made_up(tmp_path, recipe, (Rates(100, (0.1,), (0.9,), 1, 1.0),))).read_text()
+    assert f"The subspace's rate goes to other d as {rule}: steps" in text
+    quarter = recipe.optimizer_at(400)["lr"] / recipe.optimizer_at(100)["lr"]
+    assert quarter == pytest.approx({"1/√d": 0.5, "1/d": 0.25}[rule], rel=0.01)
+
+
+@pytest.mark.parametrize(
     ("changes", "line"),
     [
         ({"threshold": 0.8}, "- threshold 0.8000, absolute"),

@@ -26,6 +26,7 @@ from npintdim.engine.layers import (
     Tanh,
     Unflatten,
 )
+from npintdim.engine.layers.base import Noisy
 from npintdim.engine.losses import Loss
 from npintdim.engine.model import Model
 from npintdim.inputs import check_flag, check_integer, check_integers, shown
@@ -59,8 +60,10 @@ def mlp(
     if len(sizes) < 2:
         raise ValueError(f"sizes is {list(sizes)}: at least [n_in, classes] is needed")
     nonlinear = replace(kind_of("layer", activation), name="")
-    if nonlinear.param_shapes():
-        raise ValueError(f"activation is {nonlinear}: a layer without parameters is needed")
+    if nonlinear.param_shapes() or isinstance(nonlinear, Flatten | Unflatten | Noisy):
+        raise ValueError(
+            f"activation is {type(nonlinear).__name__}: a function of each number alone is needed, e.g. ReLU, Tanh, GELU or Sigmoid"
+        )
     layers: list[Layer] = []
     for i, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
         layers.append(Linear(n_in, n_out, name=f"fc{i}"))

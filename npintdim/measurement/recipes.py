@@ -93,8 +93,7 @@ class Recipe:
         time where it is done, but no fewer than 2
     rates : how both learning rates are searched before anything else, from direct_optimizer's on; None takes those
         of the optimizers
-    lr_at : d at which optimizer's rate holds, at others as `guess` says; None for
-        one rate at every d
+    lr_at : d at which optimizer's rate holds, at others as `guess` says; None for one rate at every d
     content : see `RunSpec`; `measure` finds it
     parametrisation : in the place of the projection, see `RunSpec`; the grid d counts what is trained
     pretrained : see `RunSpec`; of the baseline too
@@ -295,12 +294,13 @@ def best(found: Mapping[float, float]) -> float:
 
 
 def guess(lr: float, optimizer: Spec, D: int, d: int) -> float:
-    """The rate for d numbers with which θ moves about as with lr for all D; P has unit columns.
+    """The rate for d numbers with which θ moves about as with lr for all D; P has unit columns."""
+    return lr * (math.sqrt(D / d) if by_root(optimizer) else D / d)
 
-    Times sqrt(D/d) for Adam, whose steps in θ are then as long as lr makes them directly, and times D/d for SGD, since
-    P Pᵀ is (d/D) I on average: then they are the same on average.
-    """
-    return lr * (math.sqrt(D / d) if optimizer["kind"].startswith("adam") else D / d)
+
+def by_root(optimizer: Spec) -> bool:
+    """Whether a rate goes as 1/√d: Adam's and AdamW's steps in θ are then as long as directly; SGD's as 1/d, P Pᵀ being ≈ (d/D) I."""
+    return str(optimizer["kind"]).startswith("adam")
 
 
 def rounded(lr: float) -> float:

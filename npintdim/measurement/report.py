@@ -22,7 +22,7 @@ from npintdim.files import DamagedError, read_json, write_atomically
 from npintdim.inputs import brief, counted
 from npintdim.measurement.measurement import Measurement, read_off
 from npintdim.measurement.rates import Rates
-from npintdim.measurement.recipes import RateSearch, Recipe, model_name
+from npintdim.measurement.recipes import RateSearch, Recipe, by_root, model_name
 from npintdim.measurement.records import load
 from npintdim.measurement.runs import RunSpec, number, versions
 from npintdim.measurement.search import PAIR
@@ -198,7 +198,7 @@ def rates(m: Measurement) -> str:
     told = (
         f"Searched before everything else, {how.seeds} run(s) at each rate, trained on {100 * (1 - how.holdout):g} % of the "
         "training data and judged on the rest; the test set was not looked at. The subspace's rate goes to other d as "
-        f"{'1/√d' if m.recipe.optimizer['kind'] == 'adam' else '1/d'}: steps in θ of one length."
+        f"{'1/√d' if by_root(m.recipe.optimizer) else '1/d'}: steps in θ of one length."
     )
     return f"{told}\n\n{markdown(rows)}"
 

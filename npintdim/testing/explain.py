@@ -27,7 +27,7 @@ from npintdim.testing.differences import (
     same_bits,
     within,
 )
-from npintdim.testing.facts import common_factor, facts_of_P, first_difference
+from npintdim.testing.facts import common_factor, facts_of_P, first_difference, first_step
 from npintdim.testing.fitting import nearest
 from npintdim.testing.mistakes import ANYWHERE, TABLES, Mistake, Problem, Table, nothing_known
 from npintdim.testing.mistakes.table import SLACK
@@ -153,6 +153,7 @@ def _diagnose(
             return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     odd = next(a for a in asked if not a.ok)
     facts = facts_of_P(fn, odd.problem) if fn and key[0] in OF_P and key[2] == "apply" else ""
+    facts += first_step(fn, odd.problem, partial(_right, table), table.slack) if fn else ""
     where = first_difference(odd.problem, odd.got, odd.right, table.outputs, table.slack)
     law = common_factor([(a.problem, a.got, a.right) for a in asked])
     return Explanation(False, (), _stopped(f"No known mistake: {where}{law}{facts}{but}"))

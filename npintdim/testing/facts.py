@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise, product
 from math import prod
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.testing.arrays import to_numpy
-from npintdim.testing.differences import Answer, agree, noise
+from npintdim.testing.differences import Answer, agree, answered, noise
 from npintdim.testing.mistakes.table import SLACK, Problem
 from npintdim.typing import Array
 
@@ -323,3 +324,34 @@ def facts_of_P(fn: Callable[[Any, Any], Any], problem: Problem) -> str:
     if not np.allclose(norms, 1, atol=0.15):
         facts += f"; columns have norms {norms.min():.6g} to {norms.max():.6g}, but 1 over all D = {D} rows is needed"
     return facts
+
+
+# ---- Fastfood, factor by factor ----
+
+
+def first_step(
+    fn: Callable[[Any, Any], Any], problem: Problem, right: Callable[[Problem], Answer], slack: float = SLACK
+) -> str:
+    """Which factor of Fastfood is the first in the formula with which fn is wrong: from all neutral on, one after the other.
+
+    Neutral are B, G and S of ones, and the Π that changes nothing. "" where the factors are not given.
+    """
+    p = problem.rest
+    if not {"B", "Pi", "G", "S"} <= p.keys():
+        return ""
+    neutral = {name: np.ones_like(p[name]) for name in "BGS"}
+    neutral["Pi"] = np.broadcast_to(np.arange(p["G"].shape[1]) % p["B"].shape[1], p["Pi"].shape)
+    order = ("B", "Pi", "G", "S") if problem.task == "apply" else ("S", "G", "Pi", "B")
+    for k in range(len(order) + 1):
+        asked = replace(problem, rest=p | {name: neutral[name] for name in order[k:]})
+        try:
+            same = agree(answered(fn(*asked.arguments()), ("y",)), right(asked), slack)
+        except Exception:  # what it raises is reported elsewhere
+            return ""
+        if not same and not k:
+            return "; with B = G = S = 1 and a Π that changes nothing it is wrong already: H, padding, an order of entries, the cut to D rows, or a scale"
+        if not same:
+            step, *later = (name.replace("Pi", "Π") for name in order[k - 1 :])
+            others = f" (in the formula after it {', '.join(later)})" if later else ""
+            return f"; it is right as long as {step} changes nothing{others}: the first step that differs is {step}, or its place"
+    return ""

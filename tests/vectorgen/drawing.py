@@ -16,6 +16,14 @@ def thirds(lane, count, dtype="float64", seed=5, start=0):
     return [page.DTYPES[dtype](x / (3 * 2.0**20)) for x in g]
 
 
+LARGE_ENTRIES = "Entries have a standard deviation of 4/3, as a trained θ_d or a gradient may: what clips to ±1 passes smaller ones."
+
+
+def large(*address):
+    """Four times `thirds`: the same mantissas."""
+    return [4 * x for x in thirds(*address)]
+
+
 def philox():
     block = Group(
         "given", "block", "(c0, c1, c2, c3) ← ten rounds of Philox4x32 with (k0, k1): docs/random.md, section 1",
@@ -213,7 +221,15 @@ def wht():
     add_seeded_wht(seeded, 1024, "float32")
     for n in (3, 6, 12):
         given.refuse(f"n = {n}", {"x": floats([1.0] * n)}, ["BadLength"], "float64")
+    for dtype in ("float64", "float32"):
+        x = large(n := 16, n, dtype)
+        bound = exact.upwards(n * U[dtype] * sum(map(abs, x)))
+        y = {"y": floats(exact.wht(x))}
+        given.add(
+            f"n = {n}, {dtype}, large entries", {"x": floats(x, dtype)}, y, {"y": bound}, ["Large"], dtype
+        )
     notes = {
+        "Large": LARGE_ENTRIES,
         "One": "n = 1: H x = x.",
         "Two": "n = 2: one butterfly.",
         "Known": "H(1,0,1,0,0,1,1,0) = (4,2,0,−2,0,2,0,2): tells natural from sequency and dyadic order.",

@@ -6,7 +6,7 @@ from fractions import Fraction
 import random_from_the_page as page
 
 from vectorgen import exact, nets
-from vectorgen.drawing import BAD_SEED, thirds
+from vectorgen.drawing import BAD_SEED, LARGE_ENTRIES, large, thirds
 from vectorgen.exact import flat, product, transposed
 from vectorgen.pack import Group, U, floats, integers, scalar
 
@@ -52,39 +52,13 @@ def subspace_gradient():
     for k, (D, d, kind, dtype) in enumerate(
         [(6, 2, "dense", "float64"), (9, 1, "fastfood", "float64"), (12, 5, "fastfood", "float32"), (16, 3, "sparse", "float64"), (4, 4, "dense", "float32")]
     ):  # fmt: skip
-        P_seed, fan_in = 11 + k, 3 + k
-        if kind == "sparse":
-            assert all(page.sparse_rows(P_seed, D, j) for j in range(d))
-        P = exact.columns_of({"kind": kind, "D": D, "d": d, "P_seed": P_seed, "dtype": dtype})
-        theta_0 = page.theta_0(2**64 - 1 - k, 0, fan_in, D, dtype)
-        theta_d = [0.0] * d if k == 0 else thirds(50 + k, d, dtype)
-        curvature, target = [abs(x) for x in thirds(60 + k, D, dtype)], thirds(70 + k, D, dtype)
-        in_dtype = [[page.DTYPES[dtype](float(x)) for x in row] for row in P]
-        own = {"curvature": floats(curvature, dtype), "target": floats(target, dtype)}
-        flags = ["Start"] * (k == 0) + ["One"] * (d == 1) + ["Square"] * (d == D)
-        comment = f"D = {D}, d = {d}, {kind}, {dtype}"
-        options = {
-            "theta_0_seed": str(2**64 - 1 - k),
-            "fan_in": fan_in,
-            "P_seed": str(P_seed),
-            "kind": kind,
-            "D": D,
-            "d": d,
-        }
-        matrix = {"theta_0": floats(theta_0, dtype), "P": floats(flat(in_dtype), dtype, (D, d))}
-        for group, entries, more in ((given, in_dtype, matrix), (seeded, P, options)):
-            loss, grad, most, steepest = quadratic(theta_0, theta_d, entries, curvature, target)
-            unit = (D + 2 * d + 8 + (group is seeded) * 2 * d) * U[dtype]
-            bound = {
-                "loss": exact.upwards(unit * float(most)),
-                "grad": exact.upwards(unit * float(max(steepest))),
-            }
-            inputs = {"theta_d": floats(theta_d, dtype)} | more | own
-            group.add(comment, inputs, {"loss": scalar(loss), "grad": floats(grad)}, bound, flags, dtype)
+        matrix, options, own = add_quadratic(given, seeded, k, D, d, kind, dtype)
     given.refuse("theta_d has 5 entries, d = 4", {"theta_d": floats([1.0] * 5)} | matrix | own, ["BadShape"], "float32")  # fmt: skip
     inputs = {"theta_d": floats([1.0] * 4)} | options | {"theta_0_seed": str(2**64)} | own
     seeded.refuse("theta_0_seed 2**64", inputs, ["BadSeed"], "float32")
+    add_quadratic(given, seeded, 7, 14, 6, "dense", "float64", large)
     notes = {
+        "Large": LARGE_ENTRIES,
         "Start": "θ_d = 0, so that θ = θ_0.",
         "One": "d = 1.",
         "Square": "d = D.",
@@ -92,6 +66,40 @@ def subspace_gradient():
         "BadSeed": BAD_SEED,
     }
     return notes, [given, seeded]
+
+
+def add_quadratic(given, seeded, k, D, d, kind, dtype, draw=thirds):
+    """The same subspace in both; its P, its options, and what it is asked about."""
+    P_seed, fan_in = 11 + k, 3 + k
+    if kind == "sparse":
+        assert all(page.sparse_rows(P_seed, D, j) for j in range(d))
+    P = exact.columns_of({"kind": kind, "D": D, "d": d, "P_seed": P_seed, "dtype": dtype})
+    theta_0 = page.theta_0(2**64 - 1 - k, 0, fan_in, D, dtype)
+    theta_d = [0.0] * d if k == 0 else draw(50 + k, d, dtype)
+    curvature, target = [abs(x) for x in thirds(60 + k, D, dtype)], draw(70 + k, D, dtype)
+    in_dtype = [[page.DTYPES[dtype](float(x)) for x in row] for row in P]
+    own = {"curvature": floats(curvature, dtype), "target": floats(target, dtype)}
+    flags = ["Start"] * (k == 0) + ["One"] * (d == 1) + ["Square"] * (d == D) + ["Large"] * (draw is large)
+    comment = f"D = {D}, d = {d}, {kind}, {dtype}" + ", large entries" * (draw is large)
+    options = {
+        "theta_0_seed": str(2**64 - 1 - k),
+        "fan_in": fan_in,
+        "P_seed": str(P_seed),
+        "kind": kind,
+        "D": D,
+        "d": d,
+    }
+    matrix = {"theta_0": floats(theta_0, dtype), "P": floats(flat(in_dtype), dtype, (D, d))}
+    for group, entries, more in ((given, in_dtype, matrix), (seeded, P, options)):
+        loss, grad, most, steepest = quadratic(theta_0, theta_d, entries, curvature, target)
+        unit = (D + 2 * d + 8 + (group is seeded) * 2 * d) * U[dtype]
+        bound = {
+            "loss": exact.upwards(unit * float(most)),
+            "grad": exact.upwards(unit * float(max(steepest))),
+        }
+        inputs = {"theta_d": floats(theta_d, dtype)} | more | own
+        group.add(comment, inputs, {"loss": scalar(loss), "grad": floats(grad)}, bound, flags, dtype)
+    return matrix, options, own
 
 
 # ---- networks ----
@@ -246,6 +254,28 @@ def lenet_loss_grad():
         add_network(given, comment, inputs, layers, (c, side, side), theta, x, labels, dtype, flags)
     given.refuse("theta is one entry short", inputs | {"theta": floats(theta[:-1])}, ["BadShape"], "float64")
     given.refuse("label 3 of 3 classes", inputs | {"labels": integers([3])}, ["BadLabel"], "float64")
+    for flag, side, features in (("Large", 10, 3), ("Ties", 14, 12)):
+        layers = lenet_layers(1, 2, 3, 3, features, [4], 3)
+        theta, x = large(206, nets.dimension(layers)), large(216, 2 * side * side)
+        if flag == "Ties":  # multiples of 1/4 and 1/32, and biases that keep them from 0
+            theta = (
+                [round(t) / 4 for t in theta[:18]]
+                + [1 / 8] * 2
+                + [round(t) / 4 for t in theta[20:74]]
+                + [1 / 64] * 3
+                + theta[77:]
+            )
+            x = [float(t > 0) for t in x]
+        inputs = {
+            "theta": floats(theta),
+            "x": floats(x, "float64", (2, 1, side, side)),
+            "labels": integers([2, 0]),
+            "in_shape": [1, side, side],
+            "layers": layers,
+        }
+        comment = f"1×{side}×{side}, 2c3-3c3-4-3, n = 2, float64, {flag.lower()}"
+        flags = [flag, "ThetaOrder"]
+        add_network(given, comment, inputs, layers, (1, side, side), theta, x, [2, 0], "float64", flags)
     layers, d = lenet_layers(1, 6, 16, 5, 16, [120, 84], 4), 2
     D = nets.dimension(layers)
     seed, P_seed, kind = 2**64 - 1, 6, "fastfood"
@@ -282,6 +312,8 @@ def lenet_loss_grad():
     seeded.refuse("P_seed 2**64", inputs | {"P_seed": str(2**64)}, ["BadSeed"], "float64")
     notes = {
         "ThetaOrder": "The sizes differ, so that a transposed W or an exchanged b shows.",
+        "Large": LARGE_ENTRIES,
+        "Ties": "Windows with equal largest entries: the first gets the gradient. Flattened are maps of 2×2, so their order shows.",
         "OddPool": "9×9 before the pooling: the last row and column are dropped.",
         "ConvNoReLU": "The net as the authors released it: no ReLU after the convolutions.",
         "BadShape": BAD_SHAPE,

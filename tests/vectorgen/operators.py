@@ -3,7 +3,7 @@
 import random_from_the_page as page
 
 from vectorgen import exact
-from vectorgen.drawing import BAD_SEED, BITS, thirds
+from vectorgen.drawing import BAD_SEED, BITS, LARGE_ENTRIES, large, thirds
 from vectorgen.exact import flat
 from vectorgen.pack import Group, U, floats, integers
 
@@ -31,6 +31,7 @@ NOTES = {
     "BadSize": "d is no integer with 1 ≤ d ≤ D, and must be refused.",
     "BadOption": "An option that does not exist, and must be refused.",
     "BadSeed": BAD_SEED,
+    "Large": LARGE_ENTRIES,
 }
 
 
@@ -83,17 +84,20 @@ def fastfood():
     seeded.refuse("blocks = 'stakced'", changed, ["BadOption"], "float64")
     for k, (*shape, dtype) in enumerate(LARGER, start=len(SHAPES)):
         add_fastfood(groups, k, *shape, dtype)
+    for k, shape in enumerate([(21, 6, "stacked", "float64"), (20, 5, "single", "float32")], start=64):
+        add_fastfood(groups, k, *shape, large)
     return NOTES, groups
 
 
-def add_fastfood(groups, k, D, d, blocks, dtype):
+def add_fastfood(groups, k, D, d, blocks, dtype, draw=thirds):
     """The same P in all four."""
     apply, adjoint, seeded, seeded_adjoint = groups
     signed, seed = k % 7 != 6, 2**64 - 1 - k
-    flags = fastfood_flags(D, d, blocks) + ["NoSigns"] * (not signed)
+    flags = fastfood_flags(D, d, blocks) + ["NoSigns"] * (not signed) + ["Large"] * (draw is large)
     comment = f"D = {D}, d = {d}, {blocks}, {dtype}" + ", no output signs" * (not signed)
+    comment += ", large entries" * (draw is large)
     factors = exact.fastfood_factors(seed, D, d, blocks, signed, dtype)
-    v, g = thirds(1, d, dtype, start=64 * k), thirds(2, D, dtype, start=64 * k)
+    v, g = draw(1, d, dtype, 5, 64 * k), draw(2, D, dtype, 5, 64 * k)
     P = exact.fastfood_matrix(*factors, d)
     y, z = exact.product(P, v), exact.product(exact.transposed(P), g)
     bits = page.fastfood_apply(v, seed, D, blocks, signed, dtype)
@@ -142,13 +146,15 @@ def matrix_groups(drawn, formula, names):
 
 
 def add_matrix(groups, P, given, options, comment, flags, dtype, lane):
-    """The same P in all five."""
+    """The same P in all five, or of large entries in four."""
     apply, adjoint, matrix, seeded, seeded_adjoint = groups
     D, d = len(P), len(P[0])
-    v, g = thirds(lane, d, dtype), thirds(lane + 1, D, dtype)
-    matrix.add(
-        comment, options, {"P": floats(flat(P), dtype, (D, d))}, flags=[*flags, "Entries"], dtype=dtype
-    )
+    draw = large if "Large" in flags else thirds
+    v, g = draw(lane, d, dtype), draw(lane + 1, D, dtype)
+    if draw is thirds:
+        matrix.add(
+            comment, options, {"P": floats(flat(P), dtype, (D, d))}, flags=[*flags, "Entries"], dtype=dtype
+        )
     for name, x, M, pair in (
         ("v", v, P, (apply, seeded)),
         ("g", g, exact.transposed(P), (adjoint, seeded_adjoint)),
@@ -160,9 +166,9 @@ def add_matrix(groups, P, given, options, comment, flags, dtype, lane):
             group.add(comment, {name: floats(x, dtype)} | more, {"y": floats(y)}, {"y": bound}, flags, dtype)
 
 
-MATRIX_NOTES = {flag: NOTES[flag] for flag in ("One", "Square", "BadLength", "BadSize", "BadSeed")} | {
-    "Entries": "Entries are bits; products are bounds, since libraries sum in different orders."
-}
+MATRIX_NOTES = {
+    flag: NOTES[flag] for flag in ("One", "Square", "BadLength", "BadSize", "BadSeed", "Large")
+} | {"Entries": "Entries are bits; products are bounds, since libraries sum in different orders."}
 
 
 def dense():
@@ -180,12 +186,7 @@ def dense():
             (6, 3, "rademacher", "float32"),
         ]
     ):
-        seed = 2**63 + k
-        P = exact.transposed([page.dense_column(seed, D, j, entries, dtype) for j in range(d)])
-        options = {"D": D, "d": d, "seed": str(seed), "entries": entries}
-        flags = ["One"] * (d == 1) + ["Square"] * (d == D)
-        given = {"P": floats(flat(P), dtype, (D, d))}
-        add_matrix(groups, P, given, options, f"D = {D}, d = {d}, {entries}, {dtype}", flags, dtype, 10 + k)
+        add_dense(groups, k, D, d, entries, dtype)
     given = {"P": floats([1.0] * 6, "float64", (3, 2))}
     groups[0].refuse("v has 3 entries, d = 2", {"v": floats([1.0] * 3)} | given, ["BadLength"], "float64")
     groups[1].refuse("g has 2 entries, D = 3", {"g": floats([1.0] * 2)} | given, ["BadLength"], "float64")
@@ -193,7 +194,19 @@ def dense():
     refuse_sizes(groups[3], options)
     changed = options | {"entries": "uniform"}
     groups[2].refuse("entries = 'uniform'", changed, ["BadOption"], "float64")
+    add_dense(groups, 100, 14, 6, "gaussian", "float64", ["Large"])
     return MATRIX_NOTES | {"BadOption": NOTES["BadOption"]}, groups
+
+
+def add_dense(groups, k, D, d, entries, dtype, flags=()):
+    """One P."""
+    seed = 2**63 + k
+    P = exact.transposed([page.dense_column(seed, D, j, entries, dtype) for j in range(d)])
+    options = {"D": D, "d": d, "seed": str(seed), "entries": entries}
+    flags = [*flags, *["One"] * (d == 1), *["Square"] * (d == D)]
+    given = {"P": floats(flat(P), dtype, (D, d))}
+    comment = f"D = {D}, d = {d}, {entries}, {dtype}" + ", large entries" * ("Large" in flags)
+    add_matrix(groups, P, given, options, comment, flags, dtype, 10 + k)
 
 
 def sparse():
@@ -210,17 +223,7 @@ def sparse():
             (60, 1, 0.1, "float64", 7),
         ]
     ):
-        columns = [page.sparse_column(seed, D, j, density, dtype) for j in range(d)]
-        rows = [page.sparse_rows(seed, D, j, density) for j in range(d)]
-        assert all(rows)
-        flags = ["One"] * (d == 1) + ["Square"] * (d == D) + ["Full"] * (density == 1.0)
-        values = [column[row] for column, own in zip(columns, rows, strict=True) for row in own]
-        indptr = [sum(map(len, rows[:j])) for j in range(d + 1)]
-        given = {"indptr": integers(indptr), "rows": integers(flat(rows))}
-        given |= {"values": floats(values, dtype), "D": D, "d": d}
-        options = {"D": D, "d": d, "seed": str(seed), "density": density}
-        comment = f"D = {D}, d = {d}, density {density:.3g}, {dtype}"
-        add_matrix(groups, exact.transposed(columns), given, options, comment, flags, dtype, 30 + k)
+        add_sparse(groups, k, D, d, density, dtype, seed)
     options = {"D": 40, "d": 2, "seed": "1", "density": 0.5}
     refuse_sizes(groups[3], options)
     empty = next(seed for seed in range(99) if not page.sparse_rows(seed, 4, 1, 0.25))
@@ -230,9 +233,25 @@ def sparse():
         ({"density": 1.5}, "BadOption", "density = 1.5"),
     ]:
         groups[2].refuse(comment, options | changed, [flag], "float64")
+    add_sparse(groups, 100, 40, 6, 0.25, "float64", 8, ["Large"])
     notes = {
         "Full": "density = 1: every entry is non-zero.",
         "EmptyColumn": "A column without a non-zero has no norm: P must be refused, and never be drawn again silently.",
         "BadOption": "density is outside (0, 1], and must be refused.",
     }
     return {k: v for k, v in MATRIX_NOTES.items() if k != "BadLength"} | notes, groups
+
+
+def add_sparse(groups, k, D, d, density, dtype, seed, flags=()):
+    """One P."""
+    columns = [page.sparse_column(seed, D, j, density, dtype) for j in range(d)]
+    rows = [page.sparse_rows(seed, D, j, density) for j in range(d)]
+    assert all(rows)
+    flags = [*flags, *["One"] * (d == 1), *["Square"] * (d == D), *["Full"] * (density == 1.0)]
+    values = [column[row] for column, own in zip(columns, rows, strict=True) for row in own]
+    indptr = [sum(map(len, rows[:j])) for j in range(d + 1)]
+    given = {"indptr": integers(indptr), "rows": integers(flat(rows))}
+    given |= {"values": floats(values, dtype), "D": D, "d": d}
+    options = {"D": D, "d": d, "seed": str(seed), "density": density}
+    comment = f"D = {D}, d = {d}, density {density:.3g}, {dtype}" + ", large entries" * ("Large" in flags)
+    add_matrix(groups, exact.transposed(columns), given, options, comment, flags, dtype, 30 + k)

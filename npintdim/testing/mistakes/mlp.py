@@ -46,7 +46,7 @@ def of_linear(dtype: np.dtype[Any], n: int, n_in: int, n_out: int) -> Problem:
     W, b, dy = (
         numbers(dtype, *shape, lane=i) for i, shape in enumerate([(n_in, n_out), (n_out,), (n, n_out)], 1)
     )
-    return Problem(f"x {n}×{n_in}, W {n_in}×{n_out}", numbers(dtype, n, n_in), {"W": W, "b": b, "dy": dy})
+    return Problem(f"x {n}×{n_in}, W {n_in}×{n_out}", 4 * numbers(dtype, n, n_in), {"W": W, "b": b, "dy": dy})
 
 
 # ---- L(θ): fn(theta, p) with p.x, p.labels, p.sizes gives (L, ∂L/∂θ) ----

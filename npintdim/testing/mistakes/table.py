@@ -93,7 +93,7 @@ class Problem:
 
 def of_P(task: str, title: str, dtype: np.dtype[Any], **rest: Any) -> Problem:
     """P v ("apply") or Pᵀ g ("adjoint") for random v or g."""
-    return Problem(title, numbers(dtype, rest["d" if task == "apply" else "D"]), rest, task)
+    return Problem(title, 4 * numbers(dtype, rest["d" if task == "apply" else "D"]), rest, task)
 
 
 AROUND: Steps = {"input": lambda x: x, "answer": lambda y, first, p: y}  # what every computation has
@@ -140,5 +140,8 @@ def nothing_known(outputs: tuple[str, ...]) -> Table:
 
 
 def numbers(dtype: np.dtype[Any], *shape: int, lane: int = 0) -> Any:
-    """Normals for a problem, with full mantissas: a third of what lies on the grid of 2⁻²⁰."""
+    """Normals of sd 1/3 for a problem, with full mantissas: a third of what lies on the grid of 2⁻²⁰.
+
+    What an answer is asked about is 2 to 4 times as large: of entries below 1 a clip to ±1 is not seen.
+    """
     return (direction(5, int(np.prod(shape)), lane) / 3).reshape(shape).astype(dtype)

@@ -70,5 +70,5 @@ def transform(s: Any, x: Array, p: Any) -> Any:
 
 TABLES = {("wht", "given", "transform"): Table(
     transform, {"H": wht, "scale": lambda y, p: y}, MISTAKES,
-    lambda dtype: (Problem(f"n = {n}", numbers(dtype, n), {}) for n in (1, 2, 8, 16, 128)),  # at 1, 2 all orders agree
+    lambda dtype: (Problem(f"n = {n}", 4 * numbers(dtype, n), {}) for n in (1, 2, 8, 16, 128)),  # at 1, 2 all orders agree
 )}  # fmt: skip
