@@ -2,6 +2,7 @@
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 from math import sqrt
 
 import random_from_the_page as page
@@ -297,7 +298,7 @@ def said():
         du = exact.product(transposed(P), [c * t for c, t in zip(scale, g, strict=True)])
         ends = [sum(sizes[:i]) for i in range(m + 1)]
         terms = [a * b for a, b in zip(Pu, g, strict=True)]
-        return {"theta": theta, "grad": du + [sum(terms[a:b]) for a, b in zip(ends, ends[1:], strict=False)]}
+        return {"theta": theta, "grad": du + [sum(terms[a:b]) for a, b in pairwise(ends)]}
 
     for k, (sizes, d, dtype) in enumerate(
         [([6, 3], 5, "float64"), ([4, 4, 8], 7, "float64"), ([9], 3, "float32"), ([6, 2, 6, 2], 8, "float32"), ([6, 3], 5, "float64")]
