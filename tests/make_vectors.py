@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import random_from_the_page as page
-from vectorgen import artefacts, drawing, networks, operators, pack, schema
+from vectorgen import adapters, artefacts, drawing, networks, operators, pack, schema
 
 FOLDER = Path(__file__).parents[1] / "npintdim" / "vectors" / "v1"
 RELEASED = Path(__file__).parent / "vectors_v1_released.txt"
@@ -24,6 +24,11 @@ FAMILIES = {
     "lenet_loss_grad": networks.lenet_loss_grad,
     "trajectory": networks.trajectory,
     "artefact": artefacts.artefact,
+    "said": adapters.said,
+    "lora": adapters.lora,
+    "lora_xs": adapters.lora_xs,
+    "vera": adapters.vera,
+    "uni_lora": adapters.uni_lora,
 }
 
 

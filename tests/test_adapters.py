@@ -114,6 +114,7 @@ def test_lora_s_tangent_at_its_start_is_lora_fa():
 def test_two_zero_factors_have_no_gradient():
     T = lora()
     assert not T.pullback(np.zeros(T.dim), np.ones(T.D)).any()
+    assert T.pullback(T.start(), np.ones(T.D)).any()  # A drawn: B moves
 
 
 def test_the_scale_is_alpha_over_r_or_over_its_root():
@@ -139,6 +140,10 @@ def test_the_gauge_leaves_theta_and_changes_the_gradients_as_it_must():
     for A, B in T.factors(w):
         A[...], B[...] = A @ S, np.linalg.solve(S, B)
     np.testing.assert_allclose(T.theta(w), T.theta(v), rtol=1e-12, atol=1e-13)
+    objective = nid.ParametrisedObjective(MLP, T)
+    batch = nid.Batch(np.linspace(-1, 1, 54).reshape(6, 9), np.arange(6) % 4)
+    (loss, grad), (loss_S, grad_S) = objective.loss_and_grad(v, batch), objective.loss_and_grad(w, batch)
+    assert loss_S == pytest.approx(loss, rel=1e-12) and not np.allclose(grad_S, grad)
     g = np.sin(np.arange(T.D))
     for (dA, dB), (dA_S, dB_S) in zip(T.factors(T.pullback(v, g)), T.factors(T.pullback(w, g)), strict=True):
         np.testing.assert_allclose(dA_S, dA @ np.linalg.inv(S).T, rtol=1e-10, atol=1e-12)

@@ -66,7 +66,8 @@ def test_version_1_is_append_only():
 def test_every_family_has_both_levels_and_refusals():
     for family in FAMILIES:
         kinds = {(case.level, case.valid) for case in cases(family, task="all")}
-        assert kinds >= {("given", True), ("seeded", True)}
+        levels = ("given",) if family == "lora_xs" else ("given", "seeded")  # which draws nothing
+        assert kinds >= {(level, True) for level in levels}
         assert any(not valid for _, valid in kinds), family
 
 

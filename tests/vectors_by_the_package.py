@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import vectors_of_adapters
 
 import npintdim as nid
 from npintdim.engine.initializers import HeNormal
@@ -222,6 +223,15 @@ ANSWERS = {
     ("trajectory", "seeded"): trajectory,
     ("artefact", "given"): artefact,
     ("artefact", "seeded"): artefact,
+    ("said", "given"): vectors_of_adapters.answer,
+    ("said", "seeded"): vectors_of_adapters.answer,
+    ("lora", "given"): vectors_of_adapters.answer,
+    ("lora", "seeded"): vectors_of_adapters.answer,
+    ("lora_xs", "given"): vectors_of_adapters.answer,
+    ("vera", "given"): vectors_of_adapters.answer,
+    ("vera", "seeded"): vectors_of_adapters.answer,
+    ("uni_lora", "given"): vectors_of_adapters.answer,
+    ("uni_lora", "seeded"): vectors_of_adapters.answer,
 }
 
 

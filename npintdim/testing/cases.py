@@ -22,6 +22,7 @@ DTYPES = ("float32", "float64")
 FAMILIES = (
     "philox", "maps", "wht", "fastfood", "dense", "sparse",
     "subspace_gradient", "mlp_loss_grad", "lenet_loss_grad", "trajectory", "artefact",
+    "said", "lora", "lora_xs", "vera", "uni_lora",
 )  # fmt: skip
 FORWARD = {"fastfood", "dense", "sparse"}  # operators: without a task, `cases` gives those of P v
 

@@ -41,6 +41,12 @@ FLOAT32 = Mistake(
     {},
 )
 
+RANDOM = Mistake(
+    "not the same twice",
+    "the same inputs give other numbers each time: dropout left on (eval() turns it off), or something is drawn without a seed",
+    {},
+)
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -93,7 +99,8 @@ def explain(
     Parameters
     ----------
     family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection",
-        "subspace_gradient", "linear", "mlp_loss_grad", "lenet_loss_grad" or "trajectory"; of the other families
+        "subspace_gradient", "linear", "mlp_loss_grad", "lenet_loss_grad", "trajectory", "said", "lora", "lora_xs", "vera" or
+        "uni_lora"; of the other families
         of the vectors ("artefact") facts alone are said
     fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D, p.G,
         ... have their names. It may give arrays of any library
@@ -147,8 +154,8 @@ def _diagnose(
     but = f" (not compared: {refused})" if refused else ""
     if all(a.ok for a in asked):
         return _rounding(table, asked, but) if bits else Explanation(True, (), f"Correct to rounding{but}.")
-    for found in _candidates(table, asked):
-        if _gives(table, found, asked):
+    for found in [(RANDOM,)] if fn and _random(fn, asked, table) else _candidates(table, asked):
+        if found == (RANDOM,) or _gives(table, found, asked):
             says = "; and ".join(m.says for m in found)
             return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     odd = next(a for a in asked if not a.ok)
@@ -203,6 +210,17 @@ def _ask(
             continue
         asked.append(_asked(table, problem, got, case))
     return asked, refused
+
+
+def _random(fn: Callable[[Any, Any], Any], asked: list[Asked], table: Table) -> bool:
+    """Is the first wrong answer another one when asked again?"""
+    odd = next(a for a in asked if not a.ok)
+    try:
+        again = answered(fn(*odd.problem.arguments()), table.outputs)
+    except Exception:  # it keeps a state, which is not for us to judge
+        return False
+    finite = all(np.isfinite(x).all() for x in odd.got + again)
+    return finite and not agree(again, odd.got, table.slack)
 
 
 def _tests(key: tuple[str, str, str], dtype: np.dtype[Any]) -> list[Case]:

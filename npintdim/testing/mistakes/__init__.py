@@ -10,18 +10,26 @@ from npintdim.testing.mistakes import (
     fastfood,
     fastfood_seeded,
     lenet,
+    lora,
+    lora_xs,
     maps,
     mlp,
     philox,
+    said,
     sparse,
     subspace,
     trajectory,
+    uni_lora,
+    vera,
     wht,
 )
 from npintdim.testing.mistakes.anywhere import ANYWHERE
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, nothing_known
 
-_FAMILIES = (philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, lenet, trajectory)
+_FAMILIES = (
+    philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, lenet, trajectory,
+    said, lora, lora_xs, vera, uni_lora,
+)  # fmt: skip
 TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     key: table for family in _FAMILIES for key, table in family.TABLES.items()
 }
