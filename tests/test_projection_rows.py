@@ -10,6 +10,7 @@ from helpers import BACKENDS, normal, same_bits
 
 from npintdim import machine
 from npintdim.backend import get_backend
+from npintdim.cli import main
 from npintdim.projections import fastfood, make_projection
 
 backends = pytest.mark.parametrize("backend", BACKENDS)
@@ -159,3 +160,18 @@ def test_7_billion_parameters_by_slices_take_less_than_300_MB(backend):
     )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) < 300e6
+
+
+def test_the_commands_take_a_drawn_fastfood_and_give_the_same_numbers(capsys, tmp_path):
+    small = ["--model", "64-16-10", "--epochs", "1", "--backend", "numpy"]
+    said = []
+    for option in ([], ["--option", "stored=False"]):
+        assert main(["train", "--d", "20", *small, *option]) == 0
+        said.append([line.split()[1:4] for line in capsys.readouterr().out.splitlines() if "0." in line][:-1])
+    assert len(said[0]) == 1
+    assert said[0] == said[1]
+    one = ["--d", "20,200", "--seeds", "1", "--jobs", "1", "--option", "stored=False", "--out", str(tmp_path)]
+    assert main(["measure", *small, *one]) == 0
+    assert "d_int90" in capsys.readouterr().out
+    assert main(["train", "--d", "20", *small, "--option", "stored=no"]) == 2
+    assert "stored is 'no': True or False is needed" in capsys.readouterr().err
