@@ -126,11 +126,13 @@ def seen(path: Path) -> str:
     """Pillow's mode of an image by its header; one that does not end as its kind does is decoded."""
     opened = pillow().open
     try:
-        with path.open("rb") as file, opened(file) as image:
+        with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL))
-            if not any(end in file.read() for end in ENDS):
-                image.load()
-            return str(image.mode)
+            tail = file.read()
+            with opened(file) as image:
+                if not any(end in tail for end in ENDS):
+                    image.load()
+                return str(image.mode)
     except Exception as error:  # of Pillow's many
         raise unreadable(path, error) from error
 
