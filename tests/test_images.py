@@ -9,6 +9,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from data_helpers import CLASSES, folder_of_images
 from gpu_standin import standin_backend
 from numpy.testing import assert_array_equal
 
@@ -19,26 +20,12 @@ from npintdim.engine.streamed import Streamed, ahead, made
 from npintdim.engine.train import batches
 
 image = pytest.importorskip("PIL.Image", reason="Pillow is not installed: pip install 'npintdim[images]'")
-CLASSES = ("cat", "dog", "fox")
 NUMPY = nid.get_backend("numpy", threads=1)
-
-
-def folder(path, train=30, test=12, size=lambda i: (9 + i % 4, 8 + i % 3), mode="RGB", kind="png"):
-    """Images whose mean tells their class, of several sizes."""
-    rng = np.random.default_rng(0)
-    for part, n in (("train", train), ("test", test)):
-        for i in range(n):
-            own = path / part / CLASSES[i % 3]
-            own.mkdir(parents=True, exist_ok=True)
-            shape = (*size(i)[::-1], 3) if mode == "RGB" else size(i)[::-1]
-            pixels = rng.integers(0, 86, shape) + 80 * (i % 3)
-            image.fromarray(pixels.astype(np.uint8)).save(own / f"{i:03}.{kind}")
-    return path
 
 
 @pytest.fixture
 def pictures(tmp_path):
-    return folder(tmp_path / "pictures")
+    return folder_of_images(tmp_path / "pictures")
 
 
 def by_hand(path, crop, side):
@@ -77,7 +64,7 @@ def test_the_mean_is_that_of_the_training_part(pictures):
 
 
 def test_grey_images_have_one_channel_and_one_in_colour_makes_three(tmp_path):
-    grey = folder(tmp_path / "grey", mode="L")
+    grey = folder_of_images(tmp_path / "grey", mode="L")
     assert nid.load_dataset(f"{grey}/+crop=5").train.x.shape == (30, 1, 5, 5)
     image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(grey / "train" / "cat" / "colour.png")
     assert nid.load_dataset(f"{grey}/+crop=5").train.x.shape == (31, 3, 5, 5)
@@ -170,7 +157,7 @@ def test_the_thread_ends_with_whoever_stops_early():
 
 
 def test_memory_is_that_of_a_few_batches_whatever_the_number_of_images(tmp_path):
-    folder(tmp_path, train=300, test=30, size=lambda i: (40, 40))
+    folder_of_images(tmp_path, train=300, test=30, size=lambda i: (40, 40))
     config = nid.TrainConfig(batch_size=10)
     data = nid.load_dataset(f"{tmp_path}/+crop=64")
     batch = 10 * 3 * 64 * 64 * 4
@@ -228,7 +215,7 @@ def cut_short(path):
     "spoil", [cut_short, lambda path: path.write_text("no image"), lambda path: path.write_bytes(b"")]
 )
 def test_an_image_that_does_not_decode_is_named_before_any_run(tmp_path, kind, spoil):
-    folder(tmp_path / "images", kind=kind)
+    folder_of_images(tmp_path / "images", kind=kind)
     bad = sorted((tmp_path / "images" / "test").rglob(f"*.{kind}"))[-1]
     spoil(bad)
     with pytest.raises(ValueError, match=rf"^\S+{bad.name} is no image that can be read: [^\n]+$"):
@@ -298,6 +285,9 @@ def test_refusals(pictures, spoil, words, says):
 
 
 def test_crop_is_for_images(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*my.npz: one with train/CLASS"):
+        nid.load_dataset(f"{tmp_path}/my.npz+crop=6")
+    (tmp_path / "my.npz").touch()
     with pytest.raises(ValueError, match="crop is for a folder train/CLASS"):
         nid.load_dataset(f"{tmp_path}/my.npz+crop=6")
 

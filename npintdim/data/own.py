@@ -150,6 +150,10 @@ def streamed(name: str, source: Source) -> tuple[Dataset, str]:
         raise ValueError(
             f"data is {shown(name)}: {said[0]} cannot be had of images that are read when needed"
         )
+    if not source.path.exists():
+        raise FileNotFoundError(
+            f"there is no folder {source.path}: one with train/CLASS/*.jpg and test/CLASS/*.jpg is needed"
+        )
     if not source.path.is_dir():
         raise ValueError(f"data is {shown(name)}: crop is for a folder train/CLASS/*.jpg, test/CLASS/*.jpg")
     data, how = images.streamed(source.path, name, source.crop, source.side, source.mean)
