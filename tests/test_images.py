@@ -130,6 +130,16 @@ def test_a_sweep_goes_on_where_it_was_stopped(pictures, monkeypatch):
 # ---- a thread ahead ----
 
 
+STREAMED = Streamed(lambda i: np.zeros(1, np.float32), np.arange(1), (1,))
+
+
+def test_what_is_in_memory_needs_no_thread():
+    before = threading.active_count()
+    each = ahead(iter(range(3)), np.zeros(3))
+    assert next(each) == 0 and threading.active_count() == before
+    assert list(each) == [1, 2]
+
+
 def test_one_item_is_made_ahead_by_a_thread_and_no_more():
     made_by, asked = [], threading.Event()
 
@@ -140,7 +150,7 @@ def test_one_item_is_made_ahead_by_a_thread_and_no_more():
                 asked.set()
             yield i
 
-    each = ahead(items())
+    each = ahead(items(), STREAMED)
     assert next(each) == 0
     assert asked.wait(10)  # the second is made while the first is in use
     assert len(made_by) == 2
@@ -150,7 +160,7 @@ def test_one_item_is_made_ahead_by_a_thread_and_no_more():
 
 
 def test_the_thread_ends_with_whoever_stops_early():
-    each = ahead(iter(range(1, 9)))
+    each = ahead(iter(range(1, 9)), STREAMED)
     assert next(each) == 1
     each.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]
@@ -164,7 +174,7 @@ def test_memory_is_that_of_a_few_batches_whatever_the_number_of_images(tmp_path)
     gc.collect()
     tracemalloc.start()
     seen = 0
-    for one in batches(data, config, 0, 0):
+    for one in ahead(batches(data, config, 0, 0), data.train.x):
         seen += len(one)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

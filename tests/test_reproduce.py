@@ -113,7 +113,7 @@ def test_a_recipe_is_complete(name):
             "epochs",
             "batch_size",
             "limit_train",
-            "beta2",
+            "beta2" if case.recipe.optimizer["kind"] == "adam" else "momentum",
             "direct_seeds",
             "precision",
             "kind",

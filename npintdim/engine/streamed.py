@@ -64,8 +64,11 @@ def made(x: Any) -> Any:
     return x.take(slice(None)) if isinstance(x, Streamed) else x
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made by a thread in the background while the one before it is in use: never more than two."""
+def ahead(items: Iterator[T], x: Any) -> Iterator[T]:
+    """The same items; those of a streamed x one by one by a thread in the background, while the one before is in use."""
+    if not isinstance(x, Streamed):
+        yield from items
+        return
     with ThreadPoolExecutor(1, "ahead") as thread:
         coming = thread.submit(next, items, None)
         while (item := coming.result()) is not None:

@@ -144,7 +144,7 @@ def train(
                 began = time.perf_counter()
                 total: Any = 0.0
                 n = 0
-                for batch in batches(data, config, epoch, t):
+                for batch in ahead(batches(data, config, epoch, t), data and data.train.x):
                     loss, grad = landscape.loss_and_grad(theta, batch)
                     if type(grad) is not type(theta):  # of a landscape of one's own
                         grad = as_array("grad", grad)
@@ -185,9 +185,9 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
     order = namespace(labels).asarray(order)
     if not isinstance(x, Streamed):
         x = namespace(x).ascontiguousarray(x)  # or each take would copy all of x
-    parts = (order[start : start + config.batch_size] for start in range(0, len(x), config.batch_size))
-    each = (Batch(x.take(own, axis=0), labels[own], step + i, config.seed) for i, own in enumerate(parts))
-    yield from ahead(each) if isinstance(x, Streamed) else each
+    for i, start in enumerate(range(0, len(x), config.batch_size)):
+        own = order[start : start + config.batch_size]
+        yield Batch(x.take(own, axis=0), labels[own], step + i, config.seed)
 
 
 def performances(
