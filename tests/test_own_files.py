@@ -121,6 +121,7 @@ def test_classes_that_differ_and_sizes_that_differ(pictures):
     Image.fromarray(X[0]).save(pictures / "test" / "another" / "1.png")
     with pytest.raises(ValueError, match="class 'another' is in one of train and test alone"):
         own.read(str(pictures))
+    (pictures / "test" / "another" / "1.png").unlink()
     Image.fromarray(X[0, :5]).save(pictures / "train" / "class 1" / "zz.png")
     with pytest.raises(
         ValueError, match=r"zz.png has shape \(1, 5, 5\), and the others \(1, 6, 5\): one size"

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from data_helpers import cifar_archive, file_of, idx_bytes
+from data_helpers import cifar_archive, file_of, folder_of_images, idx_bytes
 
 from npintdim.backend import get_backend
 from npintdim.cli import main
@@ -19,6 +19,7 @@ from npintdim.reproduce.cases import Cases
 from npintdim.reproduce.toy import TOY
 
 CASES = {name: one for name, one in REPRODUCTIONS.items() if isinstance(one, Cases)}
+OF_IMAGES = "squeezenet", "squeezenet-cifar10"  # from a folder of images
 TINY = {
     "epochs": 1,
     "limit_train": 48,
@@ -88,6 +89,7 @@ def test_every_network_has_the_papers_D():
     assert D["softmax"] == [7_850]
     assert D["lenet-variants"] == [44_426, 286_334, 193_370, 3_640_574]
     assert D["cifar10-fc"] + D["cifar10-lenet"] == [656_810, 62_006]
+    assert D["squeezenet"] + D["squeezenet-cifar10"] == [1_248_424, 740_554]
     assert len(set(D["fc-nets"])) == 20
     assert 199_210 in D["fc-nets"]
     assert max(D["fc-nets"]) / min(D["fc-nets"]) == pytest.approx(24.1, abs=0.05)
@@ -111,7 +113,7 @@ def test_a_recipe_is_complete(name):
             "epochs",
             "batch_size",
             "limit_train",
-            "beta2",
+            "beta2" if case.recipe.optimizer["kind"] == "adam" else "momentum",
             "direct_seeds",
             "precision",
             "kind",
@@ -131,7 +133,33 @@ def test_projections_are_compared_with_nothing_else_different():
 # ---- every recipe, run ----
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_a_recipe_of_images_says_its_price_and_runs(name, tmp_path, monkeypatch, capsys):
+    """With its optimizers, P and data as they are; fewer classes, and images as small as the network takes."""
+    pytest.importorskip("PIL", reason="Pillow is not installed: pip install 'npintdim[images]'")
+    (case,) = CASES[name].cases
+    net = {**case.recipe.model, "in_shape": [3, 29, 29], "classes": 3}
+    short = replace(case.recipe, model=net, **TINY, projection={"kind": "fastfood"})
+    monkeypatch.setitem(
+        REPRODUCTIONS, name, replace(CASES[name], cases=(replace(case, recipe=short),), shorter={})
+    )
+    data = folder_of_images(tmp_path / "images", train=60, size=lambda i: (32 + i % 3, 31))
+    argv = ["reproduce", name, "--data", f"{data}/+crop=29+mean", "--jobs", "1", "--quiet", "--threads", "1"]
+    assert main([*argv, "--out", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert out.index(CASES[name].cost) < out.index("results in")
+    assert "D = 736,963" in out and case.differs in out
+    assert len(list((tmp_path / "out").glob("*/runs/*.json"))) == 3
+
+
+def test_without_the_images_the_folder_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["reproduce", "squeezenet", "--jobs", "1"]) == 2
+    error = capsys.readouterr().err
+    assert "there is no folder imagenet: one with train/CLASS" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in OF_IMAGES])
 def test_every_recipe_runs(name, files, tmp_path):
     cases = tiny(CASES[name] if len(CASES[name].cases) < 20 else CASES[name].quick())
     told = []

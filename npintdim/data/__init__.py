@@ -33,6 +33,9 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         Or a file or folder of yours (`npintdim.data.own`): "my.npz" or a folder of .npy (x_train, y_train, x_test, y_test;
         or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png; after it may stand "+label=COLUMN",
         "+test-share=0.2", "+standardise". uint8 is divided by 255, everything else is taken as it is.
+        After a folder of images "+crop=224" (of any size: the middle of each is read when it is needed, and never more than
+        a few batches are in memory; in an order of its own, so that the first so many are of all classes),
+        "+side=256" (the shorter side before), "+mean" (that of each channel in training is subtracted).
     folder : where the original files lie, in `folder/name/`, in `folder` itself, or where torchvision keeps them
         (`MNIST/raw` in one of these, or `raw` in the first). IDX files may be unpacked, packed again, or have a dot in the name (.idx3-ubyte).
         None looks in the folder that the environment variable NPINTDIM_DATA names, then in the

@@ -38,7 +38,7 @@ def hold_out(data: Dataset, share: float, seed: int = 0) -> Dataset:
     order = Stream(seed, Purpose.SPLIT).permutation(n).astype(np.intp)
 
     def part(own: Any) -> Batch:
-        own = namespace(x).asarray(np.sort(own))
+        own = namespace(labels).asarray(np.sort(own))
         return Batch(x[own], labels[own])
 
     return replace(data, train=part(order[held:]), test=part(order[:held]))

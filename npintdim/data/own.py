@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npintdim.data import images
 from npintdim.engine.arrays import examples_of, numbers
 from npintdim.engine.landscape import Dataset
 from npintdim.inputs import brief, counted, shown
-from npintdim.machine import need
 from npintdim.typing import Array, Floats
 
-IMAGES = (".png", ".jpg", ".jpeg")
 LABELS = ("label", "class", "target", "y")  # the label's column, if nobody names it
 FORMS = ("FILE.npz", "FILE.csv", "FOLDER")
 PARTS = ("x_train", "y_train", "x_test", "y_test")
@@ -37,6 +36,9 @@ class Source:
     test_share : where the file has no test part
     standardise : features (and targets that are numbers) by mean and sd of the training part
     regression : labels are numbers to be met, whole ones too
+    crop : pixels, of a folder of images of any size: their middle, read when it is needed
+    side : pixels of the shorter side before; None for crop
+    mean : subtract the mean of each channel over (the first thousand images of) the training part
     """
 
     path: Path
@@ -44,6 +46,9 @@ class Source:
     test_share: float | None = None
     standardise: bool = False
     regression: bool | None = None
+    crop: int | None = None
+    side: int | None = None
+    mean: bool = False
 
 
 class Arrays(NamedTuple):
@@ -75,10 +80,10 @@ def source_of(name: str) -> Source:
         key, equals, value = word.partition("=")
         if key == "label" and value:
             options["label"] = value
-        elif key == "standardise" and not equals:
-            options["standardise"] = True
-        elif key == "regression" and not equals:
-            options["regression"] = True
+        elif key in ("standardise", "regression", "mean") and not equals:
+            options[key] = True
+        elif key in ("crop", "side") and value.isdecimal():
+            options[key] = int(value)
         elif key == "test-share" and value:
             try:
                 options["test_share"] = float(value)
@@ -86,7 +91,8 @@ def source_of(name: str) -> Source:
                 raise ValueError(f"test-share is {shown(value)}: 0 < test-share < 1 is needed") from None
         else:
             raise ValueError(
-                f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE, standardise or regression is needed"
+                f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE, standardise or regression is needed, "
+                "or of images crop=PIXELS, side=PIXELS or mean"
             )
     return Source(Path(path).expanduser(), **options)
 
@@ -104,6 +110,8 @@ def read(name: str) -> tuple[Dataset, str]:
         for images without Pillow.
     """
     source = source_of(name)
+    if source.crop is not None or source.side is not None or source.mean:
+        return streamed(name, source)
     arrays = reader_of(source.path)(source)
     own_test = arrays.x_test is not None
     if own_test and source.test_share is not None:
@@ -125,6 +133,31 @@ def read(name: str) -> tuple[Dataset, str]:
     except (TypeError, ValueError) as error:
         raise type(error)(f"{source.path}: {error}") from error
     return data, told(data, how + (", standardised" if source.standardise else ""), own_test)
+
+
+def streamed(name: str, source: Source) -> tuple[Dataset, str]:
+    """Images of a folder that are read when they are needed.
+
+    Raises
+    ------
+    ValueError
+        for what is said of other data, and of such images cannot be done.
+    """
+    if source.crop is None:
+        raise ValueError(f"data is {shown(name)}: side and mean need crop=PIXELS")
+    others = {"label": source.label, "test-share": source.test_share, "standardise": source.standardise, "regression": source.regression}  # fmt: skip
+    if said := [word for word, value in others.items() if value]:
+        raise ValueError(
+            f"data is {shown(name)}: {said[0]} cannot be had of images that are read when needed"
+        )
+    if not source.path.exists():
+        raise FileNotFoundError(
+            f"there is no folder {source.path}: one with train/CLASS/*.jpg and test/CLASS/*.jpg is needed"
+        )
+    if not source.path.is_dir():
+        raise ValueError(f"data is {shown(name)}: crop is for a folder train/CLASS/*.jpg, test/CLASS/*.jpg")
+    data, how = images.streamed(source.path, name, source.crop, source.side, source.mean)
+    return data, told(data, how, own_test=True)
 
 
 def told(data: Dataset, how: str, own_test: bool) -> str:
@@ -159,7 +192,7 @@ def reader_of(path: Path) -> Callable[[Source], Arrays]:
         return (
             folder_of_arrays
             if (path / "x_train.npy").is_file() or (path / "x.npy").is_file()
-            else folder_of_images
+            else lambda source: Arrays(*images.whole(source.path))
         )
     if not path.is_file():
         raise FileNotFoundError(
@@ -241,49 +274,6 @@ def table(source: Source) -> Arrays:
         if source.regression or numbers(values):
             labels = values
     return Arrays(x.astype(np.float32), labels)
-
-
-def folder_of_images(source: Source) -> Arrays:
-    """train/CLASS/*.png|jpg and test/CLASS/..., all of one size."""
-    if not (source.path / "train").is_dir():
-        raise ValueError(
-            f"{source.path} has no folder train: train/CLASS/*.png and test/CLASS/*.png are needed"
-        )
-    found = [images(source.path / part) for part in ("train", "test") if (source.path / part).is_dir()]
-    if len(found) == 2:
-        only = set(found[0][1].tolist()) ^ set(found[1][1].tolist())
-        if only:
-            raise ValueError(f"{source.path}: class {shown(min(only))} is in one of train and test alone")
-        return Arrays(*found[0], *found[1])
-    return Arrays(*found[0])
-
-
-def images(folder: Path) -> tuple[Array, Array]:
-    """Pixels uint8 (n, channels, height, width) and the name of the folder of each."""
-    opened = need("PIL.Image", f"the images in {folder} need Pillow", "pip install 'npintdim[images]'").open
-    pixels: list[Array] = []
-    labels: list[str] = []
-    for path in files(folder):
-        if path.suffix.lower() not in IMAGES:
-            continue
-        try:
-            with opened(path) as image:
-                grey = image.mode in ("1", "L", "LA", "I;16")
-                values = np.asarray(image.convert("L" if grey else "RGB"))
-        except Exception as error:  # of Pillow's many
-            raise ValueError(f"{path} is no image that can be read: {brief(error)}") from error
-        values = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
-        if pixels and values.shape != pixels[0].shape:
-            raise ValueError(
-                f"{path} has shape {values.shape}, and the others {pixels[0].shape}: one size is needed"
-            )
-        pixels.append(values)
-        labels.append(path.relative_to(folder).parts[0])
-    if not pixels:
-        raise ValueError(
-            f"{folder} holds no image: {', '.join(IMAGES)} in a folder for each class are needed"
-        )
-    return np.stack(pixels), np.array(labels)
 
 
 def files(path: Path) -> Iterator[Path]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from npintdim.backend import as_array
 from npintdim.engine.arrays import examples_of, labels_of, numbers, split, standardised, targets_of
+from npintdim.engine.streamed import Streamed
 from npintdim.inputs import check_flag, check_kind, shown
 from npintdim.specs import settle
 from npintdim.typing import Array, Floats
@@ -187,7 +188,8 @@ class Dataset:
         """The same data on a backend's device, x in its dtype; itself if it is so already."""
 
         def move(batch: Batch) -> Batch:
-            x = backend.send(batch.x, backend.dtype)
+            x: Any = batch.x
+            x = x.to(backend) if isinstance(x, Streamed) else backend.send(x, backend.dtype)
             labels = backend.send(batch.labels, None if self.classes else backend.dtype)
             return batch if x is batch.x and labels is batch.labels else Batch(x, labels)
 
@@ -234,7 +236,9 @@ def first(data: Dataset, n: int) -> Dataset:
 def plain_arrays(name: str, batch: Batch) -> Batch:
     """The batch in arrays of NumPy's own type, its labels in this machine's byte order; itself if it is so already."""
     check_kind(name, batch, Batch, "Batch(x, labels), or Dataset.from_arrays(x, y) for both parts,")
-    x, labels = as_array(f"{name}: x", batch.x), as_array(f"{name}: labels", batch.labels)
+    x: Any = batch.x
+    x = x if isinstance(x, Streamed) else as_array(f"{name}: x", x)
+    labels = as_array(f"{name}: labels", batch.labels)
     if isinstance(labels, np.ndarray):
         labels = labels.astype(labels.dtype.newbyteorder("="), copy=False)
     return batch if x is batch.x and labels is batch.labels else Batch(x, labels)
@@ -268,7 +272,8 @@ def check_examples(name: str, batch: Batch, classes: int) -> None:
         raise ValueError(
             f"{name}: labels run from {low} to {int(batch.labels.max())}, but {classes} classes need 0 to {classes - 1}"
         )
-    if not float("-inf") < float(batch.x.min()) <= float(batch.x.max()) < float("inf"):
+    x: Any = batch.x
+    if not isinstance(x, Streamed) and not float("-inf") < float(x.min()) <= float(x.max()) < float("inf"):
         raise ValueError(f"{name}: x holds NaN or infinity")
 
 

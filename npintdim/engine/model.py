@@ -18,6 +18,7 @@ from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import Layer, Noisy
 from npintdim.engine.layers.base import layout_of
 from npintdim.engine.losses import CrossEntropy, Loss
+from npintdim.engine.streamed import made
 from npintdim.inputs import check_flag, check_integers, check_seed, quiet
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import kind_of, spec_of
@@ -156,7 +157,7 @@ class Model:
         chunk = min(CHUNK, self._most)
         for i in range(0, n, chunk):
             part = slice(i, min(i + chunk, n))
-            logits, _ = self._forward(params, data.x[part])
+            logits, _ = self._forward(params, made(data.x[part]))
             mean, _ = self.loss.value_and_grad(self.backend.xp, logits, targets[part])
             loss = loss + mean * (part.stop - part.start)
             total = total + self.loss.tally(self.backend.xp, logits, targets[part])

@@ -14,6 +14,7 @@ from npintdim.backend import as_array, namespace
 from npintdim.engine.landscape import Batch, Dataset, Landscape
 from npintdim.engine.optimizers import Adam, Optimizer
 from npintdim.engine.progress import Progress
+from npintdim.engine.streamed import Streamed, ahead
 from npintdim.inputs import counted, quiet, shown, table_html
 from npintdim.machine import data_frame
 from npintdim.rng import Purpose, Stream
@@ -175,7 +176,7 @@ def train(
                 began = time.perf_counter()
                 total: Any = 0.0
                 n = 0
-                for batch in batches(data, config, epoch, t):
+                for batch in ahead(batches(data, config, epoch, t), data and data.train.x):
                     loss, grad = landscape.loss_and_grad(theta, batch)
                     if type(grad) is not type(theta):  # of a landscape of one's own
                         grad = as_array("grad", grad)
@@ -209,11 +210,13 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
         for i in range(config.steps_per_epoch):
             yield Batch(step=step + i, seed=config.seed)
         return
-    x, labels = data.train.x, data.train.labels
+    x: Any = data.train.x
+    labels = data.train.labels
     assert x is not None and labels is not None
     order = Stream(config.seed, Purpose.BATCHES, epoch).permutation(len(x)).astype(np.intp)
-    order = namespace(x).asarray(order)
-    x = namespace(x).ascontiguousarray(x)  # or each take would copy all of x
+    order = namespace(labels).asarray(order)
+    if not isinstance(x, Streamed):
+        x = namespace(x).ascontiguousarray(x)  # or each take would copy all of x
     for i, start in enumerate(range(0, len(x), config.batch_size)):
         own = order[start : start + config.batch_size]
         yield Batch(x.take(own, axis=0), labels[own], step + i, config.seed)

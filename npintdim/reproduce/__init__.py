@@ -5,9 +5,12 @@ from npintdim.reproduce.adapters import ADAPTERS
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.reproduce.paper import EXPERIMENTS
 from npintdim.reproduce.report import markdown, plain, write_report
+from npintdim.reproduce.squeezenet import SQUEEZENETS
 from npintdim.reproduce.toy import TOY
 
-REPRODUCTIONS: dict[str, Reproduction] = {one.name: one for one in (TOY, *EXPERIMENTS, *ADAPTERS)}
+REPRODUCTIONS: dict[str, Reproduction] = {
+    one.name: one for one in (TOY, *EXPERIMENTS, *SQUEEZENETS, *ADAPTERS)
+}
 
 
 def reproduction(name: str, quick: bool = False) -> Reproduction:

@@ -1,0 +1,165 @@
+"""A folder train/CLASS/*.jpg, test/CLASS/*.jpg: whole, or, cut to one size, an image when it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.streamed import Streamed
+from npintdim.inputs import brief, check_integer, shown
+from npintdim.machine import need
+from npintdim.rng import Purpose, Stream
+from npintdim.typing import Array, Floats
+
+IMAGES = (".png", ".jpg", ".jpeg")
+ENDS = b"\xff\xd9", b"IEND"  # of a JPEG, of a PNG
+TAIL = 4096  # bytes in which they are looked for
+GREY = {"1", "L", "LA", "I;16"}  # Pillow's modes
+AVERAGED = 1000  # training images, whose mean is subtracted
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Images of any size as numbers (channels, crop, crop): scaled, the middle cut out, ÷ 255, − mean.
+
+    Parameters
+    ----------
+    paths : of the images
+    crop : pixels that are cut out, in both directions
+    side : pixels of the shorter side before
+    grey : one channel, and not three
+    mean : of each channel, subtracted
+    """
+
+    paths: tuple[Path, ...]
+    crop: int
+    side: int
+    grey: bool
+    mean: Floats
+
+    def __call__(self, i: int) -> Floats:
+        """The i-th, float32."""
+        values = pixels(self.paths[i], self.grey, self.crop, self.side)
+        return values / np.float32(255) - self.mean[:, None, None]
+
+
+def whole(folder: Path) -> tuple[Array, Array, Array | None, Array | None]:
+    """Pixels and class of all training and test images, which have one size; None without a test part."""
+    parts = [
+        listed(folder / part) for part in ("train", "test") if part == "train" or (folder / part).is_dir()
+    ]
+    check_parts(folder, parts)
+    read = []
+    for paths, classes in parts:
+        first = pixels(paths[0])
+        x = np.empty((len(paths), *first.shape), np.uint8)
+        for i, path in enumerate(paths):
+            if (values := pixels(path)).shape != first.shape:
+                raise ValueError(
+                    f"{path} has shape {values.shape}, and the others {first.shape}: one size is needed, "
+                    "or +crop=PIXELS, which makes it"
+                )
+            x[i] = values
+        read += [x, np.array(classes)]
+    return (*read, None, None)[:4]  # type: ignore[return-value]
+
+
+def streamed(folder: Path, name: str, crop: int, side: int | None, mean: bool) -> tuple[Dataset, str]:
+    """A data set whose images are read when they are needed, in one other order; and how, for people.
+
+    Raises
+    ------
+    ValueError
+        before any is read, for an image whose header or end is none.
+    """
+    check_integer("crop", crop, 1)
+    side = check_integer("side", crop if side is None else side, crop, needed=f"side ≥ crop = {crop}")
+    parts = [listed(folder / part) for part in ("train", "test")]
+    check_parts(folder, parts)
+    grey = {seen(path) for paths, _ in parts for path in paths} <= GREY
+    average = np.zeros(1 if grey else 3, np.float32)
+    cuts = [Cut(tuple(paths), crop, side, grey, average) for paths, _ in parts]
+    # In another order than by class, so that the first so many are of all of them.
+    orders = [Stream(0, Purpose.SPLIT).permutation(len(paths)).astype(np.intp) for paths, _ in parts]
+    if mean:
+        few = [cuts[0](i).mean(axis=(1, 2), dtype=np.float64) for i in orders[0][:AVERAGED].tolist()]
+        average = np.mean(few, axis=0).astype(np.float32)
+    label = {name: i for i, name in enumerate(sorted(set(parts[0][1])))}
+    batches = []
+    for cut, order, (_, classes) in zip(cuts, orders, parts, strict=True):
+        x: Any = Streamed(replace(cut, mean=average), order, (len(average), crop, crop))
+        batches.append(Batch(x, np.array([label[name] for name in classes])[order]))
+    how = f"the middle {crop}×{crop} of a shorter side of {side}, ÷ 255"
+    how += f" − mean ({', '.join(f'{m:.3f}' for m in average)})" * mean
+    train, test = batches
+    return Dataset(name, train, test, len(label), tuple(label)), f"{how}, read when needed"
+
+
+def listed(folder: Path) -> tuple[list[Path], list[str]]:
+    """The images in it, in the order of their names, and the class of each: the folder it lies in."""
+    if not folder.is_dir():
+        raise ValueError(
+            f"{folder.parent} has no folder {folder.name}: train/CLASS/*.png and test/CLASS/*.png are needed"
+        )
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGES and p.is_file())
+    if not paths:
+        raise ValueError(
+            f"{folder} holds no image: {', '.join(IMAGES)} in a folder for each class are needed"
+        )
+    return paths, [path.relative_to(folder).parts[0] for path in paths]
+
+
+def check_parts(folder: Path, parts: list[tuple[list[Path], list[str]]]) -> None:
+    """ValueError for one class alone, or one that is not in both parts."""
+    classes = [set(names) for _, names in parts]
+    if len(parts) == 2 and (only := classes[0] ^ classes[1]):
+        raise ValueError(f"{folder}: class {shown(min(only))} is in one of train and test alone")
+    if len(classes[0]) == 1:
+        raise ValueError(f"{folder} holds one class alone, {shown(*classes[0])}: at least two are needed")
+
+
+def seen(path: Path) -> str:
+    """Pillow's mode of an image by its header; one that does not end as its kind does is decoded."""
+    opened = pillow().open
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL))
+            tail = file.read()
+            with opened(file) as image:
+                if not any(end in tail for end in ENDS):
+                    image.load()
+                return str(image.mode)
+    except Exception as error:  # of Pillow's many
+        raise unreadable(path, error) from error
+
+
+def pixels(path: Path, grey: bool | None = None, crop: int | None = None, side: int = 0) -> Array:
+    """uint8 (channels, height, width); grey is what the image says where it is None."""
+    opened = pillow().open
+    try:
+        with opened(path) as image:
+            grey = image.mode in GREY if grey is None else grey
+            image = image.convert("L" if grey else "RGB")
+            if crop is not None:
+                shorter = min(image.size)
+                w, h = (round(length * side / shorter) for length in image.size)
+                left, top = (w - crop) // 2, (h - crop) // 2
+                image = image.resize((w, h)).crop((left, top, left + crop, top + crop))
+            values = np.asarray(image)
+    except Exception as error:  # of Pillow's many
+        raise unreadable(path, error) from error
+    return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+
+
+def pillow() -> Any:
+    """Its module of images."""
+    return need("PIL.Image", "images need Pillow", "pip install 'npintdim[images]'")
+
+
+def unreadable(path: Path, error: Exception) -> ValueError:
+    """One line that names the file."""
+    return ValueError(f"{path} is no image that can be read: {brief(error)}")
