@@ -33,15 +33,41 @@ METHODS: dict[str, tuple[Spec | None, Spec | None, tuple[int, ...]]] = {
     "biases only": (None, {"kind": "only", "names": "*.b"}, (410,)),
     "last layer only": (None, {"kind": "only", "names": "fc3.*"}, (2_010,)),
 }
+# Of LeNet: LoRA 871 r, LoRA-FA 236 r, LoRA-XS 5 r², VeRA 5 r + 236; no rank is above 6.
+OF_LENET: dict[str, tuple[int, ...]] = {
+    "LoRA": (871, 1_742, 3_484), "rsLoRA": (871, 1_742, 3_484), "LoRA-FA": (236, 472, 944), "LoRA-XS": (45, 80, 180),
+    "VeRA": (241, 256, 266), "biases only": (236,), "last layer only": (850,),
+}  # fmt: skip
+LENGTHS = {
+    **{f"{n} epoch{'s' * (n > 1)}": {"epochs": n} for n in (1, 3, 10, 30)},
+    **{f"{n:,} images": {"limit_train": n, "epochs": 150_000 // n} for n in (1_000, 3_000, 10_000)},
+}  # fmt: skip
 SHORTER = {"limit_train": 5_000, "epochs": 2, "seeds": 1, "direct_seeds": 1, "rates": None}
 NOT_THERE: dict[float | None, str] = {None: "–"}
 
 
-def task(name: str, model: Spec = FC, pretrained: bool = True) -> Recipe:
-    """The second task, from what the first has left or from scratch."""
+def task(name: str, model: Spec = FC, pretrained: bool = True, length: Spec | None = None) -> Recipe:
+    """The second task, from what the first has left, after so long, or from scratch."""
     first, second = TASKS[name]
-    before = {"data": first, "optimizer": adam(1e-3)} if pretrained else None
+    before = {"data": first, "optimizer": adam(1e-3), **(length or {})} if pretrained else None
     return replace(BASE, data=second, model=model, pretrained=before)
+
+
+def lengths() -> Cases:
+    """LeNet turned by 60°, after more or less of the upright digits; and the FC net after the most."""
+    cases = [
+        Case(f"LeNet, {what}", task("rotated", LENET, length=length), NOT_THERE,
+             "pre-training of so many epochs of 30,000 images, or on so many images as long as 5 of them")
+        for what, length in LENGTHS.items()
+    ]  # fmt: skip
+    for what, before in (("from scratch", task("rotated", FC, False)), ("5 epochs", task("rotated")),
+                         ("30 epochs", task("rotated", length={"epochs": 30}))):  # fmt: skip
+        wider = replace(before, d=(*GRID, 800))
+        cases.append(Case(f"FC, {what}", wider, NOT_THERE, "d up to 800: at 400 it is below the line"))
+    return Cases(
+        "pretraining-length", "how long must pre-training be to lower d_int90? MNIST rotated by 60° after upright",
+        "230 runs, 10 minutes", "50 runs, 1 minute", tuple(cases), SHORTER,
+    )  # fmt: skip
 
 
 def pretraining(net: str, model: Spec) -> Cases:
@@ -61,6 +87,8 @@ def adapters(suffix: str, title: str, recipe: Recipe) -> Cases:
     """All methods on one task."""
     cases = []
     for label, (P, T, d) in METHODS.items():
+        if recipe.model == LENET:
+            d = OF_LENET.get(label, d)
         how = replace(BASE.rates, d=d[min(1, len(d) - 1)]) if BASE.rates else None
         own = replace(recipe, parametrisation=T, d=d, rates=how, seeds=2)
         cases.append(
@@ -75,7 +103,9 @@ def adapters(suffix: str, title: str, recipe: Recipe) -> Cases:
 ADAPTERS = (
     pretraining("fc", FC),
     pretraining("lenet", LENET),
+    lengths(),
     adapters("", "MNIST FC, digits 0–4 → 5–9", task("5-9")),
     adapters("-rotated", "MNIST FC, upright → rotated by 60°", task("rotated")),
     adapters("-scratch", "MNIST FC from scratch", BASE),
+    adapters("-lenet", "MNIST LeNet, upright → rotated by 60°", task("rotated", LENET)),
 )
