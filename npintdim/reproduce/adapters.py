@@ -1,11 +1,15 @@
 """From the subspace to LoRA: does pre-training lower d_int90, and what does each method reach with how many numbers?"""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import RateSearch, Recipe, adam, fully_connected
+from npintdim.plots import methods_figure
+from npintdim.plots.style import Figure
 from npintdim.reproduce.cases import Case, Cases
 from npintdim.reproduce.paper import lenet
-from npintdim.typing import Spec
+from npintdim.typing import Floats, Spec
 
 FC, LENET = fully_connected(784, 200, 200, 10), lenet([1, 28, 28])
 TASKS = {"5-9": ("mnist+classes=0-4", "mnist+classes=5-9"), "rotated": ("mnist", "mnist+rotated=60")}
@@ -42,8 +46,36 @@ LENGTHS = {
     **{f"{n} epoch{'s' * (n > 1)}": {"epochs": n} for n in (1, 3, 10, 30)},
     **{f"{n:,} images": {"limit_train": n, "epochs": 150_000 // n} for n in (1_000, 3_000, 10_000)},
 }  # fmt: skip
+FAMILIES = {
+    "subspaces": ("Fastfood (DID)", "one-hot", "SAID"),
+    "of LoRA": ("Uni-LoRA, r = 4", "SubLoRA, r = 4"),
+    "LoRA": ("LoRA", "rsLoRA"),
+    "frozen factors": ("LoRA-FA", "LoRA-XS", "VeRA"),
+    "parts of θ": ("coordinates", "biases only", "last layer only"),
+}
 SHORTER = {"limit_train": 5_000, "epochs": 2, "seeds": 1, "direct_seeds": 1, "rates": None}
 NOT_THERE: dict[float | None, str] = {None: "–"}
+
+
+@dataclass(frozen=True)
+class Methods(Cases):
+    """Cases that count different things: accuracy against the count is their picture."""
+
+    def picture(self, found: Mapping[str, Measurement]) -> Figure:
+        """One colour a family."""
+        families = {
+            family: {label: runs(found[label]) for label in labels if label in found}
+            for family, labels in FAMILIES.items()
+        }
+        direct = next(iter(found.values())).performances()[None]
+        return methods_figure(
+            {name: own for name, own in families.items() if own}, direct, self.title.rpartition(": ")[2]
+        )
+
+
+def runs(m: Measurement) -> dict[int, Floats]:
+    """Performances of the runs in subspaces, by d."""
+    return {d: p for d, p in m.performances().items() if d is not None}
 
 
 def task(name: str, model: Spec = FC, pretrained: bool = True, length: Spec | None = None) -> Recipe:
@@ -94,7 +126,7 @@ def adapters(suffix: str, title: str, recipe: Recipe) -> Cases:
         cases.append(
             Case(label, replace(own, projection=P) if P else own, NOT_THERE, "d counts all trained numbers")
         )
-    return Cases(
+    return Methods(
         f"adapters{suffix}", f"accuracy against trained numbers, from subspaces to LoRA: {title}",
         "150 runs, 10 minutes", "50 runs, 1 minute", tuple(cases), SHORTER,
     )  # fmt: skip
