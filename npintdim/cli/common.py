@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from npintdim.adapters import ADAPTERS, check_adapter
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.limits import LONGEST, path
 from npintdim.data import own
@@ -124,6 +125,12 @@ def add_network(parser: Parser) -> None:
     )
 
 
+def add_parametrisation(parser: Parser) -> None:
+    """The option that puts another T in the place of P."""
+    parser.option("--parametrisation KIND", f"instead of P: {', '.join(ADAPTERS)}; --option r=4")
+    parser.set_defaults(projection=None)
+
+
 def add_no_fuse(parser: Parser) -> None:
     """The option of what trains networks."""
     parser.add_argument(
@@ -169,8 +176,32 @@ def model_of(text: str | None, data: Dataset) -> Spec:
     raise unknown("network", text, ("784-200-200-10 (any sizes, and -tanh, say)", *LENETS))
 
 
+def map_of(args: argparse.Namespace) -> dict[str, Spec | None]:
+    """The projection, or the parametrisation in its place, as a recipe takes them.
+
+    Raises
+    ------
+    ValueError
+        for both, or for what is not written NAME=X.
+    """
+    if args.parametrisation is None:
+        return {"projection": projection_of(args)}
+    if args.projection is not None:
+        raise ValueError(
+            f"--parametrisation {args.parametrisation} and --projection {args.projection} exclude each other"
+        )
+    spec = {"kind": args.parametrisation, **options_of(args)}
+    check_adapter(spec)
+    return {"parametrisation": spec}
+
+
 def projection_of(args: argparse.Namespace) -> Spec:
     """Kind and options of P."""
+    return {"kind": args.projection or "fastfood", **options_of(args)}
+
+
+def options_of(args: argparse.Namespace) -> Spec:
+    """NAME=X of every --option."""
     options = {}
     for text in args.option:
         name, equals, value = text.partition("=")
@@ -180,7 +211,7 @@ def projection_of(args: argparse.Namespace) -> Spec:
             options[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             options[name] = value
-    return {"kind": args.projection, **options}
+    return options
 
 
 def check_writable(option: str, path: Path) -> None:

@@ -28,6 +28,7 @@ from npintdim.typing import Floats
 Runs = Mapping[int, Sequence[float] | Floats]
 COLORS = (BLUE, ORANGE, GREEN, PINK, BLACK, GREY)  # of a family
 MEMBERS: tuple[tuple[Any, str], ...] = (("-", "o"), ("--", "s"), (":", "^"))  # in a family
+WHAT = {"numbers": "trained numbers", "bytes": "bytes of the file"}
 SIDE = 1.02  # ratio of neighbouring points of equal counts
 TICKS = (0, 0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 
@@ -39,6 +40,7 @@ def methods_figure(
     task: str,
     fraction: float = 0.9,
     ax: Any = None,
+    counted: str = "numbers",
 ) -> Figure:
     """Means and their 95 % intervals by method, one colour a family.
 
@@ -49,6 +51,7 @@ def methods_figure(
     task : for the title
     fraction : the dashed line is fraction × mean of direct
     ax : to draw into; None for a figure of its own
+    counted : what the d of `families` count: "numbers" that are trained, or "bytes" of the file
 
     Raises
     ------
@@ -72,7 +75,7 @@ def methods_figure(
         )
     figure, axes = panels(4.6, 1, ax)
     d = [i for runs in methods.values() for i in runs]
-    log_x(axes, min(d) / 1.15, max(d) * 1.15, "trained numbers (logarithmic)")
+    log_x(axes, min(d) / 1.15, max(d) * 1.15, f"{WHAT[counted]} (logarithmic)")
     line, drawn = fraction * float(np.mean(direct)), 0
     for color, family in zip(COLORS, families.values(), strict=False):
         sigma = noise([*family.values()])
@@ -99,7 +102,7 @@ def methods_figure(
     axes.legend(loc="upper center", bbox_to_anchor=(0.46, -0.13), ncols=4, frameon=False, handlelength=2.6)
     several = any(len(p) > 1 for own in methods.values() for p in own.values())
     told = "bars: 95 % intervals of the means" if several else "one run a point"
-    headline(figure, first_above(methods, line, fraction), f"{task}; {told}", ax)
+    headline(figure, first_above(methods, line, fraction, counted), f"{task}; {told}", ax)
     return figure
 
 
@@ -118,8 +121,8 @@ def noise(methods: Sequence[Runs]) -> float:
     return float(stdtrit(free, 0.975)) * math.sqrt(total / free) if free else 0.0
 
 
-def first_above(methods: Mapping[str, Runs], line: float, fraction: float) -> str:
-    """Which reach the line with the fewest numbers among those that were tried."""
+def first_above(methods: Mapping[str, Runs], line: float, fraction: float, counted: str = "numbers") -> str:
+    """Which reach the line with the fewest among those that were tried."""
     above = {
         label: min(reached)
         for label, runs in methods.items()
@@ -130,4 +133,4 @@ def first_above(methods: Mapping[str, Runs], line: float, fraction: float) -> st
         return f"None reaches {where}"
     least = min(above.values())
     names = ", ".join(unbroken(label) for label, i in above.items() if i == least)
-    return f"{where} with the fewest numbers tried, {least:,}: {names}"
+    return f"{where} with the fewest {counted} tried, {least:,}: {names}"

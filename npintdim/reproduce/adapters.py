@@ -141,3 +141,4 @@ ADAPTERS = (
     adapters("-scratch", "MNIST FC from scratch", BASE),
     adapters("-lenet", "MNIST LeNet, upright → rotated by 60°", task("rotated", LENET)),
 )
+REPRODUCED = {one.name: one for one in ADAPTERS}
