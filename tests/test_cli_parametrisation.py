@@ -18,7 +18,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 def test_a_rank_says_how_many_numbers_and_the_file_holds_them(cli, tmp_path):
     code, out, _ = cli("train", *SMALL, "--parametrisation", "lora", "--option", "r=2", "--save", "l.npid")
-    assert code == 0 and "d = 188, lora" in out  # 2·(64 + 10) + 2·(10 + 10)
+    assert code == 0 and "d = 188, lora" in text(out)  # 2·(64 + 10) + 2·(10 + 10)
     made = nid.CompressedModel.load("l.npid")
     assert (made.P.kind, made.P.r, made.d) == ("lora", 2, 188)
     told = re.search(r"test performance (0\.\d+) after decoding", text(out))[1]

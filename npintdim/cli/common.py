@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from npintdim.adapters import ADAPTERS, check_adapter
+from npintdim.adapters import check_adapter
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.limits import LONGEST, path
 from npintdim.data import own
@@ -115,20 +115,21 @@ def data_name(args: argparse.Namespace) -> str:
     return "+".join([args.data, *said])
 
 
-def add_network(parser: Parser) -> None:
-    """The options that name data, network and projection."""
+def add_network(parser: Parser, parametrisation: bool = False) -> None:
+    """The options that name data, network and projection, or another T in its place, told in the same line."""
     add_data(parser)
     parser.option("--model NET", "784-200-200-10, 784-200-10-tanh, lenet, ...")
-    parser.option("--projection KIND", "fastfood (default), sparse, dense", default="fastfood")
+    also = "; --parametrisation lora" if parametrisation else ""
+    default = None if parametrisation else "fastfood"
+    parser.option("--projection KIND", f"fastfood (default), sparse, dense{also}", default=default)
     parser.option(
-        "--option NAME=X", "of the projection: blocks=single, signs=False", action="append", default=[]
+        "--option NAME=X",
+        f"of it: blocks=single, signs=False{', r=4' * parametrisation}",
+        action="append",
+        default=[],
     )
-
-
-def add_parametrisation(parser: Parser) -> None:
-    """The option that puts another T in the place of P."""
-    parser.option("--parametrisation KIND", f"instead of P: {', '.join(ADAPTERS)}; --option r=4")
-    parser.set_defaults(projection=None)
+    if parametrisation:
+        parser.add_argument("--parametrisation", help=argparse.SUPPRESS)
 
 
 def add_no_fuse(parser: Parser) -> None:

@@ -13,7 +13,6 @@ from npintdim.cli.common import (
     add_command,
     add_network,
     add_no_fuse,
-    add_parametrisation,
     backend_of,
     data_of,
     default_folder,
@@ -47,8 +46,7 @@ def add(commands: Any) -> None:
     parser = add_command(
         commands, "measure", run, PURPOSE, "npintdim measure --data mnist --model lenet --seeds 3"
     )
-    add_network(parser)
-    add_parametrisation(parser)
+    add_network(parser, parametrisation=True)
     parser.add_argument(
         "--d", type=grid, metavar="GRID", help="e.g. 10,20,50; or search, or search:0.03 for ±3 %%"
     )

@@ -14,7 +14,6 @@ from npintdim.cli.common import (
     add_command,
     add_network,
     add_no_fuse,
-    add_parametrisation,
     backend_of,
     check_writable,
     default_recipe,
@@ -41,8 +40,7 @@ def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim train --data mnist --d 750 --epochs 10 --lr 1e-2 --save mnist.npid"
     parser = add_command(commands, "train", run, PURPOSE, example)
-    add_network(parser)
-    add_parametrisation(parser)
+    add_network(parser, parametrisation=True)
     parser.option("--d", "of the subspace; without it all of theta is trained", type=int)
     parser.option("--optimizer NAME", "adam (default), adamw or sgd (momentum 0.9)", default="adam")
     parser.option("--lr", "learning rate; default by data set", type=float)
