@@ -46,7 +46,8 @@ def methods_figure(
 
     Parameters
     ----------
-    families : up to six, of up to three methods; of each method the performances of its runs by d
+    families : up to six, of up to three methods; of each method the performances of its runs by d; one without runs keeps its
+        looks for other pictures
     direct : performances of direct training
     task : for the title
     fraction : the dashed line is fraction × mean of direct
@@ -63,13 +64,8 @@ def methods_figure(
     The y axis is −log(1 − p). One noise a family: sd of a run = σ √(1 − p), from all its sizes with several runs; bars are
     ± t σ √((1 − p)/n), with Student's t. Methods of equal counts stand side by side.
     """
-    methods = {label: runs for family in families.values() for label, runs in family.items()}
-    if (
-        not methods
-        or len(families) > len(COLORS)
-        or max(map(len, families.values())) > len(MEMBERS)
-        or not all(methods.values())
-    ):
+    methods = {label: runs for family in families.values() for label, runs in family.items() if runs}
+    if not methods or len(families) > len(COLORS) or max(map(len, families.values())) > len(MEMBERS):
         raise ValueError(
             f"{len(families)} families of methods: 1 to {len(COLORS)} of 1 to {len(MEMBERS)} methods with runs are needed"
         )
@@ -80,11 +76,13 @@ def methods_figure(
     for color, family in zip(COLORS, families.values(), strict=False):
         sigma = noise([*family.values()])
         for (dashes, marker), (label, runs) in zip(MEMBERS, family.items(), strict=False):
+            if not runs:
+                continue
             sizes = sorted(runs)
             means = np.array([np.mean(runs[i]) for i in sizes])
             half = sigma * np.sqrt((1 - means) / [len(runs[i]) for i in sizes])
             bars = np.abs(height(np.stack([means - half, means + half])) - height(means))
-            aside = SIDE ** (drawn % 5 - 2)
+            aside = SIDE ** (drawn % 5 - 2) if counted == "numbers" else 1
             drawn += 1
             axes.errorbar(
                 np.array(sizes) * aside, height(means), bars, color=color, ls=dashes, marker=marker, ms=4, lw=1.2, capsize=2, label=label,

@@ -64,13 +64,11 @@ class Methods(Cases):
     def picture(self, found: Mapping[str, Measurement]) -> Figure:
         """One colour a family."""
         families = {
-            family: {label: runs(found[label]) for label in labels if label in found}
+            family: {label: runs(found[label]) if label in found else {} for label in labels}
             for family, labels in FAMILIES.items()
         }
         direct = next(iter(found.values())).performances()[None]
-        return methods_figure(
-            {name: own for name, own in families.items() if own}, direct, self.title.rpartition(": ")[2]
-        )
+        return methods_figure(families, direct, self.title.rpartition(": ")[2])
 
 
 def runs(m: Measurement) -> dict[int, Floats]:

@@ -13,15 +13,23 @@ from pathlib import Path
 import numpy as np
 
 from npintdim import get_backend, load_dataset
+from npintdim.adapters import ADAPTERS, rank_of
 from npintdim.artefact.mdl import quantise
+from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Batch
 from npintdim.measurement.measure import compress_run
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots import methods_figure, save
-from npintdim.reproduce.adapters import FAMILIES, REPRODUCED
+from npintdim.reproduce.adapters import FAMILIES, FC, LENET, METHODS, REPRODUCED
 
 HERE = Path(__file__).parent
 KEPT, BYTES = HERE / "fc-and-lenet.json", HERE / "bytes.json"
+PAGE = HERE.parents[1] / "walkthrough" / "09-from-here-to-lora.md"
+TASKS = {
+    "adapters": "FC, 5–9 after 0–4", "adapters-rotated": "FC, rotated after upright", "adapters-scratch": "FC from scratch",
+    "adapters-lenet": "LeNet, rotated after upright",
+}  # fmt: skip
+ANY_D = ("Fastfood (DID)", "one-hot", "SAID", "Uni-LoRA, r = 4", "SubLoRA, r = 4", "coordinates")
 LEVELS, LOST = (3, 5, 7, 10, 14, 20, 28, 40, 64, 128), 0.005
 IMAGES = HERE.parents[1] / "img"
 TOLD = {name: one.title.rpartition(": ")[2] for name, one in REPRODUCED.items()}
@@ -92,28 +100,149 @@ def draw(kept, name):
     """Accuracy against trained numbers of one task."""
     own = kept[name]
     families = {
-        f: {x: runs_of(own[folder_of(x)]) for x in labels if folder_of(x) in own}
-        for f, labels in FAMILIES.items()
+        family: {label: runs_of(own[folder_of(label)]) if folder_of(label) in own else {} for label in labels}
+        for family, labels in FAMILIES.items()
     }
     direct = own["LoRA"]["accuracy by d (0: all D)"]["0"]
     save(methods_figure(families, direct, TOLD[name]), IMAGES / f"{name}.png")
     (IMAGES / f"{name}.svg").unlink()
 
 
+def by_bytes(rows):
+    """Accuracies after coding, by the mean bytes of the two files; none where there are no files."""
+    if isinstance(rows, str):
+        return {}
+    return {round(np.mean([row[2] for row in own])): [row[3] for row in own] for own in rows.values()}
+
+
 def draw_bytes(kept, sizes):
     """Accuracy against bytes of the coded files."""
-    families = {}
-    for family, labels in FAMILIES.items():
-        for label in labels:
-            if isinstance(rows := sizes[folder_of(label)], dict):
-                points = {round(np.mean([r[2] for r in own])): [r[3] for r in own] for own in rows.values()}
-                families.setdefault(family, {})[label] = points
+    families = {
+        family: {label: by_bytes(sizes[folder_of(label)]) for label in labels}
+        for family, labels in FAMILIES.items()
+    }
     direct = kept["adapters-scratch"]["LoRA"]["accuracy by d (0: all D)"]["0"]
     save(
         methods_figure(families, direct, TOLD["adapters-scratch"], counted="bytes"),
         IMAGES / "adapters-bytes.png",
     )
     (IMAGES / "adapters-bytes.svg").unlink()
+
+
+def read(found, tried):
+    """d_int90 with its interval, as the page tells it."""
+    d, low, high = (found[name] for name in ("d", "low", "high"))
+    if d is None:
+        return f"above {low:,}" if low else f"above {max(tried):,}"
+    if low is None or high is None:
+        return f"{d:,}" + (f" (above {low:,})" if low else f" (up to {high:,})" if high else "")
+    return f"{d:,} ({low:,} to {high:,})"
+
+
+def above(kept):
+    """The smallest count tried whose mean is above 90 % of direct training, or None."""
+    line = 0.9 * np.mean(kept["accuracy by d (0: all D)"]["0"])
+    return min((d for d, p in runs_of(kept).items() if np.mean(p) >= line), default=None)
+
+
+def needed(kept):
+    """d_int90 where d can be any, else the smallest count tried that is above the line, by method and task."""
+    tasks = [name for name in TASKS if name in kept]
+    rows = [
+        "| method | " + " | ".join(TASKS[name] for name in tasks) + " |",
+        "| --- |" + " --: |" * len(tasks),
+    ]
+    for family in FAMILIES.values():
+        for label in family:
+            cells = []
+            for name in tasks:
+                own = kept[name].get(folder_of(label))
+                if own is None:
+                    cells.append("–")
+                elif label in ANY_D:
+                    cells.append(read(own["d_int90"], runs_of(own)))
+                else:
+                    first = above(own)
+                    cells.append(
+                        f"none up to {max(runs_of(own)):,}"
+                        if first is None
+                        else f"{first:,}{rank(label, name, first)}"
+                    )
+            rows.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def rank(label, name, d):
+    """The r of a count, in the net of a task."""
+    if label in ("biases only", "last layer only"):
+        return ""
+    model = model_from_spec(LENET if "lenet" in name else FC)
+    kind = ADAPTERS[METHODS[label][1]["kind"]]
+    return f", r = {rank_of(kind, model.layout, d)}"
+
+
+def lengths(kept):
+    """d_int90 by length of the pre-training."""
+    own, lenet, fc = kept["pretraining-length"], kept["pretraining-lenet"], kept["pretraining-length"]
+    told = {
+        "none": (lenet["rotated-from-scratch"], fc["FC-from-scratch"]),
+        "30,000 images, 1 epoch": (own["LeNet-1-epoch"], None),
+        "30,000 images, 3 epochs": (own["LeNet-3-epochs"], None),
+        "30,000 images, 5 epochs": (lenet["rotated-pre-trained"], fc["FC-5-epochs"]),
+        "30,000 images, 10 epochs": (own["LeNet-10-epochs"], None),
+        "30,000 images, 30 epochs": (own["LeNet-30-epochs"], fc.get("FC-30-epochs")),
+        "10,000 images, as many steps as 5 epochs": (own["LeNet-10-000-images"], None),
+        "3,000 images, as many steps as 5 epochs": (own["LeNet-3-000-images"], None),
+        "1,000 images, as many steps as 5 epochs": (own["LeNet-1-000-images"], None),
+    }
+    rows = ["| pre-training | LeNet | direct | FC | direct |", "| --- | --: | --: | --: | --: |"]
+    for what, cases in told.items():
+        cells = [
+            text
+            for one in cases
+            for text in (
+                ("", "")
+                if one is None
+                else (
+                    read(one["d_int90"], runs_of(one)),
+                    f"{np.mean(one['accuracy by d (0: all D)']['0']):.3f}"[1:],
+                )
+            )
+        ]
+        rows.append(f"| {what} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def files(sizes):
+    """Bytes and accuracy of the networks trained from scratch, the mean over runs: at each method's largest count."""
+    rows = [
+        "| method | trained | float32 | accuracy | coded | accuracy | bits a number |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for label in (label for family in FAMILIES.values() for label in family):
+        own = sizes[folder_of(label)]
+        if isinstance(own, str):
+            rows.append(f"| {label} | – | no file: {own.partition(': ')[2].partition(',')[0]} | | | | |")
+            continue
+        d = max(own, key=int)
+        whole, accuracy, coded, after = (float(np.mean([row[k] for row in own[d]])) for k in range(4))
+        bits = 8 * (coded - (whole - 4 * int(d))) / int(d)
+        rows.append(
+            f"| {label} | {int(d):,} | {whole:,.0f} | {accuracy:.3f} | {coded:,.0f} | {after:.3f} | {bits:.1f} |".replace(
+                "| 0.", "| ."
+            )
+        )
+    return "\n".join(rows)
+
+
+def on_page(page, kept, sizes):
+    """The page with the tables as they are now."""
+    for name, table in (("needed", needed(kept)), ("lengths", lengths(kept)), ("files", files(sizes))):
+        begin, end = f"<!-- {name}, by docs/records/adapters/keep.py -->", "<!-- its end -->"
+        before, found, rest = page.partition(begin)
+        assert found, name
+        page = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    return page
 
 
 def lines(kept):
@@ -143,5 +272,6 @@ if __name__ == "__main__":
     for name in kept:
         if name.startswith("adapters"):
             draw(kept, name)
-    if BYTES.exists():
-        draw_bytes(kept, json.loads(BYTES.read_text())["adapters-scratch"])
+    sizes = json.loads(BYTES.read_text())["adapters-scratch"]
+    draw_bytes(kept, sizes)
+    PAGE.write_text(on_page(PAGE.read_text(), kept, sizes))
