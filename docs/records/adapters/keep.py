@@ -190,7 +190,7 @@ def lengths(kept):
         "30,000 images, 3 epochs": (own["LeNet-3-epochs"], None),
         "30,000 images, 5 epochs": (lenet["rotated-pre-trained"], fc["FC-5-epochs"]),
         "30,000 images, 10 epochs": (own["LeNet-10-epochs"], None),
-        "30,000 images, 30 epochs": (own["LeNet-30-epochs"], fc.get("FC-30-epochs")),
+        "30,000 images, 30 epochs": (own["LeNet-30-epochs"], fc["FC-30-epochs"]),
         "10,000 images, as many steps as 5 epochs": (own["LeNet-10-000-images"], None),
         "3,000 images, as many steps as 5 epochs": (own["LeNet-3-000-images"], None),
         "1,000 images, as many steps as 5 epochs": (own["LeNet-1-000-images"], None),
