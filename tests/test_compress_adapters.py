@@ -1,6 +1,7 @@
 """A network trained by another parametrisation than a subspace, in a file: T(v_0 + u) with u kept."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from helpers import BACKENDS
 from test_compress_refusals import seal
 
 import npintdim as nid
+from npintdim.adapters import Adapter, Only
 from npintdim.artefact.fileformat import FormatError, TooLargeError
 from npintdim.artefact.mdl import certify, describe, finetune, quantise
+from npintdim.projections import KINDS
 from npintdim.testing import check_gradient
 
 NUMPY = nid.get_backend("numpy")
@@ -182,3 +185,48 @@ def test_a_P_inside_that_does_not_exist(tmp_path):
 def test_what_the_forger_does_not_change_is_loaded(tmp_path):
     again = nid.CompressedModel.load(forged(tmp_path), backend=NUMPY)
     assert again.theta().tobytes() == compressed("lora").theta().tobytes()
+
+
+# ---- what no bit pays for ----
+def test_no_certificate_for_a_T_of_ones_own(own_tables):
+    """A class that was registered, a P inside of it that was, or a method put on the object: each could hold the labels."""
+
+    @nid.register
+    @dataclass(frozen=True, eq=False)
+    class Mine(Only):
+        kind = "mine"
+
+    @nid.register
+    @dataclass(frozen=True)
+    class Other(KINDS["onehot"]):
+        kind = "other"
+
+    net = nid.mlp([20, 30, 5], NUMPY)
+    theta_0 = net.init_theta(3)
+    own = nid.make_adapter("mine", net.layout, theta_0, 4, NUMPY)
+    inside = nid.make_adapter("said", net.layout, theta_0, 4, NUMPY, d=30, P={"kind": "other"})
+    for T, named in ((own, "it is a Mine"), (inside, "it is a Other")):
+        made = nid.CompressedModel.from_parts(net, 3, T, T.start())
+        assert made.reread().theta().tobytes() == made.theta().tobytes()  # a file it may have
+        with pytest.raises(TypeError, match=f"{named}, whose code the description does not pay for"):
+            describe(made)
+    made = compressed("lora")
+    object.__setattr__(made.P, "exact", lambda v: made.theta())
+    with pytest.raises(TypeError, match="with another exact"):
+        describe(made)
+    assert compressed("lora").reread().theta().tobytes() == compressed("lora").theta().tobytes()
+
+
+def test_an_order_of_operations_is_needed(own_tables):
+    @nid.register
+    @dataclass(frozen=True, eq=False)
+    class Without(Only):
+        kind = "without"
+        exact = Adapter.exact
+
+    net = nid.mlp([20, 30, 5], NUMPY)
+    T = nid.make_adapter("without", net.layout, net.init_theta(3), 4, NUMPY)
+    with pytest.raises(
+        ValueError, match=r"no compressed file holds without: an order of operations, exact\(v\), is needed"
+    ):
+        nid.CompressedModel.from_parts(net, 3, T, T.start())
