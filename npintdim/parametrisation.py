@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from npintdim.backend import as_array, namespace
@@ -139,3 +140,47 @@ class Composed:
     def spec(self) -> Spec:
         """Both."""
         return {"outer": self.outer.spec(), "inner": self.inner.spec()}
+
+
+@dataclass(frozen=True)
+class FromStart:
+    """T(v_0 + u) from u = 0 on, v_0 = T.start(): what is trained, and kept, is how far v moves.
+
+    Parameters
+    ----------
+    T : any
+    """
+
+    T: Parametrisation
+
+    @property
+    def dim(self) -> int:
+        """That of T."""
+        return self.T.dim
+
+    @property
+    def D(self) -> int:
+        """That of T."""
+        return self.T.D
+
+    @cached_property
+    def v_0(self) -> Floats:
+        """Where T begins."""
+        return self.T.start()
+
+    def start(self) -> Floats:
+        """u = 0."""
+        zeros: Floats = namespace(self.v_0).zeros_like(self.v_0)
+        return zeros
+
+    def theta(self, u: Floats) -> Floats:
+        """θ = T(v_0 + u)."""
+        return self.T.theta(self.v_0 + u)
+
+    def pullback(self, u: Floats, grad_theta: Floats) -> Floats:
+        """That of T at v_0 + u."""
+        return self.T.pullback(self.v_0 + u, grad_theta)
+
+    def spec(self) -> Spec:
+        """That of T."""
+        return self.T.spec()

@@ -14,10 +14,11 @@ def read(path):
     data = Path(path).read_bytes()
     magic, version, h, length = struct.unpack_from("<8sHIQ", data)
     assert magic == bytes.fromhex("896e7069640d0a1a")
-    assert version in (1, 2)
+    assert version in (1, 2, 3, 4)
     header = json.loads(data[22 : 22 + h])
-    d = header["P"]["d"]
+    assert ("T" in header) == (version > 2)
     values = data[86 + h : -32]
+    d = header["P"]["d"] if version < 3 else len(start(header))
     assert length == len(data) == 118 + h + len(values)
     assert data[-32:] == hashlib.sha256(data[:-32]).digest()
     assert header["scheme"] == scheme.SCHEME
@@ -25,7 +26,7 @@ def read(path):
         "header": header,
         "fingerprint": data[22 + h : 54 + h].hex(),
         "theta_sha256": data[54 + h : 86 + h].hex(),
-        "theta_d": struct.unpack(f"<{d}f", values) if version == 1 else decode_theta_d(values, d),
+        "theta_d": struct.unpack(f"<{d}f", values) if version in (1, 3) else decode_theta_d(values, d),
     }
 
 
@@ -86,11 +87,18 @@ def product(P, theta_d):
 def decode(parts):
     header = parts["header"]
     theta_0 = draw_theta_0(header["model"], int(header["theta_0_seed"]))
-    y = product(header["P"], parts["theta_d"])
-    return struct.pack(f"<{len(y)}f", *(a + b for a, b in zip(theta_0, y, strict=True)))
+    if "T" in header:
+        theta = moved(header, theta_0, [a + b for a, b in zip(start(header), parts["theta_d"], strict=True)])
+    else:
+        y = product(header["P"], parts["theta_d"])
+        theta = [a + b for a, b in zip(theta_0, y, strict=True)]
+    return struct.pack(f"<{len(theta)}f", *theta)
 
 
 def fingerprint(parts):
+    if "T" in parts["header"]:
+        ones = [1.0] * len(parts["theta_d"])
+        return hashlib.sha256(decode(parts | {"theta_d": ones})).hexdigest()
     P = dict(parts["header"]["P"])
     return scheme.fingerprint(P.pop("kind"), P.pop("D"), P.pop("d"), int(P.pop("seed")), **P)
 
@@ -165,3 +173,120 @@ def decode_theta_d(code, d):
     again = encode_symbols(symbols, K)
     assert bits == again + [0] * (-len(again) % 8)
     return [levels[k] for k in symbols]
+
+
+# ---- 7. another parametrisation ----
+def matrices(model):
+    """(n_in, n_out) of every kernel, and the place in θ of each of its entries, row by row."""
+    found, at = [], 0
+    convolution = model.get("architecture") == "lenet"
+    for number, (size, fan_in) in enumerate(parameters(model)):
+        if fan_in is not None:
+            n_out = size // fan_in
+            turned = convolution and number < 4  # the two kernels (c_out, c_in, k, k) of a LeNet
+            places = [
+                at + (j * fan_in + i if turned else i * n_out + j)
+                for i in range(fan_in)
+                for j in range(n_out)
+            ]
+            found.append((fan_in, n_out, places))
+        at += size
+    return found
+
+
+def normals(seed, lane, count, sd):
+    return [g * (2.0**-20 * sd) for g in scheme.normals(seed, 19, lane, count)]
+
+
+def multiply(A, B, n_in, r, n_out):
+    rows = []
+    for i in range(n_in):
+        row = [A[i * r] * B[j] for j in range(n_out)]
+        for k in range(1, r):
+            row = [x + A[i * r + k] * B[k * n_out + j] for j, x in enumerate(row)]
+        rows += row
+    return rows
+
+
+def lora_start(T, model, r):
+    v = []
+    for lane, (n_in, n_out, _) in enumerate(matrices(model)):
+        v += normals(int(T["seed"]), lane, n_in * r, 1 / math.sqrt(n_in)) + [0.0] * (r * n_out)
+    return v
+
+
+def start(header):
+    T, model = header["T"], header["model"]
+    kind, shapes = T["kind"], matrices(model)
+    if kind == "lora":
+        return lora_start(T, model, T["r"])
+    if kind == "lora_fa":
+        return [0.0] * sum(T["r"] * n_out for _, n_out, _ in shapes)
+    if kind == "vera":
+        return [x for _, n_out, _ in shapes for x in [0.1] * T["r"] + [0.0] * n_out]
+    if kind == "said":
+        m = len(parameters(model))
+        return [0.0] * (T["d"] - m) + [1.0] * m
+    if kind == "uni_lora":
+        return [0.02 * x for x in scheme.uniform(int(T["seed"]), 19, 0, T["d"])]
+    if kind == "sub_lora":
+        return [0.0] * T["d"]
+    assert (kind, T["names"]) == ("only", "*.b")
+    return [0.0] * sum(size for size, fan_in in parameters(model) if fan_in is None)
+
+
+def one_hot(v, seed, N):
+    h = [place % len(v) for place in scheme.permutation(seed, 15, 0, N)]
+    n = [h.count(j) for j in range(len(v))]
+    return [1 / math.sqrt(n[j]) * v[j] for j in h]
+
+
+def moved(header, theta_0, v):
+    T, model, theta = header["T"], header["model"], list(theta_0)
+    kind, seed, at = T["kind"], int(T["seed"]), 0
+    if kind == "said":
+        m = len(parameters(model))
+        y = scheme.fastfood_apply(v[:-m], seed, len(theta), "stacked", True)
+        for (size, _), scale in zip(parameters(model), v[-m:], strict=True):
+            for i in range(at, at + size):
+                theta[i] += y[i] * scale
+            at += size
+        return theta
+    if kind == "only":
+        for size, fan_in in parameters(model):
+            if fan_in is None:
+                theta[at : at + size] = [x + v.pop(0) for x in theta[at : at + size]]
+            at += size
+        return theta
+    r, shapes = T["r"], matrices(model)
+    scale = T.get("alpha", r) / (math.sqrt(r) if T.get("stabilised") else r)
+    if kind in ("uni_lora", "sub_lora"):
+        factors = lora_start(T, model, r)
+        if kind == "uni_lora":
+            v = one_hot(v, seed, len(factors))
+        else:
+            v = [
+                a + b
+                for a, b in zip(
+                    factors, scheme.fastfood_apply(v, seed, len(factors), "stacked", True), strict=True
+                )
+            ]
+    widest, broadest = (max(shape[k] for shape in shapes) for k in (0, 1))
+    for lane, (n_in, n_out, places) in enumerate(shapes):
+        if kind == "vera":
+            A = normals(seed, 0, widest * r, math.sqrt(2 / widest))[: n_in * r]
+            B = normals(seed, 1, r * broadest, math.sqrt(2 / r))
+            B = [B[k * broadest + j] for k in range(r) for j in range(n_out)]
+            d, b, v = v[:r], v[r : r + n_out], v[r + n_out :]
+            A = [a * d[i % r] for i, a in enumerate(A)]
+            delta = [x * b[i % n_out] for i, x in enumerate(multiply(A, B, n_in, r, n_out))]
+        else:
+            if kind == "lora_fa":
+                A = normals(seed, lane, n_in * r, 1 / math.sqrt(n_in))
+            else:
+                A, v = v[: n_in * r], v[n_in * r :]
+            B, v = v[: r * n_out], v[r * n_out :]
+            delta = [scale * x for x in multiply(A, B, n_in, r, n_out)]
+        for place, x in zip(places, delta, strict=True):
+            theta[place] += x
+    return theta

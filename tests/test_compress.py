@@ -17,6 +17,7 @@ import pytest
 from helpers import BACKENDS, frozen, needs_numba
 
 import npintdim as nid
+from npintdim.adapters import ADAPTERS
 from npintdim.artefact.coding import Codebook
 from npintdim.artefact.fileformat import FormatError
 from npintdim.engine.layers import Layer
@@ -113,6 +114,62 @@ GOLDENS = {
         {"coded": ("uniform", 6, (0.2,))},
         "6bc2a54029b435f3348ee5c4a22519b299ab33aa30ccf9d0374cef40cd52dd24",
     ),
+    "mlp-lora": (
+        (6, 5, 3),
+        "lora",
+        38,
+        {"r": 2},
+        "9f6438ebe5ac93bde358540dfff0546a68747b4fe60745544840af93a3dfcd52",
+    ),
+    "mlp-rslora-coded": (
+        (6, 5, 3),
+        "lora",
+        57,
+        {"r": 3, "alpha": 5.0, "stabilised": True, "coded": ("free", 3, (-0.5, 0.0, 0.3))},
+        "8eaf02b6f95d50b78aba7a7b2bad2948377ebbd238f62c4979caa077e687f3b7",
+    ),
+    "mlp-lora-fa": (
+        (6, 5, 3),
+        "lora_fa",
+        16,
+        {"r": 2},
+        "179c7afd1dcebf5f9551f20a09c7254ea7bd182ecfab28f3eb2252fedae7d8b9",
+    ),
+    "lenet-vera": (
+        LENET,
+        "vera",
+        245,
+        {"r": 3},
+        "c6596c166ccb10420302005fa0e045f692033bf63e8a736c5b723436d607c207",
+    ),
+    "mlp-said": (
+        (6, 5, 3),
+        "said",
+        9,
+        {},
+        "b4c109dbce837185b4fc5467cf59d6d1018400b647bed81ccd8c29ea136acabc",
+    ),
+    "mlp-uni-lora": (
+        (6, 5, 3),
+        "uni_lora",
+        7,
+        {"r": 2},
+        "ef2c698ac4b0a3651570a0d67fbe2d2c71ea78d62b3f382355b7bf4bdd7b0cf5",
+    ),
+    "mlp-sub-lora-coded": (
+        (6, 5, 3),
+        "sub_lora",
+        20,
+        {"r": 2, "coded": ("uniform", 6, (0.2,))},
+        "8aa197c27044ab1ab17e88bae35bbf9fec9ad25a1010c3721514c8647839b8ff",
+    ),
+    "mlp-only": (
+        (6, 5, 3),
+        "only",
+        8,
+        {},
+        "eba2d5eba9071201f07b15950489d582b3ea8c4a011b52388686f9e910c78653",
+    ),
 }
 
 
@@ -126,8 +183,13 @@ def golden(name, backend=NUMPY):
     options = dict(options)
     codebook = Codebook(*options.pop("coded")) if "coded" in options else None
     model = network(spec, backend)
-    P = nid.make_projection(kind, model.D, d, SEED - d, backend, **options)
     theta_d = Stream(d, Purpose.CHECK).normals(d) / 2**20 / 3  # thirds: every product is rounded
+    if kind in ADAPTERS:
+        options |= {"d": d} if kind in ("said", "uni_lora", "sub_lora") else {}
+        P = nid.make_adapter(kind, model.layout, model.init_theta(SEED), SEED - d, backend, **options)
+        theta_d = P.backend.host(P.start()) + theta_d
+    else:
+        P = nid.make_projection(kind, model.D, d, SEED - d, backend, **options)
     compressed = nid.CompressedModel.from_parts(model, SEED, P, theta_d)
     return compressed if codebook is None else compressed.coded(codebook, codebook.nearest(theta_d))
 

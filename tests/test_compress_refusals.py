@@ -59,6 +59,13 @@ def without(*names):
     return dump({key: value for key, value in compressed().header().items() if key not in names})
 
 
+def forge_T(**T):
+    header = {key: value for key, value in compressed().header().items() if key != "P"}
+    return forge(
+        text=dump(header | {"T": {"seed": "7", **T}}), version=3, theta_d=struct.pack("<2f", 0.7, 0.7)
+    )
+
+
 def test_what_the_forger_does_not_change_is_loaded(tmp_path):
     assert forge() == compressed().to_bytes()
     assert load(forge(), tmp_path).theta().tobytes() == compressed().theta().tobytes()
@@ -113,7 +120,8 @@ REASONS = {
     "not such a file": (b"PK\x03\x04 a zip of some kind", r"not a compressed model: it begins with b'PK"),
     "sent as text": (compressed().to_bytes().replace(b"\r\n", b"\n"), "not a compressed model"),
     "empty": (b"", "truncated: it has 0 bytes, less than any"),
-    "newer": (forge(version=3), "version 3 is unknown, this package reads versions 1 and 2"),
+    "newer": (forge(version=5), "version 5 is unknown, this package reads versions 1 to 4"),
+    "P in a file of a T": (forge(version=3), "its header lacks T: T, model, scheme, theta_0_seed are needed"),
     "older": (forge(version=0), "version 0 is unknown"),
     "another scheme": (forge(scheme="mt19937/1"), "of scheme 'mt19937/1', this package has 'philox4x32"),
     "no scheme": (forge(scheme=None), "of scheme None"),
@@ -185,6 +193,9 @@ REASONS = {
     "another fingerprint": (forge(hashes={"fingerprint": ZEROS}), f"but {ZEROS} in the file"),
     "another theta_0": (forge(theta_0_seed="6"), "theta has the sha256 [0-9a-f]{64} here, but [0-9a-f]{64} in"),
     "another theta_d": (forge(theta_d=struct.pack("<f", 0.70001)), "theta has the sha256"),
+    "another T": (forge_T(kind="only", names="*.b"), "T has the fingerprint [0-9a-f]{64} here"),
+    "a T that does not exist": (forge_T(kind="dora"), "its header's T cannot be made: unknown parametrisation 'dora'"),
+    "a T without an order": (forge_T(kind="uni_lora", d=2, r=1, index="peft"), "no compressed file holds uni_lora with"),
     "another theta": (forge(hashes={"theta": ZEROS}), f"but {ZEROS} in the file"),
 }  # fmt: skip
 
@@ -216,7 +227,7 @@ def test_every_message_of_the_page_has_a_reason_here(tmp_path):
     listed = [message for row in rows for message in re.findall("`([^`]+)`", row.split("|")[1])]
     elsewhere = {"altered", "it holds the network", "it has", "decoding"}
     told = [str(refusal(data, tmp_path)).partition("net.npid: ")[2] for data, _ in REASONS.values()]
-    assert len(listed) == 18
+    assert len(listed) == 21
     for message in set(listed) - elsewhere:
         assert any(text.startswith(message) for text in told), message
     for text in told:

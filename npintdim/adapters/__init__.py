@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from npintdim.adapters.base import Adapter, MatrixAdapter
 from npintdim.adapters.lora import LoRA, LoRAFA
 from npintdim.adapters.lora_xs import LoRAXS
@@ -15,7 +17,7 @@ from npintdim.adapters.said import SAID
 from npintdim.adapters.sub_lora import SubLoRA
 from npintdim.adapters.uni_lora import UniLoRA
 from npintdim.adapters.vera import VeRA
-from npintdim.backend import Backend, given
+from npintdim.backend import Backend, get_backend, given
 from npintdim.engine.params import ParamLayout
 from npintdim.inputs import check_integer, one_of
 from npintdim.specs import UNREGISTERED, called, check_spec, table
@@ -40,6 +42,7 @@ __all__ = [
     "adapter_of",
     "check_adapter",
     "make_adapter",
+    "own_count",
     "rank_of",
 ]
 
@@ -93,6 +96,18 @@ def adapter_of(
             f"{spec} trains {made.dim} numbers of this network, but d is {d}: d = {made.dim} is needed"
         )
     return made
+
+
+def own_count(spec: Spec, layout: ParamLayout) -> int | None:
+    """How many numbers the spec trains by itself, by its rank or its names; None where d is needed."""
+    options = check_spec("parametrisation", spec)
+    cls = ADAPTERS[one_of("parametrisation", options.pop("kind", None), ADAPTERS, UNREGISTERED)]
+    if "d" in cls.__dataclass_fields__ or (issubclass(cls, MatrixAdapter) and "r" not in options):
+        return None
+    theta_0 = np.zeros(layout.D, np.float32)
+    return called(
+        repr(cls.kind), cls, options, layout=layout, theta_0=theta_0, seed=0, backend=get_backend("numpy")
+    ).dim
 
 
 def rank_of(cls: type[MatrixAdapter], layout: ParamLayout, d: int) -> int:

@@ -77,6 +77,18 @@ class Adapter(ABC):
     def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
         """∂L/∂v = Jᵀ ∂L/∂θ."""
 
+    def exact(self, v: Floats) -> Floats:
+        """T(v) in an order of operations that is part of the definition, on NumPy in float64.
+
+        The same bits on every machine: compressed files are decoded with it.
+
+        Raises
+        ------
+        ValueError
+            where there is no such order.
+        """
+        raise ValueError(f"no compressed file holds {self.kind}: an order of operations, exact(v), is needed")
+
     def spec(self) -> Spec:
         """Kind, seed and options. Seeds are strings in JSON."""
         given = {f.name for f in fields(Adapter)}
@@ -170,6 +182,10 @@ class MatrixAdapter(Adapter):
     def theta(self, v: Floats) -> Floats:
         """θ_0, each W with its ΔW; where ΔW is zero the bits of W_0."""
         return self.moved(v, self.backend.xp.matmul)
+
+    def exact(self, v: Floats) -> Floats:
+        """As `theta`, each product of matrices `ordered`."""
+        return self.moved(v, ordered)
 
     def moved(self, v: Floats, product: Product) -> Floats:
         """θ by one product of matrices or another."""

@@ -59,6 +59,12 @@ class LoRAXS(MatrixAdapter):
         for (US, Vt), (R,) in zip(self.frozen, self.factors(v), strict=True):
             yield product(product(US, R), Vt)
 
+    def exact(self, v: Floats) -> Floats:
+        """None: U and V are LAPACK's."""
+        raise ValueError(
+            "no compressed file holds lora_xs: U and V are LAPACK's, and another machine's have other bits"
+        )
+
     def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
         """dR = Σ_r U_rᵀ dW V_r."""
         grad: Floats = self.backend.xp.empty_like(self.checked(v))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -65,8 +65,16 @@ class SAID(Adapter):
 
     def theta(self, v: Floats) -> Floats:
         """θ_i = θ_0,i + λ_i (P u)_i."""
+        return self.moved(v, self.projection.apply)
+
+    def exact(self, v: Floats) -> Floats:
+        """As `theta`, with P's own order."""
+        return self.moved(v, self.projection.apply_exact)
+
+    def moved(self, v: Floats, apply: Callable[[Floats], Floats]) -> Floats:
+        """θ by one product P u or another."""
         v = self.checked(v)
-        moved = self.projection.apply(v[: self.projection.d])
+        moved = apply(v[: self.projection.d])
         for where, scale in self.scales(v):
             moved[where] *= scale
         return self.theta_0 + moved

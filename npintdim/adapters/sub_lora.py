@@ -9,7 +9,7 @@ from typing import ClassVar
 from npintdim.adapters.base import Adapter
 from npintdim.adapters.lora import LoRA
 from npintdim.parametrisation import Composed, Subspace
-from npintdim.projections import make_projection
+from npintdim.projections import SeededProjection, make_projection
 from npintdim.typing import Floats, Spec
 
 
@@ -38,11 +38,19 @@ class SubLoRA(Adapter):
     kind: ClassVar[str] = "sub_lora"
 
     @cached_property
+    def lora(self) -> LoRA:
+        """Whose factors move."""
+        return LoRA(self.layout, self.theta_0, self.seed, self.backend, self.r, self.alpha)
+
+    @cached_property
+    def projection(self) -> SeededProjection:
+        """P, N×d."""
+        return make_projection(D=self.lora.dim, d=self.d, seed=self.seed, backend=self.backend, **self.P)
+
+    @cached_property
     def composed(self) -> Composed:
         """LoRA ∘ (its start + P v)."""
-        lora = LoRA(self.layout, self.theta_0, self.seed, self.backend, self.r, self.alpha)
-        P = make_projection(D=lora.dim, d=self.d, seed=self.seed, backend=self.backend, **self.P)
-        return Composed(lora, Subspace(lora.start(), P))
+        return Composed(self.lora, Subspace(self.lora.start(), self.projection))
 
     @property
     def dim(self) -> int:
@@ -56,6 +64,10 @@ class SubLoRA(Adapter):
     def theta(self, v: Floats) -> Floats:
         """T_LoRA(start + P v)."""
         return self.composed.theta(self.checked(v))
+
+    def exact(self, v: Floats) -> Floats:
+        """As `theta`, with P's own order and LoRA's."""
+        return self.lora.exact(self.lora.start() + self.projection.apply_exact(self.checked(v)))
 
     def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
         """Pᵀ (dA, dB)."""

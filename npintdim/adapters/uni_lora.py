@@ -13,7 +13,7 @@ from npintdim.adapters.lora import LoRA
 from npintdim.backend import namespace
 from npintdim.inputs import one_of
 from npintdim.parametrisation import Composed, Subspace
-from npintdim.projections import Operator, make_projection
+from npintdim.projections import Operator, SeededProjection, make_projection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints
 
@@ -51,14 +51,24 @@ class UniLoRA(Adapter):
         one_of("index", self.index, ("onehot", "peft"))
 
     @cached_property
+    def lora(self) -> LoRA:
+        """Whose factors P v are."""
+        return LoRA(self.layout, self.theta_0, self.seed, self.backend, self.r, alpha=self.r)
+
+    @cached_property
+    def projection(self) -> SeededProjection:
+        """P with our map."""
+        return make_projection("onehot", self.lora.dim, self.d, self.seed, self.backend, signs=False)
+
+    @cached_property
     def composed(self) -> Composed:
         """LoRA ∘ P."""
-        lora = LoRA(self.layout, self.theta_0, self.seed, self.backend, self.r, alpha=self.r)
+        P: Operator = self.projection
         if self.index == "peft":
-            P: Operator = OneHot(self.backend.xp.asarray(peft_index(self.seed, lora, self.d)), self.d)
-        else:
-            P = make_projection("onehot", lora.dim, self.d, self.seed, self.backend, signs=False)
-        return Composed(lora, Subspace(self.backend.xp.zeros(lora.dim, dtype=self.backend.dtype), P))
+            P = OneHot(self.backend.xp.asarray(peft_index(self.seed, self.lora, self.d)), self.d)
+        return Composed(
+            self.lora, Subspace(self.backend.xp.zeros(self.lora.dim, dtype=self.backend.dtype), P)
+        )
 
     @property
     def dim(self) -> int:
@@ -73,6 +83,14 @@ class UniLoRA(Adapter):
     def theta(self, v: Floats) -> Floats:
         """T_LoRA(P v)."""
         return self.composed.theta(self.checked(v))
+
+    def exact(self, v: Floats) -> Floats:
+        """As `theta`, with P's own order and LoRA's; the map must be ours."""
+        if self.index == "peft":
+            raise ValueError(
+                "no compressed file holds uni_lora with index='peft': NumPy may change how that map is drawn, 'onehot' is needed"
+            )
+        return self.lora.exact(self.projection.apply_exact(self.checked(v)))
 
     def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
         """Pᵀ (dA, dB)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass, replace
@@ -13,18 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npintdim.adapters import Adapter
 from npintdim.artefact import fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
+from npintdim.artefact.decode import Map, decoded_theta, fingerprint, on, sha256
 from npintdim.artefact.fileformat import FormatError
-from npintdim.artefact.rebuild import check_parts, decoded, draw, network_of, on
+from npintdim.artefact.rebuild import check_begin, check_parts, decoded, draw, make, network_of
 from npintdim.backend import Backend, as_array
 from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.model import Model
 from npintdim.files import write_atomically
 from npintdim.inputs import check_integer, cut, table_html
 from npintdim.machine import free_memory
-from npintdim.objective import SubspaceObjective
-from npintdim.projections import SeededProjection
+from npintdim.objective import ParametrisedObjective, SubspaceObjective
+from npintdim.parametrisation import FromStart
 from npintdim.rng import SCHEME
 from npintdim.typing import Array, Ints, Spec
 
@@ -33,12 +34,15 @@ from npintdim.typing import Array, Ints, Spec
 class CompressedModel:
     """θ = float32(θ_0 + P θ_d), kept as the seed of θ_0, the seed of P, and θ_d.
 
+    Another parametrisation T may stand in the place of P: θ = float32(T(v_0 + θ_d)) with v_0 = T.start(), which is
+    drawn again; θ_d is then how far training moved v.
+
     Make one with `from_parts` or `load`.
 
     Parameters
     ----------
     network : holds no parameters
-    P : D×d
+    P : D×d; or an `Adapter` over the network's θ_0
     theta_0_seed : θ_0 = network.init_theta(theta_0_seed)
     theta_d : (d,) float32; a read-only copy is kept
     code : of theta_d, where it is quantised: what the file holds in its place (`coded` makes it)
@@ -55,23 +59,22 @@ class CompressedModel:
     """
 
     network: Model
-    P: SeededProjection
+    P: Map
     theta_0_seed: int
     theta_d: NDArray[np.float32]
     code: bytes | None = None
 
     @classmethod
-    def from_parts(
-        cls, model: Model, theta_0_seed: int, P: SeededProjection, theta_d: Array
-    ) -> CompressedModel:
+    def from_parts(cls, model: Model, theta_0_seed: int, P: Map, theta_d: Array) -> CompressedModel:
         """What a training run in a subspace leaves behind.
 
         Parameters
         ----------
         model : of D parameters
         theta_0_seed : the seed that `model.init_theta` was given
-        P : the projection of the run, D×d
-        theta_d : (d,), on any device; it is rounded to float32, so evaluate after this step
+        P : the projection of the run, D×d, or its `Adapter`
+        theta_d : (d,), on any device; of an adapter v, of which v − start is kept. It is rounded to float32, so evaluate
+            after this step
 
         Raises
         ------
@@ -81,6 +84,8 @@ class CompressedModel:
         values = P.backend.host(theta_d)
         if values.dtype.kind not in "fiu":
             raise TypeError(f"theta_d has dtype {values.dtype}: real numbers are needed")
+        if isinstance(P, Adapter):
+            values = values.astype(np.float64) - P.backend.host(P.start())
         with np.errstate(all="ignore"):
             rounded = values.astype(np.float32)
         compressed = cls(model, P, theta_0_seed, rounded)
@@ -100,10 +105,8 @@ class CompressedModel:
         ValueError
             if there are not d symbols, one of them is no level, or theta is not finite.
         """
-        if symbols.shape != (self.P.d,):
-            raise ValueError(
-                f"symbols have shape {symbols.shape}, but d = {self.P.d}: ({self.P.d},) is needed"
-            )
+        if symbols.shape != (self.d,):
+            raise ValueError(f"symbols have shape {symbols.shape}, but d = {self.d}: ({self.d},) is needed")
         code = pack(codebook, symbols)
         compressed = replace(self, theta_d=codebook.levels[symbols], code=code)
         compressed.theta()  # as in from_parts
@@ -113,6 +116,7 @@ class CompressedModel:
         seed = check_integer("theta_0_seed", self.theta_0_seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
         theta_d = np.asarray(as_array("theta_d", self.theta_d))
         check_parts(self.network, self.P, theta_d, self.code)
+        check_begin(self.network, self.P, seed)
         object.__setattr__(self, "theta_0_seed", seed)
         read_only = np.frombuffer(theta_d.tobytes(), np.float32)  # for ever
         object.__setattr__(self, "theta_d", read_only)
@@ -121,12 +125,14 @@ class CompressedModel:
         parts = (self.network, self.P, self.theta_0_seed, self.theta_d, self.code)
         return type(self), parts  # looked at again
 
+    @property
+    def d(self) -> int:
+        """How many numbers are kept."""
+        return len(self.theta_d)
+
     @cached_property
     def _theta(self) -> NDArray[np.float32]:
-        backend = replace(self.network.backend, dtype=np.dtype(np.float64))
-        theta_0 = backend.host(on(self.network, backend).init_theta(self.theta_0_seed))
-        with np.errstate(all="ignore"):
-            theta = (theta_0 + self.P.apply_exact(self.theta_d)).astype(np.float32)
+        theta = decoded_theta(self.network, self.P, self.theta_0_seed, self.theta_d)
         if not np.isfinite(theta).all():
             raise FormatError("theta = theta_0 + P theta_d goes beyond float32")
         return theta
@@ -134,7 +140,7 @@ class CompressedModel:
     @property
     def codebook(self) -> Codebook | None:
         """Of a quantised θ_d."""
-        return None if self.code is None else unpack(self.code, self.P.d)[0]
+        return None if self.code is None else unpack(self.code, self.d)[0]
 
     def theta(self) -> NDArray[np.float32]:
         """The decoded θ, (D,) float32 on the host: the same bits everywhere."""
@@ -143,18 +149,18 @@ class CompressedModel:
     @cached_property
     def theta_sha256(self) -> str:
         """Sha256 (hex) of θ as little-endian float32."""
-        return hashlib.sha256(self._theta.astype("<f4").tobytes()).hexdigest()
+        return sha256(self._theta)
 
     @cached_property
     def fingerprint(self) -> str:
-        """`P.fingerprint()`."""
-        return self.P.fingerprint()
+        """`P.fingerprint()`; of an adapter the sha256 of the θ that ones decode to."""
+        return fingerprint(self.network, self.P, self.theta_0_seed)
 
     def model(self, backend: Backend | None = None) -> Model:
         """The network, on a backend if one is given."""
         return self.network if backend is None else on(self.network, backend)
 
-    def objective(self, backend: Backend | None = None, **options: Any) -> SubspaceObjective:
+    def objective(self, backend: Backend | None = None, **options: Any) -> ParametrisedObjective:
         """The landscape of dimension d in which theta_d is a point, to train on.
 
         Options are those of the projection that do not change P: stored=True for a dense P, which
@@ -166,6 +172,10 @@ class CompressedModel:
             if they would make another P.
         """
         model = self.model(backend)
+        if isinstance(self.P, Adapter):
+            theta_0 = model.init_theta(self.theta_0_seed)
+            T = replace(self.P, theta_0=theta_0, backend=model.backend, **options)
+            return ParametrisedObjective(model, FromStart(T))
         P = replace(self.P, backend=model.backend, **options)
         if P.spec() != self.P.spec():
             raise ValueError(f"options {options} make another P: {P.spec()} instead of {self.P.spec()}")
@@ -179,7 +189,7 @@ class CompressedModel:
     def header(self) -> Spec:
         """What the file says in JSON."""
         return {
-            "P": self.P.spec(),
+            "T" if isinstance(self.P, Adapter) else "P": self.P.spec(),
             "model": self.network.spec(),
             "scheme": SCHEME,
             "theta_0_seed": str(self.theta_0_seed),
@@ -247,12 +257,14 @@ class CompressedModel:
     def _read(cls, data: bytes, model: Model | None, backend: Backend | None) -> CompressedModel:
         header, fingerprint, theta_sha256, values = fileformat.unpack(data)
         network = network_of(header["model"], model, backend)
-        P = draw(header["P"], network, values)
-        theta_d, code = (decoded(values, P.d), values) if isinstance(values, bytes) else (values, None)
-        compressed = cls(network, P, int(header["theta_0_seed"]), theta_d, code)
+        seed, P = int(header["theta_0_seed"]), header.get("P")
+        drawn: Map = draw(P, network, values) if P else make(header["T"], network, seed, values)
+        d = drawn.dim if isinstance(drawn, Adapter) else drawn.d
+        theta_d, code = (decoded(values, d), values) if isinstance(values, bytes) else (values, None)
+        compressed = cls(network, drawn, seed, theta_d, code)
         if compressed.fingerprint != fingerprint:
             raise FormatError(
-                f"P has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"
+                f"{'T' if P is None else 'P'} has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"
             )
         if compressed.theta_sha256 != theta_sha256:
             raise FormatError(

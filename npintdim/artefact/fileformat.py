@@ -18,11 +18,12 @@ from npintdim.typing import Spec
 
 MAGIC = b"\x89npid\r\n\x1a"
 VERSION, CODED = 1, 2  # theta_d as binary32; as the code of npintdim.artefact.coding
+OF_T = 2  # is added where the header has T in the place of P
 PREFIX = struct.Struct("<8sHIQ")  # magic, version, bytes of the header, bytes of the file
 HASH = 32
 FIXED = PREFIX.size + 3 * HASH
 LONGEST_HEADER = 1 << 20
-KEYS = {"P", "model", "scheme", "theta_0_seed"}
+KEYS = {"model", "scheme", "theta_0_seed"}  # and P or T
 
 
 class FormatError(ValueError):
@@ -50,6 +51,7 @@ def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.
     else:
         version, values = VERSION, theta_d.astype("<f4").tobytes()
     body += values
+    version += OF_T * ("T" in header)
     data = PREFIX.pack(MAGIC, version, len(text), PREFIX.size + len(body) + HASH) + body
     return data + hashlib.sha256(data).digest()
 
@@ -68,9 +70,9 @@ def read(path: Path, room: float) -> bytes:
         if len(prefix) < PREFIX.size:
             raise FormatError(f"truncated: it has {len(prefix)} bytes, less than any compressed model")
         _, version, _, length = PREFIX.unpack(prefix)
-        if version not in (VERSION, CODED):
+        if not VERSION <= version <= CODED + OF_T:
             raise FormatError(
-                f"version {version} is unknown, this package reads versions {VERSION} and {CODED}: update it?"
+                f"version {version} is unknown, this package reads versions {VERSION} to {CODED + OF_T}: update it?"
             )
         size = os.fstat(file.fileno()).st_size
         if size < length:
@@ -92,9 +94,9 @@ def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
             f"its header claims {n} bytes: at most {LONGEST_HEADER} that lie in the file are allowed"
         )
     start = PREFIX.size + n
-    header = parse(data[PREFIX.size : start])
+    header = parse(data[PREFIX.size : start], "T" if version > OF_T else "P")
     hashes, values = data[start : start + 2 * HASH], data[start + 2 * HASH : -HASH]
-    if version == CODED:
+    if version in (CODED, CODED + OF_T):
         return header, hashes[:HASH].hex(), hashes[HASH:].hex(), values
     if len(values) % 4:
         raise FormatError(f"theta_d has {len(values)} bytes: 4 for each of d numbers are needed")
@@ -103,18 +105,19 @@ def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
     return header, hashes[:HASH].hex(), hashes[HASH:].hex(), theta_d
 
 
-def parse(text: bytes) -> Spec:
-    """The header, its form checked; the meaning of its two specs is not."""
+def parse(text: bytes, P: str) -> Spec:
+    """The header, its form checked; the meaning of its two specs, one of them P or T, is not."""
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"its header is not JSON: {error}") from error
     if not isinstance(header, dict):
         raise FormatError(f"its header is a JSON {type(header).__name__}: an object is needed")
-    for what, names in (("lacks", KEYS - header.keys()), ("has unknown", header.keys() - KEYS)):
+    keys = KEYS | {P}
+    for what, names in (("lacks", keys - header.keys()), ("has unknown", header.keys() - keys)):
         if names:
             raise FormatError(
-                f"its header {what} {', '.join(sorted(names))}: {', '.join(sorted(KEYS))} are needed"
+                f"its header {what} {', '.join(sorted(names))}: {', '.join(sorted(keys))} are needed"
             )
     if header["scheme"] != SCHEME:
         raise FormatError(
@@ -123,8 +126,8 @@ def parse(text: bytes) -> Spec:
     try:
         if canonical(header) != text:
             raise ValueError("it is not written in the canonical way")
-        if not (isinstance(header["P"], dict) and isinstance(header["model"], dict)):
-            raise ValueError("P and model must be objects")
+        if not (isinstance(header[P], dict) and isinstance(header["model"], dict)):
+            raise ValueError(f"{P} and model must be objects")
         if str(check_seed(int(header["theta_0_seed"]))) != header["theta_0_seed"]:
             raise ValueError(
                 f"theta_0_seed is {header['theta_0_seed']!r}: a string of decimal digits is needed"

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     found = certify(compressed, data, args.delta, args.tried)
     P, codebook, name = compressed.P, compressed.codebook, model_name(compressed.network.spec())
     levels = "binary32" if codebook is None else f"K = {codebook.K} levels, {codebook.kind}"
-    say(f"{args.source}: {name}, D = {P.D:,}, {P.kind}, d = {P.d:,}, {levels}")
+    say(f"{args.source}: {name}, D = {P.D:,}, {P.kind}, d = {compressed.d:,}, {levels}")
     paid = " + ".join(f"{name} {bits:,}" for name, bits in found.bits.items())
     say(f"bits        {found.length:,} = {paid}")
     rate = f"{found.errors / found.n:.4f}, {found.errors:,} of {found.n:,}"

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from npintdim.adapters import check_adapter
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.limits import LONGEST, path
 from npintdim.data import own
@@ -114,14 +115,21 @@ def data_name(args: argparse.Namespace) -> str:
     return "+".join([args.data, *said])
 
 
-def add_network(parser: Parser) -> None:
-    """The options that name data, network and projection."""
+def add_network(parser: Parser, parametrisation: bool = False) -> None:
+    """The options that name data, network and projection, or another T in its place, told in the same line."""
     add_data(parser)
     parser.option("--model NET", "784-200-200-10, 784-200-10-tanh, lenet, ...")
-    parser.option("--projection KIND", "fastfood (default), sparse, dense", default="fastfood")
+    also = "; --parametrisation lora" if parametrisation else ""
+    default = None if parametrisation else "fastfood"
+    parser.option("--projection KIND", f"fastfood (default), sparse, dense{also}", default=default)
     parser.option(
-        "--option NAME=X", "of the projection: blocks=single, signs=False", action="append", default=[]
+        "--option NAME=X",
+        f"of it: blocks=single, signs=False{', r=4' * parametrisation}",
+        action="append",
+        default=[],
     )
+    if parametrisation:
+        parser.add_argument("--parametrisation", help=argparse.SUPPRESS)
 
 
 def add_no_fuse(parser: Parser) -> None:
@@ -169,8 +177,32 @@ def model_of(text: str | None, data: Dataset) -> Spec:
     raise unknown("network", text, ("784-200-200-10 (any sizes, and -tanh, say)", *LENETS))
 
 
+def map_of(args: argparse.Namespace) -> dict[str, Spec | None]:
+    """The projection, or the parametrisation in its place, as a recipe takes them.
+
+    Raises
+    ------
+    ValueError
+        for both, or for what is not written NAME=X.
+    """
+    if args.parametrisation is None:
+        return {"projection": projection_of(args)}
+    if args.projection is not None:
+        raise ValueError(
+            f"--parametrisation {args.parametrisation} and --projection {args.projection} exclude each other"
+        )
+    spec = {"kind": args.parametrisation, **options_of(args)}
+    check_adapter(spec)
+    return {"parametrisation": spec}
+
+
 def projection_of(args: argparse.Namespace) -> Spec:
     """Kind and options of P."""
+    return {"kind": args.projection or "fastfood", **options_of(args)}
+
+
+def options_of(args: argparse.Namespace) -> Spec:
+    """NAME=X of every --option."""
     options = {}
     for text in args.option:
         name, equals, value = text.partition("=")
@@ -180,7 +212,7 @@ def projection_of(args: argparse.Namespace) -> Spec:
             options[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             options[name] = value
-    return {"kind": args.projection, **options}
+    return options
 
 
 def check_writable(option: str, path: Path) -> None:

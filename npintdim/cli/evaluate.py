@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from npintdim.adapters import Adapter
 from npintdim.cli.common import MADE, add_command, add_data, backend_of, say
 from npintdim.cli.compressed import compressed_of, data_for, measured_on
 
@@ -27,8 +28,10 @@ def run(args: argparse.Namespace) -> int:
     compressed = compressed_of(args.file, backend)
     data = data_for(compressed, args.file, args, backend)
     P = compressed.P
-    say(f"{args.file}: {args.file.stat().st_size:,} bytes, D = {P.D:,}, {P.kind}, d = {P.d:,}")
-    say(f"theta_0 seed {compressed.theta_0_seed}, P seed {P.seed}, sha256 of theta {compressed.theta_sha256}")
+    say(f"{args.file}: {args.file.stat().st_size:,} bytes, D = {P.D:,}, {P.kind}, d = {compressed.d:,}")
+    drawn = "T" if isinstance(P, Adapter) else "P"
+    seeds = f"theta_0 seed {compressed.theta_0_seed}, {drawn} seed {P.seed}"
+    say(f"{seeds}, sha256 of theta {compressed.theta_sha256}")
     found, part = compressed.evaluate(data.test), measured_on(data, backend)
     values = f"{part} performance {found.performance:.4f}, loss {found.loss:.4f}"
     say(f"{values} on {found.n:,} examples of {args.data}")

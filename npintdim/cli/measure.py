@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from npintdim.backend import Backend
+from npintdim.adapters import ADAPTERS, adapter_of, own_count
+from npintdim.backend import Backend, get_backend
 from npintdim.cli.common import (
     add_command,
     add_network,
@@ -16,9 +17,9 @@ from npintdim.cli.common import (
     data_of,
     default_folder,
     default_recipe,
+    map_of,
     model_of,
     note,
-    projection_of,
     say,
 )
 from npintdim.cli.limits import MOST
@@ -46,7 +47,7 @@ def add(commands: Any) -> None:
     parser = add_command(
         commands, "measure", run, PURPOSE, "npintdim measure --data mnist --model lenet --seeds 3"
     )
-    add_network(parser)
+    add_network(parser, parametrisation=True)
     parser.add_argument(
         "--d", type=grid, metavar="GRID", help="e.g. 10,20,50; or search, or search:0.03 for ±3 %%"
     )
@@ -111,9 +112,10 @@ def run(args: argparse.Namespace) -> int:
     backend = backend_of(args)
     data = data_of(args, backend)
     recipe = recipe_of(args, default_recipe(data, model_of(args.model, data)))
-    names = [f"{name}-{value}" for name, value in recipe.projection.items() if name != "kind"]
+    names = [f"{name}-{value}" for name, value in recipe.T.items() if name != "kind"]
     model = model_name(recipe.model)
-    folder = args.out or default_folder(args.data, model, args.projection, *names)
+    kind = recipe.T["kind"]
+    folder = args.out or default_folder(args.data, model, kind, *names)
     count = len(recipe.specs())
     jobs = default_jobs(backend.name) if args.jobs is None else check_integer("jobs", args.jobs, 1)
     check_first(recipe, backend, data)
@@ -127,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         if args.cluster is None
         else f"on {args.cluster}"
     )
-    say(f"{args.data}, {model}, {args.projection}: {many}, {where}, results in {folder}")
+    say(f"{args.data}, {model}, {kind}: {many}, {where}, results in {folder}")
     place = Where(
         backend.name, backend.dtype.name, backend.threads, args.jobs, args.folder, args.cluster, backend.fuse
     )
@@ -168,12 +170,23 @@ def check_first(recipe: Recipe, backend: Backend, data: Dataset) -> None:
     for d in (smallest, max(recipe.d or [smallest])):
         check_integer("d", d, 1, model.D, f"1 ≤ d ≤ D = {model.D}")
     seed = recipe.subspace(smallest, 0).seeds.P
+    if T := recipe.parametrisation:
+        if recipe.d is None and "d" not in ADAPTERS[T["kind"]].__dataclass_fields__:
+            raise ValueError(
+                f"--d search tries any d, and {T['kind']} trains only the counts of its ranks: --d GRID is needed"
+            )
+        for d in recipe.d or (smallest,):
+            adapter_of(T, d, model.layout, model.init_theta(0), seed, backend)
+        return
     make_projection(D=model.D, d=smallest, seed=seed, backend=backend, **recipe.projection)
 
 
 def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     """The default recipe, with whatever the options say otherwise."""
-    changes: dict[str, Any] = {"projection": projection_of(args), "seed": args.seed}
+    changes: dict[str, Any] = {**map_of(args), "seed": args.seed}
+    if T := changes.get("parametrisation"):
+        d = own_count(T, model_from_spec(recipe.model, get_backend("numpy")).layout)
+        changes |= {"d": (d,)} if d is not None else {}
     changes |= args.d or {}
     for name in ("seeds", "epochs", "batch_size", "l2", "fraction", "threshold", "best_epoch"):
         if getattr(args, name) is not None:

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     path = args.out or args.file.with_name(f"{args.file.stem}-K{codebook.K}{free}.npid")
     size = found.save(path)
     before, after = (c.evaluate(data.test).performance for c in (compressed, found))
-    d, code = found.P.d, len(found.code)
+    d, code = found.d, len(found.code)
     say(f"{path}: {size:,} bytes, of these {code:,} for theta_d: d = {d:,}, K = {codebook.K} levels, "
         f"{codebook.kind}, {8 * code / d:.2f} bits a number")  # fmt: skip
     say(f"{measured_on(data, backend)} performance {after:.4f} on {args.data}, {before:.4f} before")

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from npintdim.adapters import ADAPTERS, Adapter, own_count
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend
 from npintdim.cli.common import (
@@ -16,28 +17,30 @@ from npintdim.cli.common import (
     backend_of,
     check_writable,
     default_recipe,
+    map_of,
     model_of,
     note,
-    projection_of,
     say,
 )
 from npintdim.data import load_dataset, own
+from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset
 from npintdim.engine.optimizers import optimizer_from_spec
+from npintdim.measurement.measure import network_and_map
 from npintdim.measurement.recipes import model_name, recipe_for
-from npintdim.measurement.runs import RunSpec, parts
+from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.runs import run as train_run
 from npintdim.typing import Spec
 
 PURPOSE = """\
-Train once: directly, or with --d in a random subspace."""
+Train once: directly, with --d in a random subspace, or through LoRA, say."""
 
 
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim train --data mnist --d 750 --epochs 10 --lr 1e-2 --save mnist.npid"
     parser = add_command(commands, "train", run, PURPOSE, example)
-    add_network(parser)
+    add_network(parser, parametrisation=True)
     parser.option("--d", "of the subspace; without it all of theta is trained", type=int)
     parser.option("--optimizer NAME", "adam (default), adamw or sgd (momentum 0.9)", default="adam")
     parser.option("--lr", "learning rate; default by data set", type=float)
@@ -50,9 +53,10 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, and print an epoch a line."""
-    if args.save and args.d is None:
+    direct = args.d is None and args.parametrisation is None
+    if args.save and direct:
         raise ValueError("--save needs --d: only a run in a subspace can be compressed")
-    if args.d is None and (args.option or args.projection != "fastfood"):
+    if direct and (args.option or args.projection is not None):
         raise ValueError(
             "--projection and --option need --d: without it all of theta is trained, and there is no P"
         )
@@ -60,28 +64,35 @@ def run(args: argparse.Namespace) -> int:
         check_writable("--save", args.save)
     backend, data = backend_and_data(args)
     recipe = default_recipe(data)
+    model = model_of(args.model, data)
+    how: dict[str, Any] = {} if direct else map_of(args)
+    d = args.d
+    if T := how.get("parametrisation"):
+        d = own_count(T, model_from_spec(model, backend).layout) if d is None else d
+        if d is None:
+            rank = "" if "d" in ADAPTERS[T["kind"]].__dataclass_fields__ else ", or --option r=4"
+            raise ValueError(f"--parametrisation {T['kind']} needs --d{rank}")
     spec = RunSpec(
         data=args.data,
-        model=model_of(args.model, data),
-        projection=None if args.d is None else projection_of(args),
-        d=args.d,
+        model=model,
+        **how,
+        d=d,
         seed=args.seed,
-        optimizer=optimizer_of(args, recipe.direct_optimizer if args.d is None else recipe.optimizer),
+        optimizer=optimizer_of(args, recipe.direct_optimizer if direct else recipe.optimizer),
         epochs=recipe.epochs if args.epochs is None else args.epochs,
         batch_size=recipe.batch_size if args.batch_size is None else args.batch_size,
         l2=args.l2,
         limit_train=recipe.limit_train,
         dtype=backend.dtype.name,
     )
-    how = "direct" if args.d is None else f"d = {args.d}, {args.projection}"
+    told = f"d = {d}, {spec.T['kind']}" if spec.T else "direct"
+    start = map_and_start(spec, backend) if args.save else None  # what no file holds is known before the work
     record, theta = train_run(spec, backend, data, args.progress)
     name = f"{args.data}, {model_name(spec.model)}, D = {record['D']:,}"
-    say(f"{name}, {how}, seed {args.seed}, {backend.name}")
+    say(f"{name}, {told}, seed {args.seed}, {backend.name}")
     say(table(record))
-    if args.save and record["status"] != "diverged":
-        model, _, P = parts(spec, backend)
-        assert P is not None
-        size = CompressedModel.from_parts(model, spec.seeds.theta_0, P, theta).save(args.save)
+    if start and record["status"] != "diverged":
+        size = CompressedModel.from_parts(start.network, start.theta_0_seed, start.P, theta).save(args.save)
         performance = CompressedModel.load(args.save, backend=backend).evaluate(data.test).performance
         say(f"{args.save}: {size:,} bytes, test performance {performance:.4f} after decoding")
     say(f"{record['status']} after {record['seconds']:.1f} s")
@@ -89,6 +100,13 @@ def run(args: argparse.Namespace) -> int:
         note("interrupted: the table ends with the last whole epoch")
         return 130
     return 0 if record["status"] == "finished" else 1
+
+
+def map_and_start(spec: RunSpec, backend: Backend) -> CompressedModel:
+    """The network as it is before training."""
+    model, T = network_and_map(spec, backend)
+    v = T.start() if isinstance(T, Adapter) else backend.xp.zeros(T.d, dtype=backend.dtype)
+    return CompressedModel.from_parts(model, spec.seeds.theta_0, T, v)
 
 
 def backend_and_data(args: argparse.Namespace) -> tuple[Backend, Dataset]:

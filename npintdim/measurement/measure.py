@@ -12,8 +12,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from npintdim.adapters import adapter_of
 from npintdim.artefact.compress import CompressedModel
+from npintdim.artefact.decode import Map
 from npintdim.backend import Backend, get_backend
+from npintdim.engine.model import Model
 from npintdim.inputs import attempt, brief, check_kind, counted, quiet
 from npintdim.measurement.content import because, content_of
 from npintdim.measurement.estimate import DInt
@@ -135,8 +138,8 @@ def measured(
     compressed, why = None, "d_int was not read" if math.isnan(found.d) else "no d is above the line"
     if at is not None and at.own:
         why = "the landscape is your own"
-    elif at is not None and (recipe.parametrisation or recipe.pretrained):
-        why = "a file holds subspaces of a θ_0 that a seed draws, and no other T or θ_0 yet"
+    elif at is not None and recipe.pretrained:
+        why = "a file holds a θ_0 that a seed draws, and no pre-trained one"
     elif at is not None:
         try:
             compressed, why = keep_network(folder, at, found.name, where, backend), ""
@@ -235,9 +238,25 @@ def compress_run(folder: Path, spec: RunSpec, backend: Backend) -> CompressedMod
     Raises
     ------
     ValueError
-        for a direct run.
+        for a direct run, or one that went on from a pre-trained θ_0.
     """
-    model, _, P = parts(spec, backend)
+    model, T = network_and_map(spec, backend)
+    return CompressedModel.from_parts(model, spec.seeds.theta_0, T, read_theta(folder / "runs", spec))
+
+
+def network_and_map(spec: RunSpec, backend: Backend) -> tuple[Model, Map]:
+    """The network of a run, and the P or T that a file names.
+
+    Raises
+    ------
+    ValueError
+        as `compress_run`.
+    """
+    if spec.pretrained is not None:
+        raise ValueError("the run began at a pre-trained theta_0: a file holds one that a seed draws")
+    model, theta_0, P = parts(spec, backend)
+    if spec.parametrisation is not None and spec.d is not None:
+        return model, adapter_of(spec.parametrisation, spec.d, model.layout, theta_0, spec.seeds.P, backend)
     if P is None:
         raise ValueError("a direct run has no theta_d: only a run in a subspace can be compressed")
-    return CompressedModel.from_parts(model, spec.seeds.theta_0, P, read_theta(folder / "runs", spec))
+    return model, P

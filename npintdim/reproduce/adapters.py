@@ -1,11 +1,15 @@
 """From the subspace to LoRA: does pre-training lower d_int90, and what does each method reach with how many numbers?"""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import RateSearch, Recipe, adam, fully_connected
+from npintdim.plots import methods_figure
+from npintdim.plots.style import Figure
 from npintdim.reproduce.cases import Case, Cases
 from npintdim.reproduce.paper import lenet
-from npintdim.typing import Spec
+from npintdim.typing import Floats, Spec
 
 FC, LENET = fully_connected(784, 200, 200, 10), lenet([1, 28, 28])
 TASKS = {"5-9": ("mnist+classes=0-4", "mnist+classes=5-9"), "rotated": ("mnist", "mnist+rotated=60")}
@@ -33,15 +37,67 @@ METHODS: dict[str, tuple[Spec | None, Spec | None, tuple[int, ...]]] = {
     "biases only": (None, {"kind": "only", "names": "*.b"}, (410,)),
     "last layer only": (None, {"kind": "only", "names": "fc3.*"}, (2_010,)),
 }
+# Of LeNet: LoRA 871 r, LoRA-FA 236 r, LoRA-XS 5 r², VeRA 5 r + 236; no rank is above 6.
+OF_LENET: dict[str, tuple[int, ...]] = {
+    "LoRA": (871, 1_742, 3_484), "rsLoRA": (871, 1_742, 3_484), "LoRA-FA": (236, 472, 944), "LoRA-XS": (45, 80, 180),
+    "VeRA": (241, 256, 266), "biases only": (236,), "last layer only": (850,),
+}  # fmt: skip
+LENGTHS = {
+    **{f"{n} epoch{'s' * (n > 1)}": {"epochs": n} for n in (1, 3, 10, 30)},
+    **{f"{n:,} images": {"limit_train": n, "epochs": 150_000 // n} for n in (1_000, 3_000, 10_000)},
+}  # fmt: skip
+FAMILIES = {
+    "subspaces": ("Fastfood (DID)", "one-hot", "SAID"),
+    "of LoRA": ("Uni-LoRA, r = 4", "SubLoRA, r = 4"),
+    "LoRA": ("LoRA", "rsLoRA"),
+    "frozen factors": ("LoRA-FA", "LoRA-XS", "VeRA"),
+    "parts of θ": ("coordinates", "biases only", "last layer only"),
+}
 SHORTER = {"limit_train": 5_000, "epochs": 2, "seeds": 1, "direct_seeds": 1, "rates": None}
 NOT_THERE: dict[float | None, str] = {None: "–"}
 
 
-def task(name: str, model: Spec = FC, pretrained: bool = True) -> Recipe:
-    """The second task, from what the first has left or from scratch."""
+@dataclass(frozen=True)
+class Methods(Cases):
+    """Cases that count different things: accuracy against the count is their picture."""
+
+    def picture(self, found: Mapping[str, Measurement]) -> Figure:
+        """One colour a family."""
+        families = {
+            family: {label: runs(found[label]) if label in found else {} for label in labels}
+            for family, labels in FAMILIES.items()
+        }
+        direct = next(iter(found.values())).performances()[None]
+        return methods_figure(families, direct, self.title.rpartition(": ")[2])
+
+
+def runs(m: Measurement) -> dict[int, Floats]:
+    """Performances of the runs in subspaces, by d."""
+    return {d: p for d, p in m.performances().items() if d is not None}
+
+
+def task(name: str, model: Spec = FC, pretrained: bool = True, length: Spec | None = None) -> Recipe:
+    """The second task, from what the first has left, after so long, or from scratch."""
     first, second = TASKS[name]
-    before = {"data": first, "optimizer": adam(1e-3)} if pretrained else None
+    before = {"data": first, "optimizer": adam(1e-3), **(length or {})} if pretrained else None
     return replace(BASE, data=second, model=model, pretrained=before)
+
+
+def lengths() -> Cases:
+    """LeNet turned by 60°, after more or less of the upright digits; and the FC net after the most."""
+    cases = [
+        Case(f"LeNet, {what}", task("rotated", LENET, length=length), NOT_THERE,
+             "pre-training of so many epochs of 30,000 images, or on so many images as long as 5 of them")
+        for what, length in LENGTHS.items()
+    ]  # fmt: skip
+    for what, before in (("from scratch", task("rotated", FC, False)), ("5 epochs", task("rotated")),
+                         ("30 epochs", task("rotated", length={"epochs": 30}))):  # fmt: skip
+        wider = replace(before, d=(*GRID, 800))
+        cases.append(Case(f"FC, {what}", wider, NOT_THERE, "d up to 800: at 400 it is below the line"))
+    return Cases(
+        "pretraining-length", "how long must pre-training be to lower d_int90? MNIST rotated by 60° after upright",
+        "230 runs, 10 minutes", "50 runs, 1 minute", tuple(cases), SHORTER,
+    )  # fmt: skip
 
 
 def pretraining(net: str, model: Spec) -> Cases:
@@ -61,12 +117,14 @@ def adapters(suffix: str, title: str, recipe: Recipe) -> Cases:
     """All methods on one task."""
     cases = []
     for label, (P, T, d) in METHODS.items():
+        if recipe.model == LENET:
+            d = OF_LENET.get(label, d)
         how = replace(BASE.rates, d=d[min(1, len(d) - 1)]) if BASE.rates else None
         own = replace(recipe, parametrisation=T, d=d, rates=how, seeds=2)
         cases.append(
             Case(label, replace(own, projection=P) if P else own, NOT_THERE, "d counts all trained numbers")
         )
-    return Cases(
+    return Methods(
         f"adapters{suffix}", f"accuracy against trained numbers, from subspaces to LoRA: {title}",
         "150 runs, 10 minutes", "50 runs, 1 minute", tuple(cases), SHORTER,
     )  # fmt: skip
@@ -75,7 +133,10 @@ def adapters(suffix: str, title: str, recipe: Recipe) -> Cases:
 ADAPTERS = (
     pretraining("fc", FC),
     pretraining("lenet", LENET),
+    lengths(),
     adapters("", "MNIST FC, digits 0–4 → 5–9", task("5-9")),
     adapters("-rotated", "MNIST FC, upright → rotated by 60°", task("rotated")),
     adapters("-scratch", "MNIST FC from scratch", BASE),
+    adapters("-lenet", "MNIST LeNet, upright → rotated by 60°", task("rotated", LENET)),
 )
+REPRODUCED = {one.name: one for one in ADAPTERS}

@@ -135,7 +135,7 @@ class Cases(Reproduction):
             rows=tuple(rows),
             runs=len(records) + sum(len(rates.tried) * how.seeds for rates, how in tuned if how),
             seconds=sum(r["seconds"] for r in records.values()) + sum(rates.seconds for rates, _ in tuned),
-            pictures={self.name: partial(picture_of, found)} if found else {},
+            pictures={self.name: partial(self.picture, found)} if found else {},
             details=tuple(
                 f"### {label}\n\n```text\n{m.table()}\n```"
                 + "".join(f"\n\nDoubtful: {line}." for line in m.doubts)
@@ -143,6 +143,10 @@ class Cases(Reproduction):
             ),
             failed=tuple(failed),
         )
+
+    def picture(self, found: Mapping[str, Measurement]) -> Figure:
+        """Of what was found."""
+        return picture_of(found)
 
     def rows(self, case: Case, m: Measurement) -> list[Row]:
         """One for each rule; the records are the same."""

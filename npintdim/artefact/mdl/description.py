@@ -54,7 +54,7 @@ def describe(compressed: CompressedModel, tried: int = 1) -> dict[str, int]:
     Returns
     -------
     network : 3 bits for one of the `CATALOGUE`, the JSON text after them for another
-    P : 1 bit for the usual Fastfood, the JSON text after it for another
+    P : 1 bit for the usual Fastfood, the JSON text after it for another, or another T
     d : `integer_bits`
     seeds : of θ_0 and P, see `seed_bits`
     theta_d : 1 bit for which of the two it is: the bytes of its code, or 32 bits a number
@@ -73,9 +73,9 @@ def describe(compressed: CompressedModel, tried: int = 1) -> dict[str, int]:
     return {
         "network": 3 + (0 if model in CATALOGUE else text_bits(model)),
         "P": 1 + (0 if options == FASTFOOD else text_bits(options)),
-        "d": integer_bits(compressed.P.d),
-        "seeds": seed_bits(compressed.theta_0_seed, compressed.P.seed, compressed.P.d),
-        "theta_d": 1 + (32 * compressed.P.d if code is None else 8 * len(code)),
+        "d": integer_bits(compressed.d),
+        "seeds": seed_bits(compressed.theta_0_seed, compressed.P.seed, compressed.d),
+        "theta_d": 1 + (32 * compressed.d if code is None else 8 * len(code)),
         "tried": math.ceil(math.log2(tried)),
     }
 
@@ -91,8 +91,9 @@ def seed_bits(theta_0_seed: int, P_seed: int, d: int) -> int:
 def check_described(compressed: CompressedModel) -> None:
     """Refuse code of one's own, for which no bit is paid: it could hold all labels in a table."""
     network, P = compressed.network, compressed.P
+    inner = getattr(P, "projection", P)  # that of an adapter, where it has one
     initializers = (init for layer in network.layers for init in layer.initializers().values())
-    for part in chain((compressed, network, P, *network.layers), initializers):
+    for part in chain((compressed, network, P, inner, *network.layers), initializers):
         what = getattr(part, "name", "") or "it"
         if type(part) not in OURS:
             given, only = "", ": only layers and projections of this package can be described"

@@ -97,7 +97,7 @@ def finetune(
         )
     codebook = fit(kind, K, compressed.theta_d)
     landscape = QuantisedLandscape(objective, kind, codebook.K, pull)
-    start = landscape.start(compressed.theta_d.astype(objective.theta_0.dtype), codebook)
+    start = landscape.start(compressed.theta_d.astype(objective.start().dtype), codebook)
     steps = epochs * -(-len(data.train) // batch_size)
     config = TrainConfig(Cooling(lr, steps), epochs, batch_size, seed)
     run = train(landscape, start, data, config, progress, f"K = {codebook.K}")
@@ -135,7 +135,7 @@ def smallest(
         raise ValueError(f"tolerance is {tolerance}: 0 ≤ tolerance ≤ 1 is needed")
     needed = compressed.evaluate(examples, backend).performance - tolerance
     candidates = [quantise(compressed, kind, K) for kind in KINDS for K in TRIED]
-    candidates = [c for c in candidates if code_bytes(c) < 4 * c.P.d]
+    candidates = [c for c in candidates if code_bytes(c) < 4 * c.d]
     with Progress(len(candidates), "levels", progress) as bar:
         for candidate in sorted(candidates, key=code_bytes):
             reached = candidate.evaluate(examples, backend).performance
