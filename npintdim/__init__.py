@@ -15,6 +15,7 @@ from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
+    ChannelNorm,
     Conv2D,
     Flatten,
     Layer,
@@ -25,6 +26,7 @@ from npintdim.engine.layers import (
     ParameterFree,
     ReLU,
     Sigmoid,
+    Standardise,
     Tanh,
     Unflatten,
 )
@@ -32,6 +34,7 @@ from npintdim.engine.model import Model
 from npintdim.engine.optimizers import SGD, Adam, AdamW, Optimizer
 from npintdim.engine.params import ParamLayout
 from npintdim.engine.train import Record, Run, TrainConfig, train
+from npintdim.es import Episodes, EvolutionStrategy
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.measure import Measurement, measure
 from npintdim.measurement.recipes import RateSearch, Recipe, objective_recipe, recipe_for
@@ -53,12 +56,15 @@ __all__ = [
     "AveragePool2D",
     "Backend",
     "Batch",
+    "ChannelNorm",
     "CheckError",
     "CompressedModel",
     "Conv2D",
     "DInt",
     "Dataset",
+    "Episodes",
     "Evaluation",
+    "EvolutionStrategy",
     "Flatten",
     "HeNormal",
     "Initializer",
@@ -84,6 +90,7 @@ __all__ = [
     "SeededProjection",
     "Sigmoid",
     "Stream",
+    "Standardise",
     "SubspaceObjective",
     "Tanh",
     "ToyProblem",

@@ -22,7 +22,7 @@ FLOORS = [  # a line imports only from lines above it
     ["engine", "projections"],
     ["objective", "data"],
     ["toy", "checks"],
-    ["artefact"],
+    ["artefact", "es"],
     ["measurement"],
     ["testing"],
     ["plots"],

@@ -14,7 +14,9 @@ from npintdim.engine.layers import (
     AveragePool2D,
     Conv2D,
     Flatten,
+    ChannelNorm,
     LayerNorm,
+    Standardise,
     Linear,
     LocallyConnected2D,
     MaxPool2D,
@@ -83,6 +85,9 @@ LAYERS = [
     (AveragePool2D(2, stride=3), (1, 2, 8, 5)),  # windows with gaps
     (LayerNorm(5), (3, 5)),
     (LayerNorm(3, eps=0.5), (2, 2, 4, 3)),
+    (ChannelNorm(3), (2, 3, 4, 2)),
+    (ChannelNorm(5, eps=0.5), (3, 5)),
+    (Standardise((0.5, -1.0, 0.0), (2.0, 0.5, 1.0), 2.0), (4, 3)),  # some are cut
     (Flatten(), (2, 2, 3, 4)),
     (Unflatten(2, 3, 4), (2, 24)),
 ]

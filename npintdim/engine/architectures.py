@@ -10,6 +10,7 @@ from npintdim.backend import Backend
 from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
+    ChannelNorm,
     Conv2D,
     Flatten,
     Layer,
@@ -19,6 +20,7 @@ from npintdim.engine.layers import (
     MaxPool2D,
     ReLU,
     Sigmoid,
+    Standardise,
     Tanh,
     Unflatten,
 )
@@ -183,8 +185,8 @@ ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
 }  # fmt: skip
 LAYERS: dict[str, type[Layer]] = table(
-    "layer", Layer, "__name__", AveragePool2D, Conv2D, Flatten, GELU, LayerNorm, Linear, LocallyConnected2D, MaxPool2D,
-    ReLU, Sigmoid, Tanh, Unflatten,
+    "layer", Layer, "__name__", AveragePool2D, ChannelNorm, Conv2D, Flatten, GELU, LayerNorm, Linear,
+    LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Standardise, Tanh, Unflatten,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from npintdim.engine.layers.average_pool2d import AveragePool2D
 from npintdim.engine.layers.base import Elementwise, Layer, ParameterFree
+from npintdim.engine.layers.channel_norm import ChannelNorm
 from npintdim.engine.layers.conv2d import Conv2D
 from npintdim.engine.layers.flatten import Flatten
 from npintdim.engine.layers.gelu import GELU
@@ -11,12 +12,14 @@ from npintdim.engine.layers.locally_connected2d import LocallyConnected2D
 from npintdim.engine.layers.max_pool2d import MaxPool2D
 from npintdim.engine.layers.relu import ReLU
 from npintdim.engine.layers.sigmoid import Sigmoid
+from npintdim.engine.layers.standardise import Standardise
 from npintdim.engine.layers.tanh import Tanh
 from npintdim.engine.layers.unflatten import Unflatten
 
 __all__ = [
     "GELU",
     "AveragePool2D",
+    "ChannelNorm",
     "Conv2D",
     "Elementwise",
     "Flatten",
@@ -28,6 +31,7 @@ __all__ = [
     "ParameterFree",
     "ReLU",
     "Sigmoid",
+    "Standardise",
     "Tanh",
     "Unflatten",
 ]
