@@ -12,16 +12,16 @@ from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
+    ChannelNorm,
     Conv2D,
     Flatten,
-    ChannelNorm,
     LayerNorm,
-    Standardise,
     Linear,
     LocallyConnected2D,
     MaxPool2D,
     ReLU,
     Sigmoid,
+    Standardise,
     Tanh,
     Unflatten,
 )

@@ -60,9 +60,9 @@ class Balance:
     Left alone it rolls down in some 40 steps; a = −k x − l v with k > 1, l > 0 keeps it there.
     """
 
-    shape = (2,)
+    shape: tuple[int, ...] = (2,)
     actions = 1
-    bounds = (np.array([-1.0]), np.array([1.0]))
+    bounds: tuple[Floats, Floats] | None = (np.array([-1.0]), np.array([1.0]))
     steps = 200
 
     def reset(self, seed: int) -> Floats:
@@ -100,8 +100,8 @@ class Gymnasium:
         seen, acts = self.inner.observation_space, self.inner.action_space
         if type(seen).__name__ != "Box":
             raise ValueError(f"environment {name!r} is observed as {shown(seen)}: a Box of numbers is needed")
-        self.shape = tuple(seen.shape)
-        self.bounds = None
+        self.shape: tuple[int, ...] = tuple(seen.shape)
+        self.bounds: tuple[Floats, Floats] | None = None
         if type(acts).__name__ == "Box" and len(acts.shape) == 1:
             self.actions, self.bounds = acts.shape[0], (acts.low, acts.high)
         elif type(acts).__name__ == "Discrete" and acts.start == 0:
@@ -132,11 +132,13 @@ class Atari:
         as `Gymnasium`, and without ale-py.
     """
 
-    shape = (4, 84, 84)
-    bounds = None
+    shape: tuple[int, ...] = (4, 84, 84)
+    bounds: tuple[Floats, Floats] | None = None
 
     def __init__(self, name: str) -> None:
-        ale = need("ale_py", f"environment {name!r} needs the ale-py package", "pip install 'npintdim[atari]'")
+        ale = need(
+            "ale_py", f"environment {name!r} needs the ale-py package", "pip install 'npintdim[atari]'"
+        )
         ale.ALEInterface.setLoggerMode(ale.LoggerMode.Error)
         need("gymnasium", f"environment {name!r} needs the gymnasium package", "pip install 'npintdim[rl]'")
         self.game = Gymnasium(name, obs_type="grayscale", frameskip=4)

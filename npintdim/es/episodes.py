@@ -123,7 +123,11 @@ class Episodes:
                 f"the model takes {takes}, but {self.environment!r} is observed as {self.open.shape}"
             )
         if gives not in ((k,) if self.open.bounds is None else (k, 2 * k)):
-            needed = f"{k} to choose from" if self.open.bounds is None else f"{k} numbers, or {2 * k} with their noise"
+            needed = (
+                f"{k} to choose from"
+                if self.open.bounds is None
+                else f"{k} numbers, or {2 * k} with their noise"
+            )
             raise ValueError(
                 f"the model has {gives} outputs, but an action of {self.environment!r} is {needed}"
             )
@@ -163,7 +167,9 @@ class Episodes:
 
     def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
         """There is no gradient: TypeError, which names who estimates it."""
-        raise TypeError("Episodes have no gradient: EvolutionStrategy(landscape, sigma, pairs, seed) estimates it")
+        raise TypeError(
+            "Episodes have no gradient: EvolutionStrategy(landscape, sigma, pairs, seed) estimates it"
+        )
 
     @quiet
     def evaluate(self, theta: Floats, data: Batch) -> Returns:
@@ -181,9 +187,7 @@ class Episodes:
             seen = Statistics.of(np.concatenate([seen for _, seen in played]))
         return Returns(1 - shifted, min(max(shifted, 0.0), 1.0), self.episodes, seen, steps)
 
-    def play(
-        self, policy: Model, theta: Floats, stream: Stream, e: int, noisy: bool
-    ) -> tuple[float, Floats]:
+    def play(self, policy: Model, theta: Floats, stream: Stream, e: int, noisy: bool) -> tuple[float, Floats]:
         """Return of an episode, and its observations (steps, features); screens are not kept."""
         dtype, k = self.model.backend.dtype, self.open.actions
         x = self.open.reset(int(stream.words(1, e * EPISODE)[0]))

@@ -129,9 +129,9 @@ class EvolutionStrategy:
         known = getattr(innermost(self.landscape), "statistics", None)
         futures = [executor.submit(try_there, key, None, known, *numbers, i) for i in range(self.pairs)]
         tried = [future.result() for future in futures]
-        unknown = {i: executor.submit(try_there, key, packed, known, *numbers, i)
+        again = {i: executor.submit(try_there, key, packed, known, *numbers, i)
                    for i, pair in enumerate(tried) if pair is None}  # fmt: skip
-        return [unknown[i].result() if pair is None else pair for i, pair in enumerate(tried)]
+        return [pair or again[i].result() for i, pair in enumerate(tried)]
 
     @cached_property
     def packed(self) -> tuple[str, bytes]:

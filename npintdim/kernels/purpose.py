@@ -20,4 +20,4 @@ class Purpose(IntEnum):
     BOOTSTRAP = 12
     CHECK = 13
     NOISE = 14  # lane = step
-    EPISODES = 15  # lane = step
+    EPISODES = 20  # lane = step

@@ -49,7 +49,9 @@ class ChannelNorm(Layer):
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Unchanged."""
         if not in_shape or in_shape[0] != self.channels:
-            raise ValueError(f"{self.name or 'ChannelNorm'} takes ({self.channels}, ...), but gets {in_shape}")
+            raise ValueError(
+                f"{self.name or 'ChannelNorm'} takes ({self.channels}, ...), but gets {in_shape}"
+            )
         return in_shape
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
@@ -71,5 +73,7 @@ class ChannelNorm(Layer):
         if not need_dx:
             return None, grads
         g = gamma * dy
-        dx = (g - g.mean(axis=example, keepdims=True) - xhat * (g * xhat).mean(axis=example, keepdims=True)) / sigma
+        dx = (
+            g - g.mean(axis=example, keepdims=True) - xhat * (g * xhat).mean(axis=example, keepdims=True)
+        ) / sigma
         return dx, grads

@@ -36,7 +36,9 @@ class Standardise(ParameterFree):
         for name in ("mean", "sd"):
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
         if len(self.mean) != len(self.sd) or not np.isfinite(self.mean).all():
-            raise ValueError(f"mean has {len(self.mean)} numbers, sd {len(self.sd)}: as many, and finite, are needed")
+            raise ValueError(
+                f"mean has {len(self.mean)} numbers, sd {len(self.sd)}: as many, and finite, are needed"
+            )
         if not all(0 < sd < np.inf for sd in (*self.sd, self.clip)):
             raise ValueError("sd and clip must be positive numbers")
 
