@@ -6,7 +6,7 @@ import hashlib
 import math
 import pickle
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -129,8 +129,11 @@ class EvolutionStrategy:
         known = getattr(innermost(self.landscape), "statistics", None)
         futures = [executor.submit(try_there, key, None, known, *numbers, i) for i in range(self.pairs)]
         tried = [future.result() for future in futures]
-        again = {i: executor.submit(try_there, key, packed, known, *numbers, i)
-                   for i, pair in enumerate(tried) if pair is None}  # fmt: skip
+        again: dict[int, Future[Any]] = {  # by whoever did not hold the landscape yet
+            i: executor.submit(try_there, key, packed, known, *numbers, i)
+            for i, pair in enumerate(tried)
+            if pair is None
+        }
         return [pair or again[i].result() for i, pair in enumerate(tried)]
 
     @cached_property
