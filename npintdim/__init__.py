@@ -5,9 +5,10 @@
 
 from npintdim import signals as signals  # the first, see there
 from npintdim._version import __version__
+from npintdim.adapters import Adapter, make_adapter
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend, get_backend
-from npintdim.checks import CheckError, adjoint_matrix_check, dot_test, gradient_check
+from npintdim.checks import CheckError, adjoint_matrix_check, check_pullback, dot_test, gradient_check
 from npintdim.data import load_dataset
 from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, model_from_spec, untied_lenet
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
@@ -17,6 +18,7 @@ from npintdim.engine.layers import (
     AveragePool2D,
     ChannelNorm,
     Conv2D,
+    Dropout,
     Flatten,
     Layer,
     LayerNorm,
@@ -30,9 +32,11 @@ from npintdim.engine.layers import (
     Tanh,
     Unflatten,
 )
+from npintdim.engine.losses import MSE, CrossEntropy, Loss
 from npintdim.engine.model import Model
 from npintdim.engine.optimizers import SGD, Adam, AdamW, Optimizer
 from npintdim.engine.params import ParamLayout
+from npintdim.engine.score import Score
 from npintdim.engine.train import Record, Run, TrainConfig, train
 from npintdim.es import Episodes, EvolutionStrategy
 from npintdim.measurement.estimate import DInt, d_int
@@ -41,7 +45,8 @@ from npintdim.measurement.recipes import RateSearch, Recipe, objective_recipe, r
 from npintdim.measurement.report import read_measurement as load_measurement
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.sweep import sweep
-from npintdim.objective import L2, SubspaceObjective
+from npintdim.objective import L2, ParametrisedObjective, SubspaceObjective
+from npintdim.parametrisation import Composed, Parametrisation, Subspace
 from npintdim.projections import Projection, SeededProjection, make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import register
@@ -50,18 +55,23 @@ from npintdim.toy.problem import ToyProblem, expected_share
 __all__ = [
     "GELU",
     "L2",
+    "MSE",
     "SGD",
     "Adam",
     "AdamW",
+    "Adapter",
     "AveragePool2D",
     "Backend",
     "Batch",
     "ChannelNorm",
     "CheckError",
+    "Composed",
     "CompressedModel",
     "Conv2D",
+    "CrossEntropy",
     "DInt",
     "Dataset",
+    "Dropout",
     "Episodes",
     "Evaluation",
     "EvolutionStrategy",
@@ -73,12 +83,15 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "LocallyConnected2D",
+    "Loss",
     "MaxPool2D",
     "Measurement",
     "Model",
     "Optimizer",
     "ParamLayout",
     "ParameterFree",
+    "Parametrisation",
+    "ParametrisedObjective",
     "Projection",
     "Purpose",
     "RateSearch",
@@ -87,10 +100,12 @@ __all__ = [
     "Record",
     "Run",
     "RunSpec",
+    "Score",
     "SeededProjection",
     "Sigmoid",
     "Standardise",
     "Stream",
+    "Subspace",
     "SubspaceObjective",
     "Tanh",
     "ToyProblem",
@@ -99,6 +114,7 @@ __all__ = [
     "Zeros",
     "__version__",
     "adjoint_matrix_check",
+    "check_pullback",
     "d_int",
     "dot_test",
     "expected_share",
@@ -109,6 +125,7 @@ __all__ = [
     "lenet",
     "load_dataset",
     "load_measurement",
+    "make_adapter",
     "make_projection",
     "measure",
     "mlp",

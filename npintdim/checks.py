@@ -10,6 +10,7 @@ import numpy as np
 from npintdim.backend import as_array
 from npintdim.engine.landscape import Batch, Landscape
 from npintdim.inputs import quiet, shown
+from npintdim.parametrisation import Parametrisation
 from npintdim.projections import Operator
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats
@@ -152,11 +153,61 @@ def gradient_check(
     return checks
 
 
-def _transport(P: Operator) -> tuple[Any, Any]:
+@quiet
+def check_pullback(
+    parametrisation: Parametrisation,
+    v: Floats | None = None,
+    directions: int = 3,
+    seed: int = 0,
+    tolerance: float = 1e-7,
+) -> list[Check]:
+    """⟨J δ, g⟩ = ⟨δ, Jᵀ g⟩ for random δ and g, where J δ = (T(v + h δ) − T(v − h δ)) / 2h.
+
+    Parameters
+    ----------
+    parametrisation : T, anything with start, theta and pullback, in float64
+    v : where; None for a random place near the start (at LoRA's start itself half of the gradient is zero)
+    directions : how many pairs δ, g
+    seed : of these
+    tolerance : relative to ‖J δ‖ ‖g‖
+
+    Raises
+    ------
+    CheckError
+        if a pair disagrees, or the pullback has another shape than v.
+    TypeError
+        if θ is not float64: differences would drown in rounding.
+    """
+    send, host = _transport(parametrisation, "T", ("start", "theta", "pullback"))
+    start = host(parametrisation.start()) if v is None else host(v)
+    v = start + 0.1 * direction(seed, start.size, lane=2).reshape(start.shape) if v is None else start
+    theta = host(parametrisation.theta(send(v)))
+    if theta.dtype != np.float64 or v.dtype != np.float64:
+        raise TypeError(f"v is {v.dtype} and θ {theta.dtype}: a check of the pullback needs float64")
+    checks = []
+    for k in range(directions):
+        delta, g = direction(seed, v.size, lane=3 + 2 * k), direction(seed, theta.size, lane=4 + 2 * k)
+        delta /= np.linalg.norm(delta)
+        h = 1e-4 * (1 + float(np.abs(v).max()))
+        up, down = (host(parametrisation.theta(send(v + step * delta))) for step in (h, -h))
+        J_delta, JT_g = (up - down) / (2 * h), host(parametrisation.pullback(send(v), send(g)))
+        if JT_g.shape != v.shape:
+            raise CheckError(f"the pullback has shape {JT_g.shape}, but v has shape {v.shape}")
+        scale = float(np.linalg.norm(J_delta) * np.linalg.norm(g))
+        checks.append(
+            compare("⟨J δ, g⟩ = ⟨δ, Jᵀ g⟩", float(J_delta @ g), float(delta @ JT_g), tolerance, scale)
+        )
+    return checks
+
+
+def _transport(
+    P: Any, name: str = "P", needed: tuple[str, ...] = ("shape", "apply", "adjoint")
+) -> tuple[Any, Any]:
     """How a host array gets to P's device, in its dtype, and back."""
-    lacking = [name for name in ("shape", "apply", "adjoint") if not hasattr(P, name)]
+    lacking = [method for method in needed if not hasattr(P, method)]
     if lacking:
-        raise TypeError(f"P is {shown(P):.40} without {', '.join(lacking)}: see `Operator`")
+        kind = "Operator" if name == "P" else "Parametrisation"
+        raise TypeError(f"{name} is {shown(P):.40} without {', '.join(lacking)}: see `{kind}`")
     backend = getattr(P, "backend", None)
     if backend is None:
         return (lambda a: a), np.asarray

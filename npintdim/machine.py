@@ -100,6 +100,13 @@ def free_memory() -> float:
     return memory_limit()[0]
 
 
+def check_memory(what: str, size: float, instead: str) -> None:
+    """Refuse, before it is taken, what is larger than the memory that is free."""
+    free = free_memory()
+    if size > free:
+        raise MemoryError(f"{what}, takes {size / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free: {instead}")
+
+
 def cores() -> int:
     """Cores this process may use."""
     return core_limit()[0]

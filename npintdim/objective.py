@@ -1,4 +1,4 @@
-"""Training in a random subspace: Eq. (2) of the paper and its chain rule."""
+"""Training through θ = T(v): in a random subspace it is Eq. (2) of the paper and its chain rule."""
 
 from __future__ import annotations
 
@@ -7,22 +7,70 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import as_array, namespace
+from npintdim.backend import namespace
 from npintdim.engine.landscape import Batch, Evaluation, Landscape
 from npintdim.engine.params import ParamLayout
+from npintdim.parametrisation import Parametrisation, Subspace, spec_of
 from npintdim.projections import Operator
 from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
 
 
-def spec_of(thing: object, what: str = "landscape") -> Spec:
-    """The spec of a landscape, or of P; of a user's own without one, the name of its class."""
-    spec = getattr(thing, "spec", None)
-    return spec() if spec else {what: type(thing).__qualname__}
+class ParametrisedObjective:
+    """A landscape of dimension dim inside one of dimension D, through θ = T(v).
+
+    Parameters
+    ----------
+    landscape : a `Landscape` of dimension D
+    parametrisation : T
+
+    Raises
+    ------
+    ValueError
+        if the two do not agree on D.
+
+    Notes
+    -----
+    L(v) = L(T(v)),   ∂L/∂v = J_T(v)ᵀ ∂L/∂θ.
+    """
+
+    def __init__(self, landscape: Landscape, parametrisation: Parametrisation) -> None:
+        if landscape.dim != parametrisation.D:
+            raise ValueError(
+                f"the parametrisation gives θ with D = {parametrisation.D}, but the landscape has D = {landscape.dim}"
+            )
+        self.landscape = landscape
+        self.parametrisation = parametrisation
+
+    @property
+    def dim(self) -> int:
+        """How many numbers are trained: d, in a subspace."""
+        return self.parametrisation.dim
+
+    def start(self) -> Floats:
+        """v where training begins."""
+        return self.parametrisation.start()
+
+    def theta(self, v: Floats) -> Floats:
+        """θ = T(v)."""
+        return self.parametrisation.theta(v)
+
+    def loss_and_grad(self, v: Floats, batch: Batch) -> tuple[Any, Floats]:
+        """Loss at θ = T(v) and ∂L/∂v = J_T(v)ᵀ ∂L/∂θ."""
+        loss, grad_theta = self.landscape.loss_and_grad(self.theta(v), batch)
+        return loss, self.parametrisation.pullback(v, grad_theta)
+
+    def evaluate(self, v: Floats, data: Batch) -> Evaluation:
+        """The landscape's own evaluation at θ = T(v)."""
+        return self.landscape.evaluate(self.theta(v), data)
+
+    def spec(self) -> Spec:
+        """The specs of the landscape and of T (of a subspace P), of those that have one."""
+        return {"landscape": spec_of(self.landscape), **self.parametrisation.spec()}
 
 
-class SubspaceObjective:
-    """A landscape of dimension d inside one of dimension D.
+class SubspaceObjective(ParametrisedObjective):
+    """A landscape of dimension d inside one of dimension D: T is the paper's `Subspace`.
 
     Parameters
     ----------
@@ -41,45 +89,12 @@ class SubspaceObjective:
     """
 
     def __init__(self, landscape: Landscape, theta_0: Floats, P: Operator) -> None:
-        backend, (D, d) = getattr(P, "backend", None), P.shape
-        theta_0 = backend.floats(theta_0, "theta_0") if backend else as_array("theta_0", theta_0)
-        if theta_0.shape != (landscape.dim,):
-            raise ValueError(
-                f"theta_0 has shape {theta_0.shape}, but the landscape has D = {landscape.dim}: "
-                f"({landscape.dim},) is needed"
-            )
+        D, d = P.shape
         if landscape.dim != D:
             raise ValueError(f"P is D×d = {D}×{d}, but the landscape has D = {landscape.dim}")
-        self.landscape = landscape
-        self.theta_0 = theta_0
-        self.P = P
-
-    @property
-    def dim(self) -> int:
-        """d."""
-        return self.P.shape[1]
-
-    def start(self) -> Floats:
-        """θ_d = 0, so that θ = θ_0 at first."""
-        zeros: Floats = namespace(self.theta_0).zeros(self.dim, dtype=self.theta_0.dtype)
-        return zeros
-
-    def theta(self, theta_d: Floats) -> Floats:
-        """θ = θ_0 + P θ_d, Eq. (2)."""
-        return self.theta_0 + self.P.apply(theta_d)
-
-    def loss_and_grad(self, theta_d: Floats, batch: Batch) -> tuple[Any, Floats]:
-        """Loss at θ(θ_d) and ∂L/∂θ_d = Pᵀ ∂L/∂θ."""
-        loss, grad_theta = self.landscape.loss_and_grad(self.theta(theta_d), batch)
-        return loss, self.P.adjoint(grad_theta)
-
-    def evaluate(self, theta_d: Floats, data: Batch) -> Evaluation:
-        """The landscape's own evaluation at θ(θ_d)."""
-        return self.landscape.evaluate(self.theta(theta_d), data)
-
-    def spec(self) -> Spec:
-        """The specs of the landscape and of P, of those that have one."""
-        return {"landscape": spec_of(self.landscape), "P": spec_of(self.P, "P")}
+        subspace = Subspace(theta_0, P)
+        super().__init__(landscape, subspace)
+        self.theta_0, self.P = subspace.theta_0, P
 
 
 @dataclass(frozen=True)

@@ -63,17 +63,17 @@ class Stream:
         drawn: Ints = chunks[0] if len(chunks) == 1 else namespace(chunks[0]).concatenate(chunks)
         return drawn
 
-    def packed_signs(self, count: int) -> Words:
-        """Signs 0, ..., count − 1 as bits, 32 to a word, lowest first; a 1 means −1."""
-        return self.words(-(-count // 32))
+    def packed_signs(self, count: int, start: int = 0) -> Words:
+        """Signs start, ..., start + count − 1 as bits, 32 to a word, lowest first; a 1 means −1. 32 divides start."""
+        return self.words(-(-count // 32), start // 32)
 
     def signs(self, count: int) -> Ints:
         """Signs as int8 ±1."""
         return self.kernels.signs(self.packed_signs(count), count)
 
-    def permutations(self, rows: int, n: int) -> Ints:
-        """A permutation of 0, ..., n − 1 in every row."""
-        return self.kernels.permutations(self.seed, int(self.purpose), self.lane, rows, n)
+    def permutations(self, rows: int, n: int, first: int = 0) -> Ints:
+        """A permutation of 0, ..., n − 1 in every row; the first of them is row `first`."""
+        return self.kernels.permutations(self.seed, int(self.purpose), self.lane, rows, n, first)
 
     def permutation(self, n: int) -> Ints:
         """A permutation of 0, ..., n − 1."""

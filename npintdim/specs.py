@@ -36,7 +36,7 @@ class Table(NamedTuple):
 
 
 TABLES: dict[str, Table] = {}
-"""Of "layer", "initializer" and "projection"; each is filled where the package's own are."""
+"""Of "layer", "loss", "initializer", "optimizer", "schedule" and "projection"; each is filled where the package's own are."""
 BUILT_IN: set[type] = set()
 """The package's own."""
 UNREGISTERED = " One of your own is known where the module that registers it was imported."
@@ -50,14 +50,16 @@ def table(what: str, base: type, name: str, *classes: type) -> dict[str, Any]:
 
 
 def register(cls: T) -> T:
-    """Let specs, recipes and compressed files name a layer, an initializer or a projection of your own.
+    """Let specs, recipes and compressed files name a layer, a loss, an optimizer, a projection, an adapter, ... of your own.
 
-    A decorator. The name is that of the class, of a projection its `kind`. A process knows it once it has imported the
+    A decorator. The name is that of the class; of a projection or an adapter its `kind`, of an optimizer
+    or a schedule the class's in small letters. A process knows it once it has imported the
     module; the processes of a sweep do that themselves.
 
     Parameters
     ----------
-    cls : a frozen dataclass, subclass of `Layer`, `Initializer` or `Projection`; its fields are what JSON can hold
+    cls : a frozen dataclass, subclass of `Layer`, `Loss`, `Initializer`, `Optimizer`, `Schedule`, `SeededProjection` or
+        `Adapter`; its fields are what JSON can hold
 
     Returns
     -------
@@ -94,6 +96,22 @@ def register(cls: T) -> T:
         raise ValueError(f"the name {name!r} is taken by {other.__module__}.{other.__qualname__}")
     own.kinds[name] = kind
     return cls
+
+
+def kind_of(what: str, given: Any) -> Any:
+    """A thing of a table: itself, by its spec, or by its name alone, in which capitals do not count.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for a name or a spec that there is not.
+    """
+    own = TABLES[what]
+    if isinstance(given, own.base):
+        return given
+    if isinstance(given, str):
+        given = {"kind": {name.lower(): name for name in own.kinds}.get(given.lower(), given)}
+    return built(what, given, "kind", own.kinds)
 
 
 def own_kinds(spec: object) -> Iterator[type]:
@@ -191,8 +209,8 @@ def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:
             value = check_integer(name, value, *(limits if isinstance(limits, tuple) else (limits,)))
         elif kind in checks:
             value = checks[kind](name, value)
-        elif (what := table_of(field)) and not isinstance(value, TABLES[what].base):
-            value = built(what, value, "kind", TABLES[what].kinds)
+        elif what := table_of(field):
+            value = kind_of(what, value)
         object.__setattr__(thing, name, value)
 
 

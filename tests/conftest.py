@@ -10,6 +10,7 @@ from helpers import BACKENDS, KINDS, command, project
 from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.specs import TABLES
+from npintdim.testing.mistakes import TABLES as MISTAKES
 
 # A shell starts what goes on in the background deaf to Ctrl-C, and whatever the tests start with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -55,7 +56,8 @@ def cli(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def own_tables():
     """What is registered in a test is known in it only."""
-    before = [(table.kinds, dict(table.kinds)) for table in TABLES.values()]
+    open_ones = [MISTAKES, *(table.kinds for table in TABLES.values())]
+    before = [(kinds, dict(kinds)) for kinds in open_ones]
     yield
     for kinds, own in before:
         kinds.clear()

@@ -22,9 +22,15 @@ KINDS = {
     "sparse": ("sparse", {}),
     "sparse, 0.9": ("sparse", {"density": 0.9}),
     "stacked": ("fastfood", {}),
+    "stacked, drawn": ("fastfood", {"stored": False}),
     "stacked, no S": ("fastfood", {"signs": False}),
     "single": ("fastfood", {"blocks": "single"}),
+    "single, drawn": ("fastfood", {"blocks": "single", "stored": False}),
     "single, no S": ("fastfood", {"blocks": "single", "signs": False}),
+    "one-hot": ("onehot", {}),
+    "one-hot, no S": ("onehot", {"signs": False}),
+    "orthonormal": ("orthonormal", {}),
+    "coordinates": ("coordinates", {}),
 }
 SHAPES = [(1, 1), (7, 1), (7, 7), (16, 16), (64, 16), (100, 5), (129, 9), (48, 48), (1000, 20)]
 

@@ -42,7 +42,7 @@ class Coordinates(nid.SeededProjection):
 
     start: int = 0
 
-    kind = "coordinates"
+    kind = "own_coordinates"
 
     @staticmethod
     def check(start=0):
@@ -81,4 +81,4 @@ SPEC = nid.Model(
     (64,),
     nid.get_backend("numpy"),
 ).spec()
-P_SPEC = {"kind": "coordinates", "start": 3}
+P_SPEC = {"kind": "own_coordinates", "start": 3}

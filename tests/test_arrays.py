@@ -111,9 +111,9 @@ def test_it_is_measured(tmp_path):
 BATCH = nid.Batch(X, Y)
 WRONG = [
     (lambda: from_arrays(X, Y[:9]), ValueError, r"y has shape \(9,\), but there are 50 examples: \(50,\) is needed"),
-    (lambda: from_arrays(X, Y + 0.5), TypeError, r"y holds 0.5: classes are integers, booleans or texts"),
+    (lambda: from_arrays(X, Y + 0.5, regression=False), TypeError, r"y holds 0.5: classes are integers, booleans or texts"),
     (lambda: from_arrays(X, Y * 0), ValueError, "y holds one class alone, 0"),
-    (lambda: from_arrays(X, X), ValueError, r"y has shape \(50, 4\), and is not one-hot"),
+    (lambda: from_arrays(X, X > 0), ValueError, r"y has shape \(50, 4\), and is not one-hot"),
     (lambda: from_arrays(X[:, 0], Y), ValueError, r"x has shape \(50,\): \(n, features\) or"),
     (lambda: from_arrays([[1, 2], [3]], [0, 1]), ValueError, "x: the rows do not form an array"),
     (lambda: from_arrays(X, Y, test_share=1), ValueError, "test_share is 1: 0 < test_share < 1 is needed"),

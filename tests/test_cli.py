@@ -402,7 +402,7 @@ def test_measure_takes_every_option(cli):
 def test_measure_tells_a_failed_run_and_ends_with_1(cli, tmp_path, monkeypatch):
     plain = runs.objective
 
-    def broken(spec, backend, data):
+    def broken(spec, backend, data, folder=None):
         if (spec.d, spec.seed, spec.epochs) == (100, 1, 15):
             raise MemoryError("no room")
         return plain(spec, backend, data)
@@ -482,7 +482,7 @@ def test_train_that_diverges_ends_with_1(cli):
 def test_train_interrupted_shows_and_saves_what_was_reached(cli, tmp_path, monkeypatch):
     plain = runs.train
 
-    def interrupted(landscape, start, data, config, progress, label):
+    def interrupted(landscape, start, data, config, progress, label, held):
         return replace(
             plain(landscape, start, data, replace(config, epochs=1), progress, label), status="interrupted"
         )

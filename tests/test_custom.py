@@ -164,7 +164,7 @@ def test_names(monkeypatch):
     assert model_name({"objective": "package.module:make"}) == "make"
 
 
-def test_what_only_this_process_knows_is_sent_to_others(tmp_path):
+def test_what_only_this_process_knows_is_sent_to_others(tmp_path, monkeypatch):
     """And gives the same as here."""
     pytest.importorskip("joblib", reason="joblib is not installed: pip install 'npintdim[sweep]'")
     width = 16
@@ -183,7 +183,7 @@ def test_what_only_this_process_knows_is_sent_to_others(tmp_path):
     with pytest.warns(UserWarning, match="^kept 0, new 3, because .*local changed"):
         changed = measured(recipe, tmp_path / "two", jobs=2).records
     assert changed[0]["D"] != two[0]["D"]
-    HERE.clear()
+    monkeypatch.delitem(HERE, recipe.model["objective"])
     with pytest.raises(ValueError, match=r"'here:.*' was defined in another process: give it again"):
         measured(replace(recipe, d=(40,)), tmp_path)
 

@@ -66,8 +66,13 @@ SHOWN = {  # regular expressions, each for a whole line
         r"binary32 +: 9\d\d bytes, theta_d 32\.00 bits a number, accuracy 0\.(8[5-9]|9\d)\d",
         r"4 levels, fine-tuned: 3\d\d bytes, theta_d 2\.\d\d bits a number, accuracy 0\.8\d+",
     ],
+    "12_from_subspace_to_lora": [
+        r"Fastfood \(DID\) +20: 0\.\d+, 50: .*, 200: 0\.(8|9)\d+",
+        r"LoRA +138: 0\.\d+, 276: 0\.\d+, 552: 0\.(8|9)\d+",
+        r"last layer only +330: 0\.(8|9)\d+",
+    ],
 }
-DRAW = [name for name in SHOWN if int(name[:2]) in (1, 8, 9, 10, 11)]
+DRAW = [name for name in SHOWN if int(name[:2]) in (1, 8, 9, 10, 11, 12)]
 
 
 def run(name, folder, **variables):

@@ -14,6 +14,7 @@ from npintdim.engine.layers import (
     AveragePool2D,
     ChannelNorm,
     Conv2D,
+    Dropout,
     Flatten,
     LayerNorm,
     Linear,
@@ -28,6 +29,7 @@ from npintdim.engine.layers import (
 from npintdim.engine.losses import softmax_cross_entropy
 from npintdim.engine.model import Model
 from npintdim.objective import L2, SubspaceObjective
+from npintdim.rng import Purpose, Stream
 from npintdim.toy.problem import ToyProblem
 
 TOLERANCE = 1e-7
@@ -83,6 +85,7 @@ LAYERS = [
     (AveragePool2D(2), (2, 2, 5, 7)),  # the last row and column belong to no window
     (AveragePool2D(3, stride=2), (2, 1, 7, 5)),  # windows overlap
     (AveragePool2D(2, stride=3), (1, 2, 8, 5)),  # windows with gaps
+    (Dropout(0.9), (3, 5)),  # in evaluation
     (LayerNorm(5), (3, 5)),
     (LayerNorm(3, eps=0.5), (2, 2, 4, 3)),
     (ChannelNorm(3), (2, 3, 4, 2)),
@@ -176,6 +179,30 @@ def test_derivative_of_relu_at_zero_is_zero(backend):
     assert not np.signbit(y[0, 2])
     dx, _ = ReLU().backward(backend, {}, cache, frozen(np.array([[5.0, 6.0, 7.0, 8.0]])))
     np.testing.assert_array_equal(dx, [[0, 0, 7, 0]])
+
+
+def test_dropout_is_off_in_evaluation_and_has_its_gradient_at_a_fixed_step(backend):
+    net = Model([Linear(6, 40), Dropout(0.3), Tanh(), Dropout(0.5), Linear(40, 3)], (6,), backend)
+    without = Model([Linear(6, 40), Tanh(), Linear(40, 3)], (6,), backend)
+    theta, x, labels = net.init_theta(0), normal(9, 6), np.arange(9) % 3
+    batch = Batch(x, labels, step=4, seed=8)
+    gradient_check(net, theta, batch)
+    assert net.evaluate(theta, batch) == without.evaluate(theta, batch)
+    losses = {
+        float(net.loss_and_grad(theta, Batch(x, labels, step, seed))[0])
+        for step in (4, 5)
+        for seed in (8, 9)
+        for _ in range(2)
+    }
+    assert len(losses) == 4  # one for each address, and none for a repetition
+
+
+def test_the_mask_of_dropout_by_its_definition(backend):
+    net = Model([Dropout(0.25), Dropout(0.75)], (50,), backend)
+    _, (first, second) = net._forward(net._params(np.empty(0)), np.ones((3, 50)), Batch(step=7, seed=5))
+    words = Stream(5, Purpose.NOISE, 7).words
+    np.testing.assert_array_equal(first, (words(150).reshape(3, 50) >= 2**30) / 0.75)
+    np.testing.assert_array_equal(second, (words(150, 2**34).reshape(3, 50) >= 3 * 2**30) * 4)
 
 
 # ---- loss ----

@@ -51,9 +51,11 @@ def test_other_parts_are_said(form, words):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda loss, grad: (loss * 1.5, grad), r"5-4-4-3 at loss: 1.64577738 against 1.09718492, ratio 1.5; grad is right."),
+        (lambda loss, grad: (loss * (1.5 if len(grad) == 59 else 1.7), grad), r"5-4-4-3 at loss: 1.64577738 against 1.09718492, ratio 1.5; grad is right."),
         (lambda loss, grad: (np.nan, grad), "5-4-4-3 at loss: nan against 1.09718492"),
-        (lambda loss, grad: (loss, grad * 1.5), "5-4-4-3 at grad[0]"),
+        (lambda loss, grad: (loss, grad * (1.5 + np.arange(len(grad)))), "5-4-4-3 at grad[0]"),
+        (lambda loss, grad: (loss * 1.5, grad), "The loss is 1.5 times the right one; its gradient is right."),
+        (lambda loss, grad: (loss, grad * 1.5), "The answer (of loss and gradient, the gradient) is 1.5 times"),
         (lambda loss, grad: (loss, grad[:-1]), "grad has shape (58,), but (59,) is needed; loss is right."),
     ],
 )  # fmt: skip
@@ -159,6 +161,6 @@ def test_what_is_no_array_is_told_with_the_case():
 
 
 def test_an_input_that_is_not_there_is_told():
-    assert "p has no 'Q': it has arrays, task, B, Pi, G, S, D, d, blocks" in str(
+    assert "p has no 'Q': it has arrays, task, dtype, B, Pi, G, S, D, d, blocks" in str(
         explain("fastfood", lambda v, p: p.Q)
     )

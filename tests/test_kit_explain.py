@@ -14,6 +14,7 @@ import npintdim as nid
 from npintdim.cli import main
 from npintdim.testing import FAMILIES, cases, explain
 from npintdim.testing.answers import explained
+from npintdim.testing.facts import relation
 from npintdim.testing.mistakes import TABLES
 
 FLOATS = [np.float32, np.float64]
@@ -87,10 +88,10 @@ def by_rows(P):
 
 
 def drawn(p):
-    """Normals of docs/random.md, without their norm."""
-    return (
-        np.stack([nid.Stream(p.seed, nid.Purpose.DENSE, j).normals(p.D) for j in range(p.d)], axis=1) / 2**20
-    )
+    """Normals or signs of docs/random.md, without their norm."""
+    lanes = [nid.Stream(p.seed, nid.Purpose.DENSE, j) for j in range(p.d)]
+    of = [x.normals(p.D) / 2**20 if p.entries == "gaussian" else x.signs(p.D) for x in lanes]
+    return np.stack(of, axis=1)
 
 
 def adjoint(f):
@@ -160,9 +161,8 @@ def seeded_sparse(first=-1, one_lane=False, norm=math.sqrt, dense=lambda p: p.de
         y, used = np.zeros(p.D), 0
         for j in range(p.d):
             gaps, k, row, rows = nid.Stream(p.seed, 3, j).words(5 * p.D), 0, first, []
-            while (
-                row := row + 1 + math.floor(math.log((int(gaps[k]) + 0.5) / 2**32) / math.log(1 - dense(p)))
-            ) < p.D:
+            miss = -math.inf if dense(p) == 1 else math.log(1 - dense(p))
+            while (row := row + 1 + math.floor(math.log((int(gaps[k]) + 0.5) / 2**32) / miss)) < p.D:
                 rows.append(row)
                 k += 1
             sign = nid.Stream(p.seed, 4, 0 if one_lane else j).signs(used + k)[used if one_lane else 0 :]
@@ -503,12 +503,12 @@ def nesterov(theta_0, p):
         (("philox", "seeded", "words"), s.my_philox(swap_key=True), "The key is (high, low)"),
         (("wht", "given", "transform"), lambda x, p: hadamard(len(x)) @ x / len(x), "H is divided by n"),
         (("trajectory", "given", "sgd"), nesterov, "The step looks ahead (Nesterov)"),
-        (("mlp_loss_grad", "given", "loss_grad"), half_gradient, "No known mistake: first difference on mlp_loss_grad-given-"),
+        (("mlp_loss_grad", "given", "loss_grad"), half_gradient, "(of loss and gradient, the gradient) is 0.5 times the right one"),
         (("dense", "given", "apply"), lambda v, p: np.abs(p.P) @ v, "P's entries are made positive"),
         (("sparse", "given", "adjoint"), sparse_adjoint(lambda v, nnz: np.sign(v)), "Entries are ±1"),
         (("dense", "seeded", "apply"), lambda v, p: package_dense(v, p) * math.sqrt(p.D), "Columns have norm √D"),
         (("dense", "seeded", "adjoint"), lambda g, p: transpose(package_dense)(g, p) / p.D, "a mean over the D rows"),
-        (("lenet_loss_grad", "given", "loss_grad"), lambda theta, p: {"loss": 0, "grad": theta}, None),  # no table
+        (("lenet_loss_grad", "given", "loss_grad"), lambda theta, p: {"loss": 0, "grad": theta}, "at loss: 0 against"),
     ],
     ids=lambda x: "-".join(x) if isinstance(x, tuple) else "",
 )  # fmt: skip
@@ -591,8 +591,12 @@ def test_what_can_be_seen_in_an_unknown_P_is_said():
 @pytest.mark.parametrize(
     ("fn", "words"),
     [
-        (lambda v, p: 1.7 * s.explicit(v, p), "ratio 1.7; 64 of 64 entries differ, all in this ratio"),
-        (lambda v, p: s.explicit(v, p)[::-1], "only in order and sign"),
+        (
+            lambda v, p: 1.7 * s.explicit(v, p),
+            "The answer (of loss and gradient, the gradient) is 1.7 times the right one",
+        ),
+        (lambda v, p: s.explicit(v, p)[::-1], "The answer comes in reversed order"),
+        (lambda v, p: s.explicit(v, p)[np.argsort(np.sin(np.arange(p.D)))], "only in order: another one"),
         (lambda v, p: s.explicit(v, p) * (-1) ** np.arange(p.D), "only in sign"),
         (lambda v, p: s.explicit(v, p)[:-1], "the answer has shape (63,), but (64,) is needed"),
         (lambda v, p: (v, v), "the answer must be y, but is a tuple of 2"),
@@ -607,11 +611,19 @@ def test_other_answers(fn, words):
     assert words in str(explain("fastfood", fn))
 
 
+def test_one_ratio_and_one_order_are_seen():
+    x = np.sin(np.arange(1.0, 13))
+    assert relation(1.7 * x, x) == "all in this ratio"
+    assert relation(x[::-1], x) == "only in order: reversed"
+    assert relation(x.reshape(3, 4).T.ravel(), x) == "only in order: transposed, (3, 4) read as (4, 3)"
+
+
 def test_columns_of_another_shape_have_no_norms():
     answer = str(explain("fastfood", lambda v, p: s.explicit(v, p)[None]))
     assert (
         answer
-        == "No known mistake: on D×d = 64×16, stacked the answer has shape (1, 64), but (64,) is needed."
+        == "No known mistake: on D×d = 64×16, stacked the answer has shape (1, 64), but (64,) is needed; "
+        "in C order the numbers are right."
     )
 
 
@@ -634,7 +646,7 @@ def test_a_mistake_that_hardly_any_problem_can_show_is_not_named():
     def single_only(v, p):
         if p.blocks != "single":
             raise NotImplementedError("single blocks only")
-        return s.explicit(v, p) + 1
+        return s.explicit(v, p) + np.arange(p.D)
 
     found = explain("fastfood", single_only)
     assert found.mistakes == ()

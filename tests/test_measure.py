@@ -171,8 +171,8 @@ def spoil_train(monkeypatch, which):
     """Runs with such a label end at once with status diverged."""
     train = runs.train
 
-    def spoiled(landscape, start, data, config, progress, label):
-        run = train(landscape, start, data, config, progress, label)
+    def spoiled(landscape, start, data, config, progress, label, held):
+        run = train(landscape, start, data, config, progress, label, held)
         return replace(run, status="diverged") if which(label) else run
 
     monkeypatch.setattr(runs, "train", spoiled)
@@ -181,7 +181,7 @@ def spoil_train(monkeypatch, which):
 def test_if_everything_fails_the_first_failure_is_quoted(tmp_path, monkeypatch):
     plain = runs.objective
 
-    def broken(spec, backend, data):
+    def broken(spec, backend, data, folder=None):
         if spec.epochs > 1:
             raise MemoryError("no room")
         return plain(spec, backend, data)

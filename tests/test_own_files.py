@@ -1,18 +1,22 @@
 """Files and folders of one's own as data sets."""
 
 import csv
+import json
+import re
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 import npintdim as nid
+from npintdim.cli import main
 from npintdim.data import own
 from npintdim.measurement.content import content_of
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (40, 6, 5)).astype(np.uint8)
 Y = np.tile([0, 1, 2, 1], 10)
+SHADES = X // 4 + (60 * Y).astype(np.uint8)[:, None, None]  # can be learnt
 TEST = {"x_test": X[:8], "y_test": Y[:8]}
 
 
@@ -136,6 +140,36 @@ def test_it_is_known_by_its_content(tmp_path):
     assert first.records[0]["loss"] != second.records[0]["loss"]
 
 
+def test_what_a_pre_training_saw_is_known_by_its_content(tmp_path):
+    name = saved(tmp_path / "my.npz", x_train=X, y_train=Y, **TEST)
+    before = saved(tmp_path / "before.npz", x_train=X, y_train=Y, **TEST)
+    recipe = nid.Recipe(
+        name, nid.mlp([30, 8, 3]), (5,), seeds=1, direct_seeds=1, epochs=1, batch_size=10, pretrained={"data": before}
+    )  # fmt: skip
+    options = {"backend": nid.get_backend("numpy", threads=1), "jobs": 1}
+    first = nid.measure(recipe, tmp_path / "m", **options)
+    assert list(first.recipe.content) == ["data", "pretrained"]
+    saved(tmp_path / "before.npz", x_train=255 - X, y_train=Y, **TEST)
+    with pytest.warns(UserWarning, match=r"^kept 0, new 2, because .*before.npz changed since the old runs"):
+        second = nid.measure(recipe, tmp_path / "m", **options)
+    assert [r["loss"] for r in first.records] != [r["loss"] for r in second.records]
+    assert first.recipe.content["data"] == second.recipe.content["data"]
+
+
+def test_numbers_as_targets_have_a_default_recipe(tmp_path, capsys):
+    x = RNG.normal(size=(300, 3))
+    y = 3 * x[:, 0] - 2 * x[:, 1] + 0.1 * RNG.normal(size=300)
+    file = tmp_path / "my.csv"
+    np.savetxt(file, np.column_stack([x, y]), delimiter=",", header="a,b,c,y", comments="")
+    recipe = nid.recipe_for(f"{file}+label=y")
+    assert recipe.model == {"architecture": "mlp", "sizes": [3, 100, 100, 1], "loss": {"kind": "MSE"}}
+    few = ["--d", "20,60", "--lr", "0.05", "--seeds", "1", "--epochs", "2", "--jobs", "1", "--quiet"]
+    out = ["--backend", "numpy", "--out", str(tmp_path / "m")]
+    assert main(["measure", "--data", str(file), "--label", "y", *few, *out]) == 0
+    assert "targets of 1 number" in capsys.readouterr().out
+    assert nid.load_measurement(tmp_path / "m").recipe.scored.name == "R²"
+
+
 def test_the_content_of_a_folder_is_its_names_and_bytes(tmp_path):
     def of():
         return content_of(f"{tmp_path}/", {})["data"]
@@ -160,7 +194,7 @@ def test_refusals(tmp_path):
         "one class": (saved(tmp_path / "o.npz", x=X, y=Y * 0), "o.npz: y holds one class alone, 0"),
         "other classes": (saved(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X, y_test=Y + 1), "test y holds '3', but training has"),
         "objects": (saved(tmp_path / "p.npz", x=np.array([{}] * 4), y=Y), "p.npz cannot be read: .*allow_pickle"),
-        "word": (f"{tmp_path}/s.npz+shuffle", "after a .* label=COLUMN, test-share=SHARE or standardise is needed"),
+        "word": (f"{tmp_path}/s.npz+shuffle", "after a .* label=COLUMN, test-share=SHARE, standardise or regression is needed"),
         "no label": (table(tmp_path / "l.csv", ROWS), "l.csv has no column 'label' or 'class' or 'target' or 'y': .*one of a, kind, b"),
         "text": (table(tmp_path / "n.csv", [*ROWS, ["4", "x", "?"]]) + "+label=kind", "n.csv, line 32, b: '[?]' is no number"),
         "ragged": (table(tmp_path / "r.csv", [*ROWS, ["4", "x"]]) + "+label=kind", "r.csv, line 32 has 2 entries, and the first line 3"),
@@ -173,3 +207,71 @@ def test_refusals(tmp_path):
     for name, says in cases.values():
         with pytest.raises((ValueError, FileNotFoundError), match=says):
             nid.load_dataset(name)
+
+
+# ---- the commands ----
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder of its own, with my.npz and t.csv."""
+    monkeypatch.chdir(tmp_path)
+    saved("my.npz", x_train=SHADES, y_train=Y, x_test=SHADES[:8], y_test=Y[:8])
+    table(tmp_path / "t.csv", ROWS)
+    return tmp_path
+
+
+QUICK = ["--backend", "numpy", "--quiet", "--epochs", "10"]
+
+
+def test_measure_takes_a_file(here, capsys):
+    assert main(["measure", "--data", f"{here}/my.npz", "--d", "3,100", "--seeds", "2", "--lr", "0.03", "--direct-lr", "0.01", "--threshold", "0.45", "--jobs", "1", *QUICK]) == 0  # fmt: skip
+    told = capsys.readouterr().out
+    assert f"{here}/my.npz: 40 + 8 examples of shape (1, 6, 5), uint8 ÷ 255; 3 classes: 0, 1, 2" in told
+    folder = here / "results" / "my.npz-30-100-100-3-fastfood"
+    record = json.loads(next((folder / "runs").glob("*.json")).read_text())
+    assert record["spec"]["content"] == {"data": own.content("my.npz")}
+    assert main(["evaluate", next(folder.glob("*.npid")).as_posix(), "--data", "my.npz", "--backend", "numpy"]) == 0  # fmt: skip
+    assert "on 8 examples of my.npz" in capsys.readouterr().out
+    saved("my.npz", x_train=255 - X, y_train=Y, **TEST)
+    assert main(["certify", str(folder), "--backend", "numpy"]) == 2
+    assert "my.npz changed since the runs in" in capsys.readouterr().err
+
+
+def test_train_and_check_take_a_table(here, capsys):
+    options = ["--data", "t.csv", "--label", "kind", "--test-share", "0.5", "--standardise"]
+    assert main(["train", *options, *QUICK]) == 0
+    told = capsys.readouterr().out
+    assert (
+        "t.csv+label=kind+test-share=0.5+standardise: 15 + 15 examples (a share held out) of shape (2,)"
+        in told
+    )
+    assert "2-100-100-3" in told
+    assert main(["check", *options, "--model", "2-4-3", "--d", "5", "--backend", "numpy"]) == 0
+    assert "all checks passed" in capsys.readouterr().out
+
+
+def test_the_recipe_of_a_file(here):
+    recipe = nid.recipe_for("my.npz")
+    assert (recipe.data, recipe.model, recipe.d) == ("my.npz", nid.mlp([30, 100, 100, 3]).spec(), None)
+    assert recipe.rates is not None and (recipe.batch_size, recipe.epochs) == (20, 600)  # of 40 examples
+    assert nid.recipe_for("my.npz", nid.mlp([30, 8, 3]).spec()).model["sizes"] == [30, 8, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--label", "kind"], "--label kind is for a file of yours, and --data is digits"),
+        (["--data", "mnist", "--standardise"], "--standardise is for a file of yours, and --data is mnist"),
+        (["--data", "t.csv", "--label", "c"], "t.csv has no column 'c'"),
+        (["--data", "my.npz", "--test-share", "0.2"], "test-share is 0.2, but my.npz has a test part"),
+        (["--data", "t.csv", "--label", "kind", "--test-share", "1.5"], "test.share is 1.5"),
+        (["--data", "no.npz"], "there is no file or folder no.npz"),
+    ],
+)
+@pytest.mark.parametrize("command", ["measure", "train", "check"])
+def test_what_is_wrong_is_one_line_before_any_run(command, options, says, here, capsys):
+    assert main([command, *options, "--backend", "numpy"]) == 2
+    told = capsys.readouterr().err
+    assert re.search(says, told) and told.count("\n") == 1
+    assert not (here / "results").exists()

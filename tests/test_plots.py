@@ -20,9 +20,20 @@ from scipy.stats import beta
 
 import npintdim as nid
 from npintdim import plots
+from npintdim.measurement.estimate import around_crossing
+from npintdim.measurement.means import survivors
 from npintdim.measurement.recipes import fully_connected
-from npintdim.plots import curve_figure, nets_figure, phase_figure, save, several_figure, toy_figure
+from npintdim.plots import (
+    curve_figure,
+    map_figure,
+    nets_figure,
+    phase_figure,
+    save,
+    several_figure,
+    toy_figure,
+)
 from npintdim.plots.compression import compression_figure
+from npintdim.plots.curve import curve_read
 from npintdim.plots.style import LETTERS, LOOKS, WIDTH, apart, nice_ticks
 from npintdim.toy.phase import ToyResult
 from npintdim.toy.problem import expected_share
@@ -104,12 +115,57 @@ def test_curve_shows_every_run_the_means_the_lines_and_the_crossing():
     assert axes.get_xscale() == "log"
 
 
-def test_the_fit_goes_through_the_means_and_the_crossing():
-    m = measurement(GRID)
+def line_called(axes, name):
+    """x, y of its points."""
+    (x, y) = next(line.get_data() for line in axes.lines if line.get_label() == name)
+    return np.asarray(x)[np.isfinite(y)], np.asarray(y)[np.isfinite(y)]
+
+
+def estimators_curve(m):
+    """The fit that `d_int` reads, made here once more."""
+    groups = {d: p for d, p in m.performances().items() if d is not None}
+    return around_crossing(survivors(groups, m.d_int.threshold)[0], m.d_int.threshold)
+
+
+@pytest.mark.parametrize(
+    "grid", [GRID, LATER, {10: (0.2,), 60: (0.5, 0.56), 150: (0.83, 0.85), 170: (0.88, 0.87), 900: (0.95,)}]
+)
+def test_the_curve_that_is_drawn_is_the_estimator_s_everywhere_between_the_tried_d(grid):
+    m = measurement(grid)
+    curve = estimators_curve(m)
     (axes,) = curve_figure(m).axes
-    x, y = next(line.get_data() for line in axes.lines if line.get_label() == "monotone fit")
-    for d, p in [*zip(m.d_int.tried, m.d_int.fit, strict=True), (m.d_int.d, m.d_int.threshold)]:
-        assert np.interp(d, x, y) == pytest.approx(p, abs=1e-3)
+    (x, y), (x_far, y_far) = line_called(axes, "fitted curve"), line_called(axes, "beyond its reach")
+    assert len(x) > 100 and not set(x[1:-1].tolist()) & set(grid)
+    assert y == pytest.approx(curve.performance(x), abs=1e-12)
+    assert y_far == pytest.approx(curve.performance(x_far), abs=1e-12)
+    assert (curve.near(x) > 0.5).all() and (curve.near(x_far) <= 0.5).any()
+    assert np.interp(m.d_int.d, x, y) == pytest.approx(m.d_int.threshold, abs=1e-4)
+    # no kink: the slope of −log(1 − p) changes by a factor of e^c a log d
+    slope = np.diff(-np.log(1 - y)) / np.diff(np.log(x))
+    bend = np.diff(np.log(slope)) / np.diff(np.log(x))[1:]
+    assert np.ptp(bend) < 1e-3
+
+
+def test_a_curve_that_contradicts_the_means_is_not_drawn():
+    m = measurement(GRID)
+    (axes,) = curve_figure(replace(m, d_int=replace(m.d_int, reading="isotonic"))).axes
+    x, y = line_called(axes, "pooled means")
+    knots = -np.log(1 - np.array(m.d_int.means))
+    assert -np.log(1 - y) == pytest.approx(np.interp(np.log(x), np.log(m.d_int.tried), knots))
+    assert "fitted curve" not in texts(axes)
+
+
+def test_a_score_of_its_own_units_is_drawn_in_them():
+    from npintdim.engine.score import Score
+
+    error = Score("mean absolute error", guess=8.0, best=0.0)
+    m, plain = measurement(GRID), curve_read(measurement(GRID))
+    pairs = [(d, 8 * (1 - p)) for d, ps in GRID.items() for p in ps]
+    found = nid.d_int(*zip(*pairs, strict=True), [8 * (1 - p) for p in DIRECT], score=error)
+    records = tuple(r | {"performance": 8 * (1 - r["performance"])} for r in m.records)
+    scored = curve_read(replace(m, d_int=found, records=records))
+    assert scored.p == pytest.approx(8 * (1 - plain.p), abs=1e-6)
+    assert (scored.near == plain.near).all()
 
 
 def test_curve_says_what_was_found():
@@ -206,6 +262,17 @@ def test_several_says_whether_they_differ(m, says):
     figure = several_figure({label: measurement(grid) for label, grid in zip("abc", m, strict=False)})
     assert title(figure).startswith(says)
     assert list(illegible(figure)) == []
+
+
+@pytest.mark.parametrize(
+    "grid", [NEVER, ALREADY, {10: (0.2, 0.3), 12: (0.5, 0.99)}], ids=["never", "already", "open"]
+)
+@pytest.mark.parametrize("scale", [0.3, 400], ids=["left", "right"])
+def test_a_row_at_an_edge_covers_neither_the_axis_s_name_nor_leaves_the_picture(grid, scale):
+    far = {round(d * 400 / scale): p for d, p in GRID.items()}
+    near = {round(d * scale) + i: p for i, (d, p) in enumerate(grid.items())}
+    label = "LeNet, 3,000 examples, single block, no S"
+    assert list(illegible(several_figure({label: measurement(near), "b": measurement(far)}))) == []
 
 
 def test_overlapping_intervals_are_not_taken_for_no_difference():
@@ -405,6 +472,35 @@ def test_a_picture_is_a_png_and_an_svg_with_the_same_bytes_each_time(name, tmp_p
     for suffix in (".png", ".svg"):
         assert (tmp_path / f"{name}{suffix}").read_bytes() == (tmp_path / f"again{suffix}").read_bytes()
     assert b"<dc:date>" not in (tmp_path / f"{name}.svg").read_bytes()
+
+
+AX = {
+    "curve": (1, lambda ax: curve_figure(measurement(GRID), ax=ax)),
+    "several": (2, lambda ax: several_figure({"a": measurement(GRID), "b": measurement(LATER)}, ax=ax)),
+    "nets": (1, lambda ax: nets_figure(nets(), ax=ax)),
+    "compression": (1, lambda ax: compression_figure(FILES, ax=ax)),
+    "toy": (2, lambda ax: toy_figure(ToyResult(D_TOY, law_draws(50), np.exp(-law_draws(50)), (0.0,) * 15), "dense", ax=ax)),
+    "phase": (1, lambda ax: phase_figure(D_TOY, law_draws(50), "dense", ax=ax)),
+    "map": (1, lambda ax: map_figure([("FC", 199_210, 750.0, (509.0, 488.0, 532.0))], ax=ax)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "draw"), AX.values(), ids=AX)
+def test_a_picture_is_drawn_into_the_user_s_axes(rows, draw):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4 * rows), layout="constrained")
+    ax = figure.subplots(rows, 1)
+    assert draw(ax) is figure
+    assert figure._suptitle is None
+    assert all(axes.lines for axes in np.ravel(ax)) and np.ravel(ax)[0].get_title(loc="left")
+    assert list(illegible(figure)) == []
+
+
+def test_a_figure_shows_itself_in_a_notebook_without_pyplot():
+    png, how = curve_figure(measurement(GRID))._repr_png_()
+    assert png.startswith(b"\x89PNG")
+    assert int.from_bytes(png[16:20], "big") == 2 * how["width"] == 1100
 
 
 def test_a_picture_is_saved_all_or_nothing(tmp_path):

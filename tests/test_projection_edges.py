@@ -50,7 +50,10 @@ def test_d_larger_than_every_layer(draw):
     assert all(m.any() for m in moved.values())
     _, grad = objective.loss_and_grad(normal(d), Batch(normal(4, 3), np.array([0, 1, 1, 0])))
     assert grad.shape == (d,)
-    assert grad.all()
+    assert grad.all() or P.kind in (
+        "onehot",
+        "coordinates",
+    )  # where a number of its own belongs to a dead ReLU
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from helpers import BACKENDS, project
 
 from npintdim import machine, rng
 from npintdim.backend import get_backend
-from npintdim.projections import dense, make_projection
+from npintdim.projections import make_projection
 
 
 def peak(work):
@@ -47,7 +47,7 @@ def test_stored_P_that_does_not_fit(monkeypatch):
     with pytest.raises(MemoryError, match=r"^a stored dense P, D×d = 25000000×10000 float32, takes 1000\.0 GB, "
                        r"but \d+\.\d GB are free: use stored=False, or kind 'fastfood'$"):  # fmt: skip
         make_projection("dense", 25_000_000, 10_000, 0, get_backend("numpy"))
-    monkeypatch.setattr(dense, "free_memory", lambda: 8 * 100 * 5 - 1)
+    monkeypatch.setattr(machine, "free_memory", lambda: 8 * 100 * 5 - 1)
     with pytest.raises(MemoryError, match="D×d = 100×5 float64"):
         project("gaussian", 100, 5)
     project("gaussian", 99, 5)

@@ -148,7 +148,7 @@ def test_fingerprint_tells_every_P_from_every_other():
 
     names = [name for name in KINDS if "drawn" not in name]
     prints = [P.fingerprint() for name in names for P in variants(name)]
-    assert len(set(prints)) == len(prints) == 4 * 8
+    assert len(set(prints)) == len(prints) == 4 * 12
     for kind in ("gaussian", "rademacher"):
         assert project(kind, 50, 3).fingerprint() == project(f"{kind}, drawn", 50, 3).fingerprint()
 

@@ -69,3 +69,22 @@ def test_one_P_over_all_parameters_not_one_for_each_tensor():
     column = P.apply(np.eye(10)[0])
     first_layer = column[: 784 * 200]
     assert np.linalg.norm(first_layer) == pytest.approx(math.sqrt(784 * 200 / 199_210), rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["one-hot", "one-hot, no S", "orthonormal", "coordinates"])
+@pytest.mark.parametrize(("D", "d"), [(7, 7), (129, 9), (1000, 20), (300, 150)])
+def test_columns_are_orthonormal(name, D, d):
+    P = project(name, D, d).to_dense()
+    np.testing.assert_allclose(P.T @ P, np.eye(d), atol=1e-13)
+
+
+def test_one_hot_columns_share_the_rows_evenly():
+    rows = np.count_nonzero(project("one-hot", 1000, 300).to_dense(), axis=0)
+    assert set(rows) == {3, 4} and rows.sum() == 1000
+
+
+def test_orthonormal_columns_span_what_gram_schmidt_spans():
+    P = project("orthonormal", 60, 5)
+    Z = np.stack([P.drawn(j) for j in range(5)], axis=1).astype(float)
+    Q, R = np.linalg.qr(Z)
+    np.testing.assert_allclose(P.to_dense(), Q * np.sign(np.diag(R)), atol=1e-13)

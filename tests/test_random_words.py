@@ -208,9 +208,9 @@ kernels = importlib.import_module("npintdim.kernels." + sys.argv[1])
 w = kernels.words(2**64 - 1, 2, 3, 4 * 2**32 - 50, 20_000)
 g, x = kernels.normals(w), kernels.normals(kernels.words(1, 2, 2, 0, 2**12)).astype(np.float32)
 norms = kernels.gaussian_norms(1, 5000, 3)
-y = kernels.gaussian_apply(x[:3], 1, norms, 5000)
+y = kernels.gaussian_apply(x[:3], 1, norms, 0, 5000)
 arrays = w, g, kernels.truncated_normals(w), kernels.signs(w, 9999), kernels.permutations(1, 2, 3, 9, 128)
-arrays += kernels.wht(x), kernels.wht(x.astype(float)), norms, y, kernels.rademacher_apply(x[:9], 1, 5000)
+arrays += kernels.wht(x), kernels.wht(x.astype(float)), norms, y, kernels.rademacher_apply(x[:9], 1, 5000, 0, 5000)
 arrays += kernels.sparse_columns(1, 5000, 4, 0.02)
 print(hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest())
 """
@@ -240,7 +240,8 @@ def test_the_same_bits_with_processor_features_switched_off():
 
 def test_purposes_keep_their_numbers():
     """A number is part of every file and seed."""
-    names = "THETA_0 DENSE SPARSE_GAP SPARSE_SIGN FF_B FF_PI FF_G FF_S BATCHES SPLIT SHUFFLE BOOTSTRAP CHECK NOISE"
+    names = "THETA_0 DENSE SPARSE_GAP SPARSE_SIGN FF_B FF_PI FF_G FF_S BATCHES SPLIT SHUFFLE BOOTSTRAP CHECK NOISE "
+    names += "ONEHOT ONEHOT_SIGN ORTHONORMAL COORDINATES ADAPTER"
     assert {p.name: p.value for p in Purpose}.items() >= {
         n: k for k, n in enumerate(names.split(), 1)
     }.items()

@@ -72,7 +72,7 @@ def test_a_file_names_them(tmp_path):
     [
         ([nid.Linear(64, 10), Softplus()], "fastfood", "softplus1 is a Softplus"),
         ([nid.Linear(64, 10, init=Uniform(1.0))], "fastfood", "it is a Uniform"),
-        ([nid.Linear(64, 10)], "coordinates", "it is a Coordinates"),
+        ([nid.Linear(64, 10)], "own_coordinates", "it is a Coordinates"),
     ],
 )
 def test_no_certificate_for_what_is_registered(layers, P, named):

@@ -33,8 +33,8 @@ THINGS = [
     Linear(4, 2), Conv2D(1, 2, 3), LocallyConnected2D(1, 4, 4, 1, 2), MaxPool2D(2, 1), Unflatten(1, 2, 2), ReLU(),
     SGD(decay=0.1), Adam(decay=0.1, rule="torch"), nid.TrainConfig(), nid.ToyProblem(20, 5), L2(MODEL, MODEL.layout, 0.5),
     Search(100, first=3, threshold=0.5), RateSearch(d=3), Stream(1, 13, 2),
-    RunSpec("digits", NET, SPARSE, 5, limit_train=500, holdout=0.5),
-    nid.Recipe("digits", NET, (5, 10), first=3, at_once=2, lr_at=4, limit_train=500, threshold=0.5),
+    RunSpec("digits", NET, SPARSE, 5, limit_train=500, holdout=0.5, best_epoch=0.5),
+    nid.Recipe("digits", NET, (5, 10), first=3, at_once=2, lr_at=4, limit_train=500, best_epoch=0.5, threshold=0.5),
     *(make_projection(kind, 20, 5, 0, CPU) for kind in ("dense", "sparse", "fastfood")),
 ]  # fmt: skip
 ALIKE = {
@@ -136,7 +136,7 @@ BAD = [None, "-1", 1.5, 2, 1.0, [], {}, HUGE, -1]
         (lambda spec: projection_from_spec(spec, CPU), make_projection("sparse", 20, 5, 0, CPU).spec()),
         (optimizer_from_spec, Adam().spec()),
         (optimizer_from_spec, SGD().spec()),
-        (RunSpec.from_spec, RunSpec("digits", NET, SPARSE, 5, limit_train=500, holdout=0.5).spec()),
+        (RunSpec.from_spec, RunSpec("digits", NET, SPARSE, 5, limit_train=500, holdout=0.5, best_epoch=0.5).spec()),
         (RunSpec.from_spec, RunSpec("digits", LENET).spec()),
         (lambda spec: nid.Recipe("digits", spec, (5,)), LENET),
         (lambda spec: nid.Recipe("digits", NET, (5,), projection=spec), {"kind": "dense", "entries": "gaussian"}),
@@ -155,7 +155,7 @@ def test_every_member_of_a_spec_is_checked(build, spec):
     for name, value in spec.items():
         for bad in BAD:
             optional = bad is None and (
-                name == "density" or name in ("limit_train", "holdout", "projection", "d")
+                name == "density" or name in ("limit_train", "holdout", "best_epoch", "projection", "d")
             )
             number = type(value) in (int, float) and type(bad) in (int, float)  # 2 and 1.0 may be right there
             if optional or number or (name == "seed" and bad == 2) or type(bad) is type(value):
@@ -181,7 +181,10 @@ def test_what_a_spec_lacks_is_named():
         model_from_spec({"architecture": "mlp"}, CPU)
     with pytest.raises(ValueError, match="'Linear' lacks n_out"):
         model_from_spec({"in_shape": [4], "layers": [{"kind": "Linear", "n_in": 4}]}, CPU)
-    with pytest.raises(ValueError, match="without 'kind': one of dense, sparse, fastfood is needed"):
+    with pytest.raises(
+        ValueError,
+        match="without 'kind': one of dense, sparse, fastfood, onehot, orthonormal, coordinates is needed",
+    ):
         projection_from_spec({"D": 3, "d": 2, "seed": "0"}, CPU)
     with pytest.raises(ValueError, match="'dense' lacks D, seed"):
         projection_from_spec({"kind": "dense", "d": 2}, CPU)

@@ -270,7 +270,7 @@ def spoil(monkeypatch, d, what):
     """Runs at d get a landscape whose fifth gradient is `what`."""
     plain = runs.objective
 
-    def spoiled(spec, backend, data):
+    def spoiled(spec, backend, data, folder=None):
         landscape, start = plain(spec, backend, data)
         if spec.d == d and spec.epochs > 1:  # the rehearsal has one epoch
             calls, loss_and_grad = [], landscape.loss_and_grad

@@ -102,11 +102,12 @@ def test_signs(twin, count):
 
 
 @pytest.mark.parametrize(
-    ("rows", "n"), [(1, 1), (7, 1), (5, 2), (3, 37), (4, 1024), (1, 2**16), (1, 2**16 + 1)]
-)
-def test_permutations(twin, rows, n):
-    address = SEED, 6, 1, rows, n
-    same_bits(twin.host(twin.kernels.permutations(*address)), reference.permutations(*address))
+    ("rows", "n"), [(1, 1), (7, 1), (5, 2), (3, 37), (7, 511), (40, 513), (4, 1024), (1, 2**16), (1, 2**16 + 1), (1, 2**18 + 1)]
+)  # fmt: skip
+@pytest.mark.parametrize("first", [0, 2**34 + 1])
+def test_permutations(twin, rows, n, first):
+    address = SEED, 6, 1, rows, n, first
+    assert_same(twin, "permutations", *address)
 
 
 @pytest.mark.parametrize("name", ["normals", "truncated_normals"])
@@ -176,6 +177,45 @@ def fastfood_holds(twin, D, d, single, dtype):
         same_bits(run(twin, "fastfood_adjoint", g, *P, d), Ptg)
 
 
+@dtypes
+@pytest.mark.parametrize("n", [1, 4, 16, 64, 1024, 2**14])
+def test_some_blocks_of_fastfood(twin, n, dtype):
+    """Drawn, and added one after another, from a first block whose words lie beyond a Philox counter of 32 bits."""
+    seed, first, blocks, scale = 2**63 + 5, 2**35 // n, max(3, 96 // n), 1.5e7
+    drawn = assert_same(twin, "fastfood_factors", seed, first, blocks, n, n, scale, np.dtype(dtype))
+    B, Pi, G = map(frozen, drawn)
+    assert Pi.shape == G.shape == (blocks, n)
+    with pytest.raises(AssertionError):
+        same_bits(
+            G, reference.fastfood_factors(seed, first - 2**34 // n, blocks, n, n, scale, np.dtype(dtype))[2]
+        )
+    S, g = frozen(reference.words(1, 8, 0, 0, -(-blocks * n // 32))), normal(blocks * n, dtype, 1)
+    whole = run(twin, "fastfood_adjoint", g, B, Pi, G, S, n, n)
+    sums = twin.kernels.fastfood_parts(n, np.dtype(dtype))
+    together = max(1, 32 // n)
+    for b in range(0, blocks, together):
+        part = (
+            g[b * n :][: together * n],
+            B[b * n // 32 :],
+            Pi[b : b + together],
+            G[b : b + together],
+            S[b * n // 32 :],
+        )
+        twin.kernels.fastfood_add(sums, *map(twin.send, part), b, blocks)
+    total = twin.host(sums.sum(axis=0))
+    np.testing.assert_allclose(total, whole, rtol=0, atol=50 * np.finfo(dtype).eps * np.abs(whole).max())
+    if n > 1 and twin.kernels.__name__ == "npintdim.kernels.numba_cpu":
+        same_bits(total, whole)
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 1), (7, 3000), (4 * 2**32 - 5, 70_000), (12, 3_000_000)])
+def test_square_sum_of_normals_that_are_not_kept(twin, start, count):
+    w = reference.words(9, Purpose.FF_G, 0, start, count)
+    expected = reference.square_sum(reference.normals(w))
+    assert twin.kernels.fastfood_square_sum(9, start, count) == expected
+    assert reference.fastfood_square_sum(9, start, count) == expected
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_gradient_that_is_not_finite_stays_so(twin, bad):
     g = normal(1000, np.float32).copy()
@@ -198,8 +238,8 @@ def test_an_adjoint_of_any_size(twin, size):
 def test_dense_columns(twin, D):
     for j in (0, 1, 2**32 - 1):
         stream = Stream(SEED, Purpose.DENSE, j, twin.kernels)
-        same_bits(twin.host(stream.normals(D)), reference.dense.gaussian_column(SEED, j, D))
-        same_bits(twin.host(stream.signs(D)), reference.dense.rademacher_column(SEED, j, D))
+        same_bits(twin.host(stream.normals(D)), reference.dense.gaussian_column(SEED, j, 0, D))
+        same_bits(twin.host(stream.signs(D)), reference.dense.rademacher_column(SEED, j, 0, D))
 
 
 @dtypes
@@ -211,18 +251,26 @@ def test_dense_columns(twin, D):
 def test_dense_products(twin, D, d, kind, dtype):
     v, g, seed = normal(d, dtype), normal(D, dtype, 1), 2**63 + 5
     norms = (frozen(assert_same(twin, "gaussian_norms", seed, D, d)),) if kind == "gaussian" else ()
-    assert_same(twin, f"{kind}_apply", v, seed, *norms, D)
-    assert_as_good(twin, f"{kind}_adjoint", g, seed, *(norms or (d,)))
+    of_P = (seed, *norms) if norms else (seed, D)
+    assert_same(twin, f"{kind}_apply", v, *of_P, 0, D)
+    assert_as_good(twin, f"{kind}_adjoint", g, *of_P, *(() if norms else (d,)), 0)
+    start = D // 2 // 2048 * 2048
+    assert_same(twin, f"{kind}_apply", v, *of_P, start, D - D // 5)
+    assert_as_good(twin, f"{kind}_adjoint", g[start:], *of_P, *(() if norms else (d,)), start)
 
 
 @dtypes
 @pytest.mark.parametrize(("D", "d"), [(1, 1), (17, 7), (16, 8), (8193, 9), (20_011, 30)])
 def test_stored_products(twin, D, d, dtype):
     columns = normal((d, D), dtype)
-    assert_as_good(twin, "stored_apply", normal(d, dtype, 1), columns)
-    assert_as_good(twin, "stored_adjoint", normal(D, dtype, 2), columns)
+    v, g = normal(d, dtype, 1), normal(D, dtype, 2)
+    assert_as_good(twin, "stored_apply", v, columns, 0, D)
+    assert_as_good(twin, "stored_adjoint", g, columns, 0)
+    start = D // 2 // 16 * 16
+    assert_as_good(twin, "stored_apply", v, columns, start, D)
+    assert_as_good(twin, "stored_adjoint", g[start:], columns, start)
     for e_j, column in zip(np.eye(d, dtype=dtype), columns, strict=True):
-        same_bits(run(twin, "stored_apply", e_j, columns), column)
+        same_bits(run(twin, "stored_apply", e_j, columns, 0, D), column)
 
 
 # ---- sparse projections ----
@@ -247,8 +295,10 @@ def test_sparse_products(twin, D, d, density, dtype):
     nnz = np.maximum(np.diff(indptr), 1)
     values = (sign / np.sqrt(np.repeat(nnz, np.diff(indptr)))).astype(dtype)
     P = (*map(frozen, (indptr, rows, values)),)
-    assert_as_good(twin, "sparse_apply", normal(d, dtype), *P, D)
-    assert_as_good(twin, "sparse_adjoint", normal(D, dtype, 1), *P)
+    v, g = normal(d, dtype), normal(D, dtype, 1)
+    for start, stop in ((0, D), (D // 3, D - D // 5)):
+        assert_as_good(twin, "sparse_apply", v, *P, D, start, stop)
+        assert_as_good(twin, "sparse_adjoint", g[start:stop], *P, D, start)
 
 
 # ---- images ----

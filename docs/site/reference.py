@@ -6,17 +6,20 @@ import npintdim
 import npintdim.testing
 
 GROUPS = {
-    "Landscapes and subspaces": "Landscape SubspaceObjective L2 EvolutionStrategy Episodes Batch Dataset Evaluation load_dataset",
+    "Landscapes and subspaces": "Landscape SubspaceObjective L2 Parametrisation ParametrisedObjective "
+    "Subspace Composed EvolutionStrategy Episodes Batch Dataset Evaluation load_dataset",
     "Projections": "Projection SeededProjection make_projection projection_from_spec",
+    "Adapters": "Adapter make_adapter",
     "Networks": "Model ParamLayout mlp lenet untied_lenet fc_lenet fctied_lenet model_from_spec Layer ParameterFree "
-    "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D ReLU Tanh Sigmoid GELU LayerNorm ChannelNorm Standardise Flatten Unflatten "
+    "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D ReLU Tanh Sigmoid GELU LayerNorm ChannelNorm Standardise Dropout "
+    "Flatten Unflatten Loss CrossEntropy MSE "
     "Initializer HeNormal Zeros register",
     "Training": "train TrainConfig Run Record Optimizer Adam AdamW SGD Backend get_backend",
-    "Measurement": "measure Measurement d_int DInt Recipe recipe_for objective_recipe RunSpec RateSearch sweep "
+    "Measurement": "measure Measurement d_int DInt Recipe recipe_for objective_recipe RunSpec RateSearch Score sweep "
     "load_measurement",
     "The toy problem": "ToyProblem expected_share",
     "Compression": "CompressedModel",
-    "Checks": "dot_test adjoint_matrix_check gradient_check CheckError",
+    "Checks": "dot_test adjoint_matrix_check gradient_check check_pullback CheckError",
     "Random numbers": "Stream Purpose",
 }
 

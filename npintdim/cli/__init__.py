@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from npintdim._version import __version__
-from npintdim.cli.common import READER_GONE, Parser, nobody_reads, note
+from npintdim.cli.common import READER_GONE, Parser, data_name, nobody_reads, note
 from npintdim.cli.limits import check_sizes
 from npintdim.inputs import unknown
 from npintdim.machine import blas_threads, standard_files
@@ -75,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if left:
                 Parser(prog=f"npintdim {argv[0]}").error(f"unrecognized arguments: {' '.join(left)}")
             check_sizes(args)
+            if hasattr(args, "test_share"):
+                args.data = data_name(args)
             args.typed = shlex.join(["npintdim", *argv])
             with blas_threads(args.threads):
                 status: int = args.run(args)

@@ -9,9 +9,10 @@ from typing import Any
 
 from npintdim.artefact.mdl import certify
 from npintdim.artefact.mdl.bounds import check
-from npintdim.cli.common import add_command, backend_of, kept_network, say
+from npintdim.cli.common import add_command, add_data, backend_of, kept_network, say
 from npintdim.cli.compress import choose
 from npintdim.cli.compressed import compressed_of, data_for
+from npintdim.data import own
 from npintdim.inputs import check_integer
 from npintdim.measurement.measure import compress_run
 from npintdim.measurement.recipes import model_name
@@ -30,7 +31,7 @@ def add(commands: Any) -> None:
     example = "npintdim certify lenet-K3.npid --data mnist"
     parser = add_command(commands, "certify", run, PURPOSE, example, takes="SOURCE")
     parser.option("source SOURCE", "file, or folder of a measurement", type=Path)
-    parser.option("--data", "digits (default), mnist, fashion-mnist, ...", default="digits")
+    add_data(parser)
     parser.option("--delta δ", "default 0.05", type=float, default=0.05)
     parser.option("--tried N", "networks it was chosen from: costs log2 N bits", type=int, default=1)
 
@@ -41,9 +42,17 @@ def run(args: argparse.Namespace) -> int:
     if measured := args.source.is_dir():
         folder, spec = choose(args.source, None, None)
         args.data, args.dtype = spec.data, spec.dtype
+        if own.is_file(args.data) and (spec.content or {}).get("data") != own.content(args.data):
+            raise ValueError(
+                f"{args.data} changed since the runs in {args.source}: the data they saw are needed"
+            )
     backend = backend_of(args)
     compressed = compress_run(folder, spec, backend) if measured else compressed_of(args.source, backend)
     data = data_for(compressed, args.source, args, backend)
+    if not data.classes:
+        raise ValueError(
+            f"{args.data} has numbers as targets: a certificate bounds the share of wrong classes"
+        )
     found = certify(compressed, data, args.delta, args.tried)
     P, codebook, name = compressed.P, compressed.codebook, model_name(compressed.network.spec())
     levels = "binary32" if codebook is None else f"K = {codebook.K} levels, {codebook.kind}"

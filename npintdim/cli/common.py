@@ -14,22 +14,23 @@ from typing import Any, NoReturn
 
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.limits import LONGEST, path
+from npintdim.data import own
 from npintdim.engine.landscape import Dataset
 from npintdim.files import read_json
 from npintdim.inputs import cut, one_of, unknown
-from npintdim.measurement.recipes import fully_connected, recipe_for
+from npintdim.measurement.recipes import Recipe, fully_connected, recipe_for, recipe_of_file
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.work import load
 from npintdim.typing import Spec
 
-DATA = "digits (default), mnist, fashion-mnist, kmnist, cifar10"
+DATA = "digits (default), mnist, ...; FILE.npz, FILE.csv, FOLDER/ [--label NAME --test-share Q --standardise]"
 MADE = "made by measure, compress or train --save"
 KEPT = ("results.csv", "summary.json", "report.md")
 READER_GONE = 141  # as shells tell of programs that end by SIGPIPE
 EVERYWHERE = """\
 everywhere:
   --backend numba|numpy|cupy  --dtype float32|float64  --threads N (default 1)
-  --folder PATH of the data files  --seed N  --progress | --quiet
+  --folder PATH of the data files  --seed N  --progress | --quiet  -h
 """
 
 LENETS: dict[str, Spec] = {
@@ -67,9 +68,11 @@ def add_command(
         description=purpose,
         epilog=f"{EVERYWHERE}example:\n  {example}",
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
+        add_help=False,
     )
     parser.set_defaults(run=run, fuse=True)
     hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
+    parser.add_argument("-h", "--help", action="help", **hidden)
     parser.add_argument("--backend", **hidden)
     parser.add_argument("--dtype", default=dtype, **hidden)
     parser.add_argument("--threads", type=int, default=1, **hidden)
@@ -81,10 +84,40 @@ def add_command(
     return parser
 
 
+def add_data(parser: Parser) -> None:
+    """The options that name data, told in one; `data_name` makes one name of them."""
+    parser.option("--data", DATA, default="digits")
+    parser.add_argument("--label", help=argparse.SUPPRESS)
+    parser.add_argument("--test-share", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--standardise", action="store_true", help=argparse.SUPPRESS)
+
+
+def data_name(args: argparse.Namespace) -> str:
+    """The name of the data with what is said of its file, as `npintdim.data.own.Source` has it.
+
+    Raises
+    ------
+    ValueError
+        where the data are no file, and something is said of one.
+    """
+    words = [
+        f"label={args.label}" if args.label is not None else "",
+        f"test-share={args.test_share:g}" if args.test_share is not None else "",
+        "standardise" if args.standardise else "",
+    ]
+    said = [word for word in words if word]
+    if said and not own.is_file(args.data):
+        raise ValueError(
+            f"--{said[0].replace('=', ' ')} is for a file of yours, and --data is {args.data}: "
+            f"{', '.join(own.FORMS)} is needed"
+        )
+    return "+".join([args.data, *said])
+
+
 def add_network(parser: Parser) -> None:
     """The options that name data, network and projection."""
-    parser.option("--data", DATA, default="digits")
-    parser.option("--model NET", "784-200-200-10, lenet, lenet-as-released, ...")
+    add_data(parser)
+    parser.option("--model NET", "784-200-200-10, 784-200-10-tanh, lenet, ...")
     parser.option("--projection KIND", "fastfood (default), sparse, dense", default="fastfood")
     parser.option(
         "--option NAME=X", "of the projection: blocks=single, signs=False", action="append", default=[]
@@ -108,23 +141,32 @@ def backend_of(args: argparse.Namespace) -> Backend:
 
 
 def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:
-    """The data set, cut as its default recipe says."""
+    """The data set, cut as its default recipe says; a file of one's own is told of in one line."""
+    if own.is_file(args.data):
+        say(own.read(args.data)[1])
+        return load(args.data, args.folder, None, backend, own.content(args.data))
     return load(args.data, args.folder, recipe_for(args.data).limit_train, backend)
+
+
+def default_recipe(data: Dataset, model: Spec | None = None) -> Recipe:
+    """`recipe_for`, where the data are read already."""
+    return recipe_of_file(data, model) if own.is_file(data.name) else recipe_for(data.name, model)
 
 
 def model_of(text: str | None, data: Dataset) -> Spec:
     """Spec of the network that the text names."""
     if text is None:
-        return recipe_for(data.name).model
-    if re.fullmatch(r"\d+(-\d+)+", text):
+        return default_recipe(data).model
+    if form := re.fullmatch(r"(\d+(?:-\d+)+)(?:-([a-z]\w*))?", text):
         if re.search(r"\d{10}", text):
             raise ValueError(f"--model is {text}: sizes of at most 9 digits are needed")
-        return fully_connected(*map(int, text.split("-")))
+        sizes, activation = form.groups("relu")
+        return fully_connected(*map(int, sizes.split("-")), activation=activation, numbers=not data.classes)
     if text in LENETS:
         assert data.train.x is not None
         shape = [int(n) for n in data.train.x.shape[1:]]
         return {**LENETS[text], "in_shape": shape, "classes": data.classes}
-    raise unknown("network", text, ("784-200-200-10 (any sizes)", *LENETS))
+    raise unknown("network", text, ("784-200-200-10 (any sizes, and -tanh, say)", *LENETS))
 
 
 def projection_of(args: argparse.Namespace) -> Spec:
@@ -173,8 +215,9 @@ def kept_network(file: Path) -> bool:
 
 
 def default_folder(*names: object) -> Path:
-    """results/<names joined by ->, without characters that a file system may refuse."""
-    name = re.sub(r"[^\w.+-]+", "-", "-".join(map(str, names)))
+    """results/<names joined by ->, of a path its last part, without characters that a file system may refuse."""
+    last = (re.split(r"[/\\]", str(name).rstrip("/\\"))[-1] for name in names)
+    name = re.sub(r"[^\w.+-]+", "-", "-".join(last))
     if (length := len(os.fsencode(name))) > LONGEST:
         raise ValueError(
             f"the folder's name would have {length} bytes: give one of at most {LONGEST} with --out"

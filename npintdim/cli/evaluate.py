@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import DATA, MADE, add_command, backend_of, say
+from npintdim.cli.common import MADE, add_command, add_data, backend_of, say
 from npintdim.cli.compressed import compressed_of, data_for, measured_on
 
 PURPOSE = """\
@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
     example = "npintdim evaluate results/digits-64-100-100-10-fastfood/d_int90.npid"
     parser = add_command(commands, "evaluate", run, PURPOSE, example, takes="FILE")
     parser.option("file FILE", MADE, type=Path)
-    parser.option("--data", DATA, default="digits")
+    add_data(parser)
 
 
 def run(args: argparse.Namespace) -> int:

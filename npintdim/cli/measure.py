@@ -15,6 +15,7 @@ from npintdim.cli.common import (
     backend_of,
     data_of,
     default_folder,
+    default_recipe,
     model_of,
     note,
     projection_of,
@@ -28,7 +29,7 @@ from npintdim.inputs import attempt, check_integer, counted
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.executors import default_jobs
 from npintdim.measurement.measure import measured, sentences
-from npintdim.measurement.recipes import RateSearch, Recipe, model_name, recipe_for
+from npintdim.measurement.recipes import RateSearch, Recipe, model_name
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.report import write_report
 from npintdim.measurement.runs import check_fit
@@ -36,9 +37,7 @@ from npintdim.measurement.work import Where
 from npintdim.plots import curve_figure, picture
 from npintdim.projections import make_projection
 
-PURPOSE = """\
-Measure d_int90 of a network.
-Baseline, sweep over d, report, plot, compressed network; repeated, it goes on."""
+PURPOSE = "Measure d_int90: baseline, runs over d, report; repeated, goes on."
 
 
 def add(commands: Any) -> None:
@@ -61,6 +60,12 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--l2", type=float, metavar="W", help="penalty W·Σθ² on the kernels")
     parser.add_argument("--fraction", type=float, metavar="Q", help="threshold Q × baseline (default 0.9)")
+    parser.add_argument(
+        "--best-epoch",
+        type=float,
+        metavar="Q",
+        help="the epoch counts that is best on Q held-out data",
+    )
     parser.add_argument("--threshold", type=float, metavar="P", help="an absolute threshold instead")
     add_no_fuse(parser)
     add_many_runs(parser)
@@ -104,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and say what came out."""
     backend = backend_of(args)
     data = data_of(args, backend)
-    recipe = recipe_of(args, recipe_for(args.data, model_of(args.model, data)))
+    recipe = recipe_of(args, default_recipe(data, model_of(args.model, data)))
     names = [f"{name}-{value}" for name, value in recipe.projection.items() if name != "kind"]
     model = model_name(recipe.model)
     folder = args.out or default_folder(args.data, model, args.projection, *names)
@@ -169,13 +174,13 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     """The default recipe, with whatever the options say otherwise."""
     changes: dict[str, Any] = {"projection": projection_of(args), "seed": args.seed}
     changes |= args.d or {}
-    for name in ("seeds", "epochs", "batch_size", "l2", "fraction", "threshold"):
+    for name in ("seeds", "epochs", "batch_size", "l2", "fraction", "threshold", "best_epoch"):
         if getattr(args, name) is not None:
             changes[name] = getattr(args, name)
     if args.seeds is not None:
         changes["direct_seeds"] = args.seeds
     if args.lr is not None:
-        changes |= args.lr if "rates" in args.lr else {"optimizer": recipe.optimizer | args.lr}
+        changes |= args.lr if "rates" in args.lr else {"optimizer": recipe.optimizer | args.lr, "rates": None}
     if args.direct_lr is not None:
         changes["direct_optimizer"] = recipe.direct_optimizer | {"lr": args.direct_lr}
     return replace(recipe, **changes)

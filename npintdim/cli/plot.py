@@ -82,7 +82,7 @@ def labels_of(found: Sequence[Measurement]) -> list[str]:
     """What tells the measurements apart: data, network, projection; the folder where these do not."""
 
     def parts_of(m: Measurement) -> tuple[str, str, str]:
-        P = " ".join(f"{v}" if k == "kind" else f"{k}={v}" for k, v in m.recipe.projection.items())
+        P = " ".join(f"{v}" if k == "kind" else f"{k}={v}" for k, v in m.recipe.T.items())
         return m.recipe.data, model_name(m.recipe.model), P
 
     parts = [parts_of(m) for m in found]

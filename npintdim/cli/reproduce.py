@@ -13,12 +13,15 @@ from npintdim.cli.many import add_many_runs, estimates
 from npintdim.inputs import check_integer
 from npintdim.measurement.records import try_writing
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
+from npintdim.reproduce.cases import Cases
+from npintdim.reproduce.table import TABLE, as_text
 
 PURPOSE = """\
 Reproduce the paper's table, one line at a time.
 
-Without NAME: what there is, and what it costs. The same command again goes on
-where it was stopped; npintdim/reproduce/paper.py has every number of each."""
+Without NAME: what there is, what it costs, what we found. The same command
+again goes on where it was stopped; npintdim/reproduce/paper.py has every
+number of each."""
 
 
 def add(commands: Any) -> None:
@@ -27,23 +30,33 @@ def add(commands: Any) -> None:
     parser = add_command(commands, "reproduce", run, PURPOSE, example, takes="[NAME ...]")
     parser.option("names NAME", "of the list; several are run one by one", nargs="*")
     parser.option("--list", "what there is, and what it costs", action="store_true")
+    parser.option("--table", "paper, ours and cost of every row that was run", action="store_true")
     parser.option("--quick", "minutes on two cores; says what it leaves out", action="store_true")
+    parser.option("--data DATA", "another data set of the same shape, e.g. FOLDER/ of yours")
+    parser.option("--l2 W", "penalty W·Σθ² on the kernels", type=float)
     add_many_runs(parser)
     parser.option("--out FOLDER", "results/reproduce-NAME by default", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run what is named; list what there is if nothing is."""
-    if args.list or not args.names:
-        say(listing())
+    if args.list or args.table or not args.names:
+        say("\n\n".join([listing()] * (not args.table) + [as_text(TABLE)] * (not args.list)))
         return 0
     chosen = [reproduction(name, args.quick) for name in args.names]  # a wrong name is noticed before any run
+    changes = {name: value for name in ("data", "l2") if (value := getattr(args, name)) is not None}
+    if changes and not all(isinstance(one, Cases) for one in chosen):
+        raise ValueError(f"--{next(iter(changes))} is for networks, and toy has none")
+    chosen = [one.changed(**changes) if isinstance(one, Cases) else one for one in chosen]
     if args.out is not None and len(chosen) > 1:
         raise ValueError(f"--out is {args.out}, and {len(chosen)} names are given: it needs one")
     if args.jobs is not None:
         check_integer("jobs", args.jobs, 1)
     backend = backend_of(args)
-    folders = [args.out or default_folder("reproduce", one.name, *["quick"] * args.quick) for one in chosen]
+    folders = [
+        args.out or default_folder("reproduce", one.name, *["quick"] * args.quick, *changes.values())
+        for one in chosen
+    ]
     for folder in folders:
         check_not_kept("--out", folder / "report.md")
         try_writing(folder)

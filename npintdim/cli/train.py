@@ -15,12 +15,13 @@ from npintdim.cli.common import (
     add_no_fuse,
     backend_of,
     check_writable,
+    default_recipe,
     model_of,
     note,
     projection_of,
     say,
 )
-from npintdim.data import load_dataset
+from npintdim.data import load_dataset, own
 from npintdim.engine.landscape import Dataset
 from npintdim.engine.optimizers import optimizer_from_spec
 from npintdim.measurement.recipes import model_name, recipe_for
@@ -57,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.save:
         check_writable("--save", args.save)
-    recipe = recipe_for(args.data)
-    backend, data = backend_and_data(args, recipe.limit_train)
+    backend, data = backend_and_data(args)
+    recipe = default_recipe(data)
     spec = RunSpec(
         data=args.data,
         model=model_of(args.model, data),
@@ -90,11 +91,16 @@ def run(args: argparse.Namespace) -> int:
     return 0 if record["status"] == "finished" else 1
 
 
-def backend_and_data(args: argparse.Namespace, limit_train: int | None) -> tuple[Backend, Dataset]:
+def backend_and_data(args: argparse.Namespace) -> tuple[Backend, Dataset]:
     """The backend is imported while the files are unpacked: with Numba a sixth of the time of a first epoch."""
     with ThreadPoolExecutor(1) as other:
         importing = other.submit(backend_of, args)
-        data = load_dataset(args.data, folder=args.folder, limit_train=limit_train)
+        if own.is_file(args.data):
+            data, told = own.read(args.data)
+            say(told)
+        else:
+            limit_train = recipe_for(args.data).limit_train
+            data = load_dataset(args.data, folder=args.folder, limit_train=limit_train)
     backend = importing.result()
     return backend, data.to(backend)
 

@@ -28,7 +28,8 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         "digits" is part of the package and needs neither files nor network. After it may stand
         "+shuffled-pixels" (one other order of the places in all images) or "+shuffled-labels=0.5" (so many of
         the training examples exchange their labels; the test part is then the training part), each
-        with "@SEED" where the seed of the shuffle is not 0.
+        with "@SEED" where the seed of the shuffle is not 0; or "+classes=5-9" (the examples of some classes), "+rotated=60"
+        (every image turned).
         Or a file or folder of yours (`npintdim.data.own`): "my.npz" or a folder of .npy (x_train, y_train, x_test, y_test;
         or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png; after it may stand "+label=COLUMN",
         "+test-share=0.2", "+standardise". uint8 is divided by 255, everything else is taken as it is.

@@ -6,13 +6,14 @@ import csv
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from npintdim.engine.arrays import examples_of
+from npintdim.engine.arrays import examples_of, numbers
 from npintdim.engine.landscape import Dataset
 from npintdim.inputs import brief, counted, shown
 from npintdim.machine import need
@@ -34,13 +35,15 @@ class Source:
     path : of the file or folder
     label : column of a CSV; None for the one named label, class, target or y
     test_share : where the file has no test part
-    standardise : features by mean and sd of the training part
+    standardise : features (and targets that are numbers) by mean and sd of the training part
+    regression : labels are numbers to be met, whole ones too
     """
 
     path: Path
     label: str | None = None
     test_share: float | None = None
     standardise: bool = False
+    regression: bool | None = None
 
 
 class Arrays(NamedTuple):
@@ -74,6 +77,8 @@ def source_of(name: str) -> Source:
             options["label"] = value
         elif key == "standardise" and not equals:
             options["standardise"] = True
+        elif key == "regression" and not equals:
+            options["regression"] = True
         elif key == "test-share" and value:
             try:
                 options["test_share"] = float(value)
@@ -81,7 +86,7 @@ def source_of(name: str) -> Source:
                 raise ValueError(f"test-share is {shown(value)}: 0 < test-share < 1 is needed") from None
         else:
             raise ValueError(
-                f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE or standardise is needed"
+                f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE, standardise or regression is needed"
             )
     return Source(Path(path).expanduser(), **options)
 
@@ -105,7 +110,11 @@ def read(name: str) -> tuple[Dataset, str]:
         raise ValueError(f"test-share is {source.test_share}, but {source.path} has a test part")
     try:
         x, how = scaled("x", arrays.x)
-        options: dict[str, Any] = {"standardise": source.standardise, "name": name}
+        options: dict[str, Any] = {
+            "standardise": source.standardise,
+            "name": name,
+            "regression": source.regression,
+        }
         if own_test:
             data = Dataset.from_arrays(
                 x, arrays.y, test=(scaled("test x", arrays.x_test)[0], arrays.y_test), **options
@@ -123,7 +132,12 @@ def told(data: Dataset, how: str, own_test: bool) -> str:
     assert data.train.x is not None
     parts = f"{len(data.train):,} + {len(data.test):,} examples{'' if own_test else ' (a share held out)'}"
     names = ", ".join(data.names[:12]) + (", ..." if len(data.names) > 12 else "")
-    return f"{data.name}: {parts} of shape {data.train.x.shape[1:]}, {how}; {data.classes} classes: {names}"
+    what = (
+        f"{data.classes} classes: {names}"
+        if data.classes
+        else f"targets of {counted(data.outputs, 'number')}"
+    )
+    return f"{data.name}: {parts} of shape {data.train.x.shape[1:]}, {how}; {what}"
 
 
 def scaled(name: str, x: Any) -> tuple[Floats, str]:
@@ -221,7 +235,12 @@ def table(source: Source) -> Arrays:
                 raise ValueError(
                     f"{source.path}, line {i + 2}, {column}: {shown(text)} is no number"
                 ) from None
-    return Arrays(x.astype(np.float32), np.array([row[at] for row in rows[1:]]))
+    labels = np.array([row[at] for row in rows[1:]])
+    with suppress(ValueError):
+        values = labels.astype(np.float64)
+        if source.regression or numbers(values):
+            labels = values
+    return Arrays(x.astype(np.float32), labels)
 
 
 def folder_of_images(source: Source) -> Arrays:

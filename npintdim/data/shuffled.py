@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from npintdim.data import tasks
 from npintdim.engine.landscape import Batch, Dataset
 from npintdim.inputs import check_seed, shown
 from npintdim.rng import Purpose, Stream
 
-FORMS = ("NAME+shuffled-pixels", "NAME+shuffled-labels=0.5")  # of every data set
-NEEDED = "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without,"
+FORMS = ("NAME+shuffled-pixels", "NAME+shuffled-labels=0.5", *tasks.FORMS)  # of every data set
+NEEDED = "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without, or classes=LOW-HIGH, or rotated=DEGREES,"
 
 
 def parse(name: str) -> tuple[str, Callable[[Dataset], Dataset] | None]:
@@ -27,6 +28,10 @@ def parse(name: str) -> tuple[str, Callable[[Dataset], Dataset] | None]:
     original, plus, how = name.partition("+")
     if not plus:
         return original, None
+    if some := re.fullmatch(r"classes=(\d)-(\d)", how):
+        return original, lambda data: tasks.only_classes(data, int(some[1]), int(some[2]))
+    if turn := re.fullmatch(r"rotated=(-?\d{1,3})", how):
+        return original, lambda data: tasks.rotated(data, int(turn[1]))
     found = re.fullmatch(r"shuffled-(?:(pixels)|labels=(\d*\.?\d+))(?:@(\d+))?", how)
     if found is None:
         raise ValueError(f"data is {shown(name)}: after the + {NEEDED} is needed")

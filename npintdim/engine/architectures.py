@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from npintdim.engine.layers import (
     AveragePool2D,
     ChannelNorm,
     Conv2D,
+    Dropout,
     Flatten,
     Layer,
     LayerNorm,
@@ -24,35 +26,50 @@ from npintdim.engine.layers import (
     Tanh,
     Unflatten,
 )
+from npintdim.engine.losses import Loss
 from npintdim.engine.model import Model
 from npintdim.inputs import check_flag, check_integer, check_integers, shown
-from npintdim.specs import built, called, check_spec, table
+from npintdim.specs import built, called, check_spec, kind_of, spec_of, table
 from npintdim.typing import Spec
 
 
-def mlp(sizes: Sequence[int], backend: Backend | None = None, fuse: bool = True) -> Model:
-    """Fully connected ReLU network, e.g. [784, 200, 200, 10] of the paper's MNIST runs (D = 199,210).
+def mlp(
+    sizes: Sequence[int],
+    backend: Backend | None = None,
+    fuse: bool = True,
+    activation: Layer | Spec | str = "relu",
+    loss: Loss | Spec | str = "crossentropy",
+) -> Model:
+    """Fully connected network, ReLU after every layer but the last, e.g. [784, 200, 200, 10] of the paper's MNIST runs (D = 199,210).
 
     Parameters
     ----------
     sizes : features from input to classes, at least two
     backend : None for `get_backend()`
     fuse : see `Model`
+    activation : in the place of ReLU: "tanh", "gelu", ..., a layer without parameters such as `GELU("tanh")`, or its spec
+    loss : "mse" for targets that are numbers, see `Model`
 
     Raises
     ------
     TypeError, ValueError
-        unless there are two sizes or more, all of them positive integers.
+        unless there are two sizes or more, all of them positive integers; for an activation that there is not.
     """
     sizes = check_integers("sizes", sizes, "n ≥ 1")
     if len(sizes) < 2:
         raise ValueError(f"sizes is {list(sizes)}: at least [n_in, classes] is needed")
+    nonlinear = replace(kind_of("layer", activation), name="")
+    if nonlinear.param_shapes():
+        raise ValueError(f"activation is {nonlinear}: a layer without parameters is needed")
     layers: list[Layer] = []
     for i, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
         layers.append(Linear(n_in, n_out, name=f"fc{i}"))
         if i < len(sizes) - 1:
-            layers.append(ReLU())
-    return Model(layers, (sizes[0],), backend, {"architecture": "mlp", "sizes": list(sizes)}, fuse)
+            layers.append(nonlinear)
+    recipe: Spec = {"architecture": "mlp", "sizes": list(sizes)}
+    if nonlinear != ReLU():
+        recipe["activation"] = {key: value for key, value in spec_of(nonlinear).items() if key != "name"}
+    return Model(layers, (sizes[0],), backend, recipe, fuse, loss)
 
 
 def lenet(
@@ -185,7 +202,7 @@ ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet,
 }  # fmt: skip
 LAYERS: dict[str, type[Layer]] = table(
-    "layer", Layer, "__name__", AveragePool2D, ChannelNorm, Conv2D, Flatten, GELU, LayerNorm, Linear,
+    "layer", Layer, "__name__", AveragePool2D, ChannelNorm, Conv2D, Dropout, Flatten, GELU, LayerNorm, Linear,
     LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Standardise, Tanh, Unflatten,
 )  # fmt: skip
 
@@ -199,6 +216,10 @@ def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
         for an architecture or a layer that this package does not have, or other options than it has.
     """
     spec = check_spec("model", spec)
+    if "loss" in spec:
+        return model_from_spec({k: v for k, v in spec.items() if k != "loss"}, backend).with_loss(
+            spec["loss"]
+        )
     if "architecture" in spec:
         return built("architecture", spec, "architecture", ARCHITECTURES, backend=backend, fuse=True)
     if not {"in_shape", "layers"} & set(spec):

@@ -86,6 +86,40 @@ def labels_of(name: str, y: Any, n: int, least: int = 2) -> Labels:
     return Labels(labels.reshape(-1).astype(np.int64), tuple(str(plain(value)) for value in values))
 
 
+def numbers(y: Any) -> bool:
+    """Whether y holds a number that is not whole: then they are targets, and no classes."""
+    try:
+        array = np.asarray(as_array("y", y))
+        array = array.astype(np.float64) if array.dtype == object else array
+    except (TypeError, ValueError):
+        return False
+    return array.dtype.kind == "f" and bool((array != np.floor(array)).any()) and not np.isnan(array).all()
+
+
+def targets_of(name: str, y: Any, n: int) -> Floats:
+    """Numbers (n,) or (n, k), finite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for anything else, or a target that is the same in all examples.
+    """
+    array = np.asarray(as_array(name, y))
+    try:
+        floats: Floats = array.astype(np.float32 if array.dtype == np.float32 else np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} holds something else than numbers: {error}") from None
+    if floats.ndim not in (1, 2) or len(floats) != n:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but there are {counted(n, 'example')}: ({n},) or ({n}, k) is needed"
+        )
+    if not np.isfinite(floats).all():
+        raise ValueError(f"{name} holds NaN or infinity: leave out what is missing")
+    if n > 1 and (floats == floats[0]).all():
+        raise ValueError(f"{name} holds {floats[0]} alone: numbers that differ are needed")
+    return floats
+
+
 def one_hot(name: str, array: Array, n: int) -> Labels:
     """The column of the one in each row."""
     if (
@@ -115,7 +149,10 @@ def split(labels: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
         if len(own) < FEW:
-            raise ValueError(f"class {label} has one example alone: two are needed, one for each part")
+            raise ValueError(
+                f"class {label} has one example alone: two are needed, one for each part; "
+                "labels that are numbers to be met, and no classes, need regression=True"
+            )
         order = Stream(seed, Purpose.SPLIT, int(label)).permutation(len(own)).astype(np.intp)
         test[own[order[: min(max(round(share * len(own)), 1), len(own) - 1)]]] = True
     return np.flatnonzero(~test), np.flatnonzero(test)

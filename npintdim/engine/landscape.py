@@ -8,10 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from npintdim.backend import as_array
-from npintdim.engine.arrays import examples_of, labels_of, split, standardised
-from npintdim.inputs import check_kind, shown
+from npintdim.engine.arrays import examples_of, labels_of, numbers, split, standardised, targets_of
+from npintdim.inputs import check_flag, check_kind, shown
 from npintdim.specs import settle
-from npintdim.typing import Floats, Ints
+from npintdim.typing import Array, Floats
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,15 @@ class Batch:
     Parameters
     ----------
     x : (n, ...) or None for a landscape without data
-    labels : (n,) integers, or None
-    step : counts the optimisation steps; it addresses whatever is random in that step
+    labels : (n,) integers, targets (n,) or (n, k) that are numbers, or None
+    step : counts the optimisation steps
+    seed : of the run; with the step it addresses whatever is random in that step
     """
 
     x: Floats | None = None
-    labels: Ints | None = None
+    labels: Array | None = None
     step: int = 0
+    seed: int = 0
 
     def __len__(self) -> int:
         return 0 if self.x is None else len(self.x)
@@ -37,7 +39,7 @@ class Batch:
 class Evaluation:
     """Mean loss and performance over n examples.
 
-    Performance is accuracy in [0, 1] for classifiers, exp(−loss) for the toy problem. For a landscape
+    Performance is accuracy in [0, 1] for classifiers, R² for targets that are numbers, exp(−loss) for the toy problem. For a landscape
     without data n is 1.
     """
 
@@ -66,13 +68,13 @@ class Landscape(Protocol):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training and test examples of a classification problem.
+    """Training and test examples.
 
     Parameters
     ----------
     name : for records and titles
     train, test : batches with x (n, channels, height, width) and labels (n,)
-    classes : labels are 0, ..., classes − 1
+    classes : labels are 0, ..., classes − 1; with 0 classes they are targets that are numbers, (n,) or (n, k)
     names : what each class stands for, if anything
 
     Raises
@@ -110,6 +112,7 @@ class Dataset:
         test_share: float = 0.2,
         seed: int = 0,
         standardise: bool = False,
+        regression: bool | None = None,
         name: str = "arrays",
     ) -> Dataset:
         """Examples and labels as you have them: arrays, lists, tables and columns of pandas.
@@ -118,10 +121,11 @@ class Dataset:
         ----------
         x : (n, ...) real numbers, one row an example
         y : (n,) or (n, 1) integers, booleans or texts, whatever they are: the classes are their sorted values, kept in
-            `names`; or one-hot (n, K), whose columns are the classes
+            `names`; or one-hot (n, K), whose columns are the classes. Or numbers (n,) or (n, k), to be met as such
         test : (x, y) of the test part; None takes a share of these
         test_share, seed : so many of every class, drawn from a SPLIT stream
-        standardise : features with mean 0 and sd 1, both of the training part alone
+        standardise : features, and targets that are numbers, with mean 0 and sd 1, both of the training part alone
+        regression : whether y are numbers; None where some of them is not whole: whole ones are classes
         name : for records and titles
 
         Raises
@@ -136,6 +140,8 @@ class Dataset:
         (('down', 'up'), 2, 2)
         """
         features = examples_of("x", x)
+        if numbers(y) if regression is None else check_flag("regression", regression):
+            return cls(name, *regression_parts(features, y, test, test_share, seed, standardise), 0)
         own = labels_of("y", y, len(features))
         if test is None:
             train_at, test_at = split(own.labels, test_share, seed)
@@ -156,7 +162,7 @@ class Dataset:
         return cls(name, train, held, len(own.names), own.names)
 
     def __post_init__(self) -> None:
-        settle(self, classes=1)
+        settle(self, classes=0)
         for part in ("train", "test"):
             batch = plain_arrays(f"{self.name} {part}", getattr(self, part))
             check_examples(f"{self.name} {part}", batch, self.classes)
@@ -167,18 +173,52 @@ class Dataset:
                 f"{self.name}: an example of train has shape {self.train.x.shape[1:]}, "
                 f"one of test {self.test.x.shape[1:]}: they must agree"
             )
+        if self.outputs != (self.classes or width(self.test)):
+            raise ValueError(
+                f"{self.name}: train has {self.outputs} targets, test {width(self.test)}: they must agree"
+            )
+
+    @property
+    def outputs(self) -> int:
+        """That a network needs: one for each class, or for each number of a target."""
+        return self.classes or width(self.train)
 
     def to(self, backend: Any) -> Dataset:
         """The same data on a backend's device, x in its dtype; itself if it is so already."""
 
         def move(batch: Batch) -> Batch:
-            x, labels = backend.send(batch.x, backend.dtype), backend.send(batch.labels)
+            x = backend.send(batch.x, backend.dtype)
+            labels = backend.send(batch.labels, None if self.classes else backend.dtype)
             return batch if x is batch.x and labels is batch.labels else Batch(x, labels)
 
         train, test = move(self.train), move(self.test)
         if train is self.train and test is self.test:
             return self  # looking through all examples once is enough
         return replace(self, train=train, test=test)
+
+
+def regression_parts(
+    features: Floats, y: Any, test: tuple[Any, Any] | None, share: float, seed: int, standardise: bool
+) -> tuple[Batch, Batch]:
+    """Both parts, where y are numbers."""
+    targets = targets_of("y", y, len(features))
+    if test is None:
+        places = split(np.zeros(len(features), np.int64), share, seed)
+        parts = [(features[at], targets[at]) for at in places]
+    else:
+        others = examples_of("test x", test[0])
+        parts = [(features, targets), (others, targets_of("test y", test[1], len(others)))]
+    if standardise:
+        moved = (standardised(*part) for part in zip(*parts, strict=True))
+        parts = list(zip(*moved, strict=True))
+    train, held = (Batch(x, t) for x, t in parts)
+    return train, held
+
+
+def width(batch: Batch) -> int:
+    """Numbers of a target."""
+    assert batch.labels is not None
+    return 1 if batch.labels.ndim == 1 else int(batch.labels.shape[1])
 
 
 def first(data: Dataset, n: int) -> Dataset:
@@ -215,17 +255,30 @@ def check_examples(name: str, batch: Batch, classes: int) -> None:
             raise TypeError(f"{name}: {what} is a {type(array).__name__}: an array is needed")
     if batch.x.dtype.kind not in "fiub":
         raise TypeError(f"{name}: x has dtype {batch.x.dtype}: real numbers are needed")
-    if batch.labels.shape != (len(batch.x),):
+    if classes == 0:
+        check_targets(name, batch.labels, len(batch.x))
+    elif batch.labels.shape != (len(batch.x),):
         raise ValueError(
             f"{name}: x has {len(batch.x)} examples, but labels have shape {batch.labels.shape}: "
             f"({len(batch.x)},) is needed"
         )
-    if batch.labels.dtype.kind not in "iu":
+    elif batch.labels.dtype.kind not in "iu":
         raise TypeError(f"{name}: labels have dtype {batch.labels.dtype}: integers are needed")
-    low, high = int(batch.labels.min()), int(batch.labels.max())
-    if low < 0 or high >= classes:
+    elif (low := int(batch.labels.min())) < 0 or int(batch.labels.max()) >= classes:
         raise ValueError(
-            f"{name}: labels run from {low} to {high}, but {classes} classes need 0 to {classes - 1}"
+            f"{name}: labels run from {low} to {int(batch.labels.max())}, but {classes} classes need 0 to {classes - 1}"
         )
     if not float("-inf") < float(batch.x.min()) <= float(batch.x.max()) < float("inf"):
         raise ValueError(f"{name}: x holds NaN or infinity")
+
+
+def check_targets(name: str, targets: Array, n: int) -> None:
+    """Refuse what are no finite numbers (n,) or (n, k)."""
+    if len(targets) != n or targets.ndim not in (1, 2) or not targets.size:
+        raise ValueError(f"{name}: targets have shape {targets.shape}: ({n},) or ({n}, k) is needed")
+    if targets.dtype.kind != "f":
+        raise TypeError(
+            f"{name}: targets have dtype {targets.dtype}: floats are needed where there are no classes"
+        )
+    if not float("-inf") < float(targets.min()) <= float(targets.max()) < float("inf"):
+        raise ValueError(f"{name}: targets hold NaN or infinity")

@@ -15,19 +15,20 @@ from npintdim.backend import Backend, as_array, given
 from npintdim.engine.fuse import fuse as fused
 from npintdim.engine.fuse import plan
 from npintdim.engine.landscape import Batch, Evaluation
-from npintdim.engine.layers import Layer
+from npintdim.engine.layers import Layer, Noisy
 from npintdim.engine.layers.base import layout_of
-from npintdim.engine.losses import correct, softmax_cross_entropy
+from npintdim.engine.losses import CrossEntropy, Loss
 from npintdim.inputs import check_flag, check_integers, check_seed, quiet
 from npintdim.rng import Purpose, Stream
-from npintdim.specs import spec_of
+from npintdim.specs import kind_of, spec_of
 from npintdim.typing import Array, Floats, Spec
 
 CHUNK = 2048  # examples evaluated at once
+OWN_WORDS = 1 << 34  # of each layer that is random, in a step
 
 
 class Model:
-    """A classifier: layers, then softmax cross-entropy.
+    """Layers, then a loss: softmax cross-entropy for a classifier, mean squared error for numbers.
 
     Parameters
     ----------
@@ -37,6 +38,7 @@ class Model:
     recipe : the spec of the architecture that built it, if one did
     fuse : False for a backend with fuse=False: every layer is computed alone, and bits differ by rounding. It is no
         part of the spec; `plan` says what is fused
+    loss : "mse" for targets that are numbers, then performance is R²; or a `Loss`, or its spec
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Model:
         backend: Backend | None = None,
         recipe: Spec | None = None,
         fuse: bool = True,
+        loss: Loss | Spec | str = "crossentropy",
     ) -> None:
         counts: Counter[str] = Counter()
         named = []
@@ -64,6 +67,7 @@ class Model:
         self.layout = layout_of(self.layers)
         self.D = self.dim = self.layout.D
         self._recipe = recipe
+        self.loss: Loss = kind_of("loss", loss)
         shape = self.in_shape
         for layer in self.layers:
             shape = layer.out_shape(shape)
@@ -77,9 +81,13 @@ class Model:
 
     def spec(self) -> Spec:
         """The architecture, JSON-able."""
-        if self._recipe is not None:
-            return deepcopy(self._recipe)
-        return {"in_shape": list(self.in_shape), "layers": [spec_of(a) for a in self.layers]}
+        spec: Spec = {"in_shape": list(self.in_shape), "layers": [spec_of(a) for a in self.layers]}
+        spec = spec if self._recipe is None else deepcopy(self._recipe)
+        return spec if self.loss == CrossEntropy() else spec | {"loss": spec_of(self.loss)}
+
+    def with_loss(self, loss: Loss | Spec | str) -> Model:
+        """The same network with another loss, e.g. `lenet(...).with_loss("mse")`."""
+        return Model(self.layers, self.in_shape, self.backend, self._recipe, self.backend.fuse, loss)
 
     def plan(self) -> str:
         """Which layers are computed together, a line each, and which are not because it would not pay."""
@@ -122,13 +130,13 @@ class Model:
         if batch.x is not None and not len(batch):
             raise ValueError("the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed")
         params = self._params(theta)
-        logits, caches = self._forward(params, batch.x)
-        loss, dlogits = softmax_cross_entropy(self.backend.xp, logits, self._labels(batch))
+        logits, caches = self._forward(params, batch.x, batch)
+        loss, dlogits = self.loss.value_and_grad(self.backend.xp, logits, self._targets(batch))
         return loss, self._backward(params, caches, dlogits)
 
     @quiet
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
-        """Mean loss and accuracy over data, in chunks; one transfer at the end.
+        """Mean loss and performance over data, in chunks; one transfer at the end.
 
         Raises
         ------
@@ -139,24 +147,26 @@ class Model:
         n = len(data)
         if data.x is None or n == 0:
             raise ValueError("the data to evaluate on is empty")
-        labels = self._labels(data)
+        targets = self._targets(data)
         loss: Any = 0.0
-        hits: Any = 0
+        total: Any = 0
         for i in range(0, n, CHUNK):
             part = slice(i, min(i + CHUNK, n))
             logits, _ = self._forward(params, data.x[part])
-            mean, _ = softmax_cross_entropy(self.backend.xp, logits, labels[part])
+            mean, _ = self.loss.value_and_grad(self.backend.xp, logits, targets[part])
             loss = loss + mean * (part.stop - part.start)
-            hits = hits + correct(logits, labels[part])
-        return Evaluation(loss=float(loss) / n, performance=int(hits) / n, n=n)
+            total = total + self.loss.tally(self.backend.xp, logits, targets[part])
+        return Evaluation(float(loss) / n, self.loss.performance(float(total) / n, targets), n)
 
     def _params(self, theta: Floats) -> list[dict[str, Floats]]:
         """θ, checked, as the parameters of each layer that is computed: views, nothing is copied."""
         views = iter(self._places.views(self.backend.floats(theta, "theta")).values())
         return [{key: next(views) for key in keys} for keys in self._keys]
 
-    def _forward(self, params: list[dict[str, Floats]], x: Array | None) -> tuple[Floats, list[Any]]:
-        """x, checked, through all layers."""
+    def _forward(
+        self, params: list[dict[str, Floats]], x: Array | None, training: Batch | None = None
+    ) -> tuple[Floats, list[Any]]:
+        """x, checked, through all layers; in training with the noise of the batch's step."""
         if x is None:
             raise ValueError("batch.x is None: a Model needs examples")
         x = self.backend.floats(x, "batch.x")
@@ -166,9 +176,15 @@ class Model:
                 f"(n, {', '.join(map(str, self.in_shape))}) is needed"
             )
         y = x.reshape(len(x), *self.in_shape)
-        caches = []
+        caches: list[Any] = []
+        start = 0
         for layer, own in zip(self.computed, params, strict=True):
-            y, cache = layer.forward(self.backend, own, y)
+            if isinstance(layer, Noisy) and training is not None:
+                stream = Stream(training.seed, Purpose.NOISE, training.step, self.backend.kernels)
+                y, cache = layer.noisy_forward(self.backend, own, y, stream, start)
+                start += OWN_WORDS
+            else:
+                y, cache = layer.forward(self.backend, own, y)
             caches.append(cache)
         return y, caches
 
@@ -184,7 +200,8 @@ class Model:
                 place[...] = dparams[key]
         return grad
 
-    def _labels(self, batch: Batch) -> Array:
+    def _targets(self, batch: Batch) -> Array:
+        """Labels, checked; targets that are numbers as (n, k)."""
         labels = batch.labels
         if labels is None:
             raise ValueError("batch.labels is None: a Model needs labels")
@@ -194,9 +211,15 @@ class Model:
             raise TypeError(
                 f"batch.labels is a {type(labels).__name__}, not an array of {self.backend.name!r}"
             )
+        if self.loss.numbers:
+            n, k = len(batch), self.classes
+            if labels.shape not in ((n, k), (n,) if k == 1 else (n, k)):
+                raise ValueError(f"batch.labels has shape {labels.shape}: numbers ({n}, {k}) are needed")
+            return self.backend.floats(labels, "batch.labels").reshape(n, k)
         if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
+            numbers = "; targets that are numbers need Model(..., loss='mse')" * (labels.dtype.kind == "f")
             raise ValueError(
-                f"batch.labels is {labels.dtype} {labels.shape}: integers of shape ({len(batch)},) are needed"
+                f"batch.labels is {labels.dtype} {labels.shape}: integers of shape ({len(batch)},) are needed{numbers}"
             )
         if self.backend.xp is np and len(labels):  # a GPU would have to stop for this; `Dataset` has looked
             low, high = int(labels.min()), int(labels.max())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
-from npintdim.engine.schedules import Schedule, schedule_from_spec
+from npintdim.engine.schedules import Schedule
 from npintdim.inputs import one_of
-from npintdim.specs import built, settle
+from npintdim.specs import built, settle, table
 from npintdim.typing import Floats, Spec
 
 
@@ -32,15 +32,16 @@ class Optimizer(ABC):
         for hyper-parameters that are no numbers, or out of range.
     """
 
+    kind: ClassVar[str]
     lr: float
     decay: float | None = field(default=None, kw_only=True)
     schedule: Schedule | None = field(default=None, kw_only=True)
 
+    def __init_subclass__(cls) -> None:
+        cls.kind = cls.__name__.lower()
+
     def __post_init__(self) -> None:
         settle(self)
-        given: Any = self.schedule
-        if given is not None and not isinstance(given, Schedule):
-            object.__setattr__(self, "schedule", schedule_from_spec(given))
         if self.decay is not None and not 0 <= self.decay < math.inf:
             raise ValueError(f"decay is {self.decay}: a number ≥ 0 is needed")
         if not 0 < self.lr < math.inf:
@@ -68,7 +69,7 @@ class Optimizer(ABC):
         """JSON-able: kind and hyper-parameters; an option that is None as ever is left out: old runs keep their keys."""
         told = asdict(self) | {"schedule": self.schedule and self.schedule.spec()}
         options = {f.name: told[f.name] for f in fields(self) if not told[f.name] is f.default is None}
-        return {"kind": type(self).__name__.lower(), **options}
+        return {"kind": self.kind, **options}
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class AdamW(Adam):
     decay: float | None = field(default=0.01, kw_only=True)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+OPTIMIZERS: dict[str, type[Optimizer]] = table("optimizer", Optimizer, "kind", SGD, Adam, AdamW)
 
 
 def optimizer_from_spec(spec: Spec) -> Optimizer:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
-from npintdim.specs import built, settle
+from npintdim.specs import settle, table
 from npintdim.typing import Spec
 
 
@@ -14,13 +15,18 @@ from npintdim.typing import Spec
 class Schedule(ABC):
     """A factor for every step. It counts steps, not epochs: n examples in batches of b are ⌈n/b⌉ steps an epoch."""
 
+    kind: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = cls.__name__.lower()
+
     @abstractmethod
     def __call__(self, t: int) -> float:
         """The factor of step t = 1, 2, ..."""
 
     def spec(self) -> Spec:
         """JSON-able: kind and numbers."""
-        return {"kind": type(self).__name__.lower(), **asdict(self)}
+        return {"kind": self.kind, **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -84,15 +90,4 @@ class Step(Schedule):
         return float(self.factor ** ((t - 1) // self.every))
 
 
-SCHEDULES: dict[str, type[Schedule]] = {"constant": Constant, "cosine": Cosine, "step": Step}
-
-
-def schedule_from_spec(spec: object) -> Schedule:
-    """Build the schedule that `Schedule.spec()` describes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for a kind that this package does not have, or other numbers than it has.
-    """
-    return built("schedule", spec, "kind", SCHEDULES)
+SCHEDULES: dict[str, type[Schedule]] = table("schedule", Schedule, "kind", Constant, Cosine, Step)

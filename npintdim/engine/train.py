@@ -29,7 +29,7 @@ class TrainConfig:
     optimizer : `Adam` or `SGD`
     epochs : passes over the training data
     batch_size : 128 in the paper; the last, smaller batch is used too
-    seed : of the order of the examples, drawn anew each epoch
+    seed : of the order of the examples, drawn anew each epoch, and of what is random in a step (`Batch.seed`)
     steps_per_epoch : length of an epoch for a landscape without data
     train_examples : the training performance is measured on so many of the first training examples
 
@@ -61,13 +61,14 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch: mean training loss, performance on training and test data at its end (0 if it diverged), seconds."""
+    """One epoch: mean training loss, performance on training and test data at its end (0 if it diverged), seconds; loss on held-out data."""
 
     epoch: int
     loss: float
     train: float
     test: float
     seconds: float
+    held: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def train(
     config: TrainConfig,
     progress: bool | None = None,
     label: str = "training",
+    held: Batch | None = None,
 ) -> Run:
     """Minimise a landscape from theta.
 
@@ -106,6 +108,7 @@ def train(
     config : see `TrainConfig`
     progress : show it on stderr; None means only on a terminal
     label : of the progress bar
+    held : examples that are in neither part of data; the run is then cut after the epoch whose loss there is least
 
     Raises
     ------
@@ -132,6 +135,7 @@ def train(
     records: list[Record] = []
     state = config.optimizer.start(theta)
     reached, t = theta, 0
+    kept, best = 0, math.inf
     status = "finished"
     try:
         with Progress(config.epochs, label, progress) as bar:
@@ -153,11 +157,17 @@ def train(
                     records.append(Record(epoch, mean, 0.0, 0.0, time.perf_counter() - began))
                     status = "diverged"
                     break
-                reached = theta
-                records.append(Record(epoch, mean, *scores, time.perf_counter() - began))
+                judged = None if held is None else landscape.evaluate(theta, held).loss
+                records.append(Record(epoch, mean, *scores, time.perf_counter() - began, judged))
+                if judged is None or judged < best:
+                    reached, kept, best = theta, len(records), math.inf if judged is None else judged
                 bar.step(f"loss {mean:.4f}, test {scores[1]:.4f}")
     except KeyboardInterrupt:
         reached, status = theta, "interrupted"
+    if held is not None and status == "finished":
+        if not kept:  # never finite on what was held out
+            return Run(theta=reached, status="diverged", records=tuple(records))
+        records = records[:kept]
     return Run(theta=reached, status=status, records=tuple(records))
 
 
@@ -165,7 +175,7 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
     """The batches of an epoch: a new order from the stream (seed, BATCHES, epoch), the last one smaller."""
     if data is None:
         for i in range(config.steps_per_epoch):
-            yield Batch(step=step + i)
+            yield Batch(step=step + i, seed=config.seed)
         return
     x, labels = data.train.x, data.train.labels
     assert x is not None and labels is not None
@@ -174,7 +184,7 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
     x = namespace(x).ascontiguousarray(x)  # or each take would copy all of x
     for i, start in enumerate(range(0, len(x), config.batch_size)):
         own = order[start : start + config.batch_size]
-        yield Batch(x.take(own, axis=0), labels[own], step + i)
+        yield Batch(x.take(own, axis=0), labels[own], step + i, config.seed)
 
 
 def performances(

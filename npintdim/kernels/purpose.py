@@ -20,4 +20,9 @@ class Purpose(IntEnum):
     BOOTSTRAP = 12
     CHECK = 13
     NOISE = 14  # lane = step
+    ONEHOT = 15
+    ONEHOT_SIGN = 16
+    ORTHONORMAL = 17  # lane = column
+    COORDINATES = 18
+    ADAPTER = 19  # lane = factor, in the order of the trained vector
     EPISODES = 20  # lane = step

@@ -28,14 +28,15 @@ from npintdim.typing import Spec
 PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(...), np.dtype, PurePath)
 
 
-def content_of(data: str, model: Spec, projection: Spec | None = None) -> Spec | None:
+def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | None = None) -> Spec | None:
     """Digests of what data, objective and registered kinds of a run are, where they are not the package's.
 
     Data that a function returns are made once for it, in this process; where that fails its source is what counts.
 
     Returns
     -------
-    {"data": sha256, "objective": sha256, "kinds": sha256}, each where it is one's own; None where neither is
+    {"data": sha256, "pretrained": sha256 of the data of a pre-training, "objective": sha256, "kinds": sha256}, each
+    where it is one's own; None where none is
 
     Warns
     -----
@@ -53,9 +54,11 @@ def content_of(data: str, model: Spec, projection: Spec | None = None) -> Spec |
         content["data"] = Digest().of(thing, unseen)
     elif is_file(data):
         content["data"] = content_of_file(data)
+    if pretrained and is_file(before := str(pretrained.get("data", data))):
+        content["pretrained"] = content_of_file(before)
     if "objective" in model:
         content["objective"] = Digest().of(Name(model["objective"]).thing(), unseen)
-    if kinds := sorted(set(own_kinds([model, projection])), key=lambda cls: cls.__qualname__):
+    if kinds := sorted(set(own_kinds([model, *others, pretrained])), key=lambda cls: cls.__qualname__):
         content["kinds"] = Digest().of(kinds, unseen)
     if unseen:
         warnings.warn(
@@ -92,7 +95,10 @@ def because(runs: Path, specs: Sequence[RunSpec]) -> str:
 def named_by(spec: RunSpec, part: str) -> str:
     """What a part of the content belongs to."""
     if part == "kinds":
-        return " and ".join(sorted({cls.__name__ for cls in own_kinds([spec.model, spec.projection])}))
+        named = own_kinds([spec.model, spec.T, spec.optimizer, spec.pretrained])
+        return " and ".join(sorted({cls.__name__ for cls in named}))
+    if part == "pretrained":
+        return spec.before().data
     return str(spec.model["objective"] if part == "objective" else spec.data)
 
 

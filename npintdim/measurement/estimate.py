@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from npintdim.engine.score import Score
 from npintdim.inputs import check_integer, quiet
 from npintdim.measurement.localfit import LOST, LocalFit, baseline_sd, censored, local_fit
 from npintdim.measurement.means import (
@@ -52,6 +54,7 @@ class DInt:
     counts : runs at each d
     collapsed : runs left out because they learnt far less than others with as many numbers or fewer
     reading : "curve"; "isotonic" where it misses the means by more than their noise, or they cross outside its interval
+    score : what threshold, baseline, means, fit and noise are numbers of; None for performances in [0, 1]
     """
 
     d: float
@@ -73,6 +76,7 @@ class DInt:
     counts: tuple[int, ...] = ()
     collapsed: int = 0
     reading: str = "curve"
+    score: Score | None = None
 
     @property
     def name(self) -> str:
@@ -92,7 +96,11 @@ class DInt:
             ours = f"{self.name} = {self.d:,.0f} ({self.interval()})"
         above = f"none up to {last:,}" if self.first_above is None else f"{self.first_above:,}"
         line = f"threshold {self.threshold:.4f}"
-        if self.fraction is not None:
+        if self.fraction is not None and self.score is not None and self.score.guess:
+            line += (
+                f" = {self.score.guess:g} + {self.fraction:g} × ({self.baseline:.4f} − {self.score.guess:g})"
+            )
+        elif self.fraction is not None:
             line += f" = {self.fraction:g} × {self.baseline:.4f}"
             if self.chance:
                 line += f" + {1 - self.fraction:g} × {self.chance:g} (chance)"
@@ -112,9 +120,18 @@ class DInt:
         """Whether the means do not follow a smooth curve: they cross outside its interval, and are read instead."""
         return self.reading == "isotonic"
 
+    def above(self, p: float) -> bool:
+        """Whether a performance is strictly better than the threshold."""
+        lower = self.score is not None and self.score.best < self.score.guess
+        return p < self.threshold if lower else p > self.threshold
+
+    def shares(self, performance: Any) -> Floats:
+        """In [0, 1], where the score has units of its own."""
+        return np.asarray(performance) if self.score is None else self.score.share(performance)
+
     def at(self, i: int) -> str:
         """The performance at the i-th d: the mean, or the curve where the mean is on the other side of the line."""
-        same = (self.means[i] >= self.threshold) == (self.d == -math.inf)
+        same = (self.above(self.means[i]) or self.means[i] == self.threshold) == (self.d == -math.inf)
         return f"mean {self.means[i]:.4f}" if same else f"curve {self.fit[i]:.4f}"
 
     def interval(self) -> str:
@@ -136,6 +153,7 @@ def d_int(
     draws: int = 2000,
     seed: int = 0,
     chance: float = 0.0,
+    score: Score | None = None,
 ) -> DInt:
     """The intrinsic dimension from one (d, performance) pair per run.
 
@@ -148,6 +166,8 @@ def d_int(
     threshold : an absolute one instead, as the authors used on MNIST (0.9)
     draws, seed : of the interval
     chance : performance of guessing, e.g. 0.1 for ten equal classes; the paper's rule is 0
+    score : of performances that are no shares in [0, 1]: they are read as `Score.share`, and what is found is told in the score's
+        own units
 
     Raises
     ------
@@ -173,6 +193,20 @@ def d_int(
     >>> d_int(*zip(*runs), baseline=[0.98, 0.98]).summary()
     'd_int90 = 231 (95 % interval 197 to 276); first tried d above the line: 400; threshold 0.8820 = 0.9 × 0.9800'
     """
+    if score is not None:
+        if chance:
+            raise ValueError(f"chance is {chance}: with a score it is its guess, {score.guess:g}")
+        p, base = score.share(performance), score.share(baseline)
+        found = d_int(d, p.tolist(), base.tolist(), fraction, score.line(threshold), draws, seed)
+        return replace(
+            found,
+            score=score,
+            threshold=score.value(found.threshold),
+            baseline=None if found.baseline is None else score.value(found.baseline),
+            means=tuple(map(score.value, found.means)),
+            fit=tuple(map(score.value, found.fit)),
+            noise=None if found.noise is None else found.noise * abs(score.best - score.guess),
+        )
     groups, excluded = by_d(d, performance)
     base = finite("baseline", baseline)
     if threshold is None and not len(base):
@@ -229,6 +263,21 @@ def d_int(
         collapsed=collapsed,
         reading=stands,
     )
+
+
+def curve_of(found: DInt, groups: Mapping[int | None, Floats]) -> LocalFit | None:
+    """The curve that d was read from, of shares in [0, 1]; None where the means were read alone, or nothing was.
+
+    Parameters
+    ----------
+    found : what `d_int` read
+    groups : of the performances at each d
+    """
+    if found.at_odds or math.isnan(found.d):
+        return None
+    shares = {d: found.shares(p) for d, p in groups.items() if d is not None and len(p)}
+    line = float(found.shares(found.threshold))
+    return around_crossing(survivors(shares, line)[0], line)
 
 
 def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:

@@ -91,10 +91,24 @@ def measured(
         tell = partial(announce, [bar, *callbacks])
         train = partial(records_of, folder=folder, where=where, tell=tell)
         backend, guess = get_backend(where.backend, where.dtype, where.threads, where.fuse), recipe.chance
-        recipe = replace(recipe, content=content_of(recipe.data, recipe.model, recipe.projection))
+        if recipe.scored is not None:
+            guess = recipe.scored.guess
+        recipe = replace(
+            recipe,
+            content=content_of(
+                recipe.data,
+                recipe.model,
+                recipe.T,
+                recipe.optimizer,
+                recipe.direct_optimizer,
+                pretrained=recipe.pretrained,
+            ),
+        )
         if not recipe.own:
             with suppress(Exception):  # what is wrong with the data is told by the rehearsal
-                guess = guessing(recipe.chance, where.data(recipe.direct(0, where.dtype)), backend)
+                guess = guessing(
+                    recipe.chance, where.data(recipe.direct(0, where.dtype)), backend, recipe.scored
+                )
         asked = recipe = replace(recipe, at_once=at_once(recipe, where))
         if changed := because(folder / "runs", recipe.specs(where.dtype)):
             warnings.warn(changed, stacklevel=4)
@@ -124,6 +138,8 @@ def measured(
     compressed, why = None, "d_int was not read" if math.isnan(found.d) else "no d is above the line"
     if at is not None and at.own:
         why = "the landscape is your own"
+    elif at is not None and (recipe.parametrisation or recipe.pretrained):
+        why = "a file holds subspaces of a θ_0 that a seed draws, and no other T or θ_0 yet"
     elif at is not None:
         try:
             compressed, why = keep_network(folder, at, found.name, where, backend), ""
@@ -165,17 +181,17 @@ def pursue(
     tell(SearchStep(f"baseline: {counted(len(specs), 'direct run')}", "baseline"))
     records = train(specs)
     baseline = [performance(r) for r in records]
-    for doubt in Baseline(tuple(baseline), guessing).doubts({}):
+    for doubt in Baseline(tuple(baseline), guessing, recipe.scored).doubts({}):
         tell(SearchStep(f"baseline: {doubt}"))
     D = next((r["D"] for r in records if "D" in r), None)
-    if D is None or (recipe.threshold is None and Baseline(tuple(baseline), guessing).nothing):
+    if D is None or (recipe.threshold is None and Baseline(tuple(baseline), guessing, recipe.scored).nothing):
         return specs, records
     search = recipe.search(D)
     d: list[int] = []
     reached: list[float] = []
     while True:
-        line = Baseline(tuple(baseline), guessing).line
-        following = plan(search, d, reached, line, recipe.at_once or PAIR)
+        line = Baseline(tuple(baseline), guessing, recipe.scored).line
+        following = plan(search, d, recipe.shares(reached), recipe.shares(line), recipe.at_once or PAIR)
         seconds = sum(r["seconds"] for r in records)
         cost = f"so far {counted(len(records), 'run')}, {seconds:.0f} s of computing"
         tell(SearchStep(f"{following.why} ({cost})", following.known))
@@ -209,11 +225,9 @@ def crossing_run(
     """
     if found.first_above is None:
         return None
-    above = [
-        d for d, mean in zip(found.tried, found.means, strict=True) if mean > found.threshold and d >= beyond
-    ]
+    above = [d for d, mean in zip(found.tried, found.means, strict=True) if found.above(mean) and d >= beyond]
     for spec, record in zip(specs, records, strict=True):
-        if above and spec.d == above[0] and (record["performance"] or 0) > found.threshold:
+        if above and spec.d == above[0] and found.above(performance(record)):
             return spec
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from npintdim.backend import Backend
 from npintdim.engine.landscape import Dataset
+from npintdim.engine.score import Score
 from npintdim.inputs import counted
 from npintdim.machine import need
 from npintdim.measurement.estimate import DInt, d_int
@@ -33,10 +34,12 @@ class Baseline:
     ----------
     direct : performance of each, NaN where one diverged or failed
     guessing : performance that needs no learning, see `guessing`
+    score : of performances that are no shares; everything is decided in their shares
     """
 
     direct: tuple[float, ...]
     guessing: float = 0.0
+    score: Score | None = None
 
     @property
     def nothing(self) -> str:
@@ -44,28 +47,42 @@ class Baseline:
         finished = self.finished
         if not len(finished):
             return "every direct run diverged or failed"
-        if np.median(finished) > self.guessing:
+        if np.median(finished) > self.guess:
             return ""
-        who = "the direct runs" if finished.max() <= self.guessing else "most direct runs"
-        return f"{who} learnt nothing: {listed(finished)}, and guessing reaches {self.guessing:.4f}"
+        who = "the direct runs" if finished.max() <= self.guess else "most direct runs"
+        return f"{who} learnt nothing: {self.listed(finished)}, and guessing reaches {self.guessing:.4f}"
 
     @property
     def line(self) -> tuple[float, ...]:
         """The runs that the line is made of, NaN for the others: those that learnt less than half of the median one."""
         if self.nothing:
             return self.direct
-        return tuple(p if p >= self.half else math.nan for p in self.direct)
+        pairs = zip(self.direct, self.shares(self.direct), strict=True)
+        return tuple(s if p >= self.half else math.nan for s, p in pairs)
 
     @property
     def half(self) -> float:
         """Where half of what the median run learnt is learnt."""
-        return (self.guessing + float(np.median(self.finished))) / 2
+        return (self.guess + float(np.median(self.finished))) / 2
 
     @property
     def finished(self) -> Floats:
-        """Without those that diverged or failed."""
-        p = np.array(self.direct)
+        """Shares, without those that diverged or failed."""
+        p = self.shares(self.direct)
         return p[~np.isnan(p)]
+
+    @property
+    def guess(self) -> float:
+        """The share that needs no learning."""
+        return float(self.shares([self.guessing])[0])
+
+    def shares(self, performances: Sequence[float] | Floats) -> Floats:
+        """Themselves, where they are shares."""
+        return np.array(performances) if self.score is None else self.score.share(performances)
+
+    def listed(self, shares: Iterable[float]) -> str:
+        """For people, in the units of the score."""
+        return ", ".join(f"{p if self.score is None else self.score.value(p):.4f}" for p in shares)
 
     def doubts(self, inside: Mapping[int, Floats]) -> list[str]:
         """What anybody who quotes a d_int should know of its baseline; most often nothing.
@@ -82,17 +99,19 @@ class Baseline:
             told.append(f"{runs - len(finished)} of {runs} direct runs diverged or failed")
         if len(dead):
             told.append(
-                f"{len(dead)} of {runs} direct runs ({listed(dead)}) learnt less than half of the median one, "
-                f"{np.median(finished):.4f}: left out of the baseline"
+                f"{len(dead)} of {runs} direct runs ({self.listed(dead)}) learnt less than half of the median one, "
+                f"{self.listed([float(np.median(finished))])}: left out of the baseline"
             )
-        learnt = kept.mean() - self.guessing
+        learnt = kept.mean() - self.guess
         if len(kept) > 1 and kept.std(ddof=1) > DOUBT * learnt:
-            told.append(f"the direct runs differ much: {kept.min():.4f} to {kept.max():.4f}")
-        means = {d: p.mean() for d, p in inside.items() if len(p)}
+            told.append(
+                f"the direct runs differ much: {self.listed([kept.min()])} to {self.listed([kept.max()])}"
+            )
+        means = {d: self.shares(p).mean() for d, p in inside.items() if len(p)}
         best = max(means, key=lambda d: means[d], default=0)
         if means and means[best] > kept.mean() + DOUBT * learnt:
             told.append(
-                f"direct training reached {kept.mean():.4f}, less than d = {best:,} with {means[best]:.4f}: "
+                f"direct training reached {self.listed([kept.mean()])}, less than d = {best:,} with {self.listed([means[best]])}: "
                 "another learning rate or more epochs for it"
             )
         return told
@@ -105,19 +124,17 @@ def unread(found: DInt, why: str) -> DInt:
     )
 
 
-def listed(performances: Floats) -> str:
-    """For people."""
-    return ", ".join(f"{p:.4f}" for p in performances)
-
-
-def guessing(chance: float, data: Dataset | None, backend: Backend) -> float:
+def guessing(chance: float, data: Dataset | None, backend: Backend, score: Score | None = None) -> float:
     """The performance that needs no learning: always the most frequent class of the test set, or a class at random.
 
     Parameters
     ----------
     chance : of the recipe: at least so much
     data : of a network; None where performance is no share of right answers
+    score : says it, where there is one
     """
+    if score is not None:
+        return score.guess
     if data is None or data.test.labels is None:
         return chance
     labels = backend.host(data.test.labels)
@@ -173,7 +190,7 @@ class Measurement:
     def baseline(self) -> Baseline:
         """The direct runs, judged."""
         direct = (performance(r) for r in self.records if "d" not in r["spec"])
-        return Baseline(tuple(direct), self.guessing)
+        return Baseline(tuple(direct), self.guessing, self.recipe.scored)
 
     @property
     def doubts(self) -> list[str]:
@@ -183,17 +200,55 @@ class Measurement:
 
     @property
     def summary(self) -> str:
-        """The line that is quoted: the reading, and what is doubtful about it."""
+        """The line that is quoted: the reading, why there is none, and what is doubtful about it."""
         doubts = [] if math.isnan(self.d_int.d) else self.doubts
-        return "; ".join([self.d_int.summary(), *doubts])
+        return "; ".join([self.d_int.summary(), *self.seen, *doubts])
+
+    @property
+    def seen(self) -> list[str]:
+        """Where the line was never reached: the best that was, and why it ended there, as far as the runs tell."""
+        if self.d_int.d != math.inf:
+            return []
+        on_test, on_train = self.means("performance"), self.means("train_performance")
+        best, last = max(on_test, key=lambda d: on_test[d][0]), max(on_test)
+        (p, said), (_, at_last) = on_test[best], on_test[last]
+        base = self.d_int.baseline
+        share = f", {100 * p / self.recipe.shares([base])[0]:.1f} % of direct training" if base and p else ""
+        told = [f"the best is {said} at d = {best:,}{share}"]
+        if not {best, last} <= set(on_train):
+            return told
+        if best < last and on_train[last][0] > on_train[best][0] and on_test[last][0] < (1 - DOUBT) * p:
+            told.append(
+                f"it overfits: from there to d = {last:,} it falls to {at_last} while on the training data it rises from "
+                f"{on_train[best][1]} to {on_train[last][1]}; best_epoch=0.2, fewer epochs or l2 may help, a larger d does not"
+            )
+        elif not self.reaches(on_train[last][0]):
+            told.append(
+                f"even on the training data d = {last:,} reaches {on_train[last][1]} alone: a larger d, more epochs or another rate"
+            )
+        return told
+
+    def means(self, part: str) -> dict[int, tuple[float, str]]:
+        """Mean over the finished runs at each d, as a share and as text in its own units."""
+        found: dict[int, list[float]] = {}
+        for r in self.records:
+            if "d" in r["spec"] and r["status"] == "finished" and r.get(part) is not None:
+                found.setdefault(r["spec"]["d"], []).append(float(r[part]))
+        return {d: (float(np.mean(self.recipe.shares(s))), f"{np.mean(s):.4f}") for d, s in found.items()}
+
+    def reaches(self, share: float) -> bool:
+        """Whether a share is at the line or above."""
+        line: float = self.recipe.shares([self.d_int.threshold])[0]
+        return share >= line
 
     @property
     def title(self) -> str:
         """What was measured."""
-        options = [f"{name} {value}" for name, value in self.recipe.projection.items() if name != "kind"]
+        T = self.recipe.T
+        options = [f"{name} {value}" for name, value in T.items() if name != "kind"]
         own = "objective" in self.recipe.model
         parts = [self.recipe.data.removeprefix("here:"), model_name(self.recipe.model)]
-        return ", ".join([*parts, *([] if own else [self.recipe.projection["kind"]]), *options])
+        return ", ".join([*parts, *([] if own else [T["kind"]]), *options])
 
     def __repr__(self) -> str:
         n = len(self.records)
@@ -244,7 +299,10 @@ class Measurement:
         for d, p in self.performances().items():
             seconds = np.mean([r["seconds"] for r in self.records if r["spec"].get("d") == d])
             base = None if self.baseline.nothing else self.d_int.baseline
-            share = f"{100 * p.mean() / base:.1f} %" if len(p) and d and base else ""
+            share = ""
+            if len(p) and d and base:
+                mean, whole = self.recipe.shares([p.mean(), base])
+                share = f"{100 * mean / whole:.1f} %"
             above = d is not None and d == self.d_int.first_above
             rows.append(
                 (
@@ -290,9 +348,17 @@ def read_off(recipe: Recipe, records: Iterable[Spec], guessing: float = 0.0) -> 
             reached.append(performance(record))
         else:
             direct.append(performance(record))
-    baseline = Baseline(tuple(direct), guessing)
+    baseline = Baseline(tuple(direct), guessing, recipe.scored)
     lacking = baseline.nothing if recipe.threshold is None else ""
     if lacking and not d:
         raise ValueError(f"{lacking}: there is no line to search d_int at")
-    found = d_int(d, reached, baseline.line, recipe.fraction, recipe.threshold, chance=recipe.chance)
+    found = d_int(
+        d,
+        reached,
+        baseline.line,
+        recipe.fraction,
+        recipe.threshold,
+        chance=recipe.chance,
+        score=recipe.scored,
+    )
     return unread(found, lacking) if lacking else found

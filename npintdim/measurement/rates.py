@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from npintdim.engine.score import Score
 from npintdim.inputs import check_integer, counted
 from npintdim.measurement.estimate import d_int
 from npintdim.measurement.events import SearchStep, Tell
@@ -29,6 +30,7 @@ class Rates:
     tried : ascending
     performance : on what was held out, mean over seeds; NaN where training diverged
     runs, seconds : that it took, with those that found d
+    score : of performances that are no shares
     """
 
     d: int | None
@@ -36,11 +38,13 @@ class Rates:
     performance: tuple[float, ...]
     runs: int
     seconds: float
+    score: Score | None = None
 
     @property
     def chosen(self) -> float:
         """The best rate, the smaller of equals."""
-        return best(dict(zip(self.tried, self.performance, strict=True)))
+        shares = self.performance if self.score is None else self.score.share(self.performance).tolist()
+        return best(dict(zip(self.tried, shares, strict=True)))
 
     @property
     def reached(self) -> float:
@@ -85,11 +89,15 @@ class Trials:
         return self.recipe.rates
 
     def __call__(self, pairs: Sequence[tuple[int | None, float]]) -> Floats:
-        """Performance at every (d, learning rate), mean over seeds; NaN if one of them diverged."""
+        """Performance (its share) at every (d, learning rate), mean over seeds; NaN if one of them diverged."""
         specs = [self.spec(d, lr, k) for d, lr in pairs for k in range(self.how.seeds)]
         arrived = self.train(specs)
         self.records += arrived
-        return np.array([performance(r) for r in arrived]).reshape(len(pairs), -1).mean(axis=1)
+        return (
+            np.array(self.recipe.shares([performance(r) for r in arrived]))
+            .reshape(len(pairs), -1)
+            .mean(axis=1)
+        )
 
     def spec(self, d: int | None, lr: float, k: int) -> RunSpec:
         """Repetition k of a rate."""
@@ -114,6 +122,7 @@ def choose_rates(
     """
     if recipe.rates is None:
         return recipe, ()
+    guessing = recipe.shares([guessing])[0]
     trials = Trials(recipe, dtype, train, guessing)
     direct = try_rates(trials, None, recipe.direct(0).config().optimizer.lr, tell)
     D = next((int(r["D"]) for r in trials.records if "D" in r), 0)
@@ -137,7 +146,7 @@ def near_crossing(trials: Trials, direct: Rates, D: int, tell: Tell) -> int:
     Nothing of it enters the measurement.
     """
     recipe = trials.recipe
-    search, baseline = recipe.search(D), [direct.reached]
+    search, baseline = recipe.search(D), recipe.shares([direct.reached])
     d: list[int] = []
     reached: list[float] = []
     while True:
@@ -152,7 +161,7 @@ def near_crossing(trials: Trials, direct: Rates, D: int, tell: Tell) -> int:
         ).tolist()
         d += wanted
         if not all(map(math.isnan, reached)):
-            found = d_int(d, reached, baseline, recipe.fraction, recipe.threshold, chance=recipe.chance)
+            found = d_int(d, reached, baseline, recipe.fraction, search.threshold, chance=recipe.chance)
             if math.isfinite(found.isotonic):
                 return round(found.isotonic)
 
@@ -161,6 +170,8 @@ def try_rates(trials: Trials, d: int | None, centre: float, tell: Tell) -> Rates
     """Learning rates around a first guess, directly or in a subspace."""
     where = "direct" if d is None else f"d = {d}"
     known = f"learning rate, {where}"
+    score = trials.recipe.scored
+    told: Callable[[float], float] = float if score is None else score.value
     found: dict[float, float] = {}
     learnt: dict[float, float] = {}  # NaN where nothing was: no rate is better than another by luck
     while rates := trials.how.following(centre, learnt):
@@ -174,14 +185,16 @@ def try_rates(trials: Trials, d: int | None, centre: float, tell: Tell) -> Rates
     if all(map(math.isnan, learnt.values())):
         diverged = all(map(math.isnan, found.values()))
         reason = (
-            why(trials.records) if diverged else f"{best(found):g} reached {found[best(found)]:.4f} at most"
+            why(trials.records)
+            if diverged
+            else f"{best(found):g} reached {told(found[best(found)]):.4f} at most"
         )
         lacking = f"no learning rate from {tried[0]:g} to {tried[-1]:g} trains, {where}: {reason}"
         if diverged or (d is None and trials.recipe.threshold is None):
             raise ValueError(lacking)
         tell(SearchStep(lacking))
     seconds = round(sum(r["seconds"] for r in trials.records), 3)
-    rates_found = Rates(d, tried, tuple(found[lr] for lr in tried), len(trials.records), seconds)
+    rates_found = Rates(d, tried, tuple(told(found[lr]) for lr in tried), len(trials.records), seconds, score)
     tell(SearchStep(rates_found.summary()))
     return rates_found
 

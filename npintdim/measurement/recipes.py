@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npintdim.backend import as_array
+from npintdim.data import load_dataset
+from npintdim.data.own import is_file
 from npintdim.data.shuffled import FORMS
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.optimizers import Adam
+from npintdim.engine.score import Score
 from npintdim.inputs import check_integer, check_kind, plain, shown, unknown
 from npintdim.measurement.custom import NO_DATA, OWN, Name, named, own
 from npintdim.measurement.runs import LARGEST_SEED, RunSpec
 from npintdim.measurement.search import Search
-from npintdim.specs import settle
+from npintdim.specs import kind_of, settle
 from npintdim.typing import Spec
 
 
@@ -93,6 +96,11 @@ class Recipe:
     lr_at : d at which optimizer's rate holds, at others as `guess` says; None for
         one rate at every d
     content : see `RunSpec`; `measure` finds it
+    parametrisation : in the place of the projection, see `RunSpec`; the grid d counts what is trained
+    pretrained : see `RunSpec`; of the baseline too
+    score : what performance is, where it is no share in [0, 1], see `Score`; None for that of the network's loss. It is
+        no part of a run: another one reads the same runs
+    best_epoch : see `RunSpec`; the baseline's runs too
 
     Raises
     ------
@@ -123,6 +131,10 @@ class Recipe:
     rates: RateSearch | None = None
     lr_at: int | None = None
     content: Spec | None = None
+    parametrisation: Spec | None = None
+    pretrained: Spec | None = None
+    score: Score | None = None
+    best_epoch: float | None = None
 
     def __post_init__(self) -> None:
         data: Any = self.data
@@ -137,6 +149,10 @@ class Recipe:
                budget=1, first=1, at_once=1, lr_at=1)  # fmt: skip
         if self.rates is not None:
             check_kind("rates", self.rates, RateSearch, "RateSearch(seeds=2)")
+        if self.score is not None:
+            check_kind("score", self.score, Score, "Score('mean absolute error', guess=3.1, best=0)")
+        if self.scored is not None and self.chance:
+            raise ValueError(f"chance is {self.chance}: with {self.scored.name} it is {self.scored.guess:g}")
         self.search(1)
         self.specs()
         self.subspace(1, 0).check()
@@ -145,6 +161,23 @@ class Recipe:
     def own(self) -> str:
         """Name of the landscape, if it is one of your own; of a network ""."""
         return own(self.model)
+
+    @property
+    def T(self) -> Spec:
+        """The map from what is trained to θ: a parametrisation, or the projection of a subspace."""
+        return self.parametrisation or self.projection
+
+    @property
+    def scored(self) -> Score | None:
+        """How performances become shares: as it says, or as the loss of the network does."""
+        if self.score is None and "loss" in self.model:
+            own: Score | None = kind_of("loss", self.model["loss"]).score
+            return own
+        return self.score
+
+    def shares(self, performances: Sequence[float]) -> list[float]:
+        """Of performances, in which everything is decided; themselves where they are shares."""
+        return list(performances) if self.scored is None else self.scored.share(performances).tolist()
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
         """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
@@ -162,7 +195,8 @@ class Recipe:
             **self.common(dtype),
             seed=self.seed + k,
             optimizer=self.optimizer_at(d),
-            projection=self.projection,
+            projection=None if self.parametrisation else self.projection,
+            parametrisation=self.parametrisation,
             d=d,
         )
 
@@ -188,12 +222,14 @@ class Recipe:
         return {
             "data": self.data, "model": self.model, "epochs": self.epochs, "batch_size": self.batch_size,
             "l2": self.l2, "limit_train": self.limit_train, "dtype": dtype, "content": self.content,
+            "pretrained": self.pretrained, "best_epoch": self.best_epoch,
         }  # fmt: skip
 
     def search(self, D: int) -> Search:
         """For an adaptive measurement of D parameters."""
-        numbers = self.first, self.precision, self.budget, self.fraction, self.threshold, self.chance
-        return Search(D, *numbers, self.direct_seeds)
+        line = self.threshold if self.scored is None else self.scored.line(self.threshold)
+        numbers = self.first, self.precision, self.budget, self.fraction, line, self.chance
+        return Search(D, *numbers, self.direct_seeds, self.scored)
 
 
 def objective_recipe(
@@ -277,17 +313,21 @@ def adam(lr: float) -> Spec:
     return Adam(lr).spec()
 
 
-def fully_connected(*sizes: int) -> Spec:
-    """Spec of an `mlp`."""
-    return {"architecture": "mlp", "sizes": list(sizes)}
+def fully_connected(*sizes: int, activation: str = "relu", numbers: bool = False) -> Spec:
+    """Spec of an `mlp`, for targets that are classes or numbers."""
+    spec: Spec = {"architecture": "mlp", "sizes": list(sizes)}
+    if activation != "relu":
+        spec["activation"] = {"kind": type(kind_of("layer", activation)).__name__}
+    return spec | {"loss": {"kind": "MSE"}} if numbers else spec
 
 
 def model_name(spec: Spec) -> str:
-    """784-200-200-10, lenet, or lenet-as-released (no ReLU after the convolutions)."""
+    """784-200-200-10, 784-200-10-tanh, lenet, or lenet-as-released (no ReLU after the convolutions)."""
     if name := own(spec):
         return name.partition(":")[2]
     if spec.get("architecture") == "mlp":
-        return "-".join(map(str, spec["sizes"]))
+        activation = spec.get("activation", {}).get("kind", "").lower()
+        return "-".join([*map(str, spec["sizes"]), *filter(None, [activation])])
     released = spec.get("conv_relu") is False
     return f"{spec.get('architecture', 'model')}{'-as-released' if released else ''}"
 
@@ -325,17 +365,34 @@ LENET_GRIDS = {
 def recipe_for(data: str, model: Spec | None = None) -> Recipe:
     """The default recipe of a data set, shuffled or not, for its own network or another one.
 
+    For a file or folder of one's own, which is read for it, see `recipe_of_file`.
+
     Raises
     ------
     ValueError
         for a data set without a recipe.
     """
+    if is_file(data):
+        return recipe_of_file(load_dataset(data), model)
     original = Name(data).original
     if original not in RECIPES:
         raise unknown("dataset", original, (*RECIPES, *FORMS))
-    recipe = replace(RECIPES[original], data=data)
-    if model is None:
-        return recipe
-    if "lenet" in model.get("architecture", ""):
-        return replace(recipe, model=model, d=LENET_GRIDS.get(original, LENET_GRIDS["mnist"]))
-    return replace(recipe, model=model)
+    recipe = replace(RECIPES[original], data=data, model=model or RECIPES[original].model)
+    if model and "lenet" in model.get("architecture", ""):
+        return replace(recipe, d=LENET_GRIDS.get(original, LENET_GRIDS["mnist"]))
+    return recipe
+
+
+def recipe_of_file(data: Dataset, model: Spec | None = None) -> Recipe:
+    """The default recipe of a file of one's own: two hidden layers of 100; d and both learning rates are searched.
+
+    As many epochs as make about 1,200 steps of 64 examples, but 10 at least: so many flatten the digits' and MNIST's curves.
+    """
+    x = data.train.x
+    assert x is not None
+    net = fully_connected(math.prod(x.shape[1:]), 100, 100, data.outputs, numbers=not data.classes)
+    batch_size = max(1, min(DIGITS.batch_size, len(x) // 2))  # of a few examples, a part is held out besides
+    return replace(
+        DIGITS, data=data.name, model=model or net, d=None, batch_size=batch_size,
+        epochs=max(10, math.ceil(1200 * batch_size / len(x))), direct_seeds=3, rates=RateSearch(),
+    )  # fmt: skip

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from npintdim.engine.score import Score
 from npintdim.files import DamagedError, read_json, write_atomically
 from npintdim.inputs import brief, counted
 from npintdim.measurement.measurement import Measurement, read_off
@@ -69,7 +70,7 @@ def as_csv(specs: Iterable[RunSpec], records: Iterable[Spec]) -> str:
     table.writeheader()
     for spec, record in zip(specs, records, strict=True):
         seeds = {f"{name}_seed": seed for name, seed in spec.seeds._asdict().items()}
-        projection = json.dumps(spec.projection) if spec.projection else ""
+        projection = json.dumps(spec.T) if spec.T else ""
         told = {
             "key": spec.key,
             "model": model_name(spec.model),
@@ -110,7 +111,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
     plot : a picture in its folder
     """
     found, recipe = m.d_int, m.recipe
-    title = f"{found.name} of {model_name(recipe.model)} on {recipe.data}, {recipe.projection['kind']}"
+    title = f"{found.name} of {model_name(recipe.model)} on {recipe.data}, {recipe.T['kind']}"
     parts = [
         f"# {title}",
         f"**{m.summary}**",
@@ -174,6 +175,11 @@ def rule(m: Measurement) -> str:
     found = m.d_int
     if found.fraction is None:
         return "absolute"
+    if found.score is not None and found.score.guess:
+        guess = f"{found.score.guess:g}"
+        return (
+            f"{guess} + {found.fraction:g} × (baseline − {guess}): {found.score.name} of guessing is {guess}"
+        )
     chance = f"{found.chance:g} + {found.fraction:g} × (baseline − {found.chance:g})"
     return chance if found.chance else f"{found.fraction:g} × baseline"
 
@@ -231,7 +237,7 @@ def again(m: Measurement, command: str | None) -> str:
     """The command or the call that repeats it; in this folder it runs nothing twice."""
     if command is not None:
         return f"```bash\n{command}\n```"
-    lines = ["import npintdim as nid", "from npintdim import RateSearch, Recipe", ""]
+    lines = ["import npintdim as nid", "from npintdim import RateSearch, Recipe, Score", ""]
     ran = next((r for r in m.records if "backend" in r), None)
     if ran is not None:
         named = f"{ran['backend']!r}, {ran['spec'].get('dtype', 'float32')!r}, {ran['threads']}"
@@ -260,7 +266,7 @@ def read_measurement(folder: str | Path) -> Measurement:
     try:
         summary = read_json(folder / "summary.json")
         recipe = recipe_of(summary["recipe"])
-        rates = tuple(rates_of(found) for found in summary.get("rates", ()))
+        rates = tuple(rates_of(found, recipe.scored) for found in summary.get("rates", ()))
         keys = keys_in(folder / "results.csv")
         records = tuple(load(folder / "runs" / f"{key}.json")[1] for key in keys)
         guessing = summary.get("baseline", {}).get("guessing", recipe.chance)
@@ -298,10 +304,12 @@ def keys_in(path: Path) -> list[str]:
 def recipe_of(spec: Spec) -> Recipe:
     """From `dataclasses.asdict` by way of JSON; numbers that it does not have yet get their defaults."""
     d, rates = spec["d"], spec.get("rates")
-    return Recipe(**spec | {"d": d and tuple(d), "rates": rates and RateSearch(**rates)})
+    score = spec.get("score")
+    made = {"d": d and tuple(d), "rates": rates and RateSearch(**rates), "score": score and Score(**score)}
+    return Recipe(**spec | made)
 
 
-def rates_of(spec: Spec) -> Rates:
+def rates_of(spec: Spec, score: Score | None) -> Rates:
     """Likewise; JSON has null for NaN."""
     performance = tuple(math.nan if p is None else p for p in spec["performance"])
-    return Rates(spec["d"], tuple(spec["tried"]), performance, spec["runs"], spec["seconds"])
+    return Rates(spec["d"], tuple(spec["tried"]), performance, spec["runs"], spec["seconds"], score)

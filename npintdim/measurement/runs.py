@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import math
 import platform
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from npintdim._version import __version__
+from npintdim.adapters import adapter_of, check_adapter
 from npintdim.backend import Backend, get_backend
+from npintdim.data import load_dataset
+from npintdim.data.holdout import hold_out
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.model import Model
@@ -20,7 +25,7 @@ from npintdim.engine.train import TrainConfig, train
 from npintdim.files import canonical
 from npintdim.inputs import one_of, quiet, shown
 from npintdim.measurement.custom import NO_DATA, OWN, own, own_objective
-from npintdim.objective import L2, SubspaceObjective
+from npintdim.objective import L2, ParametrisedObjective, SubspaceObjective
 from npintdim.projections import SeededProjection, check_projection, make_projection
 from npintdim.specs import called, check_spec, settle
 from npintdim.typing import Floats, Spec
@@ -54,11 +59,19 @@ class RunSpec:
     dtype : "float32" or "float64"
     holdout : share of the training data that takes the place of the test set, see `hold_out`; None for the test set
     content : digests of data and objective of one's own, see `npintdim.measurement.content`; a sweep finds them
+    parametrisation : in the place of a projection, e.g. {"kind": "lora", "alpha": 8.0}, see `npintdim.adapters`; d numbers
+        are trained, and where the kind has no d of its own, d says the rank
+    pretrained : what θ_0 learnt before, from which d numbers go on: {"data": a name, ...}, and of a direct run
+        whatever is otherwise than here ("epochs", "optimizer", ...); the repetition's own, the same for every d
+    best_epoch : share of the training data (after `holdout`) that is not trained on and says which epoch counts: that of
+        the least loss there, as if training had stopped then. None for the last epoch. The test set is not looked at, so
+        the performance there has no bias from the choice; the cost is that all runs, the baseline's too, have fewer
+        examples, and d_int is that of another procedure
 
     Raises
     ------
     TypeError, ValueError
-        for numbers out of range, an unknown optimizer, or one of d and projection without the other.
+        for numbers out of range, an unknown optimizer, or one of d and projection (or parametrisation) without the other.
     """
 
     data: str
@@ -74,11 +87,18 @@ class RunSpec:
     dtype: str = "float32"
     holdout: float | None = None
     content: Spec | None = None
+    parametrisation: Spec | None = None
+    pretrained: Spec | None = None
+    best_epoch: float | None = None
 
     def __post_init__(self) -> None:
         settle(self, seed=(0, LARGEST_SEED), d=(1, (1 << 32) - 1), epochs=1, batch_size=1, limit_train=1)
         one_of("dtype", self.dtype, ("float32", "float64"))
-        if (self.d is None) != (self.projection is None):
+        if self.projection is not None and self.parametrisation is not None:
+            raise ValueError(
+                f"projection is {shown(self.projection)} and parametrisation {shown(self.parametrisation)}: one of them is needed"
+            )
+        if (self.d is None) != (self.projection is None and self.parametrisation is None):
             raise ValueError(
                 f"d is {self.d} and projection {shown(self.projection)}: both or neither are needed"
             )
@@ -86,6 +106,10 @@ class RunSpec:
             raise ValueError(f"l2 is {self.l2}: a number ≥ 0 is needed")
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
+        if self.best_epoch is not None and not 0 < self.best_epoch < 1:
+            raise ValueError(
+                f"best_epoch is {self.best_epoch}: the share of the training data that chooses, 0 < q < 1, is needed"
+            )
         self.config()
 
     @property
@@ -112,12 +136,19 @@ class RunSpec:
                 self.own and self.projection not in (None, OWN),
                 "a landscape of your own draws its own P",
             ),
+            ("parametrisation", self.own and self.parametrisation, "a landscape of your own has its own T"),
+            ("pretrained", self.own and self.pretrained, "a landscape of your own begins where it says"),
             (
                 "limit_train",
                 self.data == NO_DATA and self.limit_train is not None,
                 "there are no training data",
             ),
             ("batch_size", self.data == NO_DATA and self.batch_size != 128, "there are no training data"),
+            (
+                "best_epoch",
+                self.data == NO_DATA and self.best_epoch is not None,
+                "there are no training data",
+            ),
             ("holdout", self.data == NO_DATA and self.holdout is not None, "there are no training data"),
         ):
             if ignored:
@@ -130,7 +161,21 @@ class RunSpec:
             model_from_spec(self.model, get_backend("numpy", threads=1))
             if self.projection is not None:
                 check_projection(self.projection)
+            if self.parametrisation is not None:
+                check_adapter(self.parametrisation)
+            if self.pretrained is not None:
+                self.before()
         return self
+
+    def before(self) -> RunSpec:
+        """The direct run that gives a pre-trained θ_0."""
+        assert self.pretrained is not None
+        other = ("d", "projection", "parametrisation", "pretrained", "holdout", "content")
+        direct = {k: v for k, v in self.spec().items() if k not in other}
+        own = self.content or {}
+        content = {"data": own.get("pretrained"), "kinds": own.get("kinds")}
+        content = {k: v for k, v in content.items() if v}
+        return RunSpec.from_spec(direct | self.pretrained | ({"content": content} if content else {}))
 
     @classmethod
     def from_spec(cls, spec: Spec) -> RunSpec:
@@ -141,6 +186,11 @@ class RunSpec:
         """Of the trainer."""
         optimizer = optimizer_from_spec(self.optimizer)
         return TrainConfig(optimizer, self.epochs, self.batch_size, self.seeds.batches)
+
+    @property
+    def T(self) -> Spec | None:
+        """The map from what is trained to θ: a parametrisation, or the projection of a subspace; None of a direct run."""
+        return self.parametrisation or self.projection
 
     @property
     def seeds(self) -> Seeds:
@@ -165,27 +215,57 @@ class RunSpec:
         return f"{'direct' if self.d is None else f'd = {self.d}'}, seed {self.seed}"
 
 
-def parts(spec: RunSpec, backend: Backend) -> tuple[Model, Floats, SeededProjection | None]:
+def parts(
+    spec: RunSpec, backend: Backend, folder: str | None = None
+) -> tuple[Model, Floats, SeededProjection | None]:
     """The network, theta_0 and P of a run."""
     model = model_from_spec(spec.model, backend)
     if spec.projection is None or spec.d is None:
-        return model, model.init_theta(spec.seeds.theta_0), None
+        return model, begin(spec, model, folder), None
     P = make_projection(D=model.D, d=spec.d, seed=spec.seeds.P, backend=backend, **spec.projection)
-    return model, model.init_theta(spec.seeds.theta_0), P
+    return model, begin(spec, model, folder), P
+
+
+def begin(spec: RunSpec, model: Model, folder: str | None = None) -> Floats:
+    """θ_0: drawn, or pre-trained on data in the folder."""
+    if spec.pretrained is None:
+        return model.init_theta(spec.seeds.theta_0)
+    return model.backend.send(learnt(canonical(spec.before().spec()), model.backend, folder))
+
+
+@functools.lru_cache(maxsize=8)
+def learnt(spec: bytes, backend: Backend, folder: str | None) -> Floats:
+    """Where a direct run ends, on the host; once a process."""
+    before = RunSpec.from_spec(json.loads(spec))
+    data = load_dataset(before.data, folder=folder, limit_train=before.limit_train).to(backend)
+    record, theta = run(before, backend, data)
+    if record["status"] != "finished":
+        raise ValueError(f"pre-training on {before.data} {record['status']}: a smaller lr is needed")
+    return theta
 
 
 def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
     """ValueError for outputs that are not the data's classes, examples of another size, or too large a batch."""
     assert data.train.x is not None
-    if model.classes != data.classes:
-        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {data.classes} classes")
+    if model.loss.numbers != (data.classes == 0):
+        wanted = (
+            "targets that are classes: a model without loss="
+            if data.classes
+            else "numbers as targets: a model with loss='mse'"
+        )
+        raise ValueError(f"{data.name} has {wanted} is needed, the loss is {type(model.loss).__name__}")
+    if model.classes != data.outputs:
+        wanted = f"{data.classes} classes" if data.classes else f"targets of {data.outputs} numbers"
+        raise ValueError(f"the model has {model.classes} outputs, but {data.name} has {wanted}")
     takes, given = model.in_shape, tuple(data.train.x.shape[1:])
     if math.prod(takes) != math.prod(given):
         raise ValueError(f"the model takes examples of shape {takes}, but {data.name} has {given}")
     spec.config().check(data)
 
 
-def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[Landscape, Floats]:
+def objective(
+    spec: RunSpec, backend: Backend, data: Dataset | None, folder: str | None = None
+) -> tuple[Landscape, Floats]:
     """The landscape that a run trains on, and where it starts.
 
     Raises
@@ -195,11 +275,15 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[La
     """
     if spec.own:
         return own_objective(spec.model, spec.d, spec.seeds.P, backend)
-    model, theta_0, P = parts(spec, backend)
+    model, theta_0, P = parts(spec, backend, folder)
     if data is None:
         raise ValueError("data is none: a network needs a data set")
     check_fit(spec, model, data)
     landscape: Landscape = L2(model, model.layout, spec.l2) if spec.l2 else model
+    if spec.parametrisation is not None and spec.d is not None:
+        T = adapter_of(spec.parametrisation, spec.d, model.layout, theta_0, spec.seeds.P, backend)
+        through = ParametrisedObjective(landscape, T)
+        return through, through.start()
     if P is None:
         return landscape, theta_0
     subspace = SubspaceObjective(landscape, theta_0, P)
@@ -208,7 +292,11 @@ def objective(spec: RunSpec, backend: Backend, data: Dataset | None) -> tuple[La
 
 @quiet
 def run(
-    spec: RunSpec, backend: Backend, data: Dataset | None, progress: bool | None = False
+    spec: RunSpec,
+    backend: Backend,
+    data: Dataset | None,
+    progress: bool | None = False,
+    folder: str | None = None,
 ) -> tuple[Spec, Floats]:
     """Train as the spec says.
 
@@ -218,6 +306,7 @@ def run(
     backend : where; its dtype must be the spec's
     data : the data set of that name, on the backend's device
     progress : see `train`
+    folder : of the data of a pre-training, see `load_dataset`
 
     Returns
     -------
@@ -235,9 +324,13 @@ def run(
             f"backend computes in {backend.dtype.name}, but the run is specified in {spec.dtype}"
         )
     began = time.perf_counter()
-    landscape, start = objective(spec, backend, data)
-    reached = train(landscape, start, data, spec.config(), progress, spec.label)
-    epochs = [{k: number(v) for k, v in asdict(r).items()} for r in reached.records]
+    landscape, start = objective(spec, backend, data, folder)
+    held = None
+    if spec.best_epoch is not None and data is not None:
+        own = hold_out(data, spec.best_epoch, spec.seeds.batches)
+        data, held = replace(data, train=own.train), own.test
+    reached = train(landscape, start, data, spec.config(), progress, spec.label, held)
+    epochs = [{k: number(v) for k, v in asdict(r).items() if v is not None} for r in reached.records]
     finished = reached.status == "finished"
     record = {
         "spec": spec.spec(),

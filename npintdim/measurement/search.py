@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npintdim.engine.score import Score
 from npintdim.inputs import counted, quiet
 from npintdim.measurement.estimate import DInt, around_crossing, d_int
 from npintdim.measurement.localfit import KAPPAS, SIGMAS, WIDER, LocalFit, baseline_sd, misfit, slopes
@@ -70,6 +71,7 @@ class Search:
     budget : runs, at most; the direct runs that were there before the search do not count
     fraction, threshold, chance : see `d_int`
     direct_seeds : direct runs before the search
+    score : of which all performances here are shares, for what is told; None where they are what they are
 
     Raises
     ------
@@ -85,6 +87,7 @@ class Search:
     threshold: float | None = None
     chance: float = 0.0
     direct_seeds: int = 3
+    score: Score | None = None
 
     def __post_init__(self) -> None:
         settle(self, D=1, first=1, budget=1, direct_seeds=1)
@@ -92,6 +95,11 @@ class Search:
         check_rule(self.fraction, self.threshold, self.chance)
         if not 0 < self.precision < math.inf:
             raise ValueError(f"precision is {self.precision}: a number > 0 is needed, e.g. 0.05 for ±5 %")
+
+    def line(self, found: DInt) -> str:
+        """The threshold in the units of the score."""
+        value = found.threshold if self.score is None else self.score.value(found.threshold)
+        return f"{value:.4f}"
 
     @property
     def start(self) -> int:
@@ -135,7 +143,7 @@ def plan(
     if high is None:
         return outwards(search, d, low or 1, count, found)
     if low is None:
-        return inwards(d, high, count, found)
+        return inwards(search, d, high, count, found)
     if high - low > 1 and high / low > CLOSE:
         vain = in_vain(d, found)
         steps = [(k, n) for n in range(count, count + VAIN) for k in range(1, n + 1)]
@@ -167,12 +175,12 @@ def in_vain(d: Sequence[int], found: DInt) -> set[int]:
     return {i for i, runs in Counter(d).items() if runs > 1 and i not in found.tried}
 
 
-def towards(done: Sequence[int], tried: int, vain: int, found: DInt) -> Plan:
+def towards(search: Search, done: Sequence[int], tried: int, vain: int, found: DInt) -> Plan:
     """Halfway between a d whose runs finish and one whose runs do not."""
     lost, middle = f"none of the runs at d = {vain} finished", round(math.sqrt(tried * vain))
     if max(tried, vain) < CLOSE * min(tried, vain) or middle in (tried, vain):
         side = "is below" if tried < vain else "reaches"
-        return Plan((), f"d = {tried} {side} {found.threshold:.4f}, and {lost}: {SMALLER}")
+        return Plan((), f"d = {tried} {side} {search.line(found)}, and {lost}: {SMALLER}")
     return numbered(done, [middle], lost, f"between there and {tried}")
 
 
@@ -190,25 +198,25 @@ def outwards(search: Search, done: Sequence[int], low: int, count: int, found: D
     """A larger d, by a factor of 4."""
     tried = Counter(done)[search.D]
     if low >= search.D and tried > 1:
-        return Plan((), f"never reached: even d = D = {search.D} stays below {found.threshold:.4f}")
+        return Plan((), f"never reached: even d = D = {search.D} stays below {search.line(found)}")
     wanted = list(dict.fromkeys(min(low * STRIDE**k, search.D) for k in range(1, count + 1)))
     vain = min((i for i in in_vain(done, found) if i > low), default=math.inf)
     if wanted[0] >= vain:
-        return towards(done, low, int(vain), found)
+        return towards(search, done, low, int(vain), found)
     wanted = [i for i in wanted if i < vain]
-    return numbered(done, wanted, f"d = {low} is below {found.threshold:.4f}", f"{STRIDE} times as many")
+    return numbered(done, wanted, f"d = {low} is below {search.line(found)}", f"{STRIDE} times as many")
 
 
-def inwards(done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
+def inwards(search: Search, done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
     """A smaller d, by a factor of 4."""
     if high == 1 and Counter(done)[1] > 1:
-        return Plan((), f"already reached at d = 1 ({found.threshold:.4f})")
+        return Plan((), f"already reached at d = 1 ({search.line(found)})")
     wanted = list(dict.fromkeys(max(high // STRIDE**k, 1) for k in range(1, count + 1)))
     vain = max((i for i in in_vain(done, found) if i < high), default=0)
     if wanted[0] <= vain:
-        return towards(done, high, vain, found)
+        return towards(search, done, high, vain, found)
     wanted = [i for i in wanted if i > vain]
-    return numbered(done, wanted, f"d = {high} reaches {found.threshold:.4f}", f"a {STRIDE}th of it")
+    return numbered(done, wanted, f"d = {high} reaches {search.line(found)}", f"a {STRIDE}th of it")
 
 
 def refine(

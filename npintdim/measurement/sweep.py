@@ -45,6 +45,7 @@ from npintdim.measurement.executors import (
 from npintdim.measurement.records import THETA, Claims, digest, read, try_writing, write
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import Result, Where, failed, size
+from npintdim.specs import own_kinds
 from npintdim.typing import Floats, Spec
 
 Train: TypeAlias = Callable[[Sequence[RunSpec]], list[Spec]]
@@ -192,9 +193,11 @@ def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
     own = []
     for spec in specs:
         spec.honoured()
-        what = canonical({"run": [spec.data, spec.model, spec.projection]})
+        parts = [spec.T, spec.optimizer]
+        kinds = sorted(map(str, own_kinds([*parts, spec.pretrained])))
+        what = canonical({"run": [spec.data, spec.model, spec.pretrained, kinds]})
         if spec.content is None and what not in found:
-            found[what] = content_of(spec.data, spec.model, spec.projection)
+            found[what] = content_of(spec.data, spec.model, *parts, pretrained=spec.pretrained)
         own.append(replace(spec, content=found[what]) if found.get(what) else spec)
     if any(found.values()) and (changed := because(runs, own)):
         warnings.warn(changed, stacklevel=4)

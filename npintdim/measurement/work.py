@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -87,7 +88,7 @@ class Where:
         began = time.perf_counter()
         try:
             with blas_threads(self.threads):
-                record, theta = run(spec, self.engine(spec), self.data(spec))
+                record, theta = run(spec, self.engine(spec), self.data(spec), folder=self.data_folder)
         except Exception as error:
             return failed(spec, error, round(time.perf_counter() - began, 3))
         if spec.d is None or record["status"] != "finished":
@@ -106,16 +107,16 @@ class Where:
         """
         kinds: dict[str, list[RunSpec]] = {}
         for spec in todo:
-            alike = replace(
-                spec, d=spec.d and 1, seed=0, epochs=1, optimizer={"kind": spec.optimizer["kind"]}
-            )
+            alike = replace(spec, d=spec.d and 1, seed=0, epochs=1, optimizer=spec.optimizer | {"lr": 1.0})
             kinds.setdefault(alike.key, []).append(spec)
         ends = [(min(kind, key=by_d), max(kind, key=by_d)) for kind in kinds.values()]
         expected: dict[str, float] = {}
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for _, many in ends:
                 data = self.data(many)
-                run(replace(many, epochs=1), self.engine(many), data and first(data, many.batch_size))
+                needed = math.ceil(many.batch_size / (1 - (many.best_epoch or 0))) + bool(many.best_epoch)
+                few_data = data and first(data, needed)
+                run(replace(many, epochs=1), self.engine(many), few_data, folder=self.data_folder)
             for kind, (few, many) in zip(kinds.values(), ends, strict=True):
                 at_many = self.pace(many)
                 at_few = at_many if few.d == many.d else self.pace(few)
@@ -129,7 +130,7 @@ class Where:
 
     def pace(self, spec: RunSpec) -> Pace:
         """See `pace`."""
-        return pace(spec, self.engine(spec), self.data(spec))
+        return pace(spec, self.engine(spec), self.data(spec), self.data_folder)
 
     def engine(self, spec: RunSpec) -> Backend:
         """The backend of a run, in a process that knows what its spec names."""
@@ -190,10 +191,10 @@ class Pace(NamedTuple):
     epoch: float
 
 
-def pace(spec: RunSpec, backend: Backend, data: Dataset | None) -> Pace:
+def pace(spec: RunSpec, backend: Backend, data: Dataset | None, folder: str | None = None) -> Pace:
     """Of a run, measured on the first steps of it; the kernels must be compiled."""
     began = time.perf_counter()
-    landscape, theta = objective(spec, backend, data)
+    landscape, theta = objective(spec, backend, data, folder)
     start = time.perf_counter() - began
     config, steps = spec.config(), list[float]()
     state = config.optimizer.start(theta)

@@ -2,6 +2,7 @@
 
 from npintdim.plots.compression import compression_figure, files_of
 from npintdim.plots.curve import curve_figure
+from npintdim.plots.map import map_figure
 from npintdim.plots.nets import nets_figure
 from npintdim.plots.phase import phase_figure
 from npintdim.plots.several import several_figure
@@ -9,6 +10,6 @@ from npintdim.plots.style import BLUE, GREEN, GREY, ORANGE, check_looks, new_fig
 from npintdim.plots.toy import toy_figure
 
 __all__ = [
-    "BLUE", "GREEN", "GREY", "ORANGE", "check_looks", "compression_figure", "curve_figure", "files_of", "nets_figure", "new_figure",
-    "nice_ticks", "phase_figure", "picture", "save", "several_figure", "toy_figure",
+    "BLUE", "GREEN", "GREY", "ORANGE", "check_looks", "compression_figure", "curve_figure", "files_of", "map_figure", "nets_figure",
+    "new_figure", "nice_ticks", "phase_figure", "picture", "save", "several_figure", "toy_figure",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from npintdim.backend import Backend
 from npintdim.measurement.measure import Measurement, compress_run
@@ -13,13 +14,14 @@ KEPT = 0.9  # of the performance: what a small file must have
 
 
 @styled
-def compression_figure(points: Sequence[tuple[str, int, float]]) -> Figure:
+def compression_figure(points: Sequence[tuple[str, int, float]], ax: Any = None) -> Figure:
     """Size of a file against what its network is worth.
 
     Parameters
     ----------
     points : (label, bytes, performance) of every file. Those of one label are joined. The largest file of all is what
         the others are compared with: the whole network
+    ax : axes to draw into; None for a figure of its own
 
     Raises
     ------
@@ -30,7 +32,7 @@ def compression_figure(points: Sequence[tuple[str, int, float]]) -> Figure:
     for label, size, performance in points:
         groups.setdefault(label, []).append((size, performance))
     check_looks("labels", len(groups))
-    figure, axes = panels(3.6)
+    figure, axes = panels(3.6, ax=ax)
     sizes = [size for _, size, _ in points]
     log_x(axes, min(sizes) / 1.3, max(sizes) * 1.3, "bytes of the file (logarithmic)")
     for (label, group), (color, dashes, marker) in zip(groups.items(), LOOKS, strict=False):
@@ -42,7 +44,7 @@ def compression_figure(points: Sequence[tuple[str, int, float]]) -> Figure:
     beside(axes, KEPT * whole, f"{100 * KEPT:g} % of the largest file's", GREY, right=True)
     axes.legend(loc="lower right", frameon=False)  # where large files would be poor: nothing else is there
     axes.set_ylabel("performance")
-    headline(figure, smallest(points))
+    headline(figure, smallest(points), ax=ax)
     return figure
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from npintdim.measurement.estimate import DInt
+from npintdim.measurement.estimate import DInt, curve_of
 from npintdim.measurement.localfit import LOST
+from npintdim.measurement.means import isotonic
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import model_name
 from npintdim.plots.style import BLUE, GREY, ORANGE, Figure, beside, extent, headline, log_x, panels, styled
@@ -17,9 +19,15 @@ from npintdim.typing import Floats
 
 
 @styled
-def curve_figure(m: Measurement) -> Figure:
-    """Performance against d: every run, the means, the baseline, the threshold and where it is crossed."""
-    figure, axes = panels(3.7)
+def curve_figure(m: Measurement, ax: Any = None) -> Figure:
+    """Performance against d: every run, the means, the baseline, the threshold and where it is crossed.
+
+    Parameters
+    ----------
+    m : what `measure` found
+    ax : axes to draw into; None for a figure of its own
+    """
+    figure, axes = panels(3.7, ax=ax)
     found = m.d_int
     groups = m.performances()
     direct = groups.pop(None, np.array([]))
@@ -37,24 +45,49 @@ def curve_figure(m: Measurement) -> Figure:
     runs = [(d, p) for d, ps in groups.items() for p in ps]
     axes.plot(*zip(*runs, strict=True), "o", ms=4, mfc="none", mec=BLUE, mew=0.8, alpha=0.7, label="each run")
     axes.plot(found.tried, found.means, "o", color=BLUE, ms=4.5, label="mean at each d")
-    axes.plot(*fitted(found), "-", color=BLUE, lw=1.5, label="monotone fit")
     bottom, top = axes.get_ylim()
+    read = curve_read(m)
+    if not read.near.all():
+        axes.plot(read.d, read.p, color=BLUE, lw=1, ls="--", label="beyond its reach")
+    axes.plot(read.d, np.where(read.near, read.p, np.nan), color=BLUE, lw=1.6, label=read.name)
     axes.set_ylim(bottom - 0.06 * (top - bottom), top)
     mark_crossing(axes, m)
 
     axes.set_ylabel(score(m))
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.99), ncols=3, frameon=False, borderaxespad=0.2)
-    headline(figure, finding(found, m.D), of(m))
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: labels[i] == "beyond its reach")
+    axes.legend(
+        [handles[i] for i in order], [labels[i] for i in order], loc="lower left", bbox_to_anchor=(0, 0.99),
+        ncols=4, frameon=False, borderaxespad=0.2, columnspacing=1.2, handletextpad=0.5,
+    )  # fmt: skip
+    headline(figure, finding(found, m.D), of(m), ax, pad=20)
     return figure
 
 
-def fitted(found: DInt) -> tuple[Floats, Floats]:
-    """The curve that is read: −log(1 − p) straight in log d between the tried d and the crossing."""
-    knots = dict(zip(found.tried, found.fit, strict=True)) | {found.d: found.threshold}
-    d = sorted(x for x in knots if math.isfinite(x))
-    log_d = np.union1d(np.linspace(math.log(d[0]), math.log(d[-1]), 400), np.log(d))
-    y = np.interp(log_d, np.log(d), [-math.log(max(1 - knots[x], LOST)) for x in d])
-    return np.exp(log_d), 1 - np.exp(-y)
+class Read(NamedTuple):
+    """What is read, at many d: its performance, and `near` where it is trusted."""
+
+    d: Floats
+    p: Floats
+    near: NDArray[np.bool_]
+    name: str
+
+
+def curve_read(m: Measurement) -> Read:
+    """The estimator's curve of three numbers, trusted where it follows the runs; else pooled means.
+
+    Pooled means are joined by straight lines of −log(1 − p) in log d, and are read where the curve contradicts them.
+    """
+    found = m.d_int
+    d = np.geomspace(found.tried[0], found.tried[-1], 400)
+    curve = curve_of(found, m.performances())
+    if curve is not None:
+        p, near, name = curve.performance(d), curve.near(d) > 0.5, "fitted curve"
+    else:
+        pooled = isotonic(found.shares(found.means), np.array(found.counts))
+        y = np.interp(np.log(d), np.log(found.tried), -np.log(np.maximum(1 - pooled, LOST)))
+        p, near, name = 1 - np.exp(-y), np.ones(len(d), bool), "pooled means"
+    return Read(d, p if found.score is None else found.score.value(p), near, name)
 
 
 def mark_crossing(axes: Any, m: Measurement) -> None:
@@ -95,13 +128,15 @@ def finding(found: DInt, D: int) -> str:
 
 def of(m: Measurement) -> str:
     """What was measured."""
-    P = m.recipe.projection
+    P = m.recipe.T
     options = [f"{name} {value}" for name, value in P.items() if name != "kind"]
     return ", ".join([m.recipe.data, f"network {model_name(m.recipe.model)}", P["kind"], *options])
 
 
 def score(m: Measurement) -> str:
     """Name of the performance axis."""
+    if m.recipe.scored is not None:
+        return m.recipe.scored.name if m.recipe.own else f"test {m.recipe.scored.name}"
     if m.recipe.own:
         return "performance"
     return "training accuracy" if "+shuffled-labels" in m.recipe.data else "test accuracy"

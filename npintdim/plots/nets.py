@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,17 +27,18 @@ WIDTH_OF_LABEL = 0.14  # inches, of a label that is turned upright
 
 
 @styled
-def nets_figure(nets: Sequence[tuple[int, DInt, str]]) -> Figure:
+def nets_figure(nets: Sequence[tuple[int, DInt, str]], ax: Any = None) -> Figure:
     """d_int with its 95 % interval against D (logarithmic), from 0, so that flat looks flat.
 
     Parameters
     ----------
     nets : D, d_int and a short label (2×200) of each network, at least one
+    ax : axes to draw into; None for a figure of its own
     """
     if not nets:
         raise ValueError("there is no network to draw: at least one (D, d_int, label) is needed")
     nets = sorted(nets, key=lambda net: net[0])
-    figure, axes = panels(3.8)
+    figure, axes = panels(3.8, ax=ax)
     D = np.array([net[0] for net in nets], dtype=np.float64)
     low, high = D[0] / 1.25, D[-1] * 1.25
     log_x(axes, low, high, "D, all parameters (logarithmic)")
@@ -62,7 +64,7 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]]) -> Figure:
         )  # fmt: skip
     names = " or ".join(dict.fromkeys(found.name for _, found, _ in nets))
     axes.set_ylabel(f"{names}, with its 95 % interval")
-    headline(figure, growth(nets, names))
+    headline(figure, growth(nets, names), ax=ax, pad=12 + 6 * max(len(label) for *_, label in nets))
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ PALE = 2.2  # of the darkest grey, so that lines and marks stand out
 
 
 @styled
-def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10) -> Figure:
+def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10, ax: Any = None) -> Figure:
     """Share of the draws whose least loss is at most ε, as a grey; 5, 50 and 95 % as marks, and by the law as lines.
 
     Parameters
@@ -29,6 +30,7 @@ def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10) -> Fi
     shares : least share of the starting loss in every draw, (len(d), draws), see `npintdim.toy.phase.least_shares`
     kind : of P, for the title
     s : conditions of the toy problem
+    ax : axes to draw into; None for a figure of its own
 
     Notes
     -----
@@ -36,7 +38,7 @@ def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10) -> Fi
     """
     from scipy.stats import beta  # slow to import
 
-    figure, axes = panels(3.9)
+    figure, axes = panels(3.9, ax=ax)
     tolerance = (np.arange(ROWS) + 0.5) / ROWS
     measured = success(shares, tolerance)
     columns = np.append(np.array(d) - 0.5, d[-1] + 0.5)
@@ -65,5 +67,5 @@ def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10) -> Fi
     off = np.abs(measured - success_law(np.array(d), tolerance, s)).max()
     follows = "follows" if farthest(d, shares, s)[1] < LAWFUL else "does NOT follow"
     says = f"Success in {kind} subspaces {follows} the law: off by up to {off:.2f}"
-    headline(figure, says, "lines: the law of isotropic P; marks and greys: measured")
+    headline(figure, says, "lines: the law of isotropic P; marks and greys: measured", ax)
     return figure

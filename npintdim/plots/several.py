@@ -6,13 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.search import half_width
-from npintdim.plots.curve import fitted, score
+from npintdim.plots.curve import curve_read, score
 from npintdim.plots.style import (
     GREY,
     LOOKS,
+    WIDTH,
     Figure,
     check_looks,
     extent,
@@ -23,9 +26,11 @@ from npintdim.plots.style import (
     unbroken,
 )
 
+LETTER = 0.075  # inches that one takes at most, on average
+
 
 @styled
-def several_figure(measurements: Mapping[str, Measurement]) -> Figure:
+def several_figure(measurements: Mapping[str, Measurement], ax: Any = None) -> Figure:
     """Performance against d of up to six measurements, and below it d_int of each with its 95 % interval.
 
     A line leads from where a curve reaches its threshold down to its row, which bears its name.
@@ -33,6 +38,7 @@ def several_figure(measurements: Mapping[str, Measurement]) -> Figure:
     Parameters
     ----------
     measurements : by the labels that they get, from top to bottom in the lower panel
+    ax : two axes to draw into, upper and lower; None for a figure of its own
 
     Raises
     ------
@@ -43,18 +49,22 @@ def several_figure(measurements: Mapping[str, Measurement]) -> Figure:
     found = {label: m.d_int for label, m in measurements.items()}
     rows = len(found)
     tall, short = 3.0, 0.15 + 0.22 * rows
-    figure, (above, below) = panels(tall + short + 0.9, 2, height_ratios=(tall, short))
+    figure, (above, below) = panels(tall + short + 0.9, 2, ax, height_ratios=(tall, short))
     tried = [d for f in found.values() for d in f.tried]
     low, high = min(tried) / 1.15, max(tried) * 1.15
     log_x(below, low, high, "d, trained numbers (logarithmic)")
 
-    for m, look in zip(measurements.values(), LOOKS, strict=False):
-        curve(above, m, *look)
+    for m, (color, _, marker) in zip(measurements.values(), LOOKS, strict=False):
+        marks(above, m, color, marker)
     names = " or ".join(dict.fromkeys(score(m) for m in measurements.values()))
     above.set_ylabel(f"{names} (filled: means)")
     line = thresholds(above, list(found.values()))
 
     bottom, top = above.get_ylim()
+    reads = [curve_read(m) for m in measurements.values()]
+    for read, (color, dashes, _) in zip(reads, LOOKS, strict=False):
+        above.plot(read.d, np.where(read.near, read.p, np.nan), color=color, ls=dashes, lw=1.4)
+        above.plot(read.d, np.where(read.near, np.nan, read.p), color=color, ls=dashes, lw=0.8, alpha=0.5)
     for y, ((label, f), (color, dashes, marker)) in enumerate(zip(found.items(), LOOKS, strict=False)):
         interval(below, y, label, f, color, marker)
         if math.isfinite(f.d):
@@ -65,17 +75,17 @@ def several_figure(measurements: Mapping[str, Measurement]) -> Figure:
     below.set_yticks([])
     below.set_ylabel("\n".join(dict.fromkeys(f.name for f in found.values())))
     below.grid(axis="y", visible=False)
-    headline(figure, comparison(found), f"dashed: {line}; bars: 95 % intervals")
+    outside = "; " + unbroken("faint: beyond the fit") if not all(read.near.all() for read in reads) else ""
+    headline(figure, comparison(found), f"dashed: {line}; bars: 95 % intervals{outside}", ax)
     return figure
 
 
-def curve(axes: Any, m: Measurement, color: str, dashes: Any, marker: str) -> None:
-    """Runs, means and fit of one measurement."""
+def marks(axes: Any, m: Measurement, color: str, marker: str) -> None:
+    """Runs and means of one measurement."""
     found = m.d_int
     runs = [(d, p) for d, ps in m.performances().items() if d is not None for p in ps]
     axes.plot(*zip(*runs, strict=True), marker, ms=3.5, mfc="none", mec=color, mew=0.7, alpha=0.6)
     axes.plot(found.tried, found.means, marker, color=color, ms=4.5)
-    axes.plot(*fitted(found), color=color, ls=dashes, lw=1.4)
 
 
 def thresholds(axes: Any, found: Sequence[DInt]) -> str:
@@ -100,9 +110,15 @@ def interval(axes: Any, y: int, label: str, f: DInt, color: str, marker: str) ->
     text = f"{label}: " + (f"{f.d:,.0f} ({known})" if math.isfinite(f.d) else unread)
     axes.plot([left, right], [y, y], color=color, lw=2.2, solid_capstyle="butt")
     axes.plot(at, y, marker, color=color, ms=5, mfc=color if math.isfinite(f.d) else "white")
-    to_the_right = math.log(left / low) < math.log(high / right)
+    room = {True: math.log(high / right), False: math.log(left / low)}
+    to_the_right = room[True] > room[False]
+    beyond = right if to_the_right else left
+    if (
+        max(room.values()) < math.log(high / low) * len(text) * LETTER / WIDTH
+    ):  # none: over the bar, beside the mark
+        to_the_right, beyond = math.log(high / at) > math.log(at / low), at
     axes.annotate(
-        text, (right if to_the_right else left, y), xytext=(7 if to_the_right else -7, 0),
+        text, (beyond, y), xytext=(7 if to_the_right else -7, 0),
         textcoords="offset points", ha="left" if to_the_right else "right", va="center", color=color,
         bbox={"fc": "white", "ec": "none", "pad": 0.8}, zorder=4,
     )  # fmt: skip

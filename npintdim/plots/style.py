@@ -6,7 +6,7 @@ import io
 import math
 import textwrap
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -60,12 +60,24 @@ def styled(draw: Callable[Drawing, Figure]) -> Callable[Drawing, Figure]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, outside of pyplot, so that nothing of the user's is touched."""
-    return matplotlib("matplotlib.figure:Figure")(figsize=(width, height), layout="constrained")
+    """An empty figure of so many inches, outside of pyplot, so that nothing of the user's is touched.
+
+    It shows itself in a notebook, where pyplot may never have been imported.
+    """
+    figure: Any = matplotlib("matplotlib.figure:Figure")(figsize=(width, height), layout="constrained")
+    figure._repr_png_ = partial(in_a_notebook, figure)
+    return figure
 
 
-def panels(height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
-    """A figure as wide as the text, and its axes, one below the other over the same x."""
+def in_a_notebook(figure: Figure) -> tuple[bytes, dict[str, int]]:
+    """A PNG with two dots a pixel, and how wide it is shown."""
+    return content_of(figure, "png"), {"width": round(100 * figure.get_figwidth())}
+
+
+def panels(height: float, rows: int = 1, ax: Any = None, **options: Any) -> tuple[Figure, Any]:
+    """A figure as wide as the text, and its axes, one below the other over the same x; or those of the user."""
+    if ax is not None:
+        return np.ravel(ax)[0].figure, ax
     figure = new_figure(WIDTH, height)
     return figure, figure.subplots(rows, 1, sharex=True, **options)
 
@@ -79,18 +91,21 @@ def save(figure: Figure, path: Path) -> Path:
     -------
     the path of the PNG, or of the one file
     """
-    rc_context = matplotlib("matplotlib:rc_context")
     other = path.suffix[1:] in figure.canvas.get_supported_filetypes() and path.suffix not in (".png", ".svg")
     stem = path.with_suffix("") if path.suffix in (".png", ".svg") else path
     paths = [path] if other else [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg")]
     for target in paths:
-        kind = target.suffix[1:]
-        date = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-        content = io.BytesIO()
-        with rc_context(STYLE):
-            figure.savefig(content, format=kind, dpi=200, metadata=date)
-        write_atomically(target, content.getvalue())
+        write_atomically(target, content_of(figure, target.suffix[1:]))
     return paths[0]
+
+
+def content_of(figure: Figure, kind: str) -> bytes:
+    """Of a file of that kind, without a date."""
+    date = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    content = io.BytesIO()
+    with matplotlib("matplotlib:rc_context")(STYLE):
+        figure.savefig(content, format=kind, dpi=200, metadata=date)
+    return content.getvalue()
 
 
 def check_looks(what: str, count: int) -> None:
@@ -105,10 +120,17 @@ def picture(draw: Callable[[], Figure], path: Path) -> tuple[Path | None, str]:
     return saved, f"{told} and .svg" if saved is not None and saved.suffix == ".png" else told
 
 
-def headline(figure: Figure, finding: str, context: str = "") -> None:
-    """The title: what was found, and below it of what; no line ends inside of what is `unbroken`."""
+def headline(figure: Figure, finding: str, context: str = "", ax: Any = None, pad: float = 6) -> None:
+    """The title: what was found, and below it of what; no line ends inside of what is `unbroken`.
+
+    Over the user's axes, if there are any, `pad` points above them; else over the figure.
+    """
     lines = [textwrap.fill(text, LETTERS, break_on_hyphens=False) for text in (finding, context) if text]
-    figure.suptitle("\n".join(lines).replace(NO_BREAK, " "), x=0.01, ha="left")
+    title = "\n".join(lines).replace(NO_BREAK, " ")
+    if ax is None:
+        figure.suptitle(title, x=0.01, ha="left")
+    else:
+        np.ravel(ax)[0].set_title(title, loc="left", pad=pad)
 
 
 def unbroken(text: str) -> str:

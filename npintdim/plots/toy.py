@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from npintdim.inputs import counted
@@ -11,18 +13,19 @@ from npintdim.toy.problem import expected_share
 
 
 @styled
-def toy_figure(result: ToyResult, kind: str) -> Figure:
+def toy_figure(result: ToyResult, kind: str, ax: Any = None) -> Figure:
     """Two panels: the share of the loss against d with the law, and the step of the performance at d = s.
 
     Parameters
     ----------
     result : of `npintdim.toy.phase.explore`
     kind : of P, for the title
+    ax : two axes to draw into, one below the other; None for a figure of its own
     """
     from scipy.stats import beta  # slow to import
 
     d, shares, s = result.d, result.shares, result.s
-    figure, (above, below) = panels(5.6, 2)
+    figure, (above, below) = panels(5.6, 2, ax)
     few = np.array([i for i in d if i < s])
     low, high = (beta.ppf(q, (s - few) / 2, few / 2) for q in (0.025, 0.975))
     above.fill_between(few, low, high, color=ORANGE, alpha=0.18, lw=0, label="95 % of the draws by theory")

@@ -11,22 +11,29 @@ from typing import Any
 from npintdim.backend import Backend, given
 from npintdim.inputs import one_of
 from npintdim.projections.base import Operator, Projection, Transposed
+from npintdim.projections.coordinates import CoordinateProjection
 from npintdim.projections.dense import DenseProjection
 from npintdim.projections.fastfood import FastfoodProjection
+from npintdim.projections.onehot import OneHotProjection
+from npintdim.projections.orthonormal import OrthonormalProjection
 from npintdim.projections.seeded import SeededProjection
 from npintdim.projections.sparse import SparseProjection
 from npintdim.specs import UNREGISTERED, built, called, check_spec, table
 from npintdim.typing import Spec
 
 KINDS: dict[str, type[SeededProjection]] = table(
-    "projection", SeededProjection, "kind", DenseProjection, SparseProjection, FastfoodProjection
-)
+    "projection", SeededProjection, "kind",
+    DenseProjection, SparseProjection, FastfoodProjection, OneHotProjection, OrthonormalProjection, CoordinateProjection,
+)  # fmt: skip
 
 __all__ = [
     "KINDS",
+    "CoordinateProjection",
     "DenseProjection",
     "FastfoodProjection",
+    "OneHotProjection",
     "Operator",
+    "OrthonormalProjection",
     "Projection",
     "SeededProjection",
     "SparseProjection",
@@ -44,21 +51,22 @@ def make_projection(
 
     Parameters
     ----------
-    kind : "dense", "sparse" or "fastfood"
+    kind : "dense", "sparse", "fastfood", "onehot", "orthonormal" or "coordinates"
     D, d : 1 ≤ d ≤ D
     seed : 0 ≤ seed < 2⁶⁴
     backend : None for `get_backend()`
     **options
         dense: entries="gaussian" | "rademacher", stored=True;
         sparse: density=1/√D;
-        fastfood: blocks="stacked" | "single", signs=True
+        fastfood: blocks="stacked" | "single", signs=True, stored=True;
+        onehot: signs=True
 
     Raises
     ------
     ValueError, TypeError
         for an unknown kind or option (the near miss is named), or d, D, seed out of range.
     MemoryError
-        if a stored dense P is larger than the memory that is free.
+        if a stored dense P, or a sparse one, is larger than the memory that is free.
     """
     cls = KINDS[one_of("projection", kind, KINDS, UNREGISTERED)]
     return called(repr(kind), cls, options, D=D, d=d, seed=seed, backend=given(backend))

@@ -5,15 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from npintdim.backend import Backend
+from npintdim.inputs import check_integer, check_kind
+from npintdim.machine import check_memory
 from npintdim.typing import Array, Floats
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
+
+
+LARGE = 1 << 28  # bytes, from which on it is asked whether there are so many
 
 
 class Operator(Protocol):
@@ -50,42 +55,83 @@ class Projection(ABC):
         """(D, d)."""
 
     @abstractmethod
-    def apply(self, v: Array) -> Floats:
-        """P v.
+    def apply(self, v: Array, rows: slice | None = None) -> Floats:
+        """P v, or some of its rows.
 
         Parameters
         ----------
         v : (d,)
+        rows : slice(a, b) with 0 ≤ a < b ≤ D for rows a, ..., b − 1, the same numbers as in all of P v; None for all.
+            A class of your own may leave it out
 
         Raises
         ------
         ValueError, TypeError
-            if v has another shape, lives on another device, or is not real numbers.
+            if v has another shape, lives on another device, or is not real numbers; if rows is no such slice.
+        MemoryError
+            if P v is larger than the memory that is free.
         """
 
     @abstractmethod
-    def adjoint(self, g: Array) -> Floats:
-        """Pᵀ g.
+    def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
+        """Pᵀ g, or what some rows of P add to it.
 
         Parameters
         ----------
-        g : (D,)
+        g : (D,), or (b − a,) for these rows
+        rows : as in `apply`
+        out : (d,), to which it is added; None for zeros
 
         Raises
         ------
         ValueError, TypeError
-            as `apply`.
+            as `apply`; if out has another shape or dtype.
         """
 
-    def checked(self, name: str, x: Array, length: int) -> Floats:
+    def checked(self, name: str, x: Array, length: int, of: str = "") -> Floats:
         """The vector in the backend's dtype, if it has that length: how both products begin."""
         x = self.backend.floats(x, name)
         if x.shape != (length,):
             D, d = self.shape
+            columns = x.ndim == 2 and x.shape[0] == length
+            how = "; P @ V and P.T @ G take matrices, column by column" if columns else ""
             raise ValueError(
-                f"{name} has shape {x.shape}, but P is D×d = {D}×{d}: {name} must have shape ({length},)"
+                f"{name} has shape {x.shape}, but P is D×d = {D}×{d}{of}: {name} must have shape ({length},){how}"
             )
         return x
+
+    def checked_rows(self, rows: slice | None) -> tuple[int, int]:
+        """First row and end of a slice."""
+        D = self.shape[0]
+        if rows is None:
+            return 0, D
+        check_kind("rows", rows, slice, "slice(0, D)")
+        needed = f"rows=slice(a, b) with 0 ≤ a < b ≤ D = {D}"
+        if rows.step is not None:
+            raise ValueError(f"rows is {rows}, with a step: {needed} is needed")
+        b = D if rows.stop is None else check_integer("b", rows.stop, 1, D, needed)
+        return check_integer("a", 0 if rows.start is None else rows.start, 0, b - 1, needed), b
+
+    def begin_apply(self, v: Array, rows: slice | None) -> tuple[Floats, int, int]:
+        """V checked, and its rows a, ..., b − 1, for whose numbers there must be memory."""
+        D, d = self.shape
+        a, b = self.checked_rows(rows)
+        size = (b - a) * self.backend.dtype.itemsize
+        if size > LARGE and self.backend.xp is np:
+            check_memory(
+                f"P v, rows {a} to {b - 1} of D×d = {D}×{d}", size, "ask for fewer by rows=slice(a, b)"
+            )
+        return self.checked("theta_d", v, d), a, b
+
+    def begin_adjoint(
+        self, g: Array, rows: slice | None, out: Array | None
+    ) -> tuple[Floats, int, int, Array | None]:
+        """G and out checked, and the rows a, ..., b − 1 of g."""
+        a, b = self.checked_rows(rows)
+        of = "" if rows is None else f" and rows are {a} to {b - 1}"
+        if out is not None:
+            self.backend.buffer(out, self.shape[1:])
+        return self.checked("grad_theta", g, b - a, of), a, b, out
 
     def to_dense(self) -> Floats:
         """The matrix (D, d), whose column j is P e_j; that is how the entries of P are defined."""
@@ -105,12 +151,24 @@ class Projection(ABC):
         """Pᵀ, for `P.T @ g`."""
         return Transposed(self)
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its entries; SciPy's `aslinearoperator(P)` asks for it."""
+        return np.dtype(self.backend.dtype)
+
+    def matvec(self, v: Array) -> Floats:
+        """P v under SciPy's name; v may be (d, 1)."""
+        return self._flat(self.apply)(v)
+
+    def rmatvec(self, g: Array) -> Floats:
+        """Pᵀ g under SciPy's name."""
+        return self._flat(self.adjoint)(g)
+
     def as_linear_operator(self) -> LinearOperator:
         """P for SciPy's iterative solvers; only for the CPU backends."""
         from scipy.sparse.linalg import LinearOperator  # slow to import; `npintdim.testing` needs NumPy only
 
-        return LinearOperator(self.shape, matvec=self._flat(self.apply), rmatvec=self._flat(self.adjoint),
-                              dtype=self.backend.dtype)  # fmt: skip
+        return LinearOperator(self.shape, matvec=self.matvec, rmatvec=self.rmatvec, dtype=self.dtype)
 
     @staticmethod
     def _flat(f: Callable[[Array], Floats]) -> Callable[[Array], Floats]:
@@ -136,6 +194,14 @@ class Transposed:
 
     def __matmul__(self, g: Array) -> Floats:
         return _columns(self.P.backend, self.P.adjoint, g, "grad_theta")
+
+
+def added(part: Floats, out: Array | None) -> Floats:
+    """The part, or `out` with the part added to it."""
+    if out is None:
+        return part
+    out += part
+    return out
 
 
 def _columns(backend: Backend, f: Callable[[Array], Floats], x: Array, name: str) -> Floats:

@@ -12,12 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag, one_of
-from npintdim.machine import free_memory
+from npintdim.machine import check_memory
+from npintdim.projections.base import added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
 
 ENTRIES = ("gaussian", "rademacher")
+GRAIN = {
+    True: 16,
+    False: 2048,
+}  # rows that are computed together, stored or drawn: a slice is cut from whole ones
+
+
+def whole(a: int, b: int, D: int, stored: bool) -> tuple[int, int]:
+    """First row and end of what is computed for rows a, ..., b − 1."""
+    grain = GRAIN[stored]
+    return a // grain * grain, min(D, -(-b // grain) * grain)
 
 
 @dataclass(frozen=True)
@@ -57,12 +68,10 @@ class DenseProjection(SeededProjection):
 
     def _check(self) -> None:
         self.check(self.entries, self.stored)
-        size, free = self.D * self.d * self.backend.dtype.itemsize, free_memory()
-        if self.stored and self.backend.xp is np and size > free:
-            raise MemoryError(
-                f"a stored dense P, D×d = {self.D}×{self.d} {self.backend.dtype.name}, takes {size / 1e9:.1f} GB, "
-                f"but {free / 1e9:.1f} GB are free: use stored=False, or kind 'fastfood'"
-            )
+        if self.stored and self.backend.xp is np:
+            what = f"a stored dense P, D×d = {self.D}×{self.d} {self.backend.dtype.name}"
+            size = self.D * self.d * self.backend.dtype.itemsize
+            check_memory(what, size, "use stored=False, or kind 'fastfood'")
 
     @cached_property
     def matrix(self) -> Floats:
@@ -89,27 +98,33 @@ class DenseProjection(SeededProjection):
             return g_j * (1.0 / math.sqrt(self.D))
         return g_j / math.sqrt(self.backend.kernels.square_sum(g_j))
 
-    def apply(self, v: Array) -> Floats:
+    def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """Σ_j P_j v_j."""
-        v, kernels, threads = self.checked("theta_d", v, self.d), self.backend.kernels, self.backend.threads
+        v, a, b = self.begin_apply(v, rows)
+        kernels, threads = self.backend.kernels, self.backend.threads
+        start, stop = whole(a, b, self.D, self.stored)
         if self.stored:
-            return kernels.stored_apply(v, self.matrix.T, threads)
-        if self.entries == "rademacher":
-            return kernels.rademacher_apply(v, self.seed, self.D, threads)
-        return kernels.gaussian_apply(v, self.seed, self.norms, self.D, threads)
+            Pv = kernels.stored_apply(v, self.matrix.T, start, stop, threads)
+        elif self.entries == "rademacher":
+            Pv = kernels.rademacher_apply(v, self.seed, self.D, start, stop, threads)
+        else:
+            Pv = kernels.gaussian_apply(v, self.seed, self.norms, start, stop, threads)
+        return Pv[a - start : b - start]
 
-    def adjoint(self, g: Array) -> Floats:
+    def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
-        g, kernels, threads = (
-            self.checked("grad_theta", g, self.D),
-            self.backend.kernels,
-            self.backend.threads,
-        )
+        g, a, b, out = self.begin_adjoint(g, rows, out)
+        kernels, threads = self.backend.kernels, self.backend.threads
+        start, _ = whole(a, b, self.D, self.stored)
+        if a > start:
+            g = self.backend.xp.pad(g, (a - start, 0))
         if self.stored:
-            return kernels.stored_adjoint(g, self.matrix.T, threads)
-        if self.entries == "rademacher":
-            return kernels.rademacher_adjoint(g, self.seed, self.d, threads)
-        return kernels.gaussian_adjoint(g, self.seed, self.norms, threads)
+            Pt_g = kernels.stored_adjoint(g, self.matrix.T, start, threads)
+        elif self.entries == "rademacher":
+            Pt_g = kernels.rademacher_adjoint(g, self.seed, self.D, self.d, start, threads)
+        else:
+            Pt_g = kernels.gaussian_adjoint(g, self.seed, self.norms, start, threads)
+        return added(Pt_g, out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j, j ascending, P_j in float64."""

@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag, one_of
+from npintdim.machine import check_memory
+from npintdim.projections.base import LARGE, added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec, Words
 
 BLOCKS = ("stacked", "single")
+PIECE = 1 << 18  # rows whose factors are drawn together
 
 
 def power_of_two(x: int) -> int:
@@ -34,6 +37,14 @@ class FastfoodProjection(SeededProjection):
     blocks : "stacked", ⌈D/n⌉ blocks of n = 2^⌈log₂ d⌉ (Le et al.), or "single", one block of
         n = 2^⌈log₂ D⌉ as in the authors' code
     signs : True draws D random output signs S; False leaves them out, as the authors' code does
+    stored : True keeps the factors, 6.25 bytes a parameter in float32; False draws those of some blocks when they
+        are needed, and forgets them: what grows with D is then P v alone, and nothing of it with `rows`. The
+        single block is one: it is drawn as a whole, for any of its rows. Both are the same P
+
+    Raises
+    ------
+    MemoryError
+        at the first product, if the factors are larger than the memory that is free.
 
     Notes
     -----
@@ -52,17 +63,19 @@ class FastfoodProjection(SeededProjection):
 
     blocks: str = "stacked"
     signs: bool = True
+    stored: bool = True
 
     kind: ClassVar[str] = "fastfood"
 
     @staticmethod
-    def check(blocks: str = "stacked", signs: bool = True) -> None:
+    def check(blocks: str = "stacked", signs: bool = True, stored: bool = True) -> None:
         """Refuse options out of range."""
         one_of("blocks", blocks, BLOCKS)
         check_flag("signs", signs)
+        check_flag("stored", stored)
 
     def _check(self) -> None:
-        self.check(self.blocks, self.signs)
+        self.check(self.blocks, self.signs, self.stored)
 
     @cached_property
     def m(self) -> int:
@@ -87,42 +100,108 @@ class FastfoodProjection(SeededProjection):
     @cached_property
     def Pi(self) -> Ints:
         """A permutation of 0, ..., n − 1 per block, modulo m, (count, n)."""
+        self._check_memory(self.count)
         Pi = self._stream(Purpose.FF_PI).permutations(self.count, self.n)
         return Pi if self.n == self.m else (Pi % self.m).astype(np.uint16 if self.m <= 1 << 16 else np.uint32)
 
     @cached_property
     def G(self) -> Floats:
         """Normals over the scale that gives P unit columns, (count, n)."""
-        g, square_sum = self._normals(), self.backend.kernels.square_sum
-        cut = self.count * self.n - self.D  # rows of the last block that are not kept
-        scale = math.sqrt(self.n * square_sum(g) - cut * square_sum(g[-1]))
-        return (g / scale).astype(self.backend.dtype)
+        g, square_sum = self._normals(0, self.count), self.backend.kernels.square_sum
+        return (g / self.scale(square_sum(g), square_sum(g[-1]))).astype(self.backend.dtype)
 
     @cached_property
     def S(self) -> Words:
         """Output signs, packed; all +1 without `signs`."""
-        S = self._stream(Purpose.FF_S).packed_signs(self.D)
+        return self._signs(0, self.D)
+
+    def scale(self, squares: int, last: int) -> float:
+        """√(Σ_b m_b Σ_k g_bk²) from Σ g² of all blocks and of the last, of which fewer rows are kept."""
+        return math.sqrt(self.n * squares - (self.count * self.n - self.D) * last)
+
+    @cached_property
+    def drawn_scale(self) -> float:
+        """The scale, by drawing every normal once; only this number is kept."""
+        draw, n, threads = self.backend.kernels.fastfood_square_sum, self.n, self.backend.threads
+        last = draw(self.seed, (self.count - 1) * n, n, threads)
+        return self.scale(draw(self.seed, 0, (self.count - 1) * n, threads) + last, last)
+
+    def _signs(self, start: int, stop: int) -> Words:
+        S = self._stream(Purpose.FF_S).packed_signs(stop - start, start)
         return S if self.signs else self.backend.xp.zeros_like(S)
 
-    def _normals(self) -> Ints:
-        return self._stream(Purpose.FF_G).normals(self.count * self.n).reshape(self.count, self.n)
+    def _normals(self, first: int, last: int) -> Ints:
+        g = self._stream(Purpose.FF_G).normals((last - first) * self.n, first * self.n)
+        return g.reshape(-1, self.n)
 
     def _stream(self, purpose: Purpose) -> Stream:
         return Stream(self.seed, purpose, 0, self.backend.kernels)
 
-    def apply(self, v: Array) -> Floats:
-        """S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
-        v, backend = self.checked("theta_d", v, self.d), self.backend
-        return backend.kernels.fastfood_apply(
-            v, self.B, self.Pi, self.G, self.S, self.m, self.D, backend.threads
-        )
+    def _check_memory(self, blocks: int) -> None:
+        """Whether the factors of so many blocks fit; each of P's normals is 12 bytes more while G is made."""
+        size = blocks * self.n * (self.backend.dtype.itemsize + (2 if self.n <= 1 << 16 else 4) + 0.25)
+        if size > LARGE and self.backend.xp is np:
+            what = (
+                f"{'a stored' if self.stored else 'a block of the drawn'} Fastfood P, D×d = {self.D}×{self.d}"
+            )
+            check_memory(what, size, "use stored=False" if self.stored else "use blocks='stacked'")
 
-    def adjoint(self, g: Array) -> Floats:
+    # ---- some blocks at a time ----
+
+    def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Blocks first, ..., last − 1: all at once where they are stored, else as many as are drawn together."""
+        step = last - first if self.stored else max(1, PIECE // self.n)
+        return ((b, min(last, b + step)) for b in range(first, last, step))
+
+    def factors(self, first: int, last: int) -> tuple[Words, Ints, Floats, Words]:
+        """B, Π, G, S of the blocks first, ..., last − 1; 32 divides first·m."""
+        start, stop = first * self.n, min(self.D, last * self.n)
+        if self.stored:
+            B, S = self.B[first * self.m // 32 :], self.S[start // 32 :]
+            return B, self.Pi[first:last], self.G[first:last], S
+        self._check_memory(last - first)
+        drawn = self.backend.kernels.fastfood_factors(
+            self.seed, first, last - first, self.n, self.m, self.drawn_scale, self.backend.dtype, self.backend.threads
+        )  # fmt: skip
+        return *drawn, self._signs(start, stop)
+
+    def blocks_of(self, a: int, b: int) -> tuple[int, int]:
+        """First block, and end, of rows a, ..., b − 1, begun where a word of B's and of S's signs begins."""
+        together = max(1, 32 // self.m)
+        return a // self.n // together * together, -(-b // self.n)
+
+    def apply(self, v: Array, rows: slice | None = None) -> Floats:
+        """S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
+        v, a, b = self.begin_apply(v, rows)
+        kernels, threads = self.backend.kernels, self.backend.threads
+        pieces = list(self.pieces(*self.blocks_of(a, b)))
+        Pv = self.backend.buffer(None, (b - a if len(pieces) > 1 else 0,))
+        for first, last in pieces:
+            start, stop = first * self.n, min(self.D, last * self.n)
+            y = kernels.fastfood_apply(v, *self.factors(first, last), self.m, stop - start, threads)
+            y = y[max(a - start, 0) : b - start]
+            if len(pieces) == 1:
+                return y
+            Pv[max(start - a, 0) : stop - a] = y
+        return Pv
+
+    def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """(B ∘ H Πᵀ (G ∘ H pad(S ∘ g)))[:d], summed over the blocks."""
-        g, backend = self.checked("grad_theta", g, self.D), self.backend
-        return backend.kernels.fastfood_adjoint(
-            g, self.B, self.Pi, self.G, self.S, self.m, self.d, backend.threads
-        )
+        g, a, b, out = self.begin_adjoint(g, rows, out)
+        kernels, threads = self.backend.kernels, self.backend.threads
+        one, end = self.blocks_of(a, b)
+        pieces = list(self.pieces(one, end))
+        sums = kernels.fastfood_parts(self.m, self.backend.dtype)
+        for first, last in pieces:
+            start, stop = first * self.n, min(b, last * self.n)
+            near = g[max(start - a, 0) : stop - a]
+            if start < a:
+                near = self.backend.xp.pad(near, (a - start, 0))
+            factors = self.factors(first, last)
+            if len(pieces) == 1:
+                return added(kernels.fastfood_adjoint(near, *factors, self.m, self.d, threads), out)
+            kernels.fastfood_add(sums, near, *factors, first - one, end - one, threads)
+        return added(sums.sum(axis=0)[: self.d], out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """The transform in float64; its bits are the same on every backend."""
@@ -130,7 +209,7 @@ class FastfoodProjection(SeededProjection):
         return self.backend.host(exact.apply(self.backend.xp.asarray(v, dtype=np.float64)))
 
     def options(self) -> Spec:
-        """`blocks` and `signs`."""
+        """`blocks` and `signs`; `stored` changes nothing about P."""
         return {"blocks": self.blocks, "signs": self.signs}
 
     def coverage(self) -> float:
@@ -139,7 +218,9 @@ class FastfoodProjection(SeededProjection):
 
     def integers(self) -> Iterator[tuple[str, int, Ints]]:
         """The words of B and S, Π (modulo m), and the grid normals g."""
-        yield "B", 0, self.B
-        yield "Pi", 0, self.Pi
-        yield "G", 0, self._normals()
-        yield "S", 0, self.S
+        for first, last in self.pieces(0, self.count):
+            B, Pi, _, S = self.factors(first, last)
+            yield "B", first * self.m // 32, B
+            yield "Pi", first * self.n, Pi
+            yield "G", first * self.n, self._normals(first, last)
+            yield "S", first * self.n // 32, S

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_integer, check_real
+from npintdim.machine import check_memory
+from npintdim.projections.base import LARGE, added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.typing import Array, Floats, Ints, Spec
 
@@ -54,8 +56,13 @@ class SparseProjection(SeededProjection):
 
     def _check(self) -> None:
         self.check(self.density)
-        object.__setattr__(self, "density", float(self.density or 1.0 / math.sqrt(self.D)))
+        density = float(self.density or 1.0 / math.sqrt(self.D))
+        object.__setattr__(self, "density", density)
         check_integer("D", self.D, 1, 2**31 - 1)  # rows are int32
+        size = density * self.D * self.d * (4 + 1 + self.backend.dtype.itemsize)
+        if size > LARGE and self.backend.xp is np:
+            what = f"a sparse P, D×d = {self.D}×{self.d} at density {density:.3g}"
+            check_memory(what, size, "use kind 'fastfood', stored=False")
         empty = self.backend.xp.flatnonzero(self.nnz == 0)
         if len(empty):
             raise ValueError(
@@ -87,15 +94,19 @@ class SparseProjection(SeededProjection):
         column = xp.searchsorted(indptr, xp.arange(len(sign)), side="right") - 1
         return (sign / norms[column]).astype(self.backend.dtype)
 
-    def apply(self, v: Array) -> Floats:
+    def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """Σ_j v_j P_j."""
-        v, (indptr, rows, _), backend = self.checked("theta_d", v, self.d), self.columns, self.backend
-        return backend.kernels.sparse_apply(v, indptr, rows, self.values, self.D, backend.threads)
+        v, a, b = self.begin_apply(v, rows)
+        indptr, places, _ = self.columns
+        kernels, threads = self.backend.kernels, self.backend.threads
+        return kernels.sparse_apply(v, indptr, places, self.values, self.D, a, b, threads)
 
-    def adjoint(self, g: Array) -> Floats:
+    def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
-        g, (indptr, rows, _), backend = self.checked("grad_theta", g, self.D), self.columns, self.backend
-        return backend.kernels.sparse_adjoint(g, indptr, rows, self.values, backend.threads)
+        g, a, _, out = self.begin_adjoint(g, rows, out)
+        indptr, places, _ = self.columns
+        kernels, threads = self.backend.kernels, self.backend.threads
+        return added(kernels.sparse_adjoint(g, indptr, places, self.values, self.D, a, threads), out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j over the non-zeros, j ascending, P_j in float64."""

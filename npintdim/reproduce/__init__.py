@@ -1,13 +1,14 @@
 """The paper's table: `npintdim reproduce NAME`; `paper` has every number, `cases` and `toy` how it is run."""
 
 from npintdim.inputs import one_of
+from npintdim.reproduce.adapters import ADAPTERS
 from npintdim.reproduce.agents import AGENTS
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.reproduce.paper import EXPERIMENTS
 from npintdim.reproduce.report import markdown, plain, write_report
 from npintdim.reproduce.toy import TOY
 
-REPRODUCTIONS: dict[str, Reproduction] = {one.name: one for one in (TOY, *EXPERIMENTS, *AGENTS)}
+REPRODUCTIONS: dict[str, Reproduction] = {one.name: one for one in (TOY, *EXPERIMENTS, *ADAPTERS, *AGENTS)}
 
 
 def reproduction(name: str, quick: bool = False) -> Reproduction:

@@ -70,6 +70,15 @@ class Cases(Reproduction):
     kept: tuple[str, ...] = ()
     shortened_from: Cases | None = None
 
+    def changed(self, **changes: Any) -> Cases:
+        """With other numbers in every recipe, data="my/" or l2=1e-4 say; each row tells of them."""
+        told_of = "".join(f"{name} {value}; " for name, value in changes.items())
+        cases = (
+            replace(case, recipe=replace(case.recipe, **changes), differs=told_of + case.differs)
+            for case in self.cases
+        )
+        return replace(self, cases=tuple(cases))
+
     def quick(self) -> Cases:
         """Fewer examples, epochs and runs, as `shorter` says, and only the cases in `kept`."""
         cases = tuple(

@@ -12,7 +12,7 @@ NumPy is all that this package needs. `docs/vectors.md` has the table of what ea
 `docs/check-your-code.md` shows PyTorch, JAX and CUDA.
 """
 
-from npintdim.checks import CheckError
+from npintdim.checks import CheckError, check_pullback
 from npintdim.testing.arrays import to_numpy
 from npintdim.testing.cases import FAMILIES, Case, Inputs, cases
 from npintdim.testing.checks import check_adjoint, check_linear, check_unit_columns
@@ -20,6 +20,7 @@ from npintdim.testing.conformance import conformance
 from npintdim.testing.explain import Explanation, explain
 from npintdim.testing.gradient import check_gradient
 from npintdim.testing.isotropy import check_isotropy
+from npintdim.testing.mistakes import register_mistake
 from npintdim.testing.state_dict import from_state_dict, to_state_dict
 from npintdim.testing.torch_landscape import torch_landscape
 
@@ -34,10 +35,12 @@ __all__ = [
     "check_gradient",
     "check_isotropy",
     "check_linear",
+    "check_pullback",
     "check_unit_columns",
     "conformance",
     "explain",
     "from_state_dict",
+    "register_mistake",
     "to_numpy",
     "to_state_dict",
     "torch_landscape",

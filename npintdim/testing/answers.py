@@ -15,7 +15,6 @@ from npintdim.checks import CheckError
 from npintdim.testing.arrays import array_of
 from npintdim.testing.cases import Case
 from npintdim.testing.explain import explain_given
-from npintdim.testing.mistakes import TABLES, Problem
 from npintdim.typing import Array
 
 REFUSED = "refused"
@@ -124,28 +123,23 @@ def explained(cases: Iterable[Case], answers: Mapping[str, Any]) -> Iterator[tup
     Yields
     ------
     str, str
-        "fastfood given apply", and what all the group's answers together look like; nothing for a group without
-        a table of mistakes, or whose answers are right to rounding.
+        "fastfood given apply", and what all the group's answers together look like; nothing for a group whose
+        answers are right to rounding.
     """
     groups: dict[tuple[str, str, str], list[Case]] = {}
     for case in cases:
         if case.valid and answers.get(case.id, REFUSED) != REFUSED:
             groups.setdefault((case.family, case.level, case.task), []).append(case)
     for key, group in groups.items():
-        if key not in TABLES or not any(judge(case, answers[case.id]) for case in group):
+        if not any(judge(case, answers[case.id]) for case in group):
             continue
         try:
-            given = [(_problem(case), _in_order(case, parsed(case, answers[case.id]))) for case in group]
+            given = [(case, _in_order(case, parsed(case, answers[case.id]))) for case in group]
         except (ValueError, TypeError, KeyError, RecursionError):  # not numbers at all; that is said already
             continue
         found = explain_given(key, given)
         if not found.correct:
             yield " ".join(key), found.sentence
-
-
-def _problem(case: Case) -> Problem:
-    first, *rest = case.inputs.items()
-    return Problem(case.id, first[1], dict(rest), case.task)
 
 
 def _in_order(case: Case, answer: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
-"""Two answers side by side: do they agree, where do they not, and what can be seen in the difference."""
+"""Two answers side by side: do they agree, to which precision, and is the difference rounding?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,10 @@ from numpy.typing import DTypeLike
 
 from npintdim.checks import CheckError
 from npintdim.testing.arrays import by_name, to_numpy, too_coarse
-from npintdim.testing.mistakes.table import SLACK, Problem
+from npintdim.testing.mistakes.table import SLACK
 from npintdim.typing import Array
 
 Answer = tuple[Array, ...]
-HALF = 2.0**-7  # of the largest entry: what half precision or TF32 inside a product may cost
 
 
 def answered(answer: Any, names: Sequence[str]) -> Answer:
@@ -64,63 +63,46 @@ def same_bits(got: Answer, want: Answer) -> bool:
     return all(a.dtype == b.dtype and np.ascontiguousarray(a).tobytes() == b.tobytes() for a, b in pairs)
 
 
-def first_difference(
-    title: str, got: Answer, want: Answer, names: Sequence[str], slack: float = SLACK
-) -> str:
-    """Where two answers that disagree do so first, with both numbers and their ratio."""
-    right = [agree((a,), (b,), slack) for a, b in zip(got, want, strict=True)]
-    part = right.index(False)
-    a, b = got[part], want[part]
-    name = names[part] if len(names) > 1 else ""
-    others = "".join(f"; {other} is right" for other, ok in zip(names, right, strict=True) if ok)
-    if a.shape != b.shape:
-        return f"on {title} {name or 'the answer'} has shape {a.shape}, but {b.shape} is needed{others}"
-    if a.dtype.kind != b.dtype.kind == "f":
-        return f"on {title} {name or 'the answer'} has dtype {a.dtype}, but floating-point numbers are needed{others}"
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    error = np.asarray(np.abs(a - b))
-    error[np.isnan(error)] = np.inf
-    wrong = np.asarray(error > min(1e-5 * float(np.abs(b).max()), float(error.max()) / 2))
-    i = tuple(int(k) for k in np.argwhere(wrong)[0])
-    ratio = f", ratio {a[i] / b[i]:.6g}" if b[i] else ""
-    place = f"{name}[{', '.join(map(str, i))}]" if i else name
-    how_many = f"; {wrong.sum()} of {wrong.size} entries differ{_pattern(a, b)}" if i else ""
-    return f"first difference on {title} at {place}: {a[i]:.9g} against {b[i]:.9g}{ratio}{how_many}{others}"
+def within(got: Answer, want: Answer, bounds: Sequence[float], dtype: np.dtype[Any]) -> bool:
+    """Same shapes, and no error above its bound, which is that of `dtype`: an answer in a coarser one has a wider one."""
+    if [a.shape for a in got] != [b.shape for b in want]:
+        return False
+    for a, b, bound in zip(got, want, bounds, strict=True):
+        if a.dtype.kind != "f":
+            return False
+        wider = max(1.0, float(np.finfo(a.dtype).eps / np.finfo(dtype).eps))
+        if not (np.abs(a.astype(np.float64) - b) <= bound * wider).all():
+            return False
+    return True
 
 
-def _pattern(a: Array, b: Array) -> str:
-    """One ratio, one size or one order of all entries says more than the first."""
-    if a.size == 1 or not np.isfinite(a).all():
-        return ""
-    largest = float(np.abs(a - b).max() / np.abs(b).max())
-    if largest < HALF and (a != b).mean() > 0.95:  # rounding leaves hardly an entry as it was
-        return f", by at most {largest:.2g} of the largest entry: is there float16, bfloat16 or TF32 inside?"
-    if not b.all():
-        return ""
-    ratio = (a / b).reshape(-1)
-    if np.allclose(ratio, ratio[0], rtol=1e-6, atol=0):
-        return ", all in this ratio"
-    if np.allclose(np.abs(ratio), 1, rtol=1e-6):
-        return ", only in sign"
-    if np.allclose(np.sort(np.abs(a), axis=None), np.sort(np.abs(b), axis=None), rtol=1e-6):
-        return ", only in order and sign"
-    return ""
+def noise(a: Array, b: Array, unit: float) -> bool:
+    """Is a − b what rounding to `unit` leaves: of its size, of both signs, and without a share of b itself?"""
+    a, b = np.ravel(a).astype(np.float64), np.ravel(b).astype(np.float64)
+    kept = b != 0
+    error, b = (a - b)[kept], b[kept]
+    if len(error) < 8 or not np.isfinite(error).all():
+        return False
+    size = float(np.sqrt(np.mean(error**2) / np.mean(b**2)))
+    share = float(error @ b / np.sqrt(error @ error * (b @ b))) if error.any() else 1.0
+    positive = float((error > 0).mean())
+    scattered = (error != 0).mean() > 0.9 and 0.2 < positive < 0.8 and abs(share) < 0.6
+    return bool(unit / 16 < size < 8 * unit and scattered)
 
 
-def facts_of_P(fn: Callable[[Any, Any], Any], problem: Problem) -> str:
-    """What the columns fn(e_j) of an unknown P show: signs and norms; empty if nothing is odd, or no column has D entries."""
-    v, p = problem.arguments()
-    try:
-        columns = [to_numpy(fn(e_j, problem.arguments()[1])) for e_j in np.eye(len(v), dtype=v.dtype)]
-        P = np.stack(columns, axis=1)
-    except Exception:  # what it raises is reported elsewhere
-        return ""
-    if P.shape != (p.D, len(v)) or P.dtype.kind != "f" or not np.isfinite(P).all():
-        return ""
-    norms = np.linalg.norm(P.astype(np.float64), axis=0)
-    facts = ""
-    if (P >= 0).all():
-        facts += "; no entry of P is negative, so its columns are nearly parallel: draw both signs"
-    if not np.allclose(norms, 1, atol=0.15):
-        facts += f"; columns have norms {norms.min():.6g} to {norms.max():.6g}, but 1 over all D = {p.D} rows is needed"
-    return facts
+def looks_like_float32(pairs: Sequence[tuple[Answer, Answer]]) -> bool:
+    """Every number is one of float32, or off as float32's rounding is; a tie with another small change names nothing."""
+    floats = [
+        (a, b)
+        for got, want in pairs
+        for a, b in zip(got, want, strict=True)
+        if a.dtype == b.dtype == np.float64
+    ]
+    if not floats or any(a.shape != b.shape for a, b in floats):
+        return False
+    with np.errstate(all="ignore"):
+        if all((a == a.astype(np.float32)).all() for a, _ in floats):
+            return True
+    scaled = [[np.ravel(x) / (np.abs(b).max(initial=0) or 1) for x in (a, b)] for a, b in floats]
+    a, b = (np.concatenate(parts) for parts in zip(*scaled, strict=True))
+    return noise(a, b, 2.0**-24)

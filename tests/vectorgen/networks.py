@@ -303,6 +303,12 @@ OPTIONS = {
         {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 0.001},
     ],
 }
+LARGE = {
+    "sgd": [{"lr": 0.125, "momentum": 0.5}],
+    "adam": [
+        {"lr": 0.0625, "beta1": 0.5, "beta2": 0.5, "eps": 0.001}
+    ],  # v falls again, and AMSGrad's does not
+}
 
 
 def trajectory():
@@ -322,7 +328,10 @@ def trajectory():
         given = Group("given", rule, text, ("theta_0", "P", "x", "labels", "sizes", *names), ("path",), reason)  # fmt: skip
         drawn = ("theta_0_seed", "P_seed", "kind", "D", "d", "x", "labels", "sizes", *names)
         seeded = Group("seeded", rule, text, drawn, ("path",), reason)
-        for options in OPTIONS[rule]:
+
+        def ask(options, times=1, given=given, seeded=seeded, rule=rule):
+            inputs = [times * entry for entry in x]
+            seen = data | {"x": floats(inputs, "float64", (n, 3))}
             for group, entries in ((given, rounded), (seeded, P)):
 
                 def gradient(theta_d, entries=entries):
@@ -330,7 +339,7 @@ def trajectory():
                     theta = [Decimal(a) + b for a, b in zip(theta_0, moved, strict=True)]
                     return product(
                         transposed(entries),
-                        nets.loss_and_grad(layers, (3,), theta, x, labels, 1e-6)[1],
+                        nets.loss_and_grad(layers, (3,), theta, inputs, labels, 1e-6)[1],
                         as_decimal,
                     )
 
@@ -344,17 +353,24 @@ def trajectory():
                         "D": D,
                         "d": d,
                     }
-                comment = ", ".join(f"{name} = {value}" for name, value in options.items())
+                comment = ", ".join(
+                    f"{name} = {value}" for name, value in options.items()
+                ) + f", x times {times}" * (times > 1)
                 bound = {"path": exact.upwards(1e-12 * float(max(map(abs, path))))}
                 group.add(
                     comment,
-                    more | data | options,
+                    more | seen | options,
                     {"path": floats(path, "float64", (steps, d))},
                     bound,
                     dtype="float64",
                 )
+
+        for options in OPTIONS[rule]:
+            ask(options)
         bad = {"theta_0": floats(theta_0[:-1]), "P": floats(flat(rounded), "float64", (D, d))}
         given.refuse(f"theta_0 has 25 entries, D = {D}", bad | data | options, ["BadShape"], "float64")
+        for options in LARGE[rule]:  # beside the first tests, whose gradients have a norm below 1 and grow
+            ask(options, times=8)
         groups += [given, seeded]
     return {"BadShape": BAD_SHAPE}, groups
 

@@ -1,9 +1,10 @@
 """Layers: one a file, forward and backward on one screen."""
 
 from npintdim.engine.layers.average_pool2d import AveragePool2D
-from npintdim.engine.layers.base import Elementwise, Layer, ParameterFree
+from npintdim.engine.layers.base import Elementwise, Layer, Noisy, ParameterFree
 from npintdim.engine.layers.channel_norm import ChannelNorm
 from npintdim.engine.layers.conv2d import Conv2D
+from npintdim.engine.layers.dropout import Dropout
 from npintdim.engine.layers.flatten import Flatten
 from npintdim.engine.layers.gelu import GELU
 from npintdim.engine.layers.layer_norm import LayerNorm
@@ -21,6 +22,7 @@ __all__ = [
     "AveragePool2D",
     "ChannelNorm",
     "Conv2D",
+    "Dropout",
     "Elementwise",
     "Flatten",
     "Layer",
@@ -28,6 +30,7 @@ __all__ = [
     "Linear",
     "LocallyConnected2D",
     "MaxPool2D",
+    "Noisy",
     "ParameterFree",
     "ReLU",
     "Sigmoid",

@@ -10,6 +10,7 @@ from typing import Any
 from npintdim.backend import Backend
 from npintdim.engine.initializers import Initializer
 from npintdim.engine.params import ParamLayout
+from npintdim.rng import Stream
 from npintdim.specs import settle
 from npintdim.typing import Floats
 
@@ -73,6 +74,21 @@ class Elementwise(ParameterFree):
     def out_shape(self, in_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Unchanged."""
         return in_shape
+
+
+@dataclass(frozen=True)
+class Noisy(Layer):
+    """A layer that is random in training; its `forward` is what it does in evaluation.
+
+    Whatever is random has an address: the j-th such layer of a network, j = 0, 1, ..., takes words from j·2³⁴ on of the
+    stream (batch.seed, NOISE, batch.step). So the same step has the same noise, however often it is computed.
+    """
+
+    @abstractmethod
+    def noisy_forward(
+        self, backend: Backend, params: dict[str, Floats], x: Floats, stream: Stream, start: int
+    ) -> tuple[Floats, Any]:
+        """y for a batch x in training, with words from `start` on of the step's stream, and whatever `backward` needs."""
 
 
 def layout_of(layers: Iterable[Layer]) -> ParamLayout:

@@ -11,7 +11,14 @@ from npintdim.kernels.cuda.dense import (
     rademacher_adjoint,
     rademacher_apply,
 )
-from npintdim.kernels.cuda.fastfood import fastfood_adjoint, fastfood_apply
+from npintdim.kernels.cuda.fastfood import (
+    fastfood_add,
+    fastfood_adjoint,
+    fastfood_apply,
+    fastfood_factors,
+    fastfood_parts,
+    fastfood_square_sum,
+)
 from npintdim.kernels.cuda.normals import normals, square_sum, truncated_normals
 from npintdim.kernels.cuda.pool import max_pool_backward, max_pool_forward
 from npintdim.kernels.cuda.sparse import sparse_adjoint, sparse_apply, sparse_columns

@@ -205,25 +205,26 @@ extern "C" __global__ void gaussian_norms(u64 seed, i64 D, double *norms)  // a 
     if (threadIdx.x == 0) norms[blockIdx.x] = sqrt((double)high * 0x1p32 + (double)(u32)low);
 }
 
-extern "C" __global__ void gaussian_apply(const T *v, u64 seed, const double *norms, i64 d, i64 D, T *y)
+// Products with P are those of `count` rows from `start` on, which THREADS divides.
+extern "C" __global__ void gaussian_apply(const T *v, u64 seed, const double *norms, i64 d, i64 start, i64 count, T *y)
 {
     i64 q = thread();  // four rows share a Philox block
     T sum[4] = {0, 0, 0, 0};
-    for (i64 j = 0; j < d && 4 * q < D; ++j) {
+    for (i64 j = 0; j < d && 4 * q < count; ++j) {
         u32 w[4];
-        philox(seed, DENSE, (u32)j, q, w);
+        philox(seed, DENSE, (u32)j, start / 4 + q, w);
         for (int r = 0; r < 4; ++r) sum[r] += (T)(normal(w[r]) / norms[j]) * v[j];
     }
-    for (int r = 0; r < 4 && 4 * q + r < D; ++r) y[4 * q + r] = sum[r];
+    for (int r = 0; r < 4 && 4 * q + r < count; ++r) y[4 * q + r] = sum[r];
 }
 
-extern "C" __global__ void gaussian_adjoint(const T *g, u64 seed, const double *norms, i64 D, T *out)
+extern "C" __global__ void gaussian_adjoint(const T *g, u64 seed, const double *norms, i64 start, i64 count, T *out)
 {
     double sum = 0.0;
-    for (i64 q = threadIdx.x; 4 * q < D; q += THREADS) {
+    for (i64 q = threadIdx.x; 4 * q < count; q += THREADS) {
         u32 w[4];
-        philox(seed, DENSE, blockIdx.x, q, w);
-        for (int r = 0; r < 4 && 4 * q + r < D; ++r)
+        philox(seed, DENSE, blockIdx.x, start / 4 + q, w);
+        for (int r = 0; r < 4 && 4 * q + r < count; ++r)
             sum += (double)(T)(normal(w[r]) / norms[blockIdx.x]) * g[4 * q + r];
     }
     sum = block_sum(sum);
@@ -232,29 +233,29 @@ extern "C" __global__ void gaussian_adjoint(const T *g, u64 seed, const double *
 
 // A block of threads owns 128 rows: in every column their signs are one Philox block.
 static_assert(THREADS == 128, "rademacher_apply gives a thread to each sign of a Philox block");
-extern "C" __global__ void rademacher_apply(const T *scaled, u64 seed, i64 d, i64 D, T *y)
+extern "C" __global__ void rademacher_apply(const T *scaled, u64 seed, i64 d, i64 start, i64 count, T *y)
 {
     __shared__ u32 packed[THREADS][4];
     T sum = 0;
     for (i64 first = 0; first < d; first += THREADS) {
         __syncthreads();
-        philox(seed, DENSE, (u32)(first + threadIdx.x), blockIdx.x, packed[threadIdx.x]);
+        philox(seed, DENSE, (u32)(first + threadIdx.x), start / THREADS + blockIdx.x, packed[threadIdx.x]);
         __syncthreads();
         for (i64 j = first; j < d && j < first + THREADS; ++j)
             sum += sign_bit(packed[j - first], threadIdx.x) ? -scaled[j] : scaled[j];
     }
-    if (thread() < D) y[thread()] = sum;
+    if (thread() < count) y[thread()] = sum;
 }
 
-extern "C" __global__ void rademacher_adjoint(const T *g, u64 seed, T scale, i64 D, T *out)
+extern "C" __global__ void rademacher_adjoint(const T *g, u64 seed, T scale, i64 start, i64 count, T *out)
 {
     __shared__ u32 packed[THREADS][4];  // signs of 128·THREADS rows
     double sum = 0.0;
-    for (i64 first = 0; first < D; first += 128 * THREADS) {
+    for (i64 first = 0; first < count; first += 128 * THREADS) {
         __syncthreads();
-        philox(seed, DENSE, blockIdx.x, first / 128 + threadIdx.x, packed[threadIdx.x]);
+        philox(seed, DENSE, blockIdx.x, (start + first) / 128 + threadIdx.x, packed[threadIdx.x]);
         __syncthreads();
-        for (i64 i = threadIdx.x; i < 128 * THREADS && first + i < D; i += THREADS)
+        for (i64 i = threadIdx.x; i < 128 * THREADS && first + i < count; i += THREADS)
             sum += sign_bit(packed[0], i) ? -g[first + i] : g[first + i];
     }
     sum = block_sum(sum);
@@ -291,10 +292,10 @@ __device__ i64 first_from(const int *rows, i64 low, i64 high, i64 row)  // first
 
 // A block owns THREADS rows and finds the piece of each column that lies in them; a thread picks its row's
 // entries from the pieces, columns ascending. Nothing is sorted, kept or added atomically.
-extern "C" __global__ void sparse_apply(const T *v, const i64 *indptr, const int *rows, const T *values, i64 d, i64 D, T *y)
+extern "C" __global__ void sparse_apply(const T *v, const i64 *indptr, const int *rows, const T *values, i64 d, i64 start, i64 count, T *y)
 {
     __shared__ i64 from[THREADS], to[THREADS];
-    i64 top = (i64)blockIdx.x * THREADS, row = top + threadIdx.x;
+    i64 top = start + (i64)blockIdx.x * THREADS, row = top + threadIdx.x;
     T sum = 0;
     for (i64 first = 0; first < d; first += THREADS) {
         i64 j = first + threadIdx.x;
@@ -308,14 +309,15 @@ extern "C" __global__ void sparse_apply(const T *v, const i64 *indptr, const int
             for (i64 k = from[c]; k < to[c]; ++k)
                 if (rows[k] == row) sum += values[k] * v[first + c];
     }
-    if (row < D) y[row] = sum;
+    if (row < start + count) y[row - start] = sum;
 }
 
-extern "C" __global__ void sparse_adjoint(const T *g, const i64 *indptr, const int *rows, const T *values, T *out)
+extern "C" __global__ void sparse_adjoint(const T *g, const i64 *indptr, const int *rows, const T *values, i64 start, i64 count, T *out)
 {
     double sum = 0.0;
-    for (i64 k = indptr[blockIdx.x] + threadIdx.x; k < indptr[blockIdx.x + 1]; k += THREADS)
-        sum += (double)values[k] * g[rows[k]];
+    i64 from = first_from(rows, indptr[blockIdx.x], indptr[blockIdx.x + 1], start);
+    i64 to = first_from(rows, from, indptr[blockIdx.x + 1], start + count);
+    for (i64 k = from + threadIdx.x; k < to; k += THREADS) sum += (double)values[k] * g[rows[k] - start];
     sum = block_sum(sum);
     if (threadIdx.x == 0) out[blockIdx.x] = (T)sum;
 }

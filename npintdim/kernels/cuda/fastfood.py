@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cupy as cp
 import numpy as np
 
 from npintdim.kernels.cuda.launch import cover, exact
+from npintdim.kernels.cuda.normals import normals, square_sum
 from npintdim.kernels.cuda.wht import hadamard
+from npintdim.kernels.cuda.words import permutations, words
+from npintdim.kernels.purpose import Purpose
+from npintdim.kernels.reference.words import CHUNK
 from npintdim.typing import Floats, Ints, Words
 
 
@@ -27,10 +33,8 @@ def fastfood_apply(
     return y
 
 
-def fastfood_adjoint(
-    g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, d: int, threads: int = 1
-) -> Floats:
-    """Pᵀ g: the factors in reverse."""
+def adjoints(g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int) -> Floats:
+    """What each block gives to Pᵀ g, (blocks, m): the factors in reverse."""
     blocks, n = Pi.shape
     x = cp.zeros(blocks * n, dtype=g.dtype)
     x[: len(g)] = g
@@ -41,8 +45,55 @@ def fastfood_adjoint(
     table = transposed_gather(x, Pi, m)
     hadamard(table)
     flip(table, B)
-    total: Floats = table.sum(axis=0)
+    return table
+
+
+def fastfood_adjoint(
+    g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, d: int, threads: int = 1
+) -> Floats:
+    """Pᵀ g, the sum over the blocks."""
+    total: Floats = adjoints(g, B, Pi, G, S, m).sum(axis=0)
     return total[:d]
+
+
+def fastfood_factors(
+    seed: int, first: int, blocks: int, n: int, m: int, scale: float, dtype: np.dtype[Any], threads: int = 1
+) -> tuple[Words, Ints, Floats]:
+    """B, Π and G of some blocks; first·m is a multiple of 32."""
+    B = words(seed, Purpose.FF_B, 0, first * m // 32, -(-blocks * m // 32))
+    Pi = permutations(seed, Purpose.FF_PI, 0, blocks, n, first, threads)
+    Pi = Pi if n == m else (Pi % m).astype(np.uint16 if m <= 1 << 16 else np.uint32)
+    G = normals(words(seed, Purpose.FF_G, 0, first * n, blocks * n)) / scale
+    return B, Pi, G.astype(dtype).reshape(blocks, n)
+
+
+def fastfood_square_sum(seed: int, start: int, count: int, threads: int = 1) -> int:
+    """Σ g² of the normals of G from `start` on, exactly; the host waits for each piece."""
+    ends = range(start, start + count, CHUNK)
+    return sum(
+        square_sum(normals(words(seed, Purpose.FF_G, 0, i, min(CHUNK, start + count - i)))) for i in ends
+    )
+
+
+def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
+    """Sums to which `fastfood_add` adds, (1, m)."""
+    sums: Floats = cp.zeros((1, m), dtype=dtype)
+    return sums
+
+
+def fastfood_add(
+    sums: Floats,
+    g: Floats,
+    B: Words,
+    Pi: Ints,
+    G: Floats,
+    S: Words,
+    first: int,
+    blocks: int,
+    threads: int = 1,
+) -> None:
+    """Add some blocks of Pᵀ g; CuPy chooses the order of a sum."""
+    sums[0] += adjoints(g, B, Pi, G, S, sums.shape[1]).sum(axis=0)
 
 
 def flip(x: Floats, packed: Words) -> None:

@@ -33,20 +33,24 @@ def sparse_columns(
     return indptr, rows, sign
 
 
-def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
+def sparse_apply(
+    v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, start: int, stop: int, threads: int = 1
+) -> Floats:
     """P v, columns ascending.
 
     cuSPARSE promises no bits for compressed columns, and a sort by rows would make the host wait; instead
     a block of threads finds the pieces of the columns that lie in its 128 rows.
     """
-    y: Floats = cp.empty(D, dtype=v.dtype)
-    exact("sparse_apply", cover(D), v, indptr, rows, values, len(v), D, y, T=v.dtype)
+    y: Floats = cp.empty(stop - start, dtype=v.dtype)
+    exact("sparse_apply", cover(len(y)), v, indptr, rows, values, len(v), start, len(y), y, T=v.dtype)
     return y
 
 
-def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
+def sparse_adjoint(
+    g: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, start: int, threads: int = 1
+) -> Floats:
     """Pᵀ g; a block sums a column, in float64 and in a fixed order."""
     d = len(indptr) - 1
     out: Floats = cp.empty(d, dtype=g.dtype)
-    exact("sparse_adjoint", d, g, indptr, rows, values, out, T=g.dtype)
+    exact("sparse_adjoint", d, g, indptr, rows, values, start, len(g), out, T=g.dtype)
     return out

@@ -26,13 +26,15 @@ def signs(packed: Words, count: int) -> Ints:
     return out
 
 
-def permutations(seed: int, purpose: int, lane: int, rows: int, n: int) -> Ints:
+def permutations(
+    seed: int, purpose: int, lane: int, rows: int, n: int, first: int = 0, threads: int = 1
+) -> Ints:
     """A permutation of 0, ..., n − 1 in every row: CuPy sorts the keys word << 32 | k."""
     out: Ints = cp.empty((rows, n), dtype=np.uint16 if n <= 1 << 16 else np.uint32)
     step = max(1, CHUNK // n)
     for r in range(0, rows, step):
         m = min(step, rows - r)
-        high = words(seed, purpose, lane, r * n, m * n).astype(np.uint64).reshape(m, n)
+        high = words(seed, purpose, lane, (first + r) * n, m * n).astype(np.uint64).reshape(m, n)
         keys = high << np.uint64(32) | cp.arange(n, dtype=np.uint64)
         keys.sort(axis=1)
         out[r : r + m] = (keys & np.uint64(MASK)).astype(out.dtype)

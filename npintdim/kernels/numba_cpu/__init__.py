@@ -8,7 +8,14 @@ from npintdim.kernels.numba_cpu.dense import (
     rademacher_adjoint,
     rademacher_apply,
 )
-from npintdim.kernels.numba_cpu.fastfood import fastfood_adjoint, fastfood_apply
+from npintdim.kernels.numba_cpu.fastfood import (
+    fastfood_add,
+    fastfood_adjoint,
+    fastfood_apply,
+    fastfood_factors,
+    fastfood_parts,
+    fastfood_square_sum,
+)
 from npintdim.kernels.numba_cpu.normals import normals, square_sum, truncated_normals
 from npintdim.kernels.numba_cpu.pool import max_pool_backward, max_pool_forward
 from npintdim.kernels.numba_cpu.sparse import sparse_adjoint, sparse_apply, sparse_columns

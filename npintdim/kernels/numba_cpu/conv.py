@@ -7,13 +7,15 @@ by offsets_t = (c h' + a) w' + b, and for all places q = i w' + j of the output 
 
 Places between the end of an output row and the next one are computed too, and left out when rows
 are copied; with a stride s the places in between are as well. dx is the same correlation of dy,
-spread out by the stride in a frame of zeros, with the kernels turned round.
+spread out by the stride in a frame of zeros, with the kernels turned round. Kernels as large as the image are
+taken to the frequency domain, as in the definition (`kernels/conv_spectrum.py`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from npintdim.kernels import conv_spectrum
 from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
 from npintdim.kernels.numba_cpu.machinery.lanes import total
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
@@ -129,6 +131,8 @@ def taps(W: Floats, frame: tuple[int, int]) -> tuple[Floats, tuple[tuple[int, ..
 
 def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int = 1) -> Floats:
     """y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]."""
+    if conv_spectrum.pays(x, W, stride):
+        return conv_spectrum.conv2d_forward(x, W, padding, threads)
     n, _, h, w = x.shape
     k = W.shape[-1]
     frame = h + 2 * padding, w + 2 * padding
@@ -142,6 +146,8 @@ def conv2d_backward(
     x: Floats, W: Floats, dy: Floats, stride: int, padding: int, need_dx: bool, threads: int = 1
 ) -> tuple[Floats | None, Floats]:
     """dx (None where need_dx is False) and dW of conv2d_forward."""
+    if conv_spectrum.pays(x, W, stride):
+        return conv_spectrum.conv2d_backward(x, W, dy, padding, need_dx, threads)
     c, h, w = x.shape[1:]
     k = W.shape[-1]
     x, dy = frozen(x, dy)

@@ -66,34 +66,37 @@ def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.fl
 
 
 @shared
-def gaussian_rows(v, seed, norms, y, work):
-    """y_i += dtype(g_ij / norm_j) v_j."""
+def gaussian_rows(v, seed, norms, first, y, work):
+    """y_i += dtype(g_ij / norm_j) v_j, from row `first` on."""
     space, drawn = workspace(), np.empty(CHUNK, np.uint32)
     for chunk in each(work, 0, (len(y) + CHUNK - 1) // CHUNK):
         start = chunk * CHUNK
         kept = y[start : start + CHUNK]
         for j in range(len(v)):
-            g = draw_normals(drawn[: len(kept)], seed, j, start, space)
+            g = draw_normals(drawn[: len(kept)], seed, j, first + start, space)
             for i in range(0, len(kept), LANES):
                 store(kept, i, load(kept, i) + convert(load(g, i) / norms[j], y.dtype) * v[j])
     linger(work)
 
 
-def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, threads: int = 1) -> Floats:
+def gaussian_apply(
+    v: Floats, seed: int, norms: NDArray[np.float64], start: int, stop: int, threads: int = 1
+) -> Floats:
     """P v = Σ_j P_j v_j with P_j = dtype(g_j / norm_j)."""
-    y = np.zeros(whole(D, BATCH), dtype=v.dtype)
-    gaussian_rows(*frozen(v), *address(seed), *frozen(norms), y, worth(threads, "gaussian", D * len(v)))
-    return y[:D]
+    y = np.zeros(whole(stop - start, BATCH), dtype=v.dtype)
+    threads = worth(threads, "gaussian", len(y) * len(v))
+    gaussian_rows(*frozen(v), *address(seed), *frozen(norms), start, y, threads)
+    return y[: stop - start]
 
 
 @shared
-def gaussian_columns(g, seed, norms, Pt_g, work):
-    """(Pᵀ g)_j += Σ_i dtype(g_ij / norm_j) g_i, chunk after chunk."""
+def gaussian_columns(g, seed, norms, first, Pt_g, work):
+    """(Pᵀ g)_j += Σ_i dtype(g_ij / norm_j) g_i, chunk after chunk from row `first` on."""
     space, drawn = workspace(), np.empty(CHUNK, np.uint32)
     for j in each(work, 0, len(Pt_g)):
         for start in range(0, len(g), CHUNK):
             near = g[start : start + CHUNK]
-            entries = draw_normals(drawn[: len(near)], seed, j, start, space)
+            entries = draw_normals(drawn[: len(near)], seed, j, first + start, space)
             sums = zeros(g)
             for i in range(0, len(near), LANES):
                 sums = sums + convert(load(entries, i) / norms[j], g.dtype) * load(near, i)
@@ -101,11 +104,13 @@ def gaussian_columns(g, seed, norms, Pt_g, work):
     linger(work)
 
 
-def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: int = 1) -> Floats:
+def gaussian_adjoint(
+    g: Floats, seed: int, norms: NDArray[np.float64], start: int, threads: int = 1
+) -> Floats:
     """(Pᵀ g)_j = ⟨P_j, g⟩."""
     Pt_g = np.zeros(len(norms))
     threads = worth(threads, "gaussian", len(g) * len(norms))
-    gaussian_columns(padded(g, BATCH), *address(seed), *frozen(norms), Pt_g, threads)
+    gaussian_columns(padded(g, BATCH), *address(seed), *frozen(norms), start, Pt_g, threads)
     return Pt_g.astype(g.dtype)
 
 
@@ -140,26 +145,26 @@ def add_columns(kept, at, v, j, signs):
 
 
 @shared
-def rademacher_rows(v, seed, y, work):
-    """y_i += ± v_j, for a chunk of rows that lie as their signs do: 16 × 128 of them turned to 128 × 16."""
+def rademacher_rows(v, seed, first, y, work):
+    """y_i += ± v_j from row `first` on, for a chunk of rows that lie as their signs do: 16 × 128 of them turned to 128 × 16."""
     kept = np.empty(ROWS, y.dtype)
     for chunk in each(work, 0, len(y) // ROWS):
         start = chunk * ROWS
         kept[:] = 0
         for j in range(0, len(v), COLUMNS):
-            a, b, c, d = draw_columns(seed, j, start)
+            a, b, c, d = draw_columns(seed, j, first + start)
             for k in range(4):
                 add_columns(kept, 32 * k * LANES, v, j, (a[k], b[k], c[k], d[k]))
         transpose(seen(kept), 0, LANES, 128, LANES, y, start, 128)
     linger(work)
 
 
-def rademacher_apply(v: Floats, seed: int, D: int, threads: int = 1) -> Floats:
+def rademacher_apply(v: Floats, seed: int, D: int, start: int, stop: int, threads: int = 1) -> Floats:
     """P v = Σ_j ± (v_j/√D)."""
-    y = np.empty(whole(D, ROWS), dtype=v.dtype)
+    y = np.empty(whole(stop - start, ROWS), dtype=v.dtype)
     scaled = padded(v * v.dtype.type(1.0 / math.sqrt(D)), COLUMNS)
-    rademacher_rows(scaled, *address(seed), y, worth(threads, "rademacher", D * len(v)))
-    return y[:D]
+    rademacher_rows(scaled, *address(seed), start, y, worth(threads, "rademacher", len(y) * len(v)))
+    return y[: stop - start]
 
 
 @jit
@@ -176,15 +181,15 @@ def add_rows(turned, at, signs, sums):
 
 
 @shared
-def rademacher_columns(g, seed, sums, parts, work):
-    """sums_j += Σ_i ± g_i, chunk after chunk, each turned as in `rademacher_rows`."""
+def rademacher_columns(g, seed, first, sums, parts, work):
+    """sums_j += Σ_i ± g_i, chunk after chunk from row `first` on, each turned as in `rademacher_rows`."""
     turned = np.empty(ROWS, g.dtype)
     for part in each(work, 0, parts):
         low, high = own(len(sums) // COLUMNS, part, parts)
         for start in range(0, len(g), ROWS):
             transpose(g, start, 128, LANES, 128, turned, 0, LANES)
             for j in range(low * COLUMNS, high * COLUMNS, COLUMNS):
-                a, b, c, d = draw_columns(seed, j, start)
+                a, b, c, d = draw_columns(seed, j, first + start)
                 s = zeros(g), zeros(g), zeros(g), zeros(g)
                 for k in range(4):
                     s = add_rows(turned, 32 * k * LANES, (a[k], b[k], c[k], d[k]), s)
@@ -193,9 +198,9 @@ def rademacher_columns(g, seed, sums, parts, work):
     linger(work)
 
 
-def rademacher_adjoint(g: Floats, seed: int, d: int, threads: int = 1) -> Floats:
+def rademacher_adjoint(g: Floats, seed: int, D: int, d: int, start: int, threads: int = 1) -> Floats:
     """(Pᵀ g)_j = Σ_i ± g_i / √D."""
     sums = np.zeros(whole(d, COLUMNS))
     threads = worth(threads, "rademacher", len(g) * d)
-    rademacher_columns(padded(g, ROWS), *address(seed), sums, threads, threads)
-    return (sums[:d] / math.sqrt(len(g))).astype(g.dtype)
+    rademacher_columns(padded(g, ROWS), *address(seed), start, sums, threads, threads)
+    return (sums[:d] / math.sqrt(D)).astype(g.dtype)

@@ -11,16 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
+from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit, own
 from npintdim.kernels.numba_cpu.machinery.lanes import flip, gather, mask
 from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, load, store
+from npintdim.kernels.numba_cpu.normals import CHUNK, draw, square_sums, workspace
 from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
+from npintdim.kernels.numba_cpu.words import address, fill, permutations, words
+from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Floats, Ints, Words
 
 PARTS = 8
 LARGE = 1 << 15  # numbers in a block that threads may share
 PIECE, COLUMNS = 1 << 12, 1 << 9  # numbers of y, or columns of its eighths, that a thread takes at a time
+NORMALS = np.uint64(Purpose.FF_G)
+DRAWN = 16 * CHUNK  # normals that a thread takes at a time
 
 
 @jit
@@ -84,13 +89,14 @@ def apply_blocks(v, B, Pi, G, S, m, y, work):
 
 
 @shared
-def adjoint_blocks(g, B, Pi, G, S, sums, work):
-    """sums[q] = sum over part q of the blocks."""
-    blocks, n = Pi.shape
+def adjoint_blocks(g, B, Pi, G, S, sums, first, blocks, work):
+    """sums[q] += sum over part q of `blocks` blocks, as far as they are here: from `first` on."""
+    here, n = Pi.shape
     m = sums.shape[1]
     table, x = np.empty(m, g.dtype), np.empty(n, g.dtype)
     for q in each(work, 0, PARTS):
-        for b in range(blocks * q // PARTS, blocks * (q + 1) // PARTS):
+        low, high = own(blocks, q, PARTS)
+        for b in range(max(0, low - first), min(here, high - first)):
             seen = g[b * n : (b + 1) * n]
             sign(seen, S, b * n, x[: len(seen)])
             x[len(seen) :] = 0
@@ -168,9 +174,12 @@ def fastfood_adjoint(
     g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, d: int, threads: int = 1
 ) -> Floats:
     """Pᵀ g: the factors in reverse, S first."""
-    sums = np.zeros((PARTS, m), dtype=g.dtype)
-    kernel: Any = adjoint_large if few_and_large(Pi) else adjoint_blocks
-    kernel(*frozen(g, B, Pi, G, S), sums, worth(threads, "fastfood", len(g)))
+    sums = fastfood_parts(m, g.dtype)
+    if few_and_large(Pi):
+        kernel: Any = adjoint_large
+        kernel(*frozen(g, B, Pi, G, S), sums, worth(threads, "fastfood", len(g)))
+    else:
+        fastfood_add(sums, g, B, Pi, G, S, 0, len(Pi), threads)
     Pt_g: Floats = sums.sum(axis=0)[:d]
     return Pt_g
 
@@ -179,3 +188,85 @@ def few_and_large(Pi: Ints) -> bool:
     """Whether threads share the steps instead of the blocks."""
     blocks, n = Pi.shape
     return blocks < PARTS and n >= LARGE
+
+
+# ---- some blocks at a time, drawn when they are needed ----
+
+
+@jit
+def draw_normals(drawn, seed, start, space):
+    """Normals of G from `start` on, one for each place of drawn."""
+    fill(drawn, seed, NORMALS, np.uint64(0), np.uint64(start // 4), start % 4)
+    return draw(drawn, 0.0, 1.0, space)
+
+
+@shared
+def draw_G(seed, start, scale, G, work):
+    """G from one of its places on."""
+    space, drawn = workspace(), np.empty(CHUNK, np.uint32)
+    for piece in each(work, 0, (len(G) + DRAWN - 1) // DRAWN):
+        for at in range(piece * DRAWN, min(len(G), (piece + 1) * DRAWN), CHUNK):
+            near, g = G[at : at + CHUNK], draw_normals(drawn, seed, start + at, space)
+            whole = len(near) // LANES * LANES
+            for i in range(0, whole, LANES):
+                store(near, i, convert(load(g, i) / scale, near.dtype))
+            for i in range(whole, len(near)):
+                near[i] = g[i] / scale
+    linger(work)
+
+
+def fastfood_factors(
+    seed: int, first: int, blocks: int, n: int, m: int, scale: float, dtype: np.dtype[Any], threads: int = 1
+) -> tuple[Words, Ints, Floats]:
+    """B, Π and G of some blocks; first·m is a multiple of 32."""
+    B = words(seed, Purpose.FF_B, 0, first * m // 32, -(-blocks * m // 32))
+    Pi = permutations(seed, Purpose.FF_PI, 0, blocks, n, first, threads)
+    Pi = Pi if n == m else (Pi % m).astype(np.uint16 if m <= 1 << 16 else np.uint32)
+    G = np.empty(blocks * n, dtype=dtype)
+    draw_G(*address(seed), first * n, scale, G, worth(threads, "gaussian", len(G)))
+    return B, Pi, G.reshape(blocks, n)
+
+
+@shared
+def draw_squares(seed, start, count, sums, work):
+    """The two sums of the squares of each stretch of normals."""
+    space, drawn, g = workspace(), np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.int32)
+    for piece in each(work, 0, len(sums)):
+        for i in range(piece * DRAWN, min(count, (piece + 1) * DRAWN), CHUNK):
+            g[:] = draw_normals(drawn, seed, start + i, space)
+            high, low = square_sums(g[: min(CHUNK, count - i)])
+            sums[piece, 0] += high
+            sums[piece, 1] += low
+    linger(work)
+
+
+def fastfood_square_sum(seed: int, start: int, count: int, threads: int = 1) -> int:
+    """Σ g² of the normals of G from `start` on, exactly; none is kept."""
+    total, stretch = 0, DRAWN << 12
+    for i in range(start, start + count, stretch):
+        here = min(stretch, start + count - i)
+        sums = np.zeros((-(-here // DRAWN), 2), dtype=np.int64)
+        draw_squares(*address(seed), i, here, sums, worth(threads, "gaussian", here))
+        total += (int(sums[:, 0].sum()) << 32) + int(sums[:, 1].sum())
+    return total
+
+
+def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
+    """Sums to which `fastfood_add` adds, (8, m): the parts of the blocks."""
+    return np.zeros((PARTS, m), dtype=dtype)
+
+
+def fastfood_add(
+    sums: Floats,
+    g: Floats,
+    B: Words,
+    Pi: Ints,
+    G: Floats,
+    S: Words,
+    first: int,
+    blocks: int,
+    threads: int = 1,
+) -> None:
+    """Add some blocks of Pᵀ g, each to the sum of its part."""
+    threads = worth(threads, "fastfood", len(g))
+    adjoint_blocks(*frozen(g, B, Pi, G, S), sums, first, blocks, threads)

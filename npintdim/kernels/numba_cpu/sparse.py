@@ -94,58 +94,67 @@ def cut(rows, a, b, row):
 
 
 @shared
-def sparse_rows(v, indptr, rows, values, y, parts, work):
-    """Each part is a range of rows, so a row's columns come in ascending order."""
+def sparse_rows(v, indptr, rows, values, D, first, y, parts, work):
+    """Each part is a range of the rows from `first` on, so a row's columns come in ascending order."""
     for part in each(work, 0, parts):
         low, high = own(len(y), part, parts)
         for j in range(len(v)):
             a, b = indptr[j], indptr[j + 1]
-            if low > 0:
-                a = cut(rows, a, b, low)
-            if high < len(y):
-                b = cut(rows, a, b, high)
+            if first + low > 0:
+                a = cut(rows, a, b, first + low)
+            if first + high < D:
+                b = cut(rows, a, b, first + high)
             scale = v[j]
             for k in range(a, b):
-                y[np.uint64(rows[k])] += values[k] * scale
+                y[np.uint64(rows[k] - first)] += values[k] * scale
     linger(work)
 
 
-def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
+def sparse_apply(
+    v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, start: int, stop: int, threads: int = 1
+) -> Floats:
     """P v."""
-    y = np.zeros(D, dtype=v.dtype)
-    threads = worth(threads, "sparse", len(rows))
-    sparse_rows(*frozen(v, indptr, rows, values), y, threads, threads)
+    y = np.zeros(stop - start, dtype=v.dtype)
+    threads = worth(threads, "sparse", len(rows) * (len(y) / D))
+    sparse_rows(*frozen(v, indptr, rows, values), D, start, y, threads, threads)
     return y
 
 
 @jit
-def dot(place, value, g):
-    """Σ_k value_k g_(place_k), four sums at a time."""
+def dot(place, value, first, g):
+    """Σ_k value_k g_(place_k − first), four sums at a time."""
     s0 = s1 = s2 = s3 = g.dtype.type(0)
     whole = len(place) // 4 * 4
     for k in range(0, whole, 4):
-        s0 += value[k] * g[np.uint64(place[k])]
-        s1 += value[k + 1] * g[np.uint64(place[k + 1])]
-        s2 += value[k + 2] * g[np.uint64(place[k + 2])]
-        s3 += value[k + 3] * g[np.uint64(place[k + 3])]
+        s0 += value[k] * g[np.uint64(place[k] - first)]
+        s1 += value[k + 1] * g[np.uint64(place[k + 1] - first)]
+        s2 += value[k + 2] * g[np.uint64(place[k + 2] - first)]
+        s3 += value[k + 3] * g[np.uint64(place[k + 3] - first)]
     for k in range(whole, len(place)):
-        s0 += value[k] * g[np.uint64(place[k])]
+        s0 += value[k] * g[np.uint64(place[k] - first)]
     return (s0 + s1) + (s2 + s3)
 
 
 @shared
-def sparse_dots(g, indptr, rows, values, Pt_g, work):
-    """(Pᵀ g)_j, a few columns at a time."""
+def sparse_dots(g, indptr, rows, values, D, first, Pt_g, work):
+    """(Pᵀ g)_j for g from row `first` on, a few columns at a time."""
     d = len(Pt_g)
     for piece in each(work, 0, (d + COLUMNS - 1) // COLUMNS):
         for j in range(piece * COLUMNS, min(d, (piece + 1) * COLUMNS)):
             a, b = indptr[j], indptr[j + 1]
-            Pt_g[j] = dot(rows[a:b], values[a:b], g)
+            if first > 0:
+                a = cut(rows, a, b, first)
+            if first + len(g) < D:
+                b = cut(rows, a, b, first + len(g))
+            Pt_g[j] = dot(rows[a:b], values[a:b], first, g)
     linger(work)
 
 
-def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
+def sparse_adjoint(
+    g: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, start: int, threads: int = 1
+) -> Floats:
     """Pᵀ g."""
     Pt_g = np.empty(len(indptr) - 1, dtype=g.dtype)
-    sparse_dots(*frozen(g, indptr, rows, values), Pt_g, worth(threads, "sparse", len(rows)))
+    threads = worth(threads, "sparse", len(rows) * (len(g) / D))
+    sparse_dots(*frozen(g, indptr, rows, values), D, start, Pt_g, threads)
     return Pt_g

@@ -42,12 +42,12 @@ def add_columns(columns, j, start, v, y):
 
 
 @shared
-def rows(v, columns, y, work):
-    """P v, a piece of its rows at a time."""
-    d, D = columns.shape
-    for piece in each(work, 0, (D + PIECE - 1) // PIECE):
-        start = piece * PIECE
-        kept = y[start : start + PIECE]
+def rows(v, columns, first, y, work):
+    """P v from row `first` on, a piece of its rows at a time."""
+    d = len(columns)
+    for piece in each(work, 0, (len(y) + PIECE - 1) // PIECE):
+        start = first + piece * PIECE
+        kept = y[piece * PIECE : (piece + 1) * PIECE]
         kept[:] = 0
         whole = len(kept) - len(kept) % LANES
         for j in range(0, d - d % FOUR, FOUR):
@@ -59,47 +59,49 @@ def rows(v, columns, y, work):
     linger(work)
 
 
-def stored_apply(v: Floats, columns: Floats, threads: int = 1) -> Floats:
+def stored_apply(v: Floats, columns: Floats, start: int, stop: int, threads: int = 1) -> Floats:
     """P v = Σ_j P_j v_j."""
-    y = np.empty(columns.shape[1], dtype=columns.dtype)
-    rows(*frozen(v, columns), y, worth(threads, "stored", columns.size))
+    y = np.empty(stop - start, dtype=columns.dtype)
+    rows(*frozen(v, columns), start, y, worth(threads, "stored", len(y) * len(v)))
     return y
 
 
 @jit
-def tail(columns, j, start, g):
-    """Σ_i P_ij g_i over the rows from `start` on."""
+def tail(columns, j, first, start, g):
+    """Σ_i P_ij g_i over the places from `start` on of g, which begins with row `first`."""
     s = g.dtype.type(0)
     for i in range(start, len(g)):
-        s += columns[j, i] * g[i]
+        s += columns[j, first + i] * g[i]
     return s
 
 
 @shared
-def dots(g, columns, sums, parts, work):
-    """Entries of Pᵀ g, a part of them at a time, piece after piece of the rows."""
+def dots(g, columns, first, sums, parts, work):
+    """Entries of Pᵀ g for g from row `first` on, a part of them at a time, piece after piece of the rows."""
     d, D = columns.shape
-    whole = D - D % LANES
+    whole = len(g) - len(g) % LANES
     for part in each(work, 0, parts):
         low, high = own((d + MANY - 1) // MANY, part, parts)
         low, high = low * MANY, min(d, high * MANY)
         for start in range(0, whole, PIECE):
             nest = (min(PIECE, whole - start) // LANES,), (LANES,), (LANES,)
             for j in range(low, high - MANY + 1, MANY):
-                t = vectors_by_vectors(MANY, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
+                t = vectors_by_vectors(
+                    MANY, 1, columns, j * D + first + start, D, g, start, SHIFTS, nest, LANES
+                )
                 for k in range(MANY):
                     sums[j + k] += total(t[k][0])
             for j in range(high - high % MANY, high):
-                u = vectors_by_vectors(1, 1, columns, j * D + start, D, g, start, SHIFTS, nest, LANES)
+                u = vectors_by_vectors(1, 1, columns, j * D + first + start, D, g, start, SHIFTS, nest, LANES)
                 sums[j] += total(u[0][0])
         for j in range(low, high):
-            sums[j] += tail(columns, j, whole, g)
+            sums[j] += tail(columns, j, first, whole, g)
     linger(work)
 
 
-def stored_adjoint(g: Floats, columns: Floats, threads: int = 1) -> Floats:
+def stored_adjoint(g: Floats, columns: Floats, start: int, threads: int = 1) -> Floats:
     """(Pᵀ g)_j = ⟨P_j, g⟩."""
     sums = np.zeros(len(columns))
-    threads = worth(threads, "stored", columns.size)
-    dots(*frozen(g, columns), sums, threads, threads)
+    threads = worth(threads, "stored", len(g) * len(columns))
+    dots(*frozen(g, columns), start, sums, threads, threads)
     return sums.astype(columns.dtype)

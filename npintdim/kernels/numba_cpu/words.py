@@ -6,6 +6,7 @@ import numpy as np
 
 from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
 from npintdim.kernels.numba_cpu.machinery.lanes import counted, store_pairs
+from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES
 from npintdim.typing import Array, Ints, Words
 
@@ -15,6 +16,8 @@ M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 STEP0, STEP1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 BATCH = 4 * LANES  # words of 16 blocks
 CHUNK = 1 << 20  # words held at once while permutations are made
+SHORT, LONG = 1 << 9, 1 << 18  # rows that are sorted by counting
+FEW = 1 << 12  # numbers of short rows that a thread takes at a time
 
 
 @jit
@@ -90,14 +93,63 @@ def keys(drawn, n, out):
         out[i] = np.uint64(drawn[i]) << HALF | np.uint64(i % n)
 
 
-def permutations(seed: int, purpose: int, lane: int, rows: int, n: int) -> Ints:
-    """Permute 0, ..., n − 1 once per row: sort the keys word << 32 | k, keep the low half."""
+@jit
+def sort(drawn, shift, count, key, order):
+    """The low halves of the keys word << 32 | k, sorted.
+
+    Uniform words lie nearly where their leading bits say: counted by these, few are left to be moved.
+    """
+    count[:] = 0
+    for w in drawn:
+        count[w >> shift] += np.uint32(1)
+    first = np.uint32(0)
+    for b in range(len(count)):
+        count[b], first = first, first + count[b]
+    for k in range(len(drawn)):
+        b = drawn[k] >> shift
+        key[count[b]] = np.uint64(drawn[k]) << HALF | np.uint64(k)
+        count[b] += np.uint32(1)
+    for k in range(1, len(key)):
+        x, i = key[k], np.uint64(k)
+        while i > 0 and key[i - np.uint64(1)] > x:
+            key[i] = key[i - np.uint64(1)]
+            i -= np.uint64(1)
+        key[i] = x
+    for k in range(len(order)):
+        order[k] = key[k] & MASK
+
+
+@shared
+def sort_rows(seed, purpose, lane, first, bits, out, work):
+    """Permutations that are counted by the leading bits of their words: twice as many counts as words."""
+    rows, n = out.shape
+    drawn, key, count = np.empty(n, np.uint32), np.empty(n, np.uint64), np.empty(1 << bits, np.uint32)
+    few = max(1, FEW // n)
+    for piece in each(work, 0, (rows + few - 1) // few):
+        for r in range(piece * few, min(rows, (piece + 1) * few)):
+            start = (first + r) * n
+            fill(drawn, seed, purpose, lane, np.uint64(start // 4), start % 4)
+            sort(drawn, np.uint32(32 - bits), count, key, out[r])
+    linger(work)
+
+
+def permutations(
+    seed: int, purpose: int, lane: int, rows: int, n: int, first: int = 0, threads: int = 1
+) -> Ints:
+    """Permute 0, ..., n − 1 once per row: sort the keys word << 32 | k, keep the low half.
+
+    NumPy's sort is faster on short rows, and on rows whose counts fit no cache.
+    """
     out = np.empty((rows, n), dtype=np.uint16 if n <= 1 << 16 else np.uint32)
+    if SHORT <= n <= LONG:
+        threads = worth(threads, "permutation", rows * n)
+        sort_rows(*address(seed, purpose, lane), first, (2 * n - 1).bit_length(), out, threads)
+        return out
     step = max(1, CHUNK // n)
     for r in range(0, rows, step):
         m = min(step, rows - r)
         key: Array = np.empty(m * n, dtype=np.uint64)
-        keys(words(seed, purpose, lane, r * n, m * n), n, key)
+        keys(words(seed, purpose, lane, (first + r) * n, m * n), n, key)
         key.shape = m, n
         key.sort(axis=1)
         out[r : r + m] = key & MASK

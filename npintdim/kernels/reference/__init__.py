@@ -8,7 +8,14 @@ from npintdim.kernels.reference.dense import (
     rademacher_adjoint,
     rademacher_apply,
 )
-from npintdim.kernels.reference.fastfood import fastfood_adjoint, fastfood_apply
+from npintdim.kernels.reference.fastfood import (
+    fastfood_add,
+    fastfood_adjoint,
+    fastfood_apply,
+    fastfood_factors,
+    fastfood_parts,
+    fastfood_square_sum,
+)
 from npintdim.kernels.reference.normals import normals, square_sum, truncated_normals
 from npintdim.kernels.reference.pool import max_pool_backward, max_pool_forward
 from npintdim.kernels.reference.sparse import sparse_adjoint, sparse_apply, sparse_columns

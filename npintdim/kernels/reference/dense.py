@@ -3,7 +3,8 @@
 Gaussian    P_ij = g_ij / sqrt(Σ_i g_ij²),  g_ij = normal i of lane j
 Rademacher  P_ij = ± 1/√D,                  sign i of lane j
 
-P v is summed with columns ascending, product and sum each rounded.
+P v is summed with columns ascending, product and sum each rounded. All products are those of some rows,
+start, ..., stop − 1, where 2048 divides start.
 """
 
 from __future__ import annotations
@@ -19,24 +20,25 @@ from npintdim.kernels.reference.words import signs, words
 from npintdim.typing import Floats
 
 
-def gaussian_column(seed: int, j: int, D: int) -> NDArray[np.int32]:
-    """Grid normals g_0j, ..., g_(D−1)j.
+def gaussian_column(seed: int, j: int, start: int, stop: int) -> NDArray[np.int32]:
+    """Grid normals g_ij of column j.
 
     Returns
     -------
-    (D,) int32
+    (stop − start,) int32
     """
-    return normals(words(seed, Purpose.DENSE, j, 0, D)).astype(np.int32)
+    return normals(words(seed, Purpose.DENSE, j, start, stop - start)).astype(np.int32)
 
 
-def rademacher_column(seed: int, j: int, D: int) -> NDArray[np.int8]:
+def rademacher_column(seed: int, j: int, start: int, stop: int) -> NDArray[np.int8]:
     """Signs of column j.
 
     Returns
     -------
-    (D,) int8
+    (stop − start,) int8
     """
-    return signs(words(seed, Purpose.DENSE, j, 0, -(-D // 32)), D).astype(np.int8)
+    packed = words(seed, Purpose.DENSE, j, start // 32, -(-(stop - start) // 32))
+    return signs(packed, stop - start).astype(np.int8)
 
 
 def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:
@@ -46,54 +48,58 @@ def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.fl
     -------
     (d,) float64
     """
-    return np.array([math.sqrt(square_sum(gaussian_column(seed, j, D))) for j in range(d)])
+    return np.array([math.sqrt(square_sum(gaussian_column(seed, j, 0, D))) for j in range(d)])
 
 
-def gaussian_apply(v: Floats, seed: int, norms: NDArray[np.float64], D: int, threads: int = 1) -> Floats:
+def gaussian_apply(
+    v: Floats, seed: int, norms: NDArray[np.float64], start: int, stop: int, threads: int = 1
+) -> Floats:
     """P v = Σ_j P_j v_j with P_j = dtype(g_j / norm_j).
 
     Returns
     -------
-    (D,), dtype of v
+    (stop − start,), dtype of v
     """
-    y = np.zeros(D, dtype=v.dtype)
+    y = np.zeros(stop - start, dtype=v.dtype)
     for j in range(len(v)):
-        y += (gaussian_column(seed, j, D) / norms[j]).astype(v.dtype) * v[j]
+        y += (gaussian_column(seed, j, start, stop) / norms[j]).astype(v.dtype) * v[j]
     return y
 
 
-def gaussian_adjoint(g: Floats, seed: int, norms: NDArray[np.float64], threads: int = 1) -> Floats:
+def gaussian_adjoint(
+    g: Floats, seed: int, norms: NDArray[np.float64], start: int, threads: int = 1
+) -> Floats:
     """(Pᵀ g)_j = ⟨P_j, g⟩.
 
     Returns
     -------
     (d,), dtype of g
     """
-    columns = ((gaussian_column(seed, j, len(g)) / norms[j]).astype(g.dtype) for j in range(len(norms)))
+    drawn = (gaussian_column(seed, j, start, start + len(g)) for j in range(len(norms)))
+    columns = ((g_j / norm).astype(g.dtype) for g_j, norm in zip(drawn, norms, strict=True))
     return np.array([column @ g for column in columns], dtype=g.dtype)
 
 
-def rademacher_apply(v: Floats, seed: int, D: int, threads: int = 1) -> Floats:
+def rademacher_apply(v: Floats, seed: int, D: int, start: int, stop: int, threads: int = 1) -> Floats:
     """P v = Σ_j ± (v_j/√D).
 
     Returns
     -------
-    (D,), dtype of v
+    (stop − start,), dtype of v
     """
     scaled = v * v.dtype.type(1.0 / math.sqrt(D))
-    y = np.zeros(D, dtype=v.dtype)
+    y = np.zeros(stop - start, dtype=v.dtype)
     for j in range(len(v)):
-        y += rademacher_column(seed, j, D) * scaled[j]
+        y += rademacher_column(seed, j, start, stop) * scaled[j]
     return y
 
 
-def rademacher_adjoint(g: Floats, seed: int, d: int, threads: int = 1) -> Floats:
+def rademacher_adjoint(g: Floats, seed: int, D: int, d: int, start: int, threads: int = 1) -> Floats:
     """(Pᵀ g)_j = Σ_i ± g_i / √D.
 
     Returns
     -------
     (d,), dtype of g
     """
-    D = len(g)
-    sums = [rademacher_column(seed, j, D) @ g for j in range(d)]
+    sums = [rademacher_column(seed, j, start, start + len(g)) @ g for j in range(d)]
     return np.array(sums, dtype=g.dtype) * g.dtype.type(1.0 / math.sqrt(D))

@@ -3,6 +3,8 @@
 An entry is non-zero with probability `density`. Instead of a coin for each of the D·d entries, the
 gaps between non-zeros of a column are drawn, which are geometric: ⌊log u / log(1 − density)⌋.
 The cost is O(non-zeros).
+
+Both products are those of some rows, start, ..., stop − 1.
 """
 
 from __future__ import annotations
@@ -71,21 +73,27 @@ def matrix(indptr: Ints, rows: Ints, values: Floats, D: int) -> Any:
     return csc_array((values, rows, indptr), shape=(D, len(indptr) - 1))
 
 
-def sparse_apply(v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, threads: int = 1) -> Floats:
+def sparse_apply(
+    v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, start: int, stop: int, threads: int = 1
+) -> Floats:
     """P v by SciPy.
 
     Returns
     -------
-    (D,), dtype of v
+    (stop − start,), dtype of v
     """
-    return matrix(indptr, rows, values, D) @ v
+    P = matrix(indptr, rows, values, D)
+    return (P if stop - start == D else P[start:stop]) @ v
 
 
-def sparse_adjoint(g: Floats, indptr: Ints, rows: Ints, values: Floats, threads: int = 1) -> Floats:
+def sparse_adjoint(
+    g: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, start: int, threads: int = 1
+) -> Floats:
     """Pᵀ g by SciPy.
 
     Returns
     -------
     (d,), dtype of g
     """
-    return matrix(indptr, rows, values, len(g)).T @ g
+    P = matrix(indptr, rows, values, D)
+    return (P if len(g) == D else P[start : start + len(g)]).T @ g

@@ -80,11 +80,13 @@ def signs(packed: Words, count: int) -> Ints:
     return (1 - 2 * bits.astype(np.int8)).astype(np.int8)
 
 
-def permutations(seed: int, purpose: int, lane: int, rows: int, n: int) -> Ints:
+def permutations(
+    seed: int, purpose: int, lane: int, rows: int, n: int, first: int = 0, threads: int = 1
+) -> Ints:
     """Permute 0, ..., n − 1 once per row: sort the keys word << 32 | k, keep the low half.
 
-    Row r uses words r·n, ..., r·n + n − 1. The low half makes all keys different, so the order is
-    unique and any sorting algorithm gives it.
+    The rows are first, ..., first + rows − 1, and row r uses words r·n, ..., r·n + n − 1. The low half
+    makes all keys different, so the order is unique and any sorting algorithm gives it.
 
     Returns
     -------
@@ -94,7 +96,7 @@ def permutations(seed: int, purpose: int, lane: int, rows: int, n: int) -> Ints:
     step = max(1, CHUNK // n)
     for r in range(0, rows, step):
         m = min(step, rows - r)
-        high = words(seed, purpose, lane, r * n, m * n).astype(np.uint64).reshape(m, n)
+        high = words(seed, purpose, lane, (first + r) * n, m * n).astype(np.uint64).reshape(m, n)
         keys = high << np.uint64(32) | np.arange(n, dtype=np.uint64)
         keys.sort(axis=1)
         out[r : r + m] = keys & np.uint64(MASK)

@@ -1,9 +1,15 @@
 """The usual mistakes, written out: one family a file, a right computation in steps and what people do instead."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from npintdim.inputs import unknown
 from npintdim.testing.mistakes import (
     dense,
     fastfood,
     fastfood_seeded,
+    lenet,
     maps,
     mlp,
     philox,
@@ -12,11 +18,39 @@ from npintdim.testing.mistakes import (
     trajectory,
     wht,
 )
-from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
+from npintdim.testing.mistakes.anywhere import ANYWHERE
+from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, nothing_known
 
-_FAMILIES = (philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, trajectory)
+_FAMILIES = (philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, lenet, trajectory)
 TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     key: table for family in _FAMILIES for key, table in family.TABLES.items()
 }
 
-__all__ = ["TABLES", "Mistake", "Problem", "Steps", "Table"]
+__all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "nothing_known", "register_mistake"]
+
+
+def register_mistake(
+    family: str, name: str, variant: Callable[[Any, Any], Any], says: str | None = None
+) -> None:
+    """A mistake of a team's own, for `explain`: it is found where fn gives the numbers of variant.
+
+    Parameters
+    ----------
+    family : as in `explain`; of all its levels and tasks, those whose problems variant can compute
+    name : what `Explanation.mistakes` then has
+    variant : variant(first input, p), the wrong computation as a callable that `explain` itself takes
+    says : the sentence; None for the name
+
+    Raises
+    ------
+    ValueError
+        for an unknown family, or a name that the family has already.
+    """
+    keys = [key for key in TABLES if key[0] == family]
+    if not keys:
+        raise unknown("family", family, dict.fromkeys(key[0] for key in TABLES))
+    if any(m.name == name for key in keys for m in TABLES[key].mistakes):
+        raise ValueError(f"{family!r} has a mistake {name!r} already: give yours another name")
+    mine = Mistake(name, says or name, {}, whole=variant)
+    for key in keys:
+        TABLES[key] = replace(TABLES[key], mistakes=(mine, *TABLES[key].mistakes))

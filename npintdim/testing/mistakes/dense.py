@@ -14,6 +14,8 @@ from npintdim.typing import Array, Floats
 
 def product(s: Any, v: Floats, p: Any) -> Any:
     """P v with P_j = g_j / ‖g_j‖; or Pᵀ g."""
+    if hasattr(p, "P"):
+        p.D, p.d = p.P.shape
     return s.scale(s.product(s.norm(s.g(p), p).astype(v.dtype), v), p)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.testing.mistakes.table import Problem, Steps, Table, numbers, wrong
+from npintdim.testing.mistakes.table import Problem, Steps, Table, fitted, numbers, wrong
 from npintdim.typing import Floats
 
 # ---- y = x W + b: fn(x, p) with p.W (n_in, n_out), p.b, p.dy gives (dx, dW, db) ----
@@ -55,9 +55,9 @@ def of_linear(dtype: np.dtype[Any], n: int, n_in: int, n_out: int) -> Problem:
 def loss_and_grad(s: Any, theta: Floats, p: Any) -> Any:
     """Forward, loss, and the chain rule backwards."""
     layers = s.split(theta, p.sizes)
-    xs, zs = [p.x], []
-    for W, b in layers:
-        zs.append(s.affine(xs[-1], W, b))
+    xs, zs = [s.x(p.x)], []
+    for k, (W, b) in enumerate(layers):
+        zs.append(s.affine(xs[-1], W, s.bias(b, k, len(layers))))
         xs.append(s.relu(zs[-1]))
     loss, dlogits = s.loss(s.logits(zs[-1]), p.labels)
     dz, grads = s.dlogits(zs[-1], dlogits), []
@@ -128,7 +128,46 @@ def times(loss: Any, gradient: Any = None) -> Any:
     return step
 
 
+def smoothed(c: float, z: Floats, labels: Any) -> Any:
+    """Cross-entropy with the targets (1 − c) hit + c/classes."""
+    n, classes = z.shape
+    shifted = z - z.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    target = (1 - c) * hits(z, labels) + c / classes
+    return -(target * log_p).sum() / n, (softmax(z) - target) / n
+
+
+def squared(z: Floats, labels: Any) -> Any:
+    """Mean squared error against one-hot targets."""
+    off = z - hits(z, labels)
+    return (off**2).mean(), 2 * off / off.size
+
+
+def scaled(c: float, z: Floats, labels: Any) -> Any:
+    """Cross-entropy times c."""
+    L, dz = cross_entropy(z, labels)
+    return c * L, c * dz
+
+
+def at_temperature(c: float, z: Floats, labels: Any) -> Any:
+    """Cross-entropy of z/c."""
+    L, dz = cross_entropy(z / c, labels)
+    return L, dz / c
+
+
+def slope(c: float, z: Floats) -> Any:
+    """1, and c below 0."""
+    return np.where(z > 0, 1.0, c).astype(z.dtype)
+
+
+def tanhs(z: Floats) -> Any:
+    """1 − tanh²."""
+    return 1 - np.tanh(z) ** 2
+
+
 NETWORK: Steps = {
+    "x": lambda x: x,
+    "bias": lambda b, k, count: b,
     "split": split,
     "affine": lambda x, W, b: x @ W + b,
     "relu": lambda z: np.maximum(z, 0),
@@ -168,6 +207,19 @@ OF_NETWORK = (
     wrong("log missing", "the loss is −softmax(logits)[label], as of nll_loss without log_softmax; the logarithm is needed",
           loss=without_log),
     wrong("gradient's sign", "the gradient has the wrong sign", loss=times(lambda n, c: 1, lambda n, c: -1)),
+    wrong("last bias missing", "the last layer's bias is not added", bias=lambda b, k, count: b * (k < count - 1)),
+    wrong("first bias missing", "the first layer's bias is not added", bias=lambda b, k, count: b * (k > 0)),
+    wrong("squared error", "the loss is the mean squared error against one-hot targets; it is softmax cross-entropy", loss=squared),
+    wrong("tanh for ReLU", "tanh stands between the layers; ReLU is needed", relu=np.tanh, drelu=tanhs),
+    wrong("ReLU on the input", "x goes through a ReLU first", x=lambda x: np.maximum(x, 0)),
+    wrong("inputs standardised", "x is standardised by the batch; it is taken as it is",
+          x=lambda x: (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-12)),
+    fitted("label smoothing", "labels are smoothed by {c}; the target is 1 at the label", 0.1, loss=smoothed),
+    fitted("temperature", "logits are divided by {c} before the softmax; they are taken as they are", 2.0, loss=at_temperature),
+    fitted("loss times a constant", "loss and gradient are {c} times too large", 0.5, loss=scaled),
+    fitted("leaky ReLU", "ReLU leaks with slope {c} below 0; it is 0 there", 0.01,
+           relu=lambda c, z: z * slope(c, z), drelu=slope),
+    fitted("inputs scaled", "x is multiplied by {c}; it is taken as it is", 0.5, x=lambda c, x: x * x.dtype.type(c)),
 )  # fmt: skip
 
 
@@ -189,5 +241,6 @@ TABLES = {
         lambda dtype: (of_linear(dtype, *shape) for shape in ((5, 4, 4), (7, 6, 3), (3, 3, 3))), ("dx", "dW", "db")),
     ("mlp_loss_grad", "given", "loss_grad"): Table(
         loss_and_grad, NETWORK, OF_NETWORK,  # a square W, two hidden layers, and none
-        lambda dtype: (of_network(dtype, *shape) for shape in (([5, 4, 4, 3], 6), ([3, 7, 2], 4), ([4, 3], 5))), ("loss", "grad")),
+        lambda dtype: (of_network(dtype, *shape) for shape in (([5, 4, 4, 3], 6), ([3, 7, 2], 4), ([4, 3], 5))), ("loss", "grad"),
+        conventions=("weights transposed",)),
 }  # fmt: skip

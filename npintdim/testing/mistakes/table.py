@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,17 +30,35 @@ class Mistake:
     says : what is wrong and what to do, a clause
     steps : the steps as the mistake has them
     rounding : True if the numbers are right, and only their last bits differ
+    of : c → the steps with that constant, where the mistake has one; it is fitted to the answers
+    whole : (first, p) → the answer, of a mistake that is registered and knows no steps
     """
 
     name: str
     says: str
     steps: Steps
     rounding: bool = False
+    of: Callable[[float], Steps] | None = None
+    whole: Callable[[Any, Any], Any] | None = None
+
+    def at(self, c: float) -> Mistake:
+        """The mistake with the constant c, which stands for {c} in its sentence."""
+        assert self.of
+        return Mistake(self.name, self.says.replace("{c}", f"{c:.10g}"), self.of(c))
 
 
 def wrong(name: str, says: str, /, **steps: Callable[..., Any]) -> Mistake:
     """A mistake as the tables write it: a name, a sentence, the wrong formula for a step."""
     return Mistake(name, says, steps)
+
+
+def fitted(name: str, says: str, example: float, /, **steps: Callable[..., Any]) -> Mistake:
+    """A mistake with a constant {c}, the first argument of its steps; `example` is a usual value."""
+
+    def of(c: float) -> Steps:
+        return {step: partial(f, c) for step, f in steps.items()}
+
+    return Mistake(name, says, of(example), of=of)
 
 
 def factor(name: str, says: str, value: Callable[[Any], float]) -> Mistake:
@@ -62,17 +81,22 @@ class Problem:
     first: Any
     rest: dict[str, Any] = field(repr=False)
     task: str = "apply"
+    dtype: str = ""
 
     def arguments(self) -> tuple[Any, Given]:
         """Fresh copies: fn may write to them."""
         first, rest = deepcopy(self.first), deepcopy(self.rest)
         arrays = tuple(value for value in rest.values() if isinstance(value, np.ndarray))
-        return first, Given(arrays=arrays, task=self.task, **rest)
+        dtype = self.dtype or getattr(getattr(first, "dtype", None), "name", "")
+        return first, Given(arrays=arrays, task=self.task, dtype=dtype, **rest)
 
 
 def of_P(task: str, title: str, dtype: np.dtype[Any], **rest: Any) -> Problem:
     """P v ("apply") or Pᵀ g ("adjoint") for random v or g."""
     return Problem(title, numbers(dtype, rest["d" if task == "apply" else "D"]), rest, task)
+
+
+AROUND: Steps = {"input": lambda x: x, "answer": lambda y, first, p: y}  # what every computation has
 
 
 @dataclass(frozen=True)
@@ -88,6 +112,7 @@ class Table:
     outputs : names of what fn gives
     slack : eps that right answers may differ by, relative to the largest entry; transforms of length 128 take
         about 5, ten steps of Adam some hundred
+    conventions : names of mistakes that are other libraries' habit, under which a fitted one may lie
     """
 
     compute: Callable[..., Any]
@@ -96,13 +121,22 @@ class Table:
     problems: Callable[[np.dtype[Any]], Iterator[Problem]]
     outputs: tuple[str, ...] = ("y",)
     slack: float = SLACK
+    conventions: tuple[str, ...] = ()
 
     def variant(self, mistakes: tuple[Mistake, ...], first: Any, p: Any) -> Any:
         """What these mistakes together give; without any, the right answer."""
-        steps = dict(self.right)
+        steps = AROUND | self.right
         for mistake in mistakes:
+            if mistake.whole:
+                return mistake.whole(first, p)
             steps |= mistake.steps
-        return self.compute(SimpleNamespace(**steps), first, p)
+        s = SimpleNamespace(**steps)
+        return s.answer(self.compute(s, s.input(first), p), first, p)
+
+
+def nothing_known(outputs: tuple[str, ...]) -> Table:
+    """The table of a group whose mistakes have no names yet."""
+    return Table(lambda s, first, p: (), {}, (), lambda dtype: iter(()), outputs)
 
 
 def numbers(dtype: np.dtype[Any], *shape: int, lane: int = 0) -> Any:

@@ -37,6 +37,9 @@ ORDERS = (
           "is needed: leave the bit reversal out", H=lambda x: wht(x)[..., reversed_bits(rows(x))]),
     wrong("b − a", "butterflies give (a + b, b − a); (a + b, a − b) is needed",
           H=lambda x: wht(x) * (1 - 2 * (np.bitwise_count(rows(x)) % 2).astype(x.dtype))),
+    wrong("first round missing", "the first round of butterflies, h = 1, is missing: begin with h = 1",
+          H=lambda x: wht(x.reshape(*x.shape[:-1], -1, 2).swapaxes(-1, -2)).swapaxes(-1, -2).reshape(x.shape)
+          if x.shape[-1] > 1 else x),
     wrong("last round missing", "the last round of butterflies, h = n/2, is missing: loop while h < n",
           H=lambda x: wht(x.reshape(*x.shape[:-1], 2, -1)).reshape(x.shape)),
 )  # fmt: skip
@@ -54,6 +57,7 @@ MISTAKES = (
            lambda p: p.n),
     *ORDERS,
     wrong("reversed", "outputs come in reversed order", H=lambda x: wht(x)[..., ::-1]),
+    wrong("H twice", "H is applied twice, which gives n x", H=lambda x: wht(wht(x))),
     *OF_BITS,
 )  # fmt: skip
 

@@ -39,6 +39,7 @@ PER_MICROSECOND = {  # what one thread does; from one run of `python -m benchmar
     "fastfood": 1500,  # rows of P
     "sparse": 2000,  # non-zeros
     "stored": 1e4, "rademacher": 5e4, "gaussian": 500,  # entries of a dense P
+    "permutation": 300,  # numbers
 }  # fmt: skip
 PATIENCE = 1_300_000  # looks of a helper at the bell
 LOOK = 0.3e-9  # seconds, about

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import ModuleType
 
+from npintdim.engine.losses.base import Loss
 from npintdim.typing import Array, Floats, Ints
 
 
@@ -44,3 +46,16 @@ def softmax_cross_entropy(xp: ModuleType, logits: Floats, labels: Ints) -> tuple
 def correct(logits: Floats, labels: Ints) -> Array:
     """How many examples have their largest logit at their label (0-d, on the device)."""
     return (logits.argmax(axis=1) == labels).sum()
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """Softmax cross-entropy of classes; performance is accuracy."""
+
+    def value_and_grad(self, xp: ModuleType, y: Floats, targets: Array) -> tuple[Array, Floats]:
+        """See `softmax_cross_entropy`."""
+        return softmax_cross_entropy(xp, y, targets)
+
+    def tally(self, xp: ModuleType, y: Floats, targets: Array) -> Array:
+        """See `correct`."""
+        return correct(y, targets)

@@ -1,0 +1,192 @@
+"""Adapter: a parametrisation of a network's weights that a kind, a seed and a few options determine."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, TypeAlias
+
+from npintdim.backend import Backend
+from npintdim.engine.params import ParamLayout
+from npintdim.rng import Purpose, Stream
+from npintdim.specs import settle
+from npintdim.typing import Floats, Spec
+
+Product: TypeAlias = Callable[[Floats, Floats], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter(ABC):
+    """θ = T(v) over the parameters of one network, from one θ_0: a `Parametrisation`.
+
+    Parameters
+    ----------
+    layout : names and shapes of the network's parameters
+    theta_0 : (D,), frozen
+    seed : of whatever is drawn
+    backend : where it computes
+
+    Raises
+    ------
+    TypeError, ValueError
+        for numbers out of range, or a θ_0 of another network.
+    """
+
+    layout: ParamLayout
+    theta_0: Floats
+    seed: int
+    backend: Backend
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        theta_0 = self.backend.floats(self.theta_0, "theta_0")
+        if theta_0.shape != (self.layout.D,):
+            raise ValueError(
+                f"theta_0 has shape {theta_0.shape}, but D = {self.layout.D}: ({self.layout.D},) is needed"
+            )
+        object.__setattr__(self, "theta_0", theta_0)
+        settle(self, r=1, d=1)
+        self.check()
+
+    def check(self) -> None:  # noqa: B027 (most have nothing to ask)
+        """Raise now whatever would make it unusable."""
+
+    @property
+    def D(self) -> int:
+        """Of the network."""
+        return self.layout.D
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """How many numbers are trained."""
+
+    @abstractmethod
+    def start(self) -> Floats:
+        """v where training begins."""
+
+    @abstractmethod
+    def theta(self, v: Floats) -> Floats:
+        """θ = T(v)."""
+
+    @abstractmethod
+    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+        """∂L/∂v = Jᵀ ∂L/∂θ."""
+
+    def spec(self) -> Spec:
+        """Kind, seed and options. Seeds are strings in JSON."""
+        given = {f.name for f in fields(Adapter)}
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in given}
+        return {"kind": self.kind, "seed": str(self.seed), **options}
+
+    def checked(self, v: Any) -> Floats:
+        """v in the backend's dtype, if it has the right length."""
+        v = self.backend.floats(v, "v")
+        if v.shape != (self.dim,):
+            raise ValueError(f"v has shape {v.shape}, but {self.kind} trains ({self.dim},) numbers here")
+        return v
+
+    def normals(self, lane: int, *shape: int, sd: float) -> Floats:
+        """Normals of a lane, in the backend's dtype."""
+        drawn = Stream(self.seed, Purpose.ADAPTER, lane, self.backend.kernels).normals(math.prod(shape))
+        normals: Floats = (drawn * (2.0**-20 * sd)).astype(self.backend.dtype).reshape(shape)
+        return normals
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixAdapter(Adapter):
+    """W = W_0 + ΔW(v) for every kernel, as a matrix (n_in, n_out) with y = x W; biases stay as they are.
+
+    A convolution's kernel is its (c_out, c_in·k²) matrix, transposed. v holds the numbers of one matrix after the other.
+
+    Raises
+    ------
+    ValueError
+        for a kernel of another form, or a rank r above min(n_in, n_out) of any matrix.
+    """
+
+    r: int = 4
+
+    def check(self) -> None:
+        """No rank above what every matrix has."""
+        shapes = self.shapes(self.layout)
+        most = min(min(shape) for shape in shapes)
+        if self.r > most:
+            raise ValueError(
+                f"r is {self.r}, but the smallest matrix has min(n_in, n_out) = {most}: r ≤ {most} is needed"
+            )
+
+    @staticmethod
+    def kernels(layout: ParamLayout) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of what is adapted."""
+        found = {name: shape for name, shape in layout.entries if name.endswith(".W")}
+        if other := [f"{name} {shape}" for name, shape in found.items() if len(shape) not in (2, 4)]:
+            raise ValueError(f"{other[0]} is no matrix: (n_in, n_out) or (c_out, c_in, k, k) is needed")
+        if not found:
+            raise ValueError("the network has no kernel: a parameter called W is needed")
+        return found
+
+    @classmethod
+    def shapes(cls, layout: ParamLayout) -> list[tuple[int, int]]:
+        """(n_in, n_out) of every matrix."""
+        kernels = cls.kernels(layout).values()
+        return [(s[0], s[1]) if len(s) == 2 else (math.prod(s[1:]), s[0]) for s in kernels]
+
+    @classmethod
+    @abstractmethod
+    def count(cls, layout: ParamLayout, r: int) -> int:
+        """How many numbers rank r trains."""
+
+    @property
+    def dim(self) -> int:
+        """As `count`."""
+        return self.count(self.layout, self.r)
+
+    def matrices(self, theta: Floats) -> Iterator[Floats]:
+        """Views (n_in, n_out) of the kernels in θ, or in a gradient."""
+        for name, shape in self.kernels(self.layout).items():
+            kernel = theta[self.layout.slices[name]]
+            yield kernel.reshape(shape) if len(shape) == 2 else kernel.reshape(shape[0], -1).T
+
+    def parts(self, v: Floats, *shapes: Callable[[int, int], tuple[int, ...]]) -> Iterator[list[Floats]]:
+        """v cut into the factors of every matrix; shapes gives each factor's from (n_in, n_out)."""
+        at = 0
+        for n_in, n_out in self.shapes(self.layout):
+            own = []
+            for shape in shapes:
+                size = math.prod(shape(n_in, n_out))
+                own.append(v[at : at + size].reshape(shape(n_in, n_out)))
+                at += size
+            yield own
+
+    @abstractmethod
+    def deltas(self, v: Floats, product: Product) -> Iterator[Floats]:
+        """ΔW of every matrix."""
+
+    def theta(self, v: Floats) -> Floats:
+        """θ_0, each W with its ΔW; where ΔW is zero the bits of W_0."""
+        return self.moved(v, self.backend.xp.matmul)
+
+    def moved(self, v: Floats, product: Product) -> Floats:
+        """θ by one product of matrices or another."""
+        theta: Floats = self.theta_0.copy()
+        for W, delta in zip(self.matrices(theta), self.deltas(self.checked(v), product), strict=True):
+            W += delta
+        return theta
+
+    @cached_property
+    def W_0(self) -> list[Floats]:
+        """The frozen matrices."""
+        return list(self.matrices(self.theta_0))
+
+
+def ordered(A: Floats, B: Floats) -> Floats:
+    """A B = Σ_k A_k ⊗ B_k, k ascending, each product and sum rounded: the same bits on every machine."""
+    total: Floats = A[:, :1] * B[:1]
+    for k in range(1, len(B)):
+        total = total + A[:, k : k + 1] * B[k : k + 1]
+    return total

@@ -1,0 +1,62 @@
+"""SubLoRA (Lotfi et al. 2024): a random subspace of LoRA's factors, T = LoRA ∘ subspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+from npintdim.adapters.base import Adapter
+from npintdim.adapters.lora import LoRA
+from npintdim.parametrisation import Composed, Subspace
+from npintdim.projections import make_projection
+from npintdim.typing import Floats, Spec
+
+
+@dataclass(frozen=True, eq=False)
+class SubLoRA(Adapter):
+    """(A, B) = (A_0, 0) + P v of all matrices at once,   W = W_0 + (α/r) A B.
+
+    Parameters
+    ----------
+    layout, theta_0, seed, backend : see `Adapter`
+    d : of v
+    r, alpha : of the LoRA
+    P : kind and options of P, N×d, N being LoRA's count
+
+    Notes
+    -----
+    Pullback  Pᵀ (dA, dB)
+    Counted   d
+    """
+
+    d: int = 100
+    r: int = 4
+    alpha: float = 8.0
+    P: Spec = field(default_factory=lambda: {"kind": "fastfood"})
+
+    kind: ClassVar[str] = "sub_lora"
+
+    @cached_property
+    def composed(self) -> Composed:
+        """LoRA ∘ (its start + P v)."""
+        lora = LoRA(self.layout, self.theta_0, self.seed, self.backend, self.r, self.alpha)
+        P = make_projection(D=lora.dim, d=self.d, seed=self.seed, backend=self.backend, **self.P)
+        return Composed(lora, Subspace(lora.start(), P))
+
+    @property
+    def dim(self) -> int:
+        """d."""
+        return self.d
+
+    def start(self) -> Floats:
+        """v = 0: θ = θ_0 bit for bit, as B = 0."""
+        return self.composed.start()
+
+    def theta(self, v: Floats) -> Floats:
+        """T_LoRA(start + P v)."""
+        return self.composed.theta(self.checked(v))
+
+    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+        """Pᵀ (dA, dB)."""
+        return self.composed.pullback(self.checked(v), grad_theta)

@@ -1,0 +1,161 @@
+"""Rows of P v, and what they add to Pᵀ g: the same numbers as in the whole, for every P, stored or drawn."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers import BACKENDS, normal, same_bits
+
+from npintdim import machine
+from npintdim.backend import get_backend
+from npintdim.projections import fastfood, make_projection
+
+backends = pytest.mark.parametrize("backend", BACKENDS)
+
+
+def cuts(D):
+    return [
+        slice(0, D),
+        slice(0, 1),
+        slice(D - 1, D),
+        slice(D // 3, D // 3 + 1),
+        slice(D // 3, D - D // 4),
+        slice(None),
+    ]
+
+
+@pytest.mark.parametrize(("D", "d"), [(7, 1), (100, 5), (129, 9), (5000, 30), (70_001, 100)])
+def test_rows_are_those_of_the_whole(draw, D, d):
+    P, v, g = draw(D, d), normal(d), normal(D, seed=1)
+    Pv, Pt_g = P.apply(v), P.adjoint(g)
+    for rows in cuts(D):
+        part = P.apply(v, rows=rows)
+        if P.backend.name == "numpy" and (P.kind == "orthonormal" or (P.kind == "dense" and P.stored)):
+            np.testing.assert_allclose(part, Pv[rows], rtol=0, atol=1e-14 * np.abs(Pv).max())
+        else:
+            same_bits(part.copy(), Pv[rows].copy())
+    total, ends = np.zeros(d), np.unique([0, D // 7, D // 3, D // 3 + 1, D - 1, D])
+    for a, b in itertools.pairwise(ends):
+        assert P.adjoint(g[a:b], rows=slice(int(a), int(b)), out=total) is total
+    np.testing.assert_allclose(total, Pt_g, rtol=0, atol=1e-13 * np.linalg.norm(g))
+    same_bits(P.adjoint(g, rows=slice(0, D)), Pt_g)
+
+
+@backends
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("blocks", ["stacked", "single"])
+@pytest.mark.parametrize(("D", "d"), [(1, 1), (100, 5), (5000, 3), (5000, 30), (70_001, 900)])
+def test_drawn_and_stored_fastfood_are_the_same_P(monkeypatch, backend, dtype, blocks, D, d):
+    monkeypatch.setattr(fastfood, "PIECE", 1 << 11)  # many pieces
+    stored, drawn = (
+        make_projection("fastfood", D, d, 3, get_backend(backend, dtype, 2), blocks=blocks, stored=kept)
+        for kept in (True, False)
+    )
+    v, g = normal(d), normal(D, seed=1)
+    same_bits(drawn.apply(v), stored.apply(v))
+    same_bits(drawn.adjoint(g), stored.adjoint(g))
+    rows = slice(D // 3, D - D // 5)
+    same_bits(drawn.adjoint(g[rows], rows=rows), stored.adjoint(g[rows], rows=rows))
+    assert drawn.fingerprint() == stored.fingerprint()
+    assert drawn.spec() == stored.spec()
+    assert not {"B", "Pi", "G", "S"} & set(vars(drawn))
+
+
+@backends
+def test_rows_beyond_2_to_the_32_where_philox_carries(backend):
+    """Rows of D = 2³⁴ + 100,000 around 2³⁴: word 2³⁴ is in block 2³², whose counter carries."""
+    D, d, edge = (1 << 34) + 100_000, 600, 1 << 34
+    P = make_projection("fastfood", D, d, 5, get_backend(backend, np.float64, 1), stored=False)
+    P.__dict__["drawn_scale"] = 2.0**37  # a pass over all of G would take a minute or an hour
+    v, rows = normal(d), slice(edge - 1500, edge + 1500)
+    y = P.apply(v, rows=rows)
+    n = P.n
+    for b in (edge // n - 1, edge // n):  # each block by itself, from its streams
+        B = P._stream(fastfood.Purpose.FF_B).words(n // 32, b * n // 32)
+        S = P._stream(fastfood.Purpose.FF_S).words(n // 32, b * n // 32)
+        Pi = P._stream(fastfood.Purpose.FF_PI).words(n, b * n).argsort(kind="stable")
+        G = P._stream(fastfood.Purpose.FF_G).normals(n, b * n) / 2.0**37
+        sign = [1.0 - 2 * np.unpackbits(x.astype("<u4").view(np.uint8), bitorder="little") for x in (B, S)]
+        x = sign[0] * np.pad(v, (0, n - d))
+        wht = get_backend("numpy").kernels.wht
+        block = sign[1] * wht(wht(x)[Pi] * G)
+        low, high = max(rows.start, b * n), min(rows.stop, (b + 1) * n)
+        same_bits(y[low - rows.start : high - rows.start].copy(), block[low - b * n : high - b * n].copy())
+    early = make_projection("fastfood", D, d, 5, P.backend, stored=False)
+    early.__dict__["drawn_scale"] = 2.0**37
+    assert not np.array_equal(early.apply(v, rows=slice(0, 1500)), y[1500:])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (slice(0, 10, 2), r"^rows is slice\(0, 10, 2\), with a step: rows=slice\(a, b\) with 0 ≤ a < b ≤ D = 100 is needed$"),
+        (slice(0, 101), r"^b is 101: rows=slice\(a, b\) with 0 ≤ a < b ≤ D = 100 is needed$"),
+        (slice(5, 5), r"^a is 5: rows=slice\(a, b\) with 0 ≤ a < b ≤ D = 100 is needed$"),
+        (slice(-5, 100), r"^a is -5: rows=slice"),
+        (slice(0.5, 100), r"^a is 0.5: an integer with rows=slice"),
+        (7, r"^rows is 7: a slice is needed, e.g. slice\(0, D\)$"),
+    ],
+)  # fmt: skip
+def test_rows_out_of_range(draw, rows, message):
+    P = draw(100, 5)
+    with pytest.raises((ValueError, TypeError), match=message):
+        P.apply(normal(5), rows=rows)
+    with pytest.raises((ValueError, TypeError), match=message):
+        P.adjoint(normal(100), rows=rows)
+
+
+def test_a_part_of_g_of_another_length(draw):
+    P, out = draw(100, 5), np.zeros(5)
+    with pytest.raises(ValueError, match=r"^grad_theta has shape \(9,\), but P is D×d = 100×5 and rows are 10 to 19: "
+                       r"grad_theta must have shape \(10,\)$"):  # fmt: skip
+        P.adjoint(normal(9), rows=slice(10, 20), out=out)
+    with pytest.raises(ValueError, match=r"^out is float64 \(4,\): float64 \(5,\) is needed$"):
+        P.adjoint(normal(10), rows=slice(10, 20), out=np.zeros(4))
+    assert not out.any()
+
+
+def test_memory_is_said_before_it_is_taken(monkeypatch):
+    backend = get_backend("numpy")
+    monkeypatch.setattr(machine, "free_memory", lambda: 1e9)
+    P = make_projection("fastfood", 7_000_000_000, 10_000, 1, backend)
+    with pytest.raises(MemoryError, match=r"^a stored Fastfood P, D×d = 7000000000×10000, takes 43\.8 GB, but 1\.0 GB are free: "
+                       r"use stored=False$"):  # fmt: skip
+        P.apply(np.ones(10_000), rows=slice(0, 10))
+    with pytest.raises(MemoryError, match=r"^P v, rows 0 to 6999999999 of D×d = .*, takes 28\.0 GB, .*: "
+                       r"ask for fewer by rows=slice\(a, b\)$"):  # fmt: skip
+        P.apply(np.ones(10_000))
+    with pytest.raises(
+        MemoryError, match=r"^a sparse P, D×d = 2000000000×50000 at density 2.24e-05, takes 20\.1 GB"
+    ):
+        make_projection("sparse", 2_000_000_000, 50_000, 0, backend)
+    single = make_projection("fastfood", 7_000_000_000, 10, 1, backend, blocks="single", stored=False)
+    single.__dict__["drawn_scale"] = 1.0
+    with pytest.raises(MemoryError, match=r"^a block of the drawn Fastfood P, .*: use blocks='stacked'$"):
+        single.apply(np.ones(10), rows=slice(0, 10))
+
+
+FAR = """
+import sys
+import numpy as np
+from npintdim import get_backend, make_projection
+D, d, rows = 7_000_000_000, 10_000, slice(7_000_000_000 - (1 << int(sys.argv[2])), 7_000_000_000)
+P = make_projection("fastfood", D, d, 1, get_backend(sys.argv[1], threads=1), stored=False)
+P.__dict__["drawn_scale"] = 1e12  # of a pass over all normals
+y = P.apply(np.ones(d, np.float32), rows=rows)
+P.adjoint(y, rows=rows, out=np.zeros(d, np.float32))
+print(int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of a process is read from /proc")
+@backends
+def test_7_billion_parameters_by_slices_take_less_than_300_MB(backend):
+    run = subprocess.run(
+        [sys.executable, "-c", FAR, backend, "24"], capture_output=True, text=True, timeout=600
+    )
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) < 300e6
