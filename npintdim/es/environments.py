@@ -46,7 +46,7 @@ class Range(NamedTuple):
 
 
 RANGES = {
-    "balance": Range(0, 200),
+    "balance": Range(0, 100),
     "CartPole-v1": Range(0, 500),
     "InvertedPendulum-v5": Range(0, 1000),
     "Humanoid-v5": Range(0, 6000),
@@ -55,7 +55,7 @@ RANGES = {
 
 
 class Balance:
-    """A point on top of a hill: x ← x + 0.1 v,  v ← v + 0.1 (x + a); 1 for each step with |x| < 1, at most 200.
+    """A point on top of a hill: x ← x + 0.1 v,  v ← v + 0.1 (x + a); 1 for each step with |x| < 1, at most 100.
 
     Left alone it rolls down in some 40 steps; a = −k x − l v with k > 1, l > 0 keeps it there.
     """
@@ -63,7 +63,7 @@ class Balance:
     shape: tuple[int, ...] = (2,)
     actions = 1
     bounds: tuple[Floats, Floats] | None = (np.array([-1.0]), np.array([1.0]))
-    steps = 200
+    steps = 100
 
     def reset(self, seed: int) -> Floats:
         """Beside the top, on a side and as far from it as the seed says."""
@@ -71,7 +71,7 @@ class Balance:
         return np.array([self.x, self.v])
 
     def step(self, action: Floats) -> tuple[Floats, float, bool]:
-        """One of 200."""
+        """One of 100."""
         self.x, self.v = self.x + 0.1 * self.v, self.v + 0.1 * (self.x + float(action[0]))
         return np.array([self.x, self.v]), 1.0, abs(self.x) >= 1
 
@@ -92,11 +92,13 @@ class Gymnasium:
             "gymnasium", f"environment {name!r} needs the gymnasium package", "pip install 'npintdim[rl]'"
         )
         try:
-            self.inner = gymnasium.make(name, **options).unwrapped
+            made = gymnasium.make(name, **options)
         except ImportError as error:
             raise ImportError(f"environment {name!r} lacks what it needs: {brief(error)}") from error
         except Exception as error:  # an unknown name, a missing ROM
             raise ValueError(f"environment {name!r} cannot be made: {brief(error)}") from error
+        self.inner = made.unwrapped
+        self.steps = made.spec.max_episode_steps or 10_000  # which its wrapper would count
         seen, acts = self.inner.observation_space, self.inner.action_space
         if type(seen).__name__ != "Box":
             raise ValueError(f"environment {name!r} is observed as {shown(seen)}: a Box of numbers is needed")
@@ -110,7 +112,6 @@ class Gymnasium:
             raise ValueError(
                 f"environment {name!r} has the action space {shown(acts)}: Box(k,) or Discrete(k) is needed"
             )
-        self.steps = self.inner.spec.max_episode_steps or 10_000
 
     def reset(self, seed: int) -> Floats:
         """As the seed says."""

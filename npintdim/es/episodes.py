@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -103,6 +104,7 @@ class Episodes:
         self.seed = check_seed(self.seed)
         if not 0 <= self.action_noise < np.inf:
             raise ValueError(f"action_noise is {self.action_noise}: a number ≥ 0 is needed")
+        self.open = open_environment(self.environment)
         limits = RANGES.get(self.environment) if self.range is None else Range(*self.range)
         if limits is None or not limits.least < limits.solved:
             raise ValueError(
@@ -110,7 +112,6 @@ class Episodes:
                 "(least return, return that counts as solved) is needed"
             )
         self.range = limits
-        self.open = open_environment(self.environment)
         self.check()
         if self.statistics is None and len(self.open.shape) == 1:
             self.statistics = Statistics(0, (0.0,) * self.open.shape[0], (0.0,) * self.open.shape[0])
@@ -155,9 +156,7 @@ class Episodes:
 
     def policy(self) -> Model:
         """The model with what has been observed as its first layer: complete, and what is compressed."""
-        if self.statistics is None:
-            return self.model
-        return Model((self.statistics.layer(), *self.model.layers), self.model.in_shape, self.model.backend)
+        return self.model if self.statistics is None else standardised(self.model, self.statistics)
 
     def learn(self, members: Iterable[Evaluation]) -> None:
         """Add what the members of a generation observed, in their order."""
@@ -219,3 +218,9 @@ class Episodes:
             "environment": self.environment, "model": self.model.spec(), "episodes": self.episodes,
             "seed": str(self.seed), "action_noise": self.action_noise, "range": list(self.range or ()),
         }  # fmt: skip
+
+
+@functools.lru_cache(maxsize=2)  # all members of a generation share it
+def standardised(model: Model, statistics: Statistics) -> Model:
+    """A model of the observations as they come."""
+    return Model((statistics.layer(), *model.layers), model.in_shape, model.backend)

@@ -165,14 +165,15 @@ def try_there(
     key: str, packed: bytes | None, statistics: Any, v: Floats, batch: Batch, sigma: float, seed: int, i: int
 ) -> tuple[Evaluation, Evaluation] | None:
     """`try_pair` in a worker; None where it does not hold the landscape and is not given it."""
-    if key not in HELD:
+    landscape = HELD.get(key)  # another thread may let it go meanwhile
+    if landscape is None:
         if packed is None:
             return None
         HELD.clear()
-        HELD[key] = pickle.loads(packed)
+        landscape = HELD[key] = pickle.loads(packed)
     if statistics is not None:
-        innermost(HELD[key]).statistics = statistics
-    return try_pair(HELD[key], v, batch, sigma, seed, i)
+        innermost(landscape).statistics = statistics
+    return try_pair(landscape, v, batch, sigma, seed, i)
 
 
 def perturbation(seed: int, step: int, i: int, landscape: Landscape) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,9 +49,14 @@ class Standardise(ParameterFree):
             raise ValueError(f"{self.name or 'Standardise'} takes ({len(self.mean)},), but gets {in_shape}")
         return in_shape
 
+    @cached_property
+    def moments(self) -> Floats:
+        """μ and σ, (2, features)."""
+        return np.array([self.mean, self.sd])
+
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
         """y = (x − μ)/σ, cut."""
-        mean, sd = (backend.xp.asarray(numbers, dtype=x.dtype) for numbers in (self.mean, self.sd))
+        mean, sd = backend.xp.asarray(self.moments, dtype=x.dtype)
         y = backend.xp.clip((x - mean) / sd, -self.clip, self.clip)
         return y, y
 
@@ -58,5 +64,5 @@ class Standardise(ParameterFree):
         self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dx = dy/σ where nothing was cut."""
-        sd = backend.xp.asarray(self.sd, dtype=dy.dtype)
+        _, sd = backend.xp.asarray(self.moments, dtype=dy.dtype)
         return dy / sd * (abs(cache) < self.clip), {}
