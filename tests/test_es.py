@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 import npintdim as nid
+from npintdim.cli import main
 from npintdim.es import Statistics, spread
 from npintdim.es.environments import Gymnasium, shrinking
-from npintdim.es.policies import atari_policy, policy
+from npintdim.es.policies import atari_policy, network, policy
 from npintdim.es.strategy import centred_ranks
+from npintdim.reproduce import reproduction
 
 BACKEND = nid.get_backend("numpy", np.float64, 1)
 
@@ -241,11 +243,25 @@ def test_atari_nets_have_the_papers_numbers_and_screens_keep_their_mean():
         np.testing.assert_allclose(shrinking(side).sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "D"), [((4, 20, 20, 1), 541), ((4, 20, 20, 2), 562), ((376, 256, 256, 17), 166_673)]
-)
-def test_policies_have_the_papers_D(sizes, D):
-    assert nid.mlp(list(sizes), BACKEND).D == D
+DIMENSIONS = [
+    ("CartPole-v1", 562),
+    ("InvertedPendulum-v5", 541),
+    ("Humanoid-v4", 166_673),
+    ("ALE/Pong-v5", 1_005_974),
+]
+
+
+@pytest.mark.parametrize(("environment", "D"), DIMENSIONS)
+def test_policies_have_the_papers_D(environment, D):
+    assert network(environment, backend=BACKEND).D == D
+
+
+def test_recipes_say_their_D():
+    gymnasium()
+    said = [reproduction(name).cases[0].D for name in ("cartpole", "inverted-pendulum")]
+    assert [*said, reproduction("inverted-pendulum").cases[1].D] == [562, 541, 562]
+    pytest.importorskip("ale_py", reason="pip install 'npintdim[atari]'")
+    assert reproduction("pong").cases[0].D == 1_005_974
 
 
 def gymnasium():
@@ -272,11 +288,24 @@ def test_an_unknown_environment_and_another_action_space_are_one_line():
         observation_space = spaces.Box(-1, 1, (2,))
         action_space = spaces.MultiBinary(3)
 
-    with pytest.raises(ValueError, match=r"range is None, and environment 'Acrobot-v1' is none of balance, Cart"):
+    with pytest.raises(
+        ValueError, match=r"range is None, and environment 'Acrobot-v1' is none of balance, Cart"
+    ):
         nid.Episodes("Acrobot-v1", nid.mlp([6, 3]))
     made.register("npintdim-odd-v0", Odd)
     with pytest.raises(ValueError, match=r"has the action space .*: Box\(k,\) or Discrete\(k\) is needed"):
         Gymnasium("npintdim-odd-v0")
+
+
+def test_a_recipe_says_what_it_lacks_before_any_run(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    assert main(["reproduce", "inverted-pendulum", "--quick", "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error == (
+        "npintdim: error: environment 'InvertedPendulum-v5' needs the gymnasium package: "
+        "pip install 'npintdim[rl]'\n"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_pong_is_played_or_a_missing_rom_is_one_line():

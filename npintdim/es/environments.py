@@ -49,6 +49,7 @@ RANGES = {
     "balance": Range(0, 100),
     "CartPole-v1": Range(0, 500),
     "InvertedPendulum-v5": Range(0, 1000),
+    "Humanoid-v4": Range(0, 6000),
     "Humanoid-v5": Range(0, 6000),
     "ALE/Pong-v5": Range(-21, 21),
 }

@@ -14,11 +14,13 @@ from npintdim.objective import SubspaceObjective
 from npintdim.projections import make_projection
 from npintdim.typing import Spec
 
-POLICIES: dict[str, Spec] = {  # by environment; D = 541, 562, 159,505 (166,673 with the old 376 observations)
+TANH: Spec = {"architecture": "mlp", "activation": {"kind": "Tanh"}}
+POLICIES: dict[str, Spec] = {  # by environment; D = 33, 562, 541, 166,673 and 159,505
     "balance": {"architecture": "mlp", "sizes": [2, 8, 1]},
-    "CartPole-v1": {"architecture": "mlp", "sizes": [4, 20, 20, 2]},
-    "InvertedPendulum-v5": {"architecture": "mlp", "sizes": [4, 20, 20, 1]},
-    "Humanoid-v5": {"architecture": "mlp", "sizes": [348, 256, 256, 17]},
+    "CartPole-v1": TANH | {"sizes": [4, 20, 20, 2]},
+    "InvertedPendulum-v5": TANH | {"sizes": [4, 20, 20, 1]},
+    "Humanoid-v4": TANH | {"sizes": [376, 256, 256, 17]},
+    "Humanoid-v5": TANH | {"sizes": [348, 256, 256, 17]},
 }
 
 
