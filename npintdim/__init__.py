@@ -27,6 +27,7 @@ from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
+    ChannelNorm,
     Conv2D,
     Dropout,
     Fire,
@@ -40,6 +41,7 @@ from npintdim.engine.layers import (
     ParameterFree,
     ReLU,
     Sigmoid,
+    Standardise,
     Tanh,
     Unflatten,
 )
@@ -49,6 +51,7 @@ from npintdim.engine.optimizers import SGD, Adam, AdamW, Optimizer
 from npintdim.engine.params import ParamLayout
 from npintdim.engine.score import Score
 from npintdim.engine.train import Record, Run, TrainConfig, train
+from npintdim.es import Episodes, EvolutionStrategy
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.measure import Measurement, measure
 from npintdim.measurement.recipes import RateSearch, Recipe, objective_recipe, recipe_for
@@ -73,6 +76,7 @@ __all__ = [
     "AveragePool2D",
     "Backend",
     "Batch",
+    "ChannelNorm",
     "CheckError",
     "Composed",
     "CompressedModel",
@@ -81,7 +85,9 @@ __all__ = [
     "DInt",
     "Dataset",
     "Dropout",
+    "Episodes",
     "Evaluation",
+    "EvolutionStrategy",
     "Fire",
     "Flatten",
     "GlobalAveragePool",
@@ -112,6 +118,7 @@ __all__ = [
     "Score",
     "SeededProjection",
     "Sigmoid",
+    "Standardise",
     "Stream",
     "Subspace",
     "SubspaceObjective",

@@ -23,7 +23,7 @@ FLOORS = [  # a line imports only from lines above it
     ["parametrisation", "data"],
     ["objective"],
     ["toy", "checks", "adapters"],
-    ["artefact"],
+    ["artefact", "es"],
     ["measurement"],
     ["testing"],
     ["plots"],
@@ -34,7 +34,18 @@ FLOORS = [  # a line imports only from lines above it
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 ACCELERATORS = {"numba", "llvmlite", "cupy", "cupyx"}
-EXTRAS = {"matplotlib", "joblib", "pooch", "tqdm", "threadpoolctl", "distributed", "dask"}
+EXTRAS = {
+    "gymnasium",
+    "ale_py",
+    "mujoco",
+    "matplotlib",
+    "joblib",
+    "pooch",
+    "tqdm",
+    "threadpoolctl",
+    "distributed",
+    "dask",
+}
 FRAMEWORKS = {"torch", "jax", "tensorflow", "keras", "flax", "sklearn"}
 HEAVY = ["scipy", *sorted(ACCELERATORS | EXTRAS)]
 LONGEST = 400

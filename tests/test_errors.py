@@ -254,8 +254,8 @@ MESSAGES = {
     ),
     "layer": (
         ValueError,
-        "unknown layer 'Conv3D': choose one of AveragePool2D, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear, "
-        "LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Tanh, Unflatten. Did you mean 'Conv2D'?",
+        "unknown layer 'Conv3D': choose one of AveragePool2D, ChannelNorm, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, "
+        "Linear, LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Standardise, Tanh, Unflatten. Did you mean 'Conv2D'?",
         lambda: model_from_spec({"in_shape": [3], "layers": [{"kind": "Conv3D"}]}),
     ),
     "spec of nothing": (

@@ -12,6 +12,7 @@ from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
+    ChannelNorm,
     Conv2D,
     Dropout,
     Fire,
@@ -23,6 +24,7 @@ from npintdim.engine.layers import (
     MaxPool2D,
     ReLU,
     Sigmoid,
+    Standardise,
     Tanh,
     Unflatten,
 )
@@ -98,6 +100,9 @@ LAYERS = [
     (Dropout(0.9), (3, 5)),  # in evaluation
     (LayerNorm(5), (3, 5)),
     (LayerNorm(3, eps=0.5), (2, 2, 4, 3)),
+    (ChannelNorm(3), (2, 3, 4, 2)),
+    (ChannelNorm(5, eps=0.5), (3, 5)),
+    (Standardise((0.5, -1.0, 0.0), (2.0, 0.5, 1.0), 2.0), (4, 3)),  # some are cut
     (Flatten(), (2, 2, 3, 4)),
     (Unflatten(2, 3, 4), (2, 24)),
 ]

@@ -7,11 +7,12 @@ import npintdim.testing
 
 GROUPS = {
     "Landscapes and subspaces": "Landscape SubspaceObjective L2 Parametrisation ParametrisedObjective "
-    "Subspace Composed Batch Dataset Evaluation load_dataset",
+    "Subspace Composed EvolutionStrategy Episodes Batch Dataset Evaluation load_dataset",
     "Projections": "Projection SeededProjection make_projection projection_from_spec",
     "Adapters": "Adapter make_adapter",
     "Networks": "Model ParamLayout mlp lenet untied_lenet fc_lenet fctied_lenet squeezenet model_from_spec Layer ParameterFree "
-    "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D GlobalAveragePool Fire ReLU Tanh Sigmoid GELU LayerNorm Dropout Flatten Unflatten Loss CrossEntropy MSE "
+    "Linear Conv2D LocallyConnected2D MaxPool2D AveragePool2D GlobalAveragePool Fire ReLU Tanh Sigmoid GELU LayerNorm ChannelNorm "
+    "Standardise Dropout Flatten Unflatten Loss CrossEntropy MSE "
     "Initializer HeNormal Zeros register",
     "Training": "train TrainConfig Run Record Optimizer Adam AdamW SGD Backend get_backend",
     "Measurement": "measure Measurement d_int DInt Recipe recipe_for objective_recipe RunSpec RateSearch Score sweep "

@@ -11,6 +11,7 @@ from npintdim.backend import Backend
 from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
+    ChannelNorm,
     Conv2D,
     Dropout,
     Fire,
@@ -23,6 +24,7 @@ from npintdim.engine.layers import (
     MaxPool2D,
     ReLU,
     Sigmoid,
+    Standardise,
     Tanh,
     Unflatten,
 )
@@ -250,8 +252,8 @@ ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet, "squeezenet": squeezenet,
 }  # fmt: skip
 LAYERS: dict[str, type[Layer]] = table(
-    "layer", Layer, "__name__", AveragePool2D, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear, LocallyConnected2D, MaxPool2D,
-    ReLU, Sigmoid, Tanh, Unflatten,
+    "layer", Layer, "__name__", AveragePool2D, ChannelNorm, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear,
+    LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Standardise, Tanh, Unflatten,
 )  # fmt: skip
 
 

@@ -25,3 +25,4 @@ class Purpose(IntEnum):
     ORTHONORMAL = 17  # lane = column
     COORDINATES = 18
     ADAPTER = 19  # lane = factor, in the order of the trained vector
+    EPISODES = 20  # lane = step

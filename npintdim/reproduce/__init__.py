@@ -2,6 +2,7 @@
 
 from npintdim.inputs import one_of
 from npintdim.reproduce.adapters import ADAPTERS
+from npintdim.reproduce.agents import AGENTS
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.reproduce.paper import EXPERIMENTS
 from npintdim.reproduce.report import markdown, plain, write_report
@@ -9,7 +10,7 @@ from npintdim.reproduce.squeezenet import SQUEEZENETS
 from npintdim.reproduce.toy import TOY
 
 REPRODUCTIONS: dict[str, Reproduction] = {
-    one.name: one for one in (TOY, *EXPERIMENTS, *SQUEEZENETS, *ADAPTERS)
+    one.name: one for one in (TOY, *EXPERIMENTS, *SQUEEZENETS, *ADAPTERS, *AGENTS)
 }
 
 

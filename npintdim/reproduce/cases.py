@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from npintdim.backend import get_backend
 from npintdim.engine.architectures import model_from_spec
+from npintdim.measurement.custom import own_objective
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.measure import Measurement, measure, read_off
 from npintdim.measurement.recipes import Recipe, model_name
@@ -46,6 +48,8 @@ class Case:
     @property
     def D(self) -> int:
         """Number of all parameters."""
+        if self.recipe.own:
+            return own_objective(self.recipe.model, None, 0, get_backend(threads=1))[0].dim
         return model_from_spec(self.recipe.model).D
 
 

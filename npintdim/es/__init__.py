@@ -1,0 +1,6 @@
+"""Evolution strategies: objectives whose gradient nobody can write down, e.g. what an agent earns in an environment."""
+
+from npintdim.es.episodes import Episodes, Statistics
+from npintdim.es.strategy import EvolutionStrategy, spread
+
+__all__ = ["Episodes", "EvolutionStrategy", "Statistics", "spread"]
