@@ -13,7 +13,11 @@ pytest.importorskip("matplotlib")
 
 SITE = Path(__file__).parents[1] / "docs" / "site"
 SHOWN = {  # what some output holds, as regular expressions
-    "study": [r"finite differences: \de-(09|1\d)", r"10: 0\.0", r"100 numbers reach 0\.[78]\d+, all 3,760 reach 0\.9\d+"],
+    "study": [
+        r"finite differences: \de-(09|1\d)",
+        r"10: 0\.0",
+        r"100 numbers reach 0\.[78]\d+, all 3,760 reach 0\.9\d+",
+    ],
     "measure": [r"d_int90 = \d+", r"<table", r"signs"],
     "check": [
         "Correct to rounding",
