@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -691,7 +692,7 @@ def test_inputs_are_fresh_copies():
 # --- one verdict
 
 
-def tests_of(key):
+def of_group(key):
     every = cases(key[0], task="all") if key[0] in FAMILIES else []
     return [case for case in every if (case.family, case.level, case.task) == key and case.valid]
 
@@ -699,7 +700,7 @@ def tests_of(key):
 def refused(key, fn):
     """How many of the vectors fn fails."""
     failed = 0
-    for case in tests_of(key):
+    for case in of_group(key):
         try:
             with np.errstate(all="ignore"):
                 case.check(fn)
@@ -708,7 +709,7 @@ def refused(key, fn):
     return failed
 
 
-@pytest.mark.parametrize("key", [key for key in TABLES if tests_of(key)], ids="-".join)
+@pytest.mark.parametrize("key", [key for key in TABLES if of_group(key)], ids="-".join)
 def test_whatever_mistake_explain_knows_the_vectors_refuse(key):
     for mistake in TABLES[key].mistakes:
         if not mistake.rounding:
@@ -720,7 +721,7 @@ def test_numbers_are_as_large_as_normals_so_that_a_clip_shows(key):
     """Of entries all below 1 nobody would see it; explain and vectors see it both."""
     clipped = lambda x, p: TABLES[key].variant((), np.clip(x, -1, 1), p)  # noqa: E731
     assert explain(key[0], clipped, *key[1:]).mistakes == ("input clipped",)
-    assert refused(key, clipped) or not tests_of(key)
+    assert refused(key, clipped) or not of_group(key)
 
 
 def fastfood_by_hand(Pi=lambda x: x, G=lambda G: G, S=lambda S: S, H=wht, B=lambda B: B):
@@ -766,3 +767,9 @@ def test_the_first_step_of_an_adjoint_and_a_wrong_permutation_that_is_no_usual_o
 
     said = explain("fastfood", transposed, task="adjoint").sentence
     assert "the first step that differs is Π" in said
+
+
+def test_a_factor_that_is_nearly_one_is_told_by_how_much():
+    found = explain("projection", lambda v, p: p.g / (np.linalg.norm(p.g, axis=0) + 1e-8) @ v)
+    assert not found.correct and found.mistakes == ()
+    assert re.search(r"a multiple of the right one, by 1 -\d\.?\d*e-09 to 1 -\d\.?\d*e-09", found.sentence)

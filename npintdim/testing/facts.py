@@ -278,6 +278,10 @@ def common_factor(found: Sequence[tuple[Problem, Answer, Answer]]) -> str:
         ratios.append(c)
         sizes.append(_sizes(problem, b))
     r = np.array(ratios)
+    if np.abs(r - 1).max() < CLOSE:
+        return (
+            f"; every answer is a multiple of the right one, by 1 {r.min() - 1:+.2g} to 1 {r.max() - 1:+.2g}"
+        )
     if np.allclose(r, r[0], rtol=1e-9, atol=0):
         return f"; on every problem the answer is {r[0]:.10g} times the right one"
     names = [name for name in sizes[0] if all(name in s for s in sizes)]
