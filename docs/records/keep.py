@@ -1,7 +1,7 @@
 """Keep what a measurement's folder has of its runs in a few kB: python docs/records/keep.py FOLDER NAME.
 
 Without arguments: write the table of `npintdim/reproduce/table.py` and its picture into the page.
-The recipe, and of each run its d, seed, learning rate, performance, seconds and test performance by epoch. `read` gives
+The recipe, and of each run its d, seed, learning rate, performance, seconds, test performance and training loss by epoch. `read` gives
 the d_int of such a file again; a test compares it with the table in `npintdim/reproduce/table.py`.
 """
 
@@ -30,6 +30,7 @@ def keep(folder: Path, name: str) -> Path:
             "d": r["spec"].get("d"), "seed": r["spec"].get("seed", 0), "lr": r["spec"]["optimizer"]["lr"],
             "holdout": r["spec"].get("holdout"), "status": r["status"], "performance": r["performance"],
             "seconds": round(r["seconds"], 1), "by_epoch": [round(e["test"], 4) for e in r["epochs"]],
+            "loss_by_epoch": [e["loss"] and round(e["loss"], 4) for e in r["epochs"]],
         }
         for r in found
     ]  # fmt: skip
