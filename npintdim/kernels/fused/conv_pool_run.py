@@ -77,7 +77,7 @@ def backward(dy, theta, run, images, winners, scratch, sums, dx, need_dx, work):
     """sums[s] = gradient over part s of the blocks; dx if needed."""
     last = len(run) - 1
     end = layer(run, last)[3]
-    _, _, _, rank = work
+    _, _, _, _, rank = work
     own = scratch[rank]
     image, dzs = own[: images.shape[1]], own[images.shape[1] :]
     for m in range(len(run)):
