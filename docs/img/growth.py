@@ -11,7 +11,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 LENET, FIXED = 44_426, 1000
-WHITE = {"fc": "white", "ec": "none", "pad": 1.0, "alpha": 0.9}
+POINTING = {"ha": "center", "fontsize": 8, "arrowprops": {"arrowstyle": "-", "lw": 0.6, "color": "#666666"}}
 LINES = {  # what time grows with (constants are fitted), bytes that P holds, and how both are written
     "dense, stored": (lambda D, d: [D * d], lambda D, d: 4.0 * D * d, "D d", "4 D d"),
     "dense ±1, drawn": (lambda D, d: [D * d], None, "D d", "none"),
@@ -78,14 +78,15 @@ def main():
             axes[1, column].loglog(at, held, marker, color=colour, mfc=colour if size else "none")
     for p in (p for p in points if p.get("by")):  # another d, and another program: a point without a line
         axes[0, 0].plot(p["D"], p["seconds"], "*", color=LOOKS[p["kind"]][0], ms=9)
-        axes[0, 0].annotate(f"D = 7·10⁹, d = 10,000,\n{p['seconds']:.0f} s, in slices", (p["D"], p["seconds"]), (-8, 3),
-                            textcoords="offset points", ha="right", va="bottom", fontsize=7.5, bbox=WHITE)  # fmt: skip
+        axes[0, 0].annotate(f"D = 7·10⁹, d = 10,000:\n{p['seconds']:.0f} s, in slices", (p["D"], p["seconds"]), (1e9, 1e-4),
+                            **POINTING)  # fmt: skip
         axes[1, 0].plot(p["D"], p["peak"], "*", color=LOOKS[p["kind"]][0], ms=9, mfc="none")
-    for x, y, text in ((225, 4.0 * 225 * LENET, "the authors'\ndense limit\n225 × 44,426"),
-                       (2500, 24 * 2500 * LENET**0.5, "their sparse limit, d = 2,500,\n24 bytes an entry")):  # fmt: skip
+    for x, y, text, to in (
+        (225, 4.0 * 225 * LENET, "the authors' dense limit,\n225 × 44,426", (60, 2e10)),
+        (2500, 24 * 2500 * LENET**0.5, "their sparse limit, d = 2,500,\n24 bytes an entry", (3000, 2e12)),
+    ):
         axes[1, 1].plot(x, y, "D", color="#666666", ms=6, mfc="none", mew=1.4, zorder=5)
-        axes[1, 1].annotate(text, (x, y), (-34, 26) if x < 1000 else (-88, -9), textcoords="offset points", ha="center", fontsize=7.5, bbox=WHITE,
-                            arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "#666666"})  # fmt: skip
+        axes[1, 1].annotate(text, (x, y), to, **POINTING)
     axes[0, 0].set(title=f"time, d = {FIXED:,}", ylabel="seconds of one thread for P v + Pᵀ g")
     axes[0, 1].set(title=f"time, D = {LENET:,}")
     axes[1, 0].set(
