@@ -97,7 +97,7 @@ def main() -> None:
             seconds, size = guess(name, D, d)
             if seconds > MOST_SECONDS or size > MOST_BYTES:
                 continue
-            point(name, 2000, 10)  # compiled
+            point(name, *((2000, 10) if d < 1 << 14 else (D, d)))  # compiled
             found.append(point(name, D, d))
             print(found[-1], file=sys.stderr, flush=True)
             FILE.write_text(json.dumps(found, indent=0) + "\n")

@@ -173,16 +173,15 @@ def memory(shape: str) -> None:
 
 
 def peak(way: str, shape: str) -> None:
-    """MB without files that are mapped, at the highest point of three steps, looked at where gradients arrive and θ moves."""
+    """MB without files that are mapped, at the highest point of three steps."""
     step, x = stepper(way, {}), words(shape)
     step(x)  # compiled
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     for _ in range(3):
         step(x)
     status = Path("/proc/self/status").read_text()
-    mapped = int(status.partition("RssFile:")[2].split()[0]) if way == "disk" else 0
-    rest = int(status.partition("RssFile:")[2].split()[0])
-    print((int(status.partition("VmHWM:")[2].split()[0]) - (mapped or rest)) / 1000)
+    size = {key: int(status.partition(f"{key}:")[2].split()[0]) * 1024 for key in ("VmHWM", "RssFile")}
+    print((size["VmHWM"] - size["RssFile"]) / 1e6)
 
 
 if __name__ == "__main__":

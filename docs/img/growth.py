@@ -11,6 +11,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 LENET, FIXED = 44_426, 1000
+POINTING = {"ha": "center", "fontsize": 8, "arrowprops": {"arrowstyle": "-", "lw": 0.6, "color": "#666666"}}
 LINES = {  # what time grows with (constants are fitted), bytes that P holds, and how both are written
     "dense, stored": (lambda D, d: [D * d], lambda D, d: 4.0 * D * d, "D d", "4 D d"),
     "dense ±1, drawn": (lambda D, d: [D * d], None, "D d", "none"),
@@ -22,7 +23,7 @@ LINES = {  # what time grows with (constants are fitted), bytes that P holds, an
         "D log n",
         "6.25 D",
     ),
-    "Fastfood, drawn": (lambda D, d: [D, D * np.log2(block(d))], None, "D (1 + log n)", "none"),
+    "Fastfood, drawn": (lambda D, d: [D], None, "D, to draw", "none"),
 }
 LOOKS = {
     "dense, stored": ("#000000", "o"), "dense ±1, drawn": ("#56B4E9", "s"), "dense Gaussian, drawn": ("#CC79A7", "^"),
@@ -66,28 +67,32 @@ def main():
             at = [p["D"] if column == 0 else p["d"] for p in near]
             label = f"{name}: {grows}; {bytes_}"
             line = sum(c * np.broadcast_to(t, x.shape) for c, t in zip(fit, terms(D, d), strict=True))
-            axes[0, column].loglog(x, line, "-", color=colour, lw=0.9)
+            seen = x <= max(at)  # dotted beyond what was measured
+            axes[0, column].loglog(x[seen], line[seen], "-", color=colour, lw=0.9)
+            axes[0, column].loglog(x[~seen], line[~seen], ":", color=colour, lw=0.9)
             axes[0, column].plot(at, [p["seconds"] for p in near], marker, color=colour, label=label)
             if size:
-                axes[1, column].loglog(x, size(D, d), "-", color=colour, lw=0.9)
+                axes[1, column].loglog(x[seen], size(D, d)[seen], "-", color=colour, lw=0.9)
+                axes[1, column].loglog(x[~seen], size(D, d)[~seen], ":", color=colour, lw=0.9)
             held = [p["held"] if size else p["peak"] for p in near]
             axes[1, column].loglog(at, held, marker, color=colour, mfc=colour if size else "none")
     for p in (p for p in points if p.get("by")):  # another d, and another program: a point without a line
         axes[0, 0].plot(p["D"], p["seconds"], "*", color=LOOKS[p["kind"]][0], ms=9)
-        axes[0, 0].annotate(f"D = 7·10⁹, d = 10,000,\n{p['seconds']:.0f} s, in slices", (p["D"], p["seconds"]), (-8, 3),
-                            textcoords="offset points", ha="right", va="bottom", fontsize=7.5)  # fmt: skip
+        axes[0, 0].annotate(f"D = 7·10⁹, d = 10,000:\n{p['seconds']:.0f} s, in slices", (p["D"], p["seconds"]), (1e9, 1e-4),
+                            **POINTING)  # fmt: skip
         axes[1, 0].plot(p["D"], p["peak"], "*", color=LOOKS[p["kind"]][0], ms=9, mfc="none")
-    for x, y, text in ((225, 4.0 * 225 * LENET, "the authors'\ndense limit\n225 × 44,426"),
-                       (2500, 24 * 2500 * LENET**0.5, "their sparse limit\nd = 2,500, 24 B\nan entry")):  # fmt: skip
+    for x, y, text, to in (
+        (225, 4.0 * 225 * LENET, "the authors' dense limit,\n225 × 44,426", (60, 2e10)),
+        (2500, 24 * 2500 * LENET**0.5, "their sparse limit, d = 2,500,\n24 bytes an entry", (3000, 2e12)),
+    ):
         axes[1, 1].plot(x, y, "D", color="#666666", ms=6, mfc="none", mew=1.4, zorder=5)
-        axes[1, 1].annotate(text, (x, y), (-34, 26) if x < 1000 else (26, -34), textcoords="offset points", ha="center", fontsize=7.5,
-                            arrowprops={"arrowstyle": "-", "lw": 0.6, "color": "#666666"})  # fmt: skip
+        axes[1, 1].annotate(text, (x, y), to, **POINTING)
     axes[0, 0].set(title=f"time, d = {FIXED:,}", ylabel="seconds of one thread for P v + Pᵀ g")
     axes[0, 1].set(title=f"time, D = {LENET:,}")
     axes[1, 0].set(
         title=f"memory, d = {FIXED:,}",
         xlabel="D",
-        ylabel="bytes that P holds; hollow: that its products take at most",
+        ylabel="bytes that P holds (hollow: that its products need)",
     )
     axes[1, 1].set(title=f"memory, D = {LENET:,}", xlabel="d")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)

@@ -148,10 +148,12 @@ class FastfoodProjection(SeededProjection):
 
     # ---- some blocks at a time ----
 
-    def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+    def pieces(self, first: int, last: int) -> list[tuple[int, int]]:
         """Blocks first, ..., last − 1: all at once where they are stored, else as many as are drawn together."""
-        step = last - first if self.stored else max(1, PIECE // self.n)
-        return ((b, min(last, b + step)) for b in range(first, last, step))
+        if self.stored:
+            return [(first, last)]
+        step = max(1, PIECE // self.n)
+        return [(b, min(last, b + step)) for b in range(first, last, step)]
 
     def factors(self, first: int, last: int) -> tuple[Words, Ints, Floats, Words]:
         """B, Π, G, S of the blocks first, ..., last − 1; 32 divides first·m."""
@@ -174,7 +176,7 @@ class FastfoodProjection(SeededProjection):
         """S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
         v, a, b = self.begin_apply(v, rows)
         kernels, threads = self.backend.kernels, self.backend.threads
-        pieces = list(self.pieces(*self.blocks_of(a, b)))
+        pieces = self.pieces(*self.blocks_of(a, b))
         Pv = self.backend.buffer(None, (b - a if len(pieces) > 1 else 0,))
         for first, last in pieces:
             start, stop = first * self.n, min(self.D, last * self.n)
@@ -190,7 +192,7 @@ class FastfoodProjection(SeededProjection):
         g, a, b, out = self.begin_adjoint(g, rows, out)
         kernels, threads = self.backend.kernels, self.backend.threads
         one, end = self.blocks_of(a, b)
-        pieces = list(self.pieces(one, end))
+        pieces = self.pieces(one, end)
         sums = kernels.fastfood_parts(self.m, self.backend.dtype)
         for first, last in pieces:
             start, stop = first * self.n, min(b, last * self.n)

@@ -29,6 +29,7 @@ from numba import types
 
 from npintdim.kernels.numba_cpu.machinery.jit import jit, own
 from npintdim.kernels.numba_cpu.machinery.simd import intrinsic
+from npintdim.typing import Array
 
 LOOPS = 4  # at most, in a kernel
 LEAST = 20.0  # microseconds of work that are worth a helper, who may be awake
@@ -113,6 +114,14 @@ def worth(threads: int, kind: str, count: float) -> int:
     return threads if count > LEAST * PER_MICROSECOND[kind] else 1
 
 
+class Alone(threading.local):
+    """What a thread without helpers counts with."""
+
+    def __init__(self) -> None:
+        self.counters = np.zeros(1 + 3 * LOOPS, dtype=np.int64)  # the bell first
+        self.work = (self.counters.ctypes.data, self.counters.ctypes.data + 8, 1, 0, 0)
+
+
 class Team:
     """Helpers of one caller at a time; whoever calls meanwhile works alone."""
 
@@ -144,8 +153,8 @@ class Team:
         *given, threads = arguments
         began = time.monotonic()
         if threads == 1 or began < self.rest or not self.free.acquire(blocking=False):
-            alone = np.zeros(1 + 3 * LOOPS, np.int64)
-            kernel(*given, (alone.ctypes.data, alone[1:].ctypes.data, 1, 0, 0))
+            ALONE.counters[:] = 0
+            kernel(*given, ALONE.work)
             return
         try:
             while self.helpers < threads - 1:
@@ -153,8 +162,10 @@ class Team:
                 threading.Thread(target=self.serve, args=(self.helpers,), daemon=True).start()
             number, loops = self.number + 1, np.zeros((LOOPS, threads + 2), np.int64)
 
-            def job(rank: int) -> None:
-                kernel(*given, (self.bell.ctypes.data, loops.ctypes.data, threads, number, rank))
+            work = (self.bell.ctypes.data, loops.ctypes.data, threads, number)
+
+            def job(rank: int, loops: Array = loops) -> None:
+                kernel(*given, (*work, rank))
 
             with self.posted:
                 self.number, self.threads, self.job = number, threads, job
@@ -168,7 +179,7 @@ class Team:
             self.free.release()
 
 
-TEAM = Team()
+ALONE, TEAM = Alone(), Team()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=TEAM.begin)
 
