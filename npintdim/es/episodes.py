@@ -15,6 +15,7 @@ from npintdim.engine.layers import Standardise
 from npintdim.engine.model import Model
 from npintdim.es.environments import RANGES, Environment, Range, open_environment
 from npintdim.inputs import check_integer, check_kind, check_seed, quiet
+from npintdim.machine import blas_threads
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats, Spec
 
@@ -177,7 +178,7 @@ class Episodes:
         least, solved = self.range
         policy = self.policy()
         stream = Stream(self.seed, Purpose.EPISODES, data.step)
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, blas_threads(1):  # its products are too small for more
             played = [self.play(policy, theta, stream, e, data.step > 0) for e in range(self.episodes)]
         shifted = float(np.mean([earned for earned, _ in played]) - least) / (solved - least)
         steps = sum(len(seen) for _, seen in played)

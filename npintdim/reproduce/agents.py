@@ -56,7 +56,7 @@ AGENTS = (
     ),
     Cases(
         "pong", "Pong by evolution strategies, two convolutions and 256",
-        "27 runs of 100,000 games: 2,100 core-hours at 1,000 steps a game", "7 runs, some 90 core-hours",
+        "19 runs of 100,000 games: 570 core-hours at 1,000 steps a game", "7 runs, 42 core-hours",
         (Case("Pong", PONG, {None: "6,000"}, f"actions repeat with probability 0.25 (v5); {UNCONFIRMED}"),),
         SHORTER,
     ),
