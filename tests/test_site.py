@@ -13,6 +13,7 @@ import pytest
 from browser import CHROMIUM, Browser
 
 import npintdim as nid
+from npintdim.measurement.estimate import curve_of
 
 ROOT = Path(__file__).parents[1]
 SITE = Path(os.environ.get("NPINTDIM_SITE", ROOT / "build" / "docs" / "html"))
@@ -217,3 +218,22 @@ def test_drag_d_on_the_digits(browser, site):
     reading = nid.d_int(d, runs, threshold=numbers["threshold"])
     assert reading.first_above == int(re.search(r"above the line: (\d+)", numbers["summary"])[1])
     assert reading.d == pytest.approx(numbers["d_int"], rel=0.02)
+
+
+def test_the_curve_of_the_digits_is_the_estimators_own(browser, site):
+    browser.open(site + "explore/digits.html")
+    browser.wait_for("document.querySelector('.explore-digits').dataset.ready")
+    numbers = numbers_of("explore/digits.html")
+    runs = {x["d"]: np.array(x["runs"]) for x in numbers["by_d"]}
+    pairs = [(d, p) for d, ps in runs.items() for p in ps]
+    found = nid.d_int(*zip(*pairs, strict=True), threshold=numbers["threshold"])
+    own, drawn = curve_of(found, runs), numbers["curve"]
+    d = np.array(drawn["d"])
+    assert own is not None and len(d) == 100
+    np.testing.assert_allclose(drawn["p"], own.performance(d), atol=1e-3)
+    assert np.array_equal(drawn["near"], own.near(d) > 0.5)
+    # what stands on the screen: all of it dashed, and solid where it is near
+    lines = browser.run(
+        "[...document.querySelectorAll('.explore-digits polyline.law')].map((e) => e.points.length)"
+    )
+    assert lines == [len(d), sum(drawn["near"])]

@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from docutils import nodes
@@ -12,6 +13,7 @@ from docutils.parsers.rst import Directive
 from scipy import stats
 
 import npintdim as nid
+from npintdim.plots.curve import curve_read
 
 FLOAT64 = nid.get_backend("numpy", dtype=np.float64)
 DRAWS = 100  # of the toy problem at each d
@@ -111,15 +113,14 @@ def digits(app):
                     "weights": np.rint(127 * np.clip(W / 0.6, -1, 1)).astype(int).tolist(),
                 })  # fmt: skip
     found = nid.d_int(all_d, reached, baseline=baseline)
-    for entry, mean, fit in zip(by_d, found.means, found.fit, strict=True):
-        entry |= {
-            "mean": mean,
-            "fit": fit,
-            "runs": [p for k, p in zip(all_d, reached, strict=True) if k == entry["d"]],
-        }
+    groups = {d: np.array(reached)[np.array(all_d) == d] for d in TRIED}
+    for entry, mean in zip(by_d, found.means, strict=True):
+        entry |= {"mean": mean, "runs": groups[entry["d"]].tolist()}
+    read = curve_read(SimpleNamespace(d_int=found, performances=lambda: groups))  # as in the pictures
+    curve = {"d": rounded(read.d[::4], 2), "p": rounded(read.p[::4]), "near": read.near[::4].tolist()}
     images = np.rint(15 * shown.x.reshape(20, 64) / shown.x.max()).astype(int)
-    return {"images": images.tolist(), "labels": shown.labels.tolist(), "by_d": by_d, "summary": found.summary(),
-            "d_int": found.d, "low": found.low, "high": found.high, "threshold": found.threshold, "D": model.D}  # fmt: skip
+    return {"images": images.tolist(), "labels": shown.labels.tolist(), "by_d": by_d, "curve": curve,
+            "summary": found.summary(), "d_int": found.d, "low": found.low, "high": found.high, "threshold": found.threshold, "D": model.D}  # fmt: skip
 
 
 NUMBERS = {"plane": plane, "toy": toy, "digits": digits}
