@@ -29,7 +29,7 @@ def H(n):
 # ## In one sentence
 
 # %%
-explain("fastfood", mine)
+print(explain("fastfood", mine))
 
 
 # %% [markdown]
@@ -41,7 +41,7 @@ def H(n):
     return hadamard(n)
 
 
-explain("fastfood", mine)
+print(explain("fastfood", mine))
 
 # %% [markdown]
 # ## Against the test vectors

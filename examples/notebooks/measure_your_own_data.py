@@ -25,13 +25,13 @@ plt.show()
 # %% [markdown]
 # ## The measurement
 #
-# Two networks are trained directly, and two at each $d$ in a random subspace of their $D$ parameters. The folder keeps each
+# Two networks are trained directly, and three at each $d$ in a random subspace of their $D$ parameters. The folder keeps each
 # run: execute the cell again, and nothing is trained twice.
 
 # %%
 recipe = nid.Recipe(
-    data, nid.mlp([2, 32, 32, 3]), d=(10, 25, 50, 100, 200, 400), projection="dense",
-    optimizer=nid.Adam(0.1), direct_optimizer=nid.Adam(0.01), seeds=2, direct_seeds=2, epochs=30, batch_size=50,
+    data, nid.mlp([2, 32, 32, 3]), d=(2, 4, 6, 9, 14, 25, 50), projection="dense",
+    optimizer=nid.Adam(0.1), direct_optimizer=nid.Adam(0.01), seeds=3, direct_seeds=2, epochs=30, batch_size=50,
 )  # fmt: skip
 m = nid.measure(recipe, "results/spiral", jobs=1)
 m
