@@ -229,7 +229,7 @@ def test_the_curve_of_the_digits_is_the_estimators_own(browser, site):
     found = nid.d_int(*zip(*pairs, strict=True), threshold=numbers["threshold"])
     own, drawn = curve_of(found, runs), numbers["curve"]
     d = np.array(drawn["d"])
-    assert own is not None and len(d) == 100
+    assert own is not None and len(d) > 60 and min(drawn["p"]) >= 0
     np.testing.assert_allclose(drawn["p"], own.performance(d), atol=1e-3)
     assert np.array_equal(drawn["near"], own.near(d) > 0.5)
     # what stands on the screen: all of it dashed, and solid where it is near

@@ -74,5 +74,8 @@ numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
 nitpick_ignore_regex = [
     ("py:.*", r"(numpy|enum|collections|typing|abc|argparse|object)\b.*"),
-    ("py:class", r"npintdim\.engine\.layers\..*\.(Elementwise|Pool2D|Noisy)"),  # what layers share, not public
+    (
+        "py:class",
+        r"npintdim\.engine\.layers\..*\.(Elementwise|Pool2D|Noisy)",
+    ),  # what layers share, not public
 ]

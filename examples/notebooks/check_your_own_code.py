@@ -87,7 +87,7 @@ def mean_share(d, **options):
 
 
 tried = np.arange(1, 11)
-plt.figure(figsize=(6, 3))
+plt.figure(figsize=(6, 3), layout="constrained")
 plt.plot(tried, 1 - tried / 10, color="C1", label="the law")
 plt.plot(tried, [mean_share(d) for d in tried], "o", color="C0", label="Fastfood")
 plt.plot(tried, [mean_share(d, signs=False) for d in tried], "x", color="C3", label="without output signs")

@@ -17,7 +17,7 @@ x = np.stack([along * np.cos(angle), along * np.sin(angle)], axis=1)
 y = np.array(["blue", "orange", "green"])[arm]
 
 data = nid.Dataset.from_arrays(x, y, test_share=0.25, name="spiral", standardise=True)
-plt.figure(figsize=(3.5, 3.5))
+plt.figure(figsize=(3.5, 3.5), layout="constrained")
 plt.scatter(*x.T, c=[f"tab:{name}" for name in y], s=6)
 plt.axis("equal")
 plt.show()
@@ -31,7 +31,8 @@ plt.show()
 # %%
 recipe = nid.Recipe(
     data, nid.mlp([2, 32, 32, 3]), d=(2, 4, 6, 9, 14, 25, 50), projection="dense",
-    optimizer=nid.Adam(0.1), direct_optimizer=nid.Adam(0.01), seeds=3, direct_seeds=2, epochs=30, batch_size=50,
+    optimizer=nid.Adam(0.1), direct_optimizer=nid.Adam(0.01),
+    seeds=3, direct_seeds=2, epochs=30, batch_size=50,
 )  # fmt: skip
 m = nid.measure(recipe, "results/spiral", jobs=1)
 m
@@ -64,7 +65,7 @@ net
 # %%
 grid = np.stack(np.meshgrid(*[np.linspace(-2.2, 2.2, 200)] * 2), axis=-1).reshape(-1, 2).astype(np.float32)
 logits, _ = net.network.forward(net.theta(), grid)
-plt.figure(figsize=(3.5, 3.5))
+plt.figure(figsize=(3.5, 3.5), layout="constrained")
 plt.imshow(logits.argmax(axis=1).reshape(200, 200), origin="lower", extent=(-2.2, 2.2, -2.2, 2.2), alpha=0.4)
 plt.scatter(*data.test.x.T, c=data.test.labels, s=6)
 plt.show()

@@ -25,7 +25,7 @@ L_0
 # %%
 float64 = nid.get_backend("numpy", dtype=np.float64)
 P = nid.make_projection("fastfood", D=256, d=32, seed=1, backend=float64).to_dense()
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 left.imshow(P.T, cmap="RdBu", vmin=-0.2, vmax=0.2, aspect="auto")
 left.set_title("$P^T$: 32 directions in 256 dimensions")
 right.imshow(P.T @ P, cmap="RdBu", vmin=-1, vmax=1)
@@ -62,7 +62,7 @@ def least_share(d, seed):
     return toy.optimum(theta_0, P)[1] / L_0
 
 
-figure, axes = plt.subplots(figsize=(6, 3))
+figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 for d in range(1, 15):
     axes.plot([d] * 30, [least_share(d, seed) for seed in range(30)], "o", color="C0", alpha=0.3, mec="none")
 axes.plot([0, 10, 14], [1, 0, 0], color="C1", label="the law: 1 − d/10, then nothing")
@@ -79,7 +79,7 @@ plt.show()
 # %%
 shares = [least_share(5, seed) for seed in range(300)]
 x = np.linspace(0, 1, 200)
-figure, axes = plt.subplots(figsize=(6, 3))
+figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 axes.hist(shares, bins=20, range=(0, 1), density=True, alpha=0.4, label="300 draws")
 axes.plot(x, stats.beta(2.5, 2.5).pdf(x), color="C1", label="Beta(5/2, 5/2)")
 axes.set(xlabel="share of the loss that is left at d = 5")

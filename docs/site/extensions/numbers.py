@@ -117,7 +117,8 @@ def digits(app):
     for entry, mean in zip(by_d, found.means, strict=True):
         entry |= {"mean": mean, "runs": groups[entry["d"]].tolist()}
     read = curve_read(SimpleNamespace(d_int=found, performances=lambda: groups))  # as in the pictures
-    curve = {"d": rounded(read.d[::4], 2), "p": rounded(read.p[::4]), "near": read.near[::4].tolist()}
+    drawn = np.flatnonzero(read.p > 0)[::4]
+    curve = {"d": rounded(read.d[drawn], 2), "p": rounded(read.p[drawn]), "near": read.near[drawn].tolist()}
     images = np.rint(15 * shown.x.reshape(20, 64) / shown.x.max()).astype(int)
     return {"images": images.tolist(), "labels": shown.labels.tolist(), "by_d": by_d, "curve": curve,
             "summary": found.summary(), "d_int": found.d, "low": found.low, "high": found.high, "threshold": found.threshold, "D": model.D}  # fmt: skip
