@@ -148,6 +148,20 @@ def test_pages_without_scripts_have_still_pictures_and_formulas():
     )
 
 
+def test_every_example_and_notebook_has_run_and_can_be_downloaded():
+    files = sorted((ROOT / "examples").rglob("*.py"))
+    assert len(files) > 14
+    for file in files:
+        name = file.relative_to(ROOT / "examples").with_suffix("")
+        assert (SITE / "gallery" / f"{name}.html").exists(), name
+        (notebook,) = (SITE / "_downloads").rglob(f"{name.name}.ipynb")
+        assert json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        if name.parent.name == "notebooks":
+            assert "_images/" in (SITE / "gallery" / f"{name}.html").read_text(encoding="utf-8")
+    contents = (SITE / "index.html").read_text(encoding="utf-8")
+    assert 'href="docs/walkthrough/09-from-here-to-lora.html"' in contents
+
+
 def test_the_plane_turns_and_its_losses_are_the_packages(browser, site):
     browser.open(site + "explore/plane.html")
     browser.wait_for("document.querySelector('.explore-plane').dataset.ready")
