@@ -148,6 +148,20 @@ def test_pages_without_scripts_have_still_pictures_and_formulas():
     )
 
 
+def test_every_example_and_notebook_has_run_and_can_be_downloaded():
+    files = sorted((ROOT / "examples").rglob("*.py"))
+    assert len(files) > 14
+    for file in files:
+        name = file.relative_to(ROOT / "examples").with_suffix("")
+        assert (SITE / "gallery" / f"{name}.html").exists(), name
+        (notebook,) = (SITE / "_downloads").rglob(f"{name.name}.ipynb")
+        assert json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        if name.parent.name == "notebooks":
+            assert "_images/" in (SITE / "gallery" / f"{name}.html").read_text(encoding="utf-8")
+    contents = (SITE / "index.html").read_text(encoding="utf-8")
+    assert 'href="docs/walkthrough/09-from-here-to-lora.html"' in contents
+
+
 def test_the_plane_turns_and_its_losses_are_the_packages(browser, site):
     browser.open(site + "explore/plane.html")
     browser.wait_for("document.querySelector('.explore-plane').dataset.ready")
@@ -218,8 +232,22 @@ def test_drag_d_on_the_digits(browser, site):
     reading = nid.d_int(d, runs, threshold=numbers["threshold"])
     assert reading.first_above == int(re.search(r"above the line: (\d+)", numbers["summary"])[1])
     assert reading.d == pytest.approx(numbers["d_int"], rel=0.02)
-    fitted = curve_of(reading, {x["d"]: np.array(x["runs"]) for x in numbers["by_d"]})
-    np.testing.assert_allclose(
-        numbers["curve"]["p"], fitted.performance(np.array(numbers["curve"]["d"])), atol=0.005
+
+
+def test_the_curve_of_the_digits_is_the_estimators_own(browser, site):
+    browser.open(site + "explore/digits.html")
+    browser.wait_for("document.querySelector('.explore-digits').dataset.ready")
+    numbers = numbers_of("explore/digits.html")
+    runs = {x["d"]: np.array(x["runs"]) for x in numbers["by_d"]}
+    pairs = [(d, p) for d, ps in runs.items() for p in ps]
+    found = nid.d_int(*zip(*pairs, strict=True), threshold=numbers["threshold"])
+    own, drawn = curve_of(found, runs), numbers["curve"]
+    d = np.array(drawn["d"])
+    assert own is not None and len(d) > 60 and min(drawn["p"]) >= 0
+    np.testing.assert_allclose(drawn["p"], own.performance(d), atol=1e-3)
+    assert np.array_equal(drawn["near"], own.near(d) > 0.5)
+    # what stands on the screen: all of it dashed, and solid where it is near
+    lines = browser.run(
+        "[...document.querySelectorAll('.explore-digits polyline.law')].map((e) => e.points.length)"
     )
-    assert sum(numbers["curve"]["near"]) > 20
+    assert lines == [len(d), sum(drawn["near"])]

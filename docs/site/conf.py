@@ -25,11 +25,11 @@ extensions = [
     "extensions.numbers",
 ]
 include_patterns = ["*.rst", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "docs/walkthrough/*.md", "explore/*.rst",
-                    "reference/*.rst", "gallery/*.rst", "notebooks/*.md"]  # fmt: skip
-exclude_patterns = ["gallery/sg_execution_times.rst"]
+                    "reference/*.rst", "gallery/*.rst", "gallery/notebooks/*.rst"]  # fmt: skip
+exclude_patterns = ["gallery/sg_execution_times.rst", "gallery/notebooks/sg_execution_times.rst"]
 
 # ---- Markdown as on the code host ----
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 
@@ -58,6 +58,8 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "copyfile_regex": "",
+    "image_scrapers": ("matplotlib", "extensions.pictures.show"),
+    "ignore_repr_types": r"matplotlib",
     "remove_config_comments": True,
 }
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")

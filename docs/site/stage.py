@@ -10,7 +10,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import notebooks
 import reference
 
 HERE = Path(__file__).parent
@@ -41,6 +40,32 @@ def as_gallery_page(example: Path) -> str:
     return text
 
 
+def notebook_as_gallery_page(notebook: Path) -> str:
+    """Its Markdown cells as the gallery wants them: reStructuredText, the first as the docstring."""
+    page = ""
+    for cell in re.split(r"^# %%", notebook.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        if not cell.startswith(" [markdown]"):
+            page += f"# %%{cell}"
+        elif not page:
+            page = f'r"""\n{as_rst(cell)}"""\n\n'
+        else:
+            page += re.sub(r"^", "# ", f"%%\n{as_rst(cell)}".rstrip(), flags=re.MULTILINE) + "\n\n"
+    return page
+
+
+def as_rst(cell: str) -> str:
+    """Headings, formulas and names of a Markdown cell, without its # at each line."""
+    text = re.sub(r"^# ?", "", cell.partition("\n")[2].rstrip() + "\n", flags=re.MULTILINE)
+    text = re.sub(
+        r"^(#+) (.*)$",
+        lambda m: f"{m[2]}\n{('=' if m[1] == '#' else '-') * len(m[2])}",
+        text,
+        flags=re.MULTILINE,
+    )
+    text = re.sub(r"`([^`]+)`", r"``\1``", text)
+    return re.sub(r"\$([^$]+)\$", lambda m: f":math:`{' '.join(m[1].split())}`", text)
+
+
 def main(folder: Path) -> None:
     """Copy everything into the folder, which must not exist."""
     shutil.copytree(HERE / "pages", folder)
@@ -51,9 +76,12 @@ def main(folder: Path) -> None:
             shutil.copy(ROOT / name, folder)
     for example in (ROOT / "examples").glob("*.py"):
         (folder / "examples" / example.name).write_text(as_gallery_page(example), encoding="utf-8")
+    for notebook in (ROOT / "examples" / "notebooks").glob("*.py"):
+        (folder / "examples" / "notebooks" / notebook.name).write_text(
+            notebook_as_gallery_page(notebook), encoding="utf-8"
+        )
     shutil.copy(ROOT / "examples" / "check_vectors.c", folder / "examples")
     reference.write(folder / "reference")
-    notebooks.write(folder / "notebooks")
     katex = folder.parent / "npm" / "node_modules" / "katex" / "dist"
     shutil.copytree(
         katex / "fonts", folder / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff")

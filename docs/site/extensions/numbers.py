@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from docutils import nodes
@@ -12,7 +13,7 @@ from docutils.parsers.rst import Directive
 from scipy import stats
 
 import npintdim as nid
-from npintdim.measurement.estimate import curve_of
+from npintdim.plots.curve import curve_read
 
 FLOAT64 = nid.get_backend("numpy", dtype=np.float64)
 DRAWS = 100  # of the toy problem at each d
@@ -112,18 +113,15 @@ def digits(app):
                     "weights": np.rint(127 * np.clip(W / 0.6, -1, 1)).astype(int).tolist(),
                 })  # fmt: skip
     found = nid.d_int(all_d, reached, baseline=baseline)
-    runs = {d: np.array([p for k, p in zip(all_d, reached, strict=True) if k == d]) for d in TRIED}
-    for entry in by_d:
-        entry["runs"] = runs[entry["d"]].tolist()
-    fitted, grid = curve_of(found, runs), np.geomspace(TRIED[0], TRIED[-1], 120)
-    curve = {
-        "d": rounded(grid, 2),
-        "p": rounded(fitted.performance(grid)),
-        "near": (fitted.near(grid) > 0.5).tolist(),
-    }
+    groups = {d: np.array(reached)[np.array(all_d) == d] for d in TRIED}
+    for entry, mean in zip(by_d, found.means, strict=True):
+        entry |= {"mean": mean, "runs": groups[entry["d"]].tolist()}
+    read = curve_read(SimpleNamespace(d_int=found, performances=lambda: groups))  # as in the pictures
+    drawn = np.flatnonzero(read.p > 0)[::4]
+    curve = {"d": rounded(read.d[drawn], 2), "p": rounded(read.p[drawn]), "near": read.near[drawn].tolist()}
     images = np.rint(15 * shown.x.reshape(20, 64) / shown.x.max()).astype(int)
-    return {"images": images.tolist(), "labels": shown.labels.tolist(), "by_d": by_d, "curve": curve, "summary": found.summary(),
-            "d_int": found.d, "low": found.low, "high": found.high, "threshold": found.threshold, "D": model.D}  # fmt: skip
+    return {"images": images.tolist(), "labels": shown.labels.tolist(), "by_d": by_d, "curve": curve,
+            "summary": found.summary(), "d_int": found.d, "low": found.low, "high": found.high, "threshold": found.threshold, "D": model.D}  # fmt: skip
 
 
 NUMBERS = {"plane": plane, "toy": toy, "digits": digits}

@@ -41,9 +41,8 @@ def link_to_pages(app, doctree):
             continue
         uri = relative_uri(app.builder.get_target_uri(docname), app.builder.get_target_uri(page_of(file)))
         if file.startswith("examples/") and file.endswith(".py"):
-            uri = relative_uri(
-                app.builder.get_target_uri(docname), app.builder.get_target_uri(f"gallery/{Path(file).stem}")
-            )
+            page = f"gallery/{file.removeprefix('examples/').removesuffix('.py')}"
+            uri = relative_uri(app.builder.get_target_uri(docname), app.builder.get_target_uri(page))
         else:
             app.env.shown_sources.add(file)
         strong = link.parent

@@ -9,8 +9,8 @@ explorable("digits", (box, numbers) => {
   const first = Math.log(numbers.by_d[0].d), last = Math.log(numbers.by_d[numbers.by_d.length - 1].d);
   const across = (d) => 36 + 350 * (Math.log(d) - first) / (last - first), up = (p) => 200 - 175 * p;
 
-  const { d: grid, p: fitted, near } = numbers.curve; // the estimator's, solid where it follows the runs
-  const path = (kept) => grid.map((d, i) => kept(i) ? `${across(d).toFixed(1)},${up(fitted[i]).toFixed(1)}` : "").filter(Boolean).join(" ");
+  const fit = numbers.curve; // the estimator's own, trusted where it is near
+  const line = (from, to) => fit.d.slice(from, to).map((d, i) => `${across(d)},${up(fit.p[from + i])}`).join(" ");
 
   function tile(image, says, label) {
     const canvas = element("canvas", { width: 8, height: 8, "aria-hidden": "true" }), to = canvas.getContext("2d");
@@ -34,7 +34,8 @@ explorable("digits", (box, numbers) => {
     if (Number.isFinite(numbers.low) && Number.isFinite(numbers.high))
       parts.push(element("rect", { class: "interval", x: across(numbers.low), width: across(numbers.high) - across(numbers.low), y: 14, height: 186 }));
     parts.push(element("line", { class: "target", x1: 36, x2: 386, y1: up(numbers.threshold), y2: up(numbers.threshold) }),
-      element("polyline", { class: "law far", points: path(() => true) }), element("polyline", { class: "law", points: path((i) => near[i]) }));
+      element("polyline", { class: "law beyond", points: line(0, fit.d.length) }),
+      element("polyline", { class: "law", points: line(fit.near.indexOf(true), fit.near.lastIndexOf(true) + 1) }));
     for (const x of numbers.by_d) for (const p of x.runs) parts.push(element("circle", { class: "run", cx: across(x.d), cy: up(p), r: 2.5 }));
     for (const d of [5, 10, 20, 50, 100, 200, 400]) parts.push(element("text", { class: "middle", x: across(d), y: 218 }, String(d)));
     for (const p of [0, 0.5, 1]) parts.push(element("text", { x: 8, y: up(p) + 4 }, p.toFixed(1)));
