@@ -62,7 +62,7 @@ def test_list_counts_and_shows(vectors):
     code, out, _ = vectors("list")
     assert code == 0
     rows = {tuple(line.split()[:3]): line.split()[3:] for line in out.splitlines()}
-    assert rows["wht", "given", "transform"] == ["15", "3"]
+    assert rows["wht", "given", "transform"] == ["17", "3"]
     code, out, _ = vectors("list", "--family", "wht", "--level", "given")
     assert "wht-given-transform-13  refuse: n = 3  [BadLength]" in out
     assert "Known: H(1,0,1,0,0,1,1,0) = (4,2,0,−2,0,2,0,2)" in out

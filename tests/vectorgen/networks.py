@@ -256,7 +256,7 @@ def lenet_loss_grad():
     given.refuse("label 3 of 3 classes", inputs | {"labels": integers([3])}, ["BadLabel"], "float64")
     for flag, side, features in (("Large", 10, 3), ("Ties", 14, 12)):
         layers = lenet_layers(1, 2, 3, 3, features, [4], 3)
-        theta, x = large(206, nets.dimension(layers)), large(216, 2 * side * side)
+        theta, x = large(206, nets.dimension(layers)), large(216, 3 * side * side)
         if flag == "Ties":  # multiples of 1/4 and 1/32, and biases that keep them from 0
             theta = (
                 [round(t) / 4 for t in theta[:18]]
@@ -268,14 +268,14 @@ def lenet_loss_grad():
             x = [float(t > 0) for t in x]
         inputs = {
             "theta": floats(theta),
-            "x": floats(x, "float64", (2, 1, side, side)),
-            "labels": integers([2, 0]),
+            "x": floats(x, "float64", (3, 1, side, side)),
+            "labels": integers([2, 0, 1]),
             "in_shape": [1, side, side],
             "layers": layers,
         }
-        comment = f"1×{side}×{side}, 2c3-3c3-4-3, n = 2, float64, {flag.lower()}"
+        comment = f"1×{side}×{side}, 2c3-3c3-4-3, n = 3, float64, {flag.lower()}"
         flags = [flag, "ThetaOrder"]
-        add_network(given, comment, inputs, layers, (1, side, side), theta, x, [2, 0], "float64", flags)
+        add_network(given, comment, inputs, layers, (1, side, side), theta, x, [2, 0, 1], "float64", flags)
     layers, d = lenet_layers(1, 6, 16, 5, 16, [120, 84], 4), 2
     D = nets.dimension(layers)
     seed, P_seed, kind = 2**64 - 1, 6, "fastfood"
