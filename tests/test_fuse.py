@@ -472,7 +472,7 @@ def test_a_helper_that_is_held_up_is_given_a_rest(monkeypatch):
 
     def slow_helper(done, spent, work):
         for i in each(work, 0, len(done)):
-            rounds = 5_000_000 if work[3] else 100_000  # as if another process had the helper's core
+            rounds = 5_000_000 if work[4] else 100_000  # as if another process had the helper's core
             for k in range(rounds):
                 spent[i] = np.sqrt(spent[i] + k)
             done[i] += 1

@@ -349,9 +349,12 @@ def first_step(
     for k in range(len(order) + 1):
         asked = replace(problem, rest=p | {name: neutral[name] for name in order[k:]})
         try:
-            same = agree(answered(fn(*asked.arguments()), ("y",)), right(asked), slack)
+            got, wanted = answered(fn(*asked.arguments()), ("y",)), right(asked)
         except Exception:  # what it raises is reported elsewhere
             return ""
+        if [x.shape for x in got] != [x.shape for x in wanted]:
+            return ""  # that is said already
+        same = agree(got, wanted, slack)
         if not same and not k:
             return "; with B = G = S = 1 and a Π that changes nothing it is wrong already: H, padding, an order of entries, the cut to D rows, or a scale"
         if not same:

@@ -81,6 +81,9 @@ def packed(x, dtype="float64"):
 
 def add(group, comment, inputs, formula, K, flags, dtype, plain=()):
     """formula of the inputs, and of their absolute values for the bound; `plain` are no numbers of the computation."""
+    first, x = next(iter(inputs.items()))
+    if "Start" not in flags and isinstance(x, list):  # as large as normals, so that a clip to ±1 shows
+        inputs = inputs | {first: [[4 * t for t in row] if isinstance(row, list) else 4 * row for row in x]}
     of = {name: x for name, x in inputs.items() if name not in plain}
 
     def computed(f):

@@ -6,9 +6,11 @@ from typing import Any
 
 from npintdim.inputs import unknown
 from npintdim.testing.mistakes import (
+    artefact,
     dense,
     fastfood,
     fastfood_seeded,
+    from_seeds,
     lenet,
     lora,
     lora_xs,
@@ -28,7 +30,7 @@ from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, noth
 
 _FAMILIES = (
     philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, lenet, trajectory,
-    said, lora, lora_xs, vera, uni_lora,
+    said, lora, lora_xs, vera, uni_lora, from_seeds, artefact,
 )  # fmt: skip
 TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     key: table for family in _FAMILIES for key, table in family.TABLES.items()

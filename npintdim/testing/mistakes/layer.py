@@ -64,7 +64,7 @@ def problems(dtype: np.dtype[Any], factors: Any) -> Iterator[Problem]:
         own = factors(k, n_in, n_out, r)
         rest |= {name: x for name, x in own.items() if isinstance(x, np.ndarray)} | {"dy": dy}
         rest |= {name: x for name, x in own.items() if not isinstance(x, np.ndarray)}
-        yield Problem(f"{n_in}×{n_out}, r = {r}", numbers(dtype, n, n_in), rest, "layer")
+        yield Problem(f"{n_in}×{n_out}, r = {r}", 4 * numbers(dtype, n, n_in), rest, "layer")
 
 
 def zero(x: Floats) -> Any:

@@ -114,7 +114,7 @@ def problems(given: bool) -> Callable[[np.dtype[Any]], Iterator[Problem]]:
                 {"P": (P / column_norms(P)).astype(dtype), **sizes_} if given else {**sizes_, "seed": 5 + k}
             )
             title = f"tensors of {', '.join(map(str, sizes))}, d = {d}"
-            yield Problem(title, v, {"theta_0": theta_0, **rest, "g": g}, "theta_grad")
+            yield Problem(title, 4 * v, {"theta_0": theta_0, **rest, "g": g}, "theta_grad")
 
     return make
 

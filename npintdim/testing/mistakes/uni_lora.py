@@ -150,7 +150,7 @@ def problems(given: bool) -> Callable[[np.dtype[Any]], Iterator[Problem]]:
             )
             rest = {**drawn, "shapes": np.array(shapes), "r": r, "theta_0": theta_0, "g": g}
             title = f"{', '.join(f'{a}×{b}' for a, b in shapes)}, r = {r}, d = {d}"
-            yield Problem(title, v, rest, "theta_grad")
+            yield Problem(title, 4 * v, rest, "theta_grad")
 
     return make
 
