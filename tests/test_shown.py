@@ -101,6 +101,14 @@ def test_a_compressed_network_says_what_its_file_holds(m):
     assert '"fastfood"' in cells["P"]
 
 
+def test_a_file_of_another_T_says_so():
+    net = nid.mlp([8, 6, 3], backend=nid.get_backend("numpy"))
+    T = nid.make_adapter("lora", net.layout, net.init_theta(0), 0, net.backend, r=1)
+    rows, _ = table(nid.CompressedModel.from_parts(net, 0, T, T.start()))
+    cells = dict(rows)
+    assert '"lora"' in cells["T"] and "P" not in cells and cells["θ_d"] == f"{T.dim} numbers, float32"
+
+
 def test_what_is_named_like_a_tag_is_text():
     found = nid.DInt(1.0, None, None, None, 0.5, None, None, (1,), (0.1,), (0.1,), 1, 0, "<b>", counts=(1,))
     assert "&lt;b&gt;" in found._repr_html_()
