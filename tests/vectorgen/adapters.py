@@ -307,7 +307,7 @@ def said():
         [([6, 3], 5, "float64"), ([4, 4, 8], 7, "float64"), ([9], 3, "float32"), ([6, 2, 6, 2], 8, "float32"), ([6, 3], 5, "float64")]
     ):  # fmt: skip
         D, m, start, seed = sum(sizes), len(sizes), k == 4, 21 + k
-        v = thirds(250 + k, d, dtype)
+        v = [4 * t for t in thirds(250 + k, d, dtype)]  # as large as normals
         v = [0.0] * (d - m) + [1.0] * m if start else v
         own = {"v": v, "theta_0": thirds(260 + k, D, dtype), "g": thirds(270 + k, D, dtype)}
         factors = exact.fastfood_factors(seed, D, d - m, dtype=dtype)
@@ -387,7 +387,7 @@ def uni_lora():
         N, D, seed = sum(r * (a + b) for a, b in shapes), sum(a * b for a, b in shapes), 31 + k
         h = [p % d for p in page.permutation(seed, ONEHOT, 0, N)]
         own = {
-            "v": thirds(280 + k, d, dtype),
+            "v": [4 * t for t in thirds(280 + k, d, dtype)],
             "theta_0": thirds(290 + k, D, dtype),
             "g": thirds(300 + k, D, dtype),
         }
