@@ -555,3 +555,10 @@ def test_every_picture_is_public():
 )
 def test_ticks_are_round_and_have_room(low, high, ticks):
     assert nice_ticks(low, high) == ticks
+
+
+def test_data_of_ones_own_have_their_own_name_in_the_title():
+    m = measurement(GRID)
+    own = replace(m, recipe=replace(m.recipe, data="here:spiral"))
+    texts = "\n".join(text.get_text() for text in curve_figure(own).findobj(Text))
+    assert "spiral, network 64-10" in texts and "here:" not in texts

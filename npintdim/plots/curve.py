@@ -130,7 +130,9 @@ def of(m: Measurement) -> str:
     """What was measured."""
     P = m.recipe.T
     options = [f"{name} {value}" for name, value in P.items() if name != "kind"]
-    return ", ".join([m.recipe.data, f"network {model_name(m.recipe.model)}", P["kind"], *options])
+    return ", ".join(
+        [m.recipe.data.removeprefix("here:"), f"network {model_name(m.recipe.model)}", P["kind"], *options]
+    )
 
 
 def score(m: Measurement) -> str:
