@@ -322,6 +322,16 @@ MESSAGES = {
         lambda: ParamLayout((("W", (2,)),)).views(np.zeros(3)),
     ),
     # batches
+    "tuple for a batch": (
+        TypeError, "batch is a tuple: a Batch is needed, e.g. Batch(x, labels)", lambda: MODEL.loss_and_grad(THETA, (1, 2)),
+    ),
+    "tuple to evaluate on": (
+        TypeError, "data is a tuple: a Batch is needed, e.g. Batch(x, labels)", lambda: MODEL.evaluate(THETA, (1, 2)),
+    ),
+    "tuple in a recipe": (
+        TypeError, "data is a tuple: a name, Dataset.from_arrays(x, y), or a function is needed",
+        lambda: Recipe((1, 2), MODEL, d=2),
+    ),
     "x missing": (ValueError, "batch.x is None: a Model needs examples", lambda: MODEL.loss_and_grad(THETA, Batch())),
     "x of another width": (
         ValueError, "batch.x has shape (5, 3), but the model takes (4,) per example: (n, 4) is needed",

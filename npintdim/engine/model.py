@@ -19,7 +19,7 @@ from npintdim.engine.layers import Layer, Noisy
 from npintdim.engine.layers.base import layout_of
 from npintdim.engine.losses import CrossEntropy, Loss
 from npintdim.engine.streamed import made
-from npintdim.inputs import check_flag, check_integers, check_seed, quiet
+from npintdim.inputs import check_flag, check_integers, check_kind, check_seed, quiet
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import kind_of, spec_of
 from npintdim.typing import Array, Floats, Spec
@@ -131,6 +131,7 @@ class Model:
         TypeError, ValueError
             for an empty batch, other shapes than the network's, or labels that are no classes.
         """
+        check_kind("batch", batch, Batch, "Batch(x, labels)")
         if batch.x is not None and not len(batch):
             raise ValueError("the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed")
         params = self._params(theta)
@@ -147,6 +148,7 @@ class Model:
         TypeError, ValueError
             as `loss_and_grad`.
         """
+        check_kind("data", data, Batch, "Batch(x, labels)")
         params = self._params(theta)
         n = len(data)
         if data.x is None or n == 0:
