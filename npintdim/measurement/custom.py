@@ -102,9 +102,11 @@ def named(thing: Any) -> str:
 
     Raises
     ------
-    ValueError
-        for a name that cannot be imported, or a function without one (a lambda).
+    TypeError, ValueError
+        for a pair of arrays, a name that cannot be imported, or a function without one (a lambda).
     """
+    if isinstance(thing, tuple):
+        raise TypeError("data is a tuple: a name, Dataset.from_arrays(x, y), or a function is needed")
     if isinstance(thing, str):
         Name(thing).thing()
         return thing

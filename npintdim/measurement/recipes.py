@@ -138,12 +138,8 @@ class Recipe:
     def __post_init__(self) -> None:
         data: Any = self.data
         projection: Any = self.projection
-        if isinstance(data, Dataset) or callable(data):
+        if isinstance(data, Dataset | tuple) or callable(data):
             object.__setattr__(self, "data", named(data))
-        elif not isinstance(data, str):
-            raise TypeError(
-                f"data is a {type(data).__name__}: a name, Dataset.from_arrays(x, y), or a function is needed"
-            )
         if isinstance(projection, str):
             object.__setattr__(self, "projection", {"kind": projection})
         if self.d is not None:
