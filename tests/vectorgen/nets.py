@@ -156,9 +156,8 @@ def loss_and_grad(layers, in_shape, theta, x, labels, margin=1e-4):
     return loss, grad
 
 
-EXACT = (
-    1 << 20
-)  # parts of 1: what is so coarse is exact in float32 in any order of summation, and so is a tie
+# Parts of 1: what is so coarse is exact in float32 in any order of summation, and so is a tie.
+EXACT = 1 << 20
 
 
 def check_margin(layer, x, shape, margin):
