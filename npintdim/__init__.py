@@ -58,8 +58,14 @@ from npintdim.measurement.recipes import RateSearch, Recipe, objective_recipe, r
 from npintdim.measurement.report import read_measurement as load_measurement
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.sweep import sweep
-from npintdim.objective import L2, ParametrisedObjective, SubspaceObjective
-from npintdim.parametrisation import Composed, Parametrisation, Subspace
+from npintdim.objective import (
+    L2,
+    Composed,
+    Parametrisation,
+    ParametrisedObjective,
+    Subspace,
+    SubspaceObjective,
+)
 from npintdim.projections import Projection, SeededProjection, make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import register

@@ -10,7 +10,7 @@ import numpy as np
 from npintdim.backend import as_array
 from npintdim.engine.landscape import Batch, Landscape
 from npintdim.inputs import quiet, shown
-from npintdim.parametrisation import Parametrisation
+from npintdim.objective import Parametrisation
 from npintdim.projections import Operator
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats

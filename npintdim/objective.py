@@ -1,19 +1,96 @@
-"""Training through θ = T(v): in a random subspace it is Eq. (2) of the paper and its chain rule."""
+"""Training through θ = T(v): every method of this family is a T; in a random subspace it is Eq. (2) of the paper and its chain rule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from npintdim.backend import namespace
+from npintdim.backend import as_array, namespace
 from npintdim.engine.landscape import Batch, Evaluation, Landscape
 from npintdim.engine.params import ParamLayout
-from npintdim.parametrisation import Parametrisation, Subspace, spec_of
 from npintdim.projections import Operator
 from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
+
+
+def spec_of(thing: object, what: str = "landscape") -> Spec:
+    """The spec of a landscape, or of P; of a user's own without one, the name of its class."""
+    spec = getattr(thing, "spec", None)
+    return spec() if spec else {what: type(thing).__qualname__}
+
+
+@runtime_checkable
+class Parametrisation(Protocol):
+    """A map T from R^dim to R^D. The random subspace is the linear one, LoRA a bilinear one, and so may yours be."""
+
+    @property
+    def dim(self) -> int:
+        """How many numbers are trained."""
+        ...
+
+    @property
+    def D(self) -> int:
+        """How many numbers θ has."""
+        ...
+
+    def start(self) -> Floats:
+        """v where training begins, (dim,)."""
+        ...
+
+    def theta(self, v: Floats) -> Floats:
+        """θ = T(v), (D,), a fresh array."""
+        ...
+
+    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+        """∂L/∂v = J_T(v)ᵀ ∂L/∂θ, (dim,)."""
+        ...
+
+    def spec(self) -> Spec:
+        """JSON-able description."""
+        ...
+
+
+class Subspace:
+    """T(θ_d) = θ_0 + P θ_d, Eq. (2) of the paper; its Jacobian is P wherever θ_d is.
+
+    Parameters
+    ----------
+    theta_0 : (D,), the frozen starting point
+    P : D×d, anything with shape, apply and adjoint
+
+    Raises
+    ------
+    ValueError
+        if the two do not agree on D.
+    """
+
+    def __init__(self, theta_0: Floats, P: Operator) -> None:
+        backend, (D, d) = getattr(P, "backend", None), P.shape
+        theta_0 = backend.floats(theta_0, "theta_0") if backend else as_array("theta_0", theta_0)
+        if theta_0.shape != (D,):
+            raise ValueError(f"theta_0 has shape {theta_0.shape}, but P is D×d = {D}×{d}: ({D},) is needed")
+        self.theta_0, self.P = theta_0, P
+        self.D, self.dim = D, d
+
+    def start(self) -> Floats:
+        """θ_d = 0, so that θ = θ_0 at first."""
+        zeros: Floats = namespace(self.theta_0).zeros(self.dim, dtype=self.theta_0.dtype)
+        return zeros
+
+    def theta(self, theta_d: Floats) -> Floats:
+        """θ = θ_0 + P θ_d, Eq. (2)."""
+        return self.theta_0 + self.P.apply(theta_d)
+
+    def pullback(self, theta_d: Floats, grad_theta: Floats) -> Floats:
+        """∂L/∂θ_d = Pᵀ ∂L/∂θ."""
+        return self.P.adjoint(grad_theta)
+
+    def spec(self) -> Spec:
+        """That of P, if it has one; θ_0 has none."""
+        return {"P": spec_of(self.P, "P")}
 
 
 class ParametrisedObjective:
@@ -41,11 +118,7 @@ class ParametrisedObjective:
             )
         self.landscape = landscape
         self.parametrisation = parametrisation
-
-    @property
-    def dim(self) -> int:
-        """How many numbers are trained: d, in a subspace."""
-        return self.parametrisation.dim
+        self.dim = parametrisation.dim  # d, in a subspace
 
     def start(self) -> Floats:
         """v where training begins."""
@@ -57,8 +130,9 @@ class ParametrisedObjective:
 
     def loss_and_grad(self, v: Floats, batch: Batch) -> tuple[Any, Floats]:
         """Loss at θ = T(v) and ∂L/∂v = J_T(v)ᵀ ∂L/∂θ."""
-        loss, grad_theta = self.landscape.loss_and_grad(self.theta(v), batch)
-        return loss, self.parametrisation.pullback(v, grad_theta)
+        T = self.parametrisation
+        loss, grad_theta = self.landscape.loss_and_grad(T.theta(v), batch)
+        return loss, T.pullback(v, grad_theta)
 
     def evaluate(self, v: Floats, data: Batch) -> Evaluation:
         """The landscape's own evaluation at θ = T(v)."""
@@ -95,6 +169,104 @@ class SubspaceObjective(ParametrisedObjective):
         subspace = Subspace(theta_0, P)
         super().__init__(landscape, subspace)
         self.theta_0, self.P = subspace.theta_0, P
+
+
+@dataclass(frozen=True)
+class Composed:
+    """T(v) = T_outer(T_inner(v)): a subspace of LoRA's factors, for example.
+
+    Parameters
+    ----------
+    outer, inner : any two, where outer takes what inner gives
+
+    Raises
+    ------
+    ValueError
+        if they do not fit.
+
+    Notes
+    -----
+    ∂L/∂v = J_inner(v)ᵀ J_outer(w)ᵀ ∂L/∂θ,   w = T_inner(v)
+    """
+
+    outer: Parametrisation
+    inner: Parametrisation
+
+    def __post_init__(self) -> None:
+        if self.outer.dim != self.inner.D:
+            raise ValueError(
+                f"the inner parametrisation gives {self.inner.D} numbers, but the outer one takes {self.outer.dim}"
+            )
+
+    @property
+    def dim(self) -> int:
+        """That of the inner one."""
+        return self.inner.dim
+
+    @property
+    def D(self) -> int:
+        """That of the outer one."""
+        return self.outer.D
+
+    def start(self) -> Floats:
+        """That of the inner one."""
+        return self.inner.start()
+
+    def theta(self, v: Floats) -> Floats:
+        """θ = T_outer(T_inner(v))."""
+        return self.outer.theta(self.inner.theta(v))
+
+    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+        """The chain rule, once more."""
+        return self.inner.pullback(v, self.outer.pullback(self.inner.theta(v), grad_theta))
+
+    def spec(self) -> Spec:
+        """Both."""
+        return {"outer": self.outer.spec(), "inner": self.inner.spec()}
+
+
+@dataclass(frozen=True)
+class FromStart:
+    """T(v_0 + u) from u = 0 on, v_0 = T.start(): what is trained, and kept, is how far v moves.
+
+    Parameters
+    ----------
+    T : any
+    """
+
+    T: Parametrisation
+
+    @property
+    def dim(self) -> int:
+        """That of T."""
+        return self.T.dim
+
+    @property
+    def D(self) -> int:
+        """That of T."""
+        return self.T.D
+
+    @cached_property
+    def v_0(self) -> Floats:
+        """Where T begins."""
+        return self.T.start()
+
+    def start(self) -> Floats:
+        """u = 0."""
+        zeros: Floats = namespace(self.v_0).zeros_like(self.v_0)
+        return zeros
+
+    def theta(self, u: Floats) -> Floats:
+        """θ = T(v_0 + u)."""
+        return self.T.theta(self.v_0 + u)
+
+    def pullback(self, u: Floats, grad_theta: Floats) -> Floats:
+        """That of T at v_0 + u."""
+        return self.T.pullback(self.v_0 + u, grad_theta)
+
+    def spec(self) -> Spec:
+        """That of T."""
+        return self.T.spec()
 
 
 @dataclass(frozen=True)

@@ -236,8 +236,8 @@ def test_a_wide_network_is_evaluated_in_smaller_chunks(monkeypatch, numbers, see
     monkeypatch.setattr(model_module, "NUMBERS", numbers)
     model = mlp([24, 12, 4], PLAIN)  # 24 + 12 + 12 + 4 numbers an example
     monkeypatch.setattr(model_module, "NUMBERS", 1 << 26)
-    chunks, inner = [], model._forward
-    monkeypatch.setattr(model, "_forward", lambda params, x: chunks.append(len(x)) or inner(params, x))
+    chunks, inner = [], model.forward
+    monkeypatch.setattr(model, "forward", lambda theta, x: chunks.append(len(x)) or inner(theta, x))
     model.evaluate(model.init_theta(0), Batch(normal(10, 24), np.arange(10) % 4))
     assert chunks == seen
 

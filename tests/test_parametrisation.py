@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.parametrisation import Composed, Subspace
+from npintdim.objective import Composed, Subspace
 
 NUMPY = nid.get_backend("numpy", dtype=np.float64)
 MODEL = nid.mlp([6, 5, 3], NUMPY)

@@ -130,7 +130,7 @@ def test_the_link_above_an_excerpt_leads_to_its_first_line(browser, site):
     link = browser.run(
         "[...document.querySelectorAll('.origin a')].find((a) => /theta$/.test(a.closest('p').innerText)).href"
     )
-    assert "/source/npintdim/parametrisation.py.html#line-" in link
+    assert "/source/npintdim/objective.py.html#line-" in link
     browser.open(link)
     line = browser.run(f"document.getElementById('{link.partition('#')[2]}').closest('pre').innerText")
     number = int(link.rpartition("-")[2])

@@ -8,7 +8,7 @@ import npintdim as nid
 from npintdim.adapters import make_adapter
 from npintdim.adapters.uni_lora import OneHot
 from npintdim.engine.params import ParamLayout
-from npintdim.parametrisation import Composed, Subspace
+from npintdim.objective import Composed, Subspace
 
 
 def adapter(name, kind, shapes, theta_0, p, seed=0, **options):

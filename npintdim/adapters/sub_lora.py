@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from npintdim.adapters.base import Adapter
 from npintdim.adapters.lora import LoRA
-from npintdim.parametrisation import Composed, Subspace
+from npintdim.objective import Composed, Subspace
 from npintdim.projections import SeededProjection, make_projection
 from npintdim.typing import Floats, Spec
 

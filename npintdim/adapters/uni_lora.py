@@ -12,7 +12,7 @@ from npintdim.adapters.base import Adapter
 from npintdim.adapters.lora import LoRA
 from npintdim.backend import namespace
 from npintdim.inputs import one_of
-from npintdim.parametrisation import Composed, Subspace
+from npintdim.objective import Composed, Subspace
 from npintdim.projections import Operator, SeededProjection, make_projection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints

@@ -24,8 +24,7 @@ from npintdim.engine.model import Model
 from npintdim.files import write_atomically
 from npintdim.inputs import check_integer, cut, table_html
 from npintdim.machine import free_memory
-from npintdim.objective import ParametrisedObjective, SubspaceObjective
-from npintdim.parametrisation import FromStart
+from npintdim.objective import FromStart, ParametrisedObjective, SubspaceObjective
 from npintdim.rng import SCHEME
 from npintdim.typing import Array, Ints, Spec
 

@@ -112,13 +112,44 @@ class Model:
             theta_0[where] = init.draw(self.backend, stream, where.stop - where.start)
         return theta_0
 
-    def forward(self, theta: Floats, x: Array) -> tuple[Floats, list[Any]]:
-        """Logits (n, classes) and the layers' caches; x is (n, *in_shape) or any shape of that size."""
-        return self._forward(self._params(theta), x)
+    def forward(
+        self, theta: Floats, x: Array | None, training: Batch | None = None
+    ) -> tuple[Floats, list[Any]]:
+        """Logits (n, classes) and the layers' caches; x is (n, *in_shape) or any shape of that size.
+
+        In training, random layers draw their noise at the batch's step.
+        """
+        if x is None:
+            raise ValueError("batch.x is None: a Model needs examples")
+        x = self.backend.floats(x, "batch.x")
+        if x.ndim < 2 or math.prod(x.shape[1:]) != math.prod(self.in_shape):
+            raise ValueError(
+                f"batch.x has shape {x.shape}, but the model takes {self.in_shape} per example: "
+                f"(n, {', '.join(map(str, self.in_shape))}) is needed"
+            )
+        y = x.reshape(len(x), *self.in_shape)
+        caches: list[Any] = []
+        start = 0
+        for layer, params in zip(self.computed, self._params(theta), strict=True):
+            if training is not None and isinstance(layer, Noisy):
+                stream = Stream(training.seed, Purpose.NOISE, training.step, self.backend.kernels)
+                y, cache = layer.noisy_forward(self.backend, params, y, stream, start)
+                start += OWN_WORDS
+            else:
+                y, cache = layer.forward(self.backend, params, y)
+            caches.append(cache)
+        return y, caches
 
     def backward(self, theta: Floats, caches: list[Any], dlogits: Floats) -> Floats:
-        """∇_θ L (D,) from ∂L/∂logits."""
-        return self._backward(self._params(theta), caches, self.backend.floats(dlogits, "dlogits"))
+        """∇_θ L (D,) from ∂L/∂logits: the chain rule, from the last layer to the first with parameters."""
+        params, grad = self._params(theta), self.backend.xp.empty(self.D, dtype=self.backend.dtype)
+        places = self._params(grad)
+        dy: Any = self.backend.floats(dlogits, "dlogits")
+        for i in reversed(range(self._first, len(self.computed))):
+            dy, dparams = self.computed[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
+            for key, place in places[i].items():
+                place[...] = dparams[key]
+        return grad
 
     @quiet
     def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
@@ -132,12 +163,12 @@ class Model:
             for an empty batch, other shapes than the network's, or labels that are no classes.
         """
         check_kind("batch", batch, Batch, "Batch(x, labels)")
-        if batch.x is not None and not len(batch):
+        if batch.x is not None and not len(batch.x):
             raise ValueError("the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed")
-        params = self._params(theta)
-        logits, caches = self._forward(params, batch.x, batch)
-        loss, dlogits = self.loss.value_and_grad(self.backend.xp, logits, self._targets(batch))
-        return loss, self._backward(params, caches, dlogits)
+        logits, caches = self.forward(theta, batch.x, batch)
+        targets = self._targets(batch.labels, len(logits))
+        loss, dlogits = self.loss.value_and_grad(self.backend.xp, logits, targets)
+        return loss, self.backward(theta, caches, dlogits)
 
     @quiet
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
@@ -149,17 +180,16 @@ class Model:
             as `loss_and_grad`.
         """
         check_kind("data", data, Batch, "Batch(x, labels)")
-        params = self._params(theta)
         n = len(data)
         if data.x is None or n == 0:
             raise ValueError("the data to evaluate on is empty")
-        targets = self._targets(data)
+        targets = self._targets(data.labels, n)
         loss: Any = 0.0
         total: Any = 0
         chunk = min(CHUNK, self._most)
         for i in range(0, n, chunk):
             part = slice(i, min(i + chunk, n))
-            logits, _ = self._forward(params, made(data.x[part]))
+            logits, _ = self.forward(theta, made(data.x[part]))
             mean, _ = self.loss.value_and_grad(self.backend.xp, logits, targets[part])
             loss = loss + mean * (part.stop - part.start)
             total = total + self.loss.tally(self.backend.xp, logits, targets[part])
@@ -170,46 +200,8 @@ class Model:
         views = iter(self._places.views(self.backend.floats(theta, "theta")).values())
         return [{key: next(views) for key in keys} for keys in self._keys]
 
-    def _forward(
-        self, params: list[dict[str, Floats]], x: Array | None, training: Batch | None = None
-    ) -> tuple[Floats, list[Any]]:
-        """x, checked, through all layers; in training with the noise of the batch's step."""
-        if x is None:
-            raise ValueError("batch.x is None: a Model needs examples")
-        x = self.backend.floats(x, "batch.x")
-        if x.ndim < 2 or math.prod(x.shape[1:]) != math.prod(self.in_shape):
-            raise ValueError(
-                f"batch.x has shape {x.shape}, but the model takes {self.in_shape} per example: "
-                f"(n, {', '.join(map(str, self.in_shape))}) is needed"
-            )
-        y = x.reshape(len(x), *self.in_shape)
-        caches: list[Any] = []
-        start = 0
-        for layer, own in zip(self.computed, params, strict=True):
-            if isinstance(layer, Noisy) and training is not None:
-                stream = Stream(training.seed, Purpose.NOISE, training.step, self.backend.kernels)
-                y, cache = layer.noisy_forward(self.backend, own, y, stream, start)
-                start += OWN_WORDS
-            else:
-                y, cache = layer.forward(self.backend, own, y)
-            caches.append(cache)
-        return y, caches
-
-    def _backward(self, params: list[dict[str, Floats]], caches: list[Any], dlogits: Floats) -> Floats:
-        """The chain rule, from the last layer to the first with parameters; each gradient to its place in θ."""
-        grad: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype)
-        places = self._params(grad)
-        dy: Floats | None = dlogits
-        for i in reversed(range(self._first, len(self.computed))):
-            assert dy is not None
-            dy, dparams = self.computed[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
-            for key, place in places[i].items():
-                place[...] = dparams[key]
-        return grad
-
-    def _targets(self, batch: Batch) -> Array:
-        """Labels, checked; targets that are numbers as (n, k)."""
-        labels = batch.labels
+    def _targets(self, labels: Array | None, n: int) -> Array:
+        """Labels of n examples, checked; targets that are numbers as (n, k)."""
         if labels is None:
             raise ValueError("batch.labels is None: a Model needs labels")
         if type(labels) is not self.backend.xp.ndarray and self.backend.xp is np:
@@ -219,14 +211,14 @@ class Model:
                 f"batch.labels is a {type(labels).__name__}, not an array of {self.backend.name!r}"
             )
         if self.loss.numbers:
-            n, k = len(batch), self.classes
+            k = self.classes
             if labels.shape not in ((n, k), (n,) if k == 1 else (n, k)):
                 raise ValueError(f"batch.labels has shape {labels.shape}: numbers ({n}, {k}) are needed")
             return self.backend.floats(labels, "batch.labels").reshape(n, k)
-        if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
+        if labels.shape != (n,) or labels.dtype.kind not in "iu":
             numbers = "; targets that are numbers need Model(..., loss='mse')" * (labels.dtype.kind == "f")
             raise ValueError(
-                f"batch.labels is {labels.dtype} {labels.shape}: integers of shape ({len(batch)},) are needed{numbers}"
+                f"batch.labels is {labels.dtype} {labels.shape}: integers of shape ({n},) are needed{numbers}"
             )
         if self.backend.xp is np and len(labels):  # a GPU would have to stop for this; `Dataset` has looked
             low, high = int(labels.min()), int(labels.max())

@@ -63,7 +63,8 @@ class Optimizer(ABC):
 
     def decayed(self, theta: Floats, t: int) -> Floats:
         """(1 − lr_t λ) θ."""
-        return theta if self.decay is None else (1 - self.rate(t) * self.decay) * theta
+        assert self.decay is not None
+        return (1 - self.rate(t) * self.decay) * theta
 
     def spec(self) -> Spec:
         """JSON-able: kind and hyper-parameters; an option that is None as ever is left out: old runs keep their keys."""
@@ -97,7 +98,8 @@ class SGD(Optimizer):
         self, theta: Floats, grad: Floats, state: tuple[Floats, ...], t: int
     ) -> tuple[Floats, tuple[Floats, ...]]:
         """One step."""
-        theta = self.decayed(theta, t)
+        if self.decay is not None:
+            theta = self.decayed(theta, t)
         if not state:
             return theta - self.rate(t) * grad, ()
         (u,) = state
@@ -153,7 +155,9 @@ class Adam(Optimizer):
         v = self.beta2 * v + (1 - self.beta2) * grad**2
         lr_t = self.rate(t) * math.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
         eps_t = self.eps if self.rule is None else self.eps * math.sqrt(1 - self.beta2**t)
-        return self.decayed(theta, t) - lr_t * m / (np.sqrt(v) + eps_t), (m, v)
+        if self.decay is not None:
+            theta = self.decayed(theta, t)
+        return theta - lr_t * m / (np.sqrt(v) + eps_t), (m, v)
 
 
 @dataclass(frozen=True)

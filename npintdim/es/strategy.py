@@ -17,7 +17,7 @@ import numpy as np
 
 from npintdim.engine.landscape import Batch, Evaluation, Landscape
 from npintdim.kernels import reference
-from npintdim.parametrisation import spec_of
+from npintdim.objective import spec_of
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import settle
 from npintdim.typing import Floats, Spec

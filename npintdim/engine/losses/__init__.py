@@ -1,10 +1,10 @@
 """Losses: one a file, forward and gradient on one screen."""
 
 from npintdim.engine.losses.base import Loss
-from npintdim.engine.losses.cross_entropy import CrossEntropy, correct, softmax_cross_entropy
+from npintdim.engine.losses.cross_entropy import CrossEntropy
 from npintdim.engine.losses.mse import MSE
 from npintdim.specs import table
 
 LOSSES = table("loss", Loss, "__name__", CrossEntropy, MSE)
 
-__all__ = ["LOSSES", "MSE", "CrossEntropy", "Loss", "correct", "softmax_cross_entropy"]
+__all__ = ["LOSSES", "MSE", "CrossEntropy", "Loss"]
