@@ -102,21 +102,6 @@ class Backend:
             raise TypeError(f"{what} has dtype {array.dtype}: real numbers are needed")
         return array.astype(self.dtype, copy=False)
 
-    def buffer(self, out: Array | None, shape: tuple[int, ...]) -> Array:
-        """`out`, or a fresh array without it.
-
-        Raises
-        ------
-        ValueError
-            if out has another shape or dtype; writing to it would round or broadcast silently.
-        """
-        if out is None:
-            fresh: Array = self.xp.empty(shape, dtype=self.dtype)
-            return fresh
-        if out.shape != shape or out.dtype != self.dtype:
-            raise ValueError(f"out is {out.dtype} {out.shape}: {self.dtype} {shape} is needed")
-        return out
-
     def send(self, array: Array, dtype: Any = None) -> Array:
         """Copy a host array to the backend's device (nothing moves where it is there already)."""
         moved: Array = self.xp.asarray(as_array("the array", array), dtype=dtype)

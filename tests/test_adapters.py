@@ -130,7 +130,9 @@ def test_merged_is_unmerged_to_rounding():
     x = np.linspace(-1, 1, 27).reshape(3, 9)
     A, B = next(T.factors(v))
     merged = next(T.matrices(T.theta(v)))
-    np.testing.assert_allclose(x @ merged, x @ T.W_0[0] + T.scale * (x @ A) @ B, rtol=1e-12)
+    np.testing.assert_allclose(
+        x @ merged, x @ next(T.matrices(T.theta_0)) + T.scale * (x @ A) @ B, rtol=1e-12
+    )
 
 
 def test_the_gauge_leaves_theta_and_changes_the_gradients_as_it_must():

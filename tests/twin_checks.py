@@ -4,6 +4,8 @@ The fixture `twin` has kernels, send (from NumPy) and host (back), and threads, 
 one; the truth is kernels/reference: the same bits where bits are promised, bounds elsewhere.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers import frozen, same_bits
@@ -167,14 +169,32 @@ def test_fastfood(twin, D, d, single, dtype):
     fastfood_holds(twin, D, d, single, dtype)
 
 
+def adjoint(twin, g, B, Pi, G, S, m, d):
+    """Pᵀ g of all blocks at once: the same bits with any number of threads."""
+    sent = [twin.send(x) for x in (g, B, Pi, G, S)]
+    found = []
+    for threads in ((), *((n,) for n in twin.threads)):
+        sums = twin.kernels.fastfood_parts(m, g.dtype)
+        twin.kernels.fastfood_adjoint(*sent, sums, 0, len(Pi), *threads)
+        found.append(twin.host(sums.sum(axis=0)[:d]))
+        same_bits(found[-1], found[0])
+    for x, given in zip((g, B, Pi, G, S), sent, strict=True):
+        same_bits(twin.host(given), x)
+    return found[0]
+
+
+PLAIN = SimpleNamespace(kernels=reference, send=np.asarray, host=np.asarray, threads=())
+
+
 def fastfood_holds(twin, D, d, single, dtype):
     P = factors(D, d, single, dtype)
     assert P[1].dtype == (np.uint32 if d > 1 << 16 else np.uint16)
     assert_same(twin, "fastfood_apply", normal(d, dtype), *P, D)
     g = normal(D, dtype, 1)
-    Ptg = assert_as_good(twin, "fastfood_adjoint", g, *P, d)
+    Ptg = adjoint(twin, g, *P, d)
+    as_good(Ptg, adjoint(PLAIN, g, *P, d), adjoint(PLAIN, *wide(g, *P[:4]), P[4], d))
     if not twin.threads:
-        same_bits(run(twin, "fastfood_adjoint", g, *P, d), Ptg)
+        same_bits(adjoint(twin, g, *P, d), Ptg)
 
 
 @dtypes
@@ -190,7 +210,7 @@ def test_some_blocks_of_fastfood(twin, n, dtype):
             G, reference.fastfood_factors(seed, first - 2**34 // n, blocks, n, n, scale, np.dtype(dtype))[2]
         )
     S, g = frozen(reference.words(1, 8, 0, 0, -(-blocks * n // 32))), normal(blocks * n, dtype, 1)
-    whole = run(twin, "fastfood_adjoint", g, B, Pi, G, S, n, n)
+    whole = adjoint(twin, g, B, Pi, G, S, n, n)
     sums = twin.kernels.fastfood_parts(n, np.dtype(dtype))
     together = max(1, 32 // n)
     for b in range(0, blocks, together):
@@ -201,7 +221,7 @@ def test_some_blocks_of_fastfood(twin, n, dtype):
             G[b : b + together],
             S[b * n // 32 :],
         )
-        twin.kernels.fastfood_add(sums, *map(twin.send, part), b, blocks)
+        twin.kernels.fastfood_adjoint(*map(twin.send, part), sums, b, blocks)
     total = twin.host(sums.sum(axis=0))
     np.testing.assert_allclose(total, whole, rtol=0, atol=50 * np.finfo(dtype).eps * np.abs(whole).max())
     if n > 1 and twin.kernels.__name__ == "npintdim.kernels.numba_cpu":
@@ -220,14 +240,14 @@ def test_square_sum_of_normals_that_are_not_kept(twin, start, count):
 def test_a_gradient_that_is_not_finite_stays_so(twin, bad):
     g = normal(1000, np.float32).copy()
     g[3] = bad
-    assert not np.isfinite(run(twin, "fastfood_adjoint", g, *factors(1000, 17, True, np.float32), 17)).any()
+    assert not np.isfinite(adjoint(twin, g, *factors(1000, 17, True, np.float32), 17)).any()
 
 
 @pytest.mark.parametrize("size", [1e-38, 1e30])
 def test_an_adjoint_of_any_size(twin, size):
     g = normal(1000, np.float64)
     of_P = factors(1000, 17, True, np.float64)
-    small, usual = (run(twin, "fastfood_adjoint", x, *of_P, 17) for x in (g * size, g))
+    small, usual = (adjoint(twin, x, *of_P, 17) for x in (g * size, g))
     np.testing.assert_allclose(small, usual * size, rtol=1e-12)
 
 

@@ -83,14 +83,12 @@ def adapter_of(
     ValueError
         if the kind trains another number.
     """
-    options = check_spec("parametrisation", spec)
-    kind = options.pop("kind", None)
-    cls = ADAPTERS[one_of("parametrisation", kind, ADAPTERS, UNREGISTERED)]
+    cls, options = looked_up(spec)
     if "d" in cls.__dataclass_fields__:
         options["d"] = d
     elif issubclass(cls, MatrixAdapter) and "r" not in options:
         options["r"] = rank_of(cls, layout, d)
-    made = make_adapter(kind, layout, theta_0, seed, backend, **options)
+    made = make_adapter(cls.kind, layout, theta_0, seed, backend, **options)
     if made.dim != d:
         raise ValueError(
             f"{spec} trains {made.dim} numbers of this network, but d is {d}: d = {made.dim} is needed"
@@ -98,10 +96,15 @@ def adapter_of(
     return made
 
 
+def looked_up(spec: Spec) -> tuple[type[Adapter], Spec]:
+    """The class that a spec names, and the options beside its kind."""
+    options = check_spec("parametrisation", spec)
+    return ADAPTERS[one_of("parametrisation", options.pop("kind", None), ADAPTERS, UNREGISTERED)], options
+
+
 def own_count(spec: Spec, layout: ParamLayout) -> int | None:
     """How many numbers the spec trains by itself, by its rank or its names; None where d is needed."""
-    options = check_spec("parametrisation", spec)
-    cls = ADAPTERS[one_of("parametrisation", options.pop("kind", None), ADAPTERS, UNREGISTERED)]
+    cls, options = looked_up(spec)
     if "d" in cls.__dataclass_fields__ or (issubclass(cls, MatrixAdapter) and "r" not in options):
         return None
     theta_0 = np.zeros(layout.D, np.float32)
@@ -126,8 +129,7 @@ def rank_of(cls: type[MatrixAdapter], layout: ParamLayout, d: int) -> int:
 
 def check_adapter(spec: Spec) -> None:
     """Refuse a kind of T, or options of it, that do not exist; nothing is drawn."""
-    options = check_spec("parametrisation", spec)
-    cls = ADAPTERS[one_of("parametrisation", options.pop("kind", None), ADAPTERS, UNREGISTERED)]
+    cls, options = looked_up(spec)
     own = set(cls.__dataclass_fields__) - set(Adapter.__dataclass_fields__) - {"d"}
     for name in options:
         one_of(f"option of {cls.kind!r}", name, sorted(own))

@@ -65,9 +65,10 @@ class Adapter(ABC):
     def dim(self) -> int:
         """How many numbers are trained."""
 
-    @abstractmethod
     def start(self) -> Floats:
-        """v where training begins."""
+        """v where training begins: 0, unless an adapter says otherwise."""
+        zeros: Floats = self.backend.xp.zeros(self.dim, dtype=self.backend.dtype)
+        return zeros
 
     @abstractmethod
     def theta(self, v: Floats) -> Floats:
@@ -150,10 +151,15 @@ class MatrixAdapter(Adapter):
 
     @classmethod
     @abstractmethod
+    def trained(cls, n_in: int, n_out: int, r: int) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the factors that rank r trains of a matrix, in the order in which they lie in v."""
+
+    @classmethod
     def count(cls, layout: ParamLayout, r: int) -> int:
         """How many numbers rank r trains."""
+        return sum(math.prod(own) for shape in cls.shapes(layout) for own in cls.trained(*shape, r))
 
-    @property
+    @cached_property
     def dim(self) -> int:
         """As `count`."""
         return self.count(self.layout, self.r)
@@ -164,20 +170,22 @@ class MatrixAdapter(Adapter):
             kernel = theta[self.layout.slices[name]]
             yield kernel.reshape(shape) if len(shape) == 2 else kernel.reshape(shape[0], -1).T
 
-    def parts(self, v: Floats, *shapes: Callable[[int, int], tuple[int, ...]]) -> Iterator[list[Floats]]:
-        """v cut into the factors of every matrix; shapes gives each factor's from (n_in, n_out)."""
+    def factors(self, v: Floats) -> Iterator[list[Floats]]:
+        """Views of v, or of a gradient: what is trained of every matrix."""
         at = 0
         for n_in, n_out in self.shapes(self.layout):
             own = []
-            for shape in shapes:
-                size = math.prod(shape(n_in, n_out))
-                own.append(v[at : at + size].reshape(shape(n_in, n_out)))
-                at += size
+            for shape in self.trained(n_in, n_out, self.r):
+                own.append(v[at : (at := at + math.prod(shape))].reshape(shape))
             yield own
 
     @abstractmethod
-    def deltas(self, v: Floats, product: Product) -> Iterator[Floats]:
-        """ΔW of every matrix."""
+    def delta(self, i: int, factors: list[Floats], product: Product) -> Floats:
+        """ΔW of matrix i."""
+
+    @abstractmethod
+    def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
+        """∂L/∂ each of the factors of matrix i, from ∂L/∂W."""
 
     def theta(self, v: Floats) -> Floats:
         """θ_0, each W with its ΔW; where ΔW is zero the bits of W_0."""
@@ -190,14 +198,19 @@ class MatrixAdapter(Adapter):
     def moved(self, v: Floats, product: Product) -> Floats:
         """θ by one product of matrices or another."""
         theta: Floats = self.theta_0.copy()
-        for W, delta in zip(self.matrices(theta), self.deltas(self.checked(v), product), strict=True):
-            W += delta
+        both = zip(self.matrices(theta), self.factors(self.checked(v)), strict=True)
+        for i, (W, factors) in enumerate(both):
+            W += self.delta(i, factors, product)
         return theta
 
-    @cached_property
-    def W_0(self) -> list[Floats]:
-        """The frozen matrices."""
-        return list(self.matrices(self.theta_0))
+    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+        """∂L/∂v, matrix by matrix."""
+        grad: Floats = self.backend.xp.empty_like(self.checked(v))
+        all_of = zip(self.factors(v), self.factors(grad), self.matrices(grad_theta), strict=True)
+        for i, (factors, places, dW) in enumerate(all_of):
+            for place, own in zip(places, self.gradients(i, factors, dW), strict=True):
+                place[...] = own
+        return grad
 
 
 def ordered(A: Floats, B: Floats) -> Floats:

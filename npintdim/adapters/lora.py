@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from npintdim.adapters.base import MatrixAdapter, Product
-from npintdim.engine.params import ParamLayout
 from npintdim.typing import Floats
 
 
@@ -40,39 +38,31 @@ class LoRA(MatrixAdapter):
     kind: ClassVar[str] = "lora"
 
     @classmethod
-    def count(cls, layout: ParamLayout, r: int) -> int:
-        """r (n_in + n_out) of every matrix."""
-        return sum(r * (n_in + n_out) for n_in, n_out in cls.shapes(layout))
+    def trained(cls, n_in: int, n_out: int, r: int) -> tuple[tuple[int, ...], ...]:
+        """A and B."""
+        return (n_in, r), (r, n_out)
 
     @property
     def scale(self) -> float:
         """s."""
         return self.alpha / (math.sqrt(self.r) if self.stabilised else self.r)
 
-    def factors(self, v: Floats) -> Iterator[list[Floats]]:
-        """A and B of every matrix."""
-        return self.parts(v, lambda n_in, n_out: (n_in, self.r), lambda n_in, n_out: (self.r, n_out))
-
     def start(self) -> Floats:
         """A drawn, B = 0."""
-        v: Floats = self.backend.xp.zeros(self.dim, dtype=self.backend.dtype)
+        v = super().start()
         for lane, (A, _) in enumerate(self.factors(v)):
             A[...] = self.normals(lane, *A.shape, sd=1 / math.sqrt(len(A)))
         return v
 
-    def deltas(self, v: Floats, product: Product) -> Iterator[Floats]:
+    def delta(self, i: int, factors: list[Floats], product: Product) -> Floats:
         """s A B."""
-        for A, B in self.factors(v):
-            yield self.scale * product(A, B)
+        A, B = factors
+        return self.scale * product(A, B)
 
-    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+    def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
         """dA = s dW Bᵀ,  dB = s Aᵀ dW."""
-        grad: Floats = self.backend.xp.empty_like(self.checked(v))
-        both = zip(self.factors(v), self.factors(grad), self.matrices(grad_theta), strict=True)
-        for (A, B), (dA, dB), dW in both:
-            dA[...] = self.scale * (dW @ B.T)
-            dB[...] = self.scale * (A.T @ dW)
-        return grad
+        A, B = factors
+        return self.scale * (dW @ B.T), self.scale * (A.T @ dW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +82,9 @@ class LoRAFA(MatrixAdapter):
     kind: ClassVar[str] = "lora_fa"
 
     @classmethod
-    def count(cls, layout: ParamLayout, r: int) -> int:
-        """r n_out of every matrix."""
-        return sum(r * n_out for _, n_out in cls.shapes(layout))
+    def trained(cls, n_in: int, n_out: int, r: int) -> tuple[tuple[int, ...], ...]:
+        """B."""
+        return ((r, n_out),)
 
     @cached_property
     def A(self) -> list[Floats]:
@@ -102,23 +92,10 @@ class LoRAFA(MatrixAdapter):
         shapes = enumerate(self.shapes(self.layout))
         return [self.normals(lane, n_in, self.r, sd=1 / math.sqrt(n_in)) for lane, (n_in, _) in shapes]
 
-    def start(self) -> Floats:
-        """B = 0."""
-        zeros: Floats = self.backend.xp.zeros(self.dim, dtype=self.backend.dtype)
-        return zeros
-
-    def factors(self, v: Floats) -> Iterator[list[Floats]]:
-        """B of every matrix."""
-        return self.parts(v, lambda n_in, n_out: (self.r, n_out))
-
-    def deltas(self, v: Floats, product: Product) -> Iterator[Floats]:
+    def delta(self, i: int, factors: list[Floats], product: Product) -> Floats:
         """(α/r) A B."""
-        for A, (B,) in zip(self.A, self.factors(v), strict=True):
-            yield self.alpha / self.r * product(A, B)
+        return self.alpha / self.r * product(self.A[i], *factors)
 
-    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+    def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
         """dB = (α/r) Aᵀ dW."""
-        grad: Floats = self.backend.xp.empty_like(self.checked(v))
-        for A, (dB,), dW in zip(self.A, self.factors(grad), self.matrices(grad_theta), strict=True):
-            dB[...] = self.alpha / self.r * (A.T @ dW)
-        return grad
+        return (self.alpha / self.r * (self.A[i].T @ dW),)

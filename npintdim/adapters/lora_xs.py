@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from npintdim.adapters.base import MatrixAdapter, Product
-from npintdim.engine.params import ParamLayout
 from npintdim.typing import Floats
 
 
@@ -35,29 +33,20 @@ class LoRAXS(MatrixAdapter):
     kind: ClassVar[str] = "lora_xs"
 
     @classmethod
-    def count(cls, layout: ParamLayout, r: int) -> int:
-        """r² of every matrix."""
-        return r * r * len(cls.shapes(layout))
+    def trained(cls, n_in: int, n_out: int, r: int) -> tuple[tuple[int, ...], ...]:
+        """R."""
+        return ((r, r),)
 
     @cached_property
     def frozen(self) -> list[tuple[Floats, Floats]]:
         """U_r Σ_r (n_in, r) and V_rᵀ (r, n_out) of every matrix."""
-        found = [self.backend.xp.linalg.svd(W, full_matrices=False) for W in self.W_0]
+        found = [self.backend.xp.linalg.svd(W, full_matrices=False) for W in self.matrices(self.theta_0)]
         return [(U[:, : self.r] * (S[: self.r] if self.sigma else 1), Vt[: self.r]) for U, S, Vt in found]
 
-    def factors(self, v: Floats) -> Iterator[list[Floats]]:
-        """R of every matrix."""
-        return self.parts(v, lambda n_in, n_out: (self.r, self.r))
-
-    def start(self) -> Floats:
-        """R = 0."""
-        zeros: Floats = self.backend.xp.zeros(self.dim, dtype=self.backend.dtype)
-        return zeros
-
-    def deltas(self, v: Floats, product: Product) -> Iterator[Floats]:
+    def delta(self, i: int, factors: list[Floats], product: Product) -> Floats:
         """U_r Σ_r R V_rᵀ."""
-        for (US, Vt), (R,) in zip(self.frozen, self.factors(v), strict=True):
-            yield product(product(US, R), Vt)
+        (US, Vt), (R,) = self.frozen[i], factors
+        return product(product(US, R), Vt)
 
     def exact(self, v: Floats) -> Floats:
         """None: U and V are LAPACK's."""
@@ -65,11 +54,7 @@ class LoRAXS(MatrixAdapter):
             "no compressed file holds lora_xs: U and V are LAPACK's, and another machine's have other bits"
         )
 
-    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+    def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
         """dR = Σ_r U_rᵀ dW V_r."""
-        grad: Floats = self.backend.xp.empty_like(self.checked(v))
-        for (US, Vt), (dR,), dW in zip(
-            self.frozen, self.factors(grad), self.matrices(grad_theta), strict=True
-        ):
-            dR[...] = US.T @ dW @ Vt.T
-        return grad
+        US, Vt = self.frozen[i]
+        return (US.T @ dW @ Vt.T,)

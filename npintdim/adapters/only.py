@@ -53,11 +53,6 @@ class Only(Adapter):
         """How many numbers these parameters have."""
         return sum(where.stop - where.start for where in self.places)
 
-    def start(self) -> Floats:
-        """v = 0."""
-        zeros: Floats = self.backend.xp.zeros(self.dim, dtype=self.backend.dtype)
-        return zeros
-
     def theta(self, v: Floats) -> Floats:
         """θ_i = θ_0,i + v_i."""
         v, theta, at = self.checked(v), self.theta_0.copy(), 0

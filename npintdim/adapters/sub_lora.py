@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -14,7 +15,50 @@ from npintdim.typing import Floats, Spec
 
 
 @dataclass(frozen=True, eq=False)
-class SubLoRA(Adapter):
+class InLoRA(Adapter):
+    """(A, B) = w_0 + P v of all matrices at once, P N×d, N being LoRA's count.
+
+    Parameters
+    ----------
+    layout, theta_0, seed, backend : see `Adapter`
+    d : of v
+    r : rank of the factors
+    """
+
+    d: int = 100
+    r: int = 4
+
+    @property
+    @abstractmethod
+    def lora(self) -> LoRA:
+        """Whose factors move."""
+
+    @property
+    @abstractmethod
+    def subspace(self) -> Subspace:
+        """w_0 + P v."""
+
+    @cached_property
+    def composed(self) -> Composed:
+        """LoRA ∘ subspace."""
+        return Composed(self.lora, self.subspace)
+
+    @property
+    def dim(self) -> int:
+        """d."""
+        return self.d
+
+    def theta(self, v: Floats) -> Floats:
+        """T_LoRA(w_0 + P v)."""
+        return self.composed.theta(self.checked(v))
+
+    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
+        """Pᵀ (dA, dB)."""
+        return self.composed.pullback(self.checked(v), grad_theta)
+
+
+@dataclass(frozen=True, eq=False)
+class SubLoRA(InLoRA):
     """(A, B) = (A_0, 0) + P v of all matrices at once,   W = W_0 + (α/r) A B.
 
     Parameters
@@ -28,10 +72,10 @@ class SubLoRA(Adapter):
     -----
     Pullback  Pᵀ (dA, dB)
     Counted   d
+
+    At first v = 0, and θ = θ_0 bit for bit, as B = 0.
     """
 
-    d: int = 100
-    r: int = 4
     alpha: float = 8.0
     P: Spec = field(default_factory=lambda: {"kind": "fastfood"})
 
@@ -48,27 +92,10 @@ class SubLoRA(Adapter):
         return make_projection(D=self.lora.dim, d=self.d, seed=self.seed, backend=self.backend, **self.P)
 
     @cached_property
-    def composed(self) -> Composed:
-        """LoRA ∘ (its start + P v)."""
-        return Composed(self.lora, Subspace(self.lora.start(), self.projection))
-
-    @property
-    def dim(self) -> int:
-        """d."""
-        return self.d
-
-    def start(self) -> Floats:
-        """v = 0: θ = θ_0 bit for bit, as B = 0."""
-        return self.composed.start()
-
-    def theta(self, v: Floats) -> Floats:
-        """T_LoRA(start + P v)."""
-        return self.composed.theta(self.checked(v))
+    def subspace(self) -> Subspace:
+        """LoRA's start + P v."""
+        return Subspace(self.lora.start(), self.projection)
 
     def exact(self, v: Floats) -> Floats:
         """As `theta`, with P's own order and LoRA's."""
         return self.lora.exact(self.lora.start() + self.projection.apply_exact(self.checked(v)))
-
-    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
-        """Pᵀ (dA, dB)."""
-        return self.composed.pullback(self.checked(v), grad_theta)

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from npintdim.adapters.base import Adapter
 from npintdim.adapters.lora import LoRA
+from npintdim.adapters.sub_lora import InLoRA
 from npintdim.backend import namespace
 from npintdim.inputs import one_of
-from npintdim.objective import Composed, Subspace
+from npintdim.objective import Subspace
 from npintdim.projections import Operator, SeededProjection, make_projection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints
@@ -21,7 +21,7 @@ BOUND = 0.02  # of the start, the PEFT package's
 
 
 @dataclass(frozen=True, eq=False)
-class UniLoRA(Adapter):
+class UniLoRA(InLoRA):
     """(A, B) = P v of all matrices at once, one entry 1/√n a row,   W = W_0 + A B.
 
     Parameters
@@ -40,8 +40,6 @@ class UniLoRA(Adapter):
     PᵀP = I. v ~ U(−0.02, 0.02) at first, since A = B = 0 has no gradient: so ΔW ≠ 0, and θ is only near θ_0.
     """
 
-    d: int = 100
-    r: int = 4
     index: str = "onehot"
 
     kind: ClassVar[str] = "uni_lora"
@@ -61,28 +59,17 @@ class UniLoRA(Adapter):
         return make_projection("onehot", self.lora.dim, self.d, self.seed, self.backend, signs=False)
 
     @cached_property
-    def composed(self) -> Composed:
-        """LoRA ∘ P."""
+    def subspace(self) -> Subspace:
+        """P v."""
         P: Operator = self.projection
         if self.index == "peft":
             P = OneHot(self.backend.xp.asarray(peft_index(self.seed, self.lora, self.d)), self.d)
-        return Composed(
-            self.lora, Subspace(self.backend.xp.zeros(self.lora.dim, dtype=self.backend.dtype), P)
-        )
-
-    @property
-    def dim(self) -> int:
-        """d."""
-        return self.d
+        return Subspace(self.backend.xp.zeros(self.lora.dim, dtype=self.backend.dtype), P)
 
     def start(self) -> Floats:
         """v ~ U(−0.02, 0.02)."""
         drawn = Stream(self.seed, Purpose.ADAPTER, 0, self.backend.kernels).uniform(self.d)
         return (BOUND * drawn).astype(self.backend.dtype)
-
-    def theta(self, v: Floats) -> Floats:
-        """T_LoRA(P v)."""
-        return self.composed.theta(self.checked(v))
 
     def exact(self, v: Floats) -> Floats:
         """As `theta`, with P's own order and LoRA's; the map must be ours."""
@@ -91,10 +78,6 @@ class UniLoRA(Adapter):
                 "no compressed file holds uni_lora with index='peft': NumPy may change how that map is drawn, 'onehot' is needed"
             )
         return self.lora.exact(self.projection.apply_exact(self.checked(v)))
-
-    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
-        """Pᵀ (dA, dB)."""
-        return self.composed.pullback(self.checked(v), grad_theta)
 
 
 @dataclass(frozen=True)

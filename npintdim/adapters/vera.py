@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from npintdim.adapters.base import MatrixAdapter, Product
-from npintdim.engine.params import ParamLayout
 from npintdim.typing import Floats
 
 D_INITIAL = 0.1  # the paper's, and that of the PEFT package
@@ -36,47 +34,33 @@ class VeRA(MatrixAdapter):
         self.shapes(self.layout)
 
     @classmethod
-    def count(cls, layout: ParamLayout, r: int) -> int:
-        """r + n_out of every matrix."""
-        return sum(r + n_out for _, n_out in cls.shapes(layout))
+    def trained(cls, n_in: int, n_out: int, r: int) -> tuple[tuple[int, ...], ...]:
+        """d and b."""
+        return (r,), (n_out,)
 
     @cached_property
-    def shared(self) -> tuple[Floats, Floats]:
-        """A and B for the largest n_in and n_out."""
-        n_in, n_out = (max(sizes) for sizes in zip(*self.shapes(self.layout), strict=True))
+    def frozen(self) -> list[tuple[Floats, Floats]]:
+        """A and B, drawn for the largest n_in and n_out, and cut for every matrix."""
+        shapes = self.shapes(self.layout)
+        n_in, n_out = (max(sizes) for sizes in zip(*shapes, strict=True))
         A = self.normals(0, n_in, self.r, sd=math.sqrt(2 / n_in))
-        return A, self.normals(1, self.r, n_out, sd=math.sqrt(2 / self.r))
-
-    def factors(self, v: Floats) -> Iterator[list[Floats]]:
-        """d and b of every matrix."""
-        return self.parts(v, lambda n_in, n_out: (self.r,), lambda n_in, n_out: (n_out,))
-
-    def frozen(self) -> Iterator[tuple[Floats, Floats]]:
-        """A and B, cut for every matrix."""
-        A, B = self.shared
-        for n_in, n_out in self.shapes(self.layout):
-            yield A[:n_in], B[:, :n_out]
+        B = self.normals(1, self.r, n_out, sd=math.sqrt(2 / self.r))
+        return [(A[:n_in], B[:, :n_out]) for n_in, n_out in shapes]
 
     def start(self) -> Floats:
         """d = 0.1, b = 0."""
-        v: Floats = self.backend.xp.zeros(self.dim, dtype=self.backend.dtype)
+        v = super().start()
         for d, _ in self.factors(v):
             d[...] = D_INITIAL
         return v
 
-    def deltas(self, v: Floats, product: Product) -> Iterator[Floats]:
+    def delta(self, i: int, factors: list[Floats], product: Product) -> Floats:
         """A diag(d) B diag(b)."""
-        for (A, B), (d, b) in zip(self.frozen(), self.factors(v), strict=True):
-            yield product(A * d, B) * b
+        (A, B), (d, b) = self.frozen[i], factors
+        return product(A * d, B) * b
 
-    def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
-        """db_j = Σ_i dW_ij C_ij,  dd_k = Σ_j (Aᵀ dW)_kj B_kj b_j."""
-        grad: Floats = self.backend.xp.empty_like(self.checked(v))
-        trained = zip(self.factors(v), self.factors(grad), strict=True)
-        for (A, B), ((d, b), (dd, db)), dW in zip(
-            self.frozen(), trained, self.matrices(grad_theta), strict=True
-        ):
-            ATdW = A.T @ dW  # (r, n_out)
-            db[...] = (ATdW * B * d[:, None]).sum(axis=0)
-            dd[...] = (ATdW * B * b).sum(axis=1)
-        return grad
+    def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
+        """dd_k = Σ_j (Aᵀ dW)_kj B_kj b_j,  db_j = Σ_i dW_ij C_ij."""
+        (A, B), (d, b) = self.frozen[i], factors
+        ATdW = A.T @ dW  # (r, n_out)
+        return (ATdW * B * b).sum(axis=1), (ATdW * B * d[:, None]).sum(axis=0)

@@ -100,11 +100,9 @@ class Projection(ABC):
             )
         return x
 
-    def checked_rows(self, rows: slice | None) -> tuple[int, int]:
+    def checked_rows(self, rows: slice) -> tuple[int, int]:
         """First row and end of a slice."""
         D = self.shape[0]
-        if rows is None:
-            return 0, D
         check_kind("rows", rows, slice, "slice(0, D)")
         needed = f"rows=slice(a, b) with 0 ≤ a < b ≤ D = {D}"
         if rows.step is not None:
@@ -113,9 +111,9 @@ class Projection(ABC):
         return check_integer("a", 0 if rows.start is None else rows.start, 0, b - 1, needed), b
 
     def begin_apply(self, v: Array, rows: slice | None) -> tuple[Floats, int, int]:
-        """V checked, and its rows a, ..., b − 1, for whose numbers there must be memory."""
+        """V checked, and the rows a, ..., b − 1 of P v, for whose numbers there must be memory."""
         D, d = self.shape
-        a, b = self.checked_rows(rows)
+        a, b = (0, D) if rows is None else self.checked_rows(rows)
         size = (b - a) * self.backend.dtype.itemsize
         if size > LARGE and self.backend.xp is np:
             check_memory(
@@ -123,15 +121,14 @@ class Projection(ABC):
             )
         return self.checked("theta_d", v, d), a, b
 
-    def begin_adjoint(
-        self, g: Array, rows: slice | None, out: Array | None
-    ) -> tuple[Floats, int, int, Array | None]:
+    def begin_adjoint(self, g: Array, rows: slice | None, out: Array | None) -> tuple[Floats, int, int]:
         """G and out checked, and the rows a, ..., b − 1 of g."""
-        a, b = self.checked_rows(rows)
+        D, d = self.shape
+        a, b = (0, D) if rows is None else self.checked_rows(rows)
         of = "" if rows is None else f" and rows are {a} to {b - 1}"
-        if out is not None:
-            self.backend.buffer(out, self.shape[1:])
-        return self.checked("grad_theta", g, b - a, of), a, b, out
+        if out is not None and (out.shape != (d,) or out.dtype != self.backend.dtype):
+            raise ValueError(f"out is {out.dtype} {out.shape}: {self.backend.dtype} {(d,)} is needed")
+        return self.checked("grad_theta", g, b - a, of), a, b
 
     def to_dense(self) -> Floats:
         """The matrix (D, d), whose column j is P e_j; that is how the entries of P are defined."""
@@ -194,14 +191,6 @@ class Transposed:
 
     def __matmul__(self, g: Array) -> Floats:
         return _columns(self.P.backend, self.P.adjoint, g, "grad_theta")
-
-
-def added(part: Floats, out: Array | None) -> Floats:
-    """The part, or `out` with the part added to it."""
-    if out is None:
-        return part
-    out += part
-    return out
 
 
 def _columns(backend: Backend, f: Callable[[Array], Floats], x: Array, name: str) -> Floats:

@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.projections.base import added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
@@ -53,11 +52,11 @@ class CoordinateProjection(SeededProjection):
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """g_{i_j} for every j, 0 where i_j is not among the rows."""
-        g, a, b, out = self.begin_adjoint(g, rows, out)
+        g, a, b = self.begin_adjoint(g, rows, out)
         inside = (self.rows >= a) & (self.rows < b)
-        found: Floats = self.backend.xp.zeros(self.d, dtype=self.backend.dtype)
-        found[inside] = g[self.rows[inside] - a]
-        return added(found, out)
+        Pt_g: Floats = self.backend.xp.zeros(self.d, dtype=self.backend.dtype)
+        Pt_g[inside] = g[self.rows[inside] - a]
+        return Pt_g if out is None else np.add(out, Pt_g, out=out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """v_j at place i_j."""

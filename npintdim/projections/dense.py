@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag, one_of
 from npintdim.machine import check_memory
-from npintdim.projections.base import added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
@@ -113,7 +112,7 @@ class DenseProjection(SeededProjection):
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
-        g, a, b, out = self.begin_adjoint(g, rows, out)
+        g, a, b = self.begin_adjoint(g, rows, out)
         kernels, threads = self.backend.kernels, self.backend.threads
         start, _ = whole(a, b, self.D, self.stored)
         if a > start:
@@ -124,7 +123,7 @@ class DenseProjection(SeededProjection):
             Pt_g = kernels.rademacher_adjoint(g, self.seed, self.D, self.d, start, threads)
         else:
             Pt_g = kernels.gaussian_adjoint(g, self.seed, self.norms, start, threads)
-        return added(Pt_g, out)
+        return Pt_g if out is None else np.add(out, Pt_g, out=out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j, j ascending, P_j in float64."""

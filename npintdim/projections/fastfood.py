@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag, one_of
 from npintdim.machine import check_memory
-from npintdim.projections.base import LARGE, added
+from npintdim.projections.base import LARGE
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec, Words
@@ -146,64 +146,55 @@ class FastfoodProjection(SeededProjection):
             )
             check_memory(what, size, "use stored=False" if self.stored else "use blocks='stacked'")
 
-    # ---- some blocks at a time ----
+    def pieces(self, a: int, b: int) -> Iterator[tuple[int, int, tuple[Words, Ints, Floats, Words]]]:
+        """Rows start, ..., stop − 1 of whole blocks, and the blocks' B, Π, G, S, until rows a, ..., b − 1 are covered.
 
-    def pieces(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Blocks first, ..., last − 1: all at once where they are stored, else as many as are drawn together."""
-        if self.stored:
-            return [(first, last)]
-        step = max(1, PIECE // self.n)
-        return [(b, min(last, b + step)) for b in range(first, last, step)]
-
-    def factors(self, first: int, last: int) -> tuple[Words, Ints, Floats, Words]:
-        """B, Π, G, S of the blocks first, ..., last − 1; 32 divides first·m."""
-        start, stop = first * self.n, min(self.D, last * self.n)
-        if self.stored:
-            B, S = self.B[first * self.m // 32 :], self.S[start // 32 :]
-            return B, self.Pi[first:last], self.G[first:last], S
-        self._check_memory(last - first)
-        drawn = self.backend.kernels.fastfood_factors(
-            self.seed, first, last - first, self.n, self.m, self.drawn_scale, self.backend.dtype, self.backend.threads
-        )  # fmt: skip
-        return *drawn, self._signs(start, stop)
-
-    def blocks_of(self, a: int, b: int) -> tuple[int, int]:
-        """First block, and end, of rows a, ..., b − 1, begun where a word of B's and of S's signs begins."""
-        together = max(1, 32 // self.m)
-        return a // self.n // together * together, -(-b // self.n)
+        All at once where they are stored, else as many as are drawn together.
+        """
+        n, m = self.n, self.m
+        together = max(1, 32 // m)  # blocks between two that begin a word of B's, and of S's, signs
+        first, end = a // n // together * together, -(-b // n)
+        step = end - first if self.stored else max(1, PIECE // n)
+        for i in range(first, end, step):
+            last = min(end, i + step)
+            start, stop = i * n, min(self.D, last * n)
+            if self.stored:
+                B, S = self.B[i * m // 32 :], self.S[start // 32 :]
+                yield start, stop, (B, self.Pi[i:last], self.G[i:last], S)
+            else:
+                self._check_memory(last - i)
+                drawn = self.backend.kernels.fastfood_factors(
+                    self.seed, i, last - i, n, m, self.drawn_scale, self.backend.dtype, self.backend.threads
+                )
+                yield start, stop, (*drawn, self._signs(start, stop))
 
     def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
         v, a, b = self.begin_apply(v, rows)
         kernels, threads = self.backend.kernels, self.backend.threads
-        pieces = self.pieces(*self.blocks_of(a, b))
-        Pv = self.backend.buffer(None, (b - a if len(pieces) > 1 else 0,))
-        for first, last in pieces:
-            start, stop = first * self.n, min(self.D, last * self.n)
-            y = kernels.fastfood_apply(v, *self.factors(first, last), self.m, stop - start, threads)
+        Pv: Any = None
+        for start, stop, factors in self.pieces(a, b):
+            y = kernels.fastfood_apply(v, *factors, self.m, stop - start, threads)
             y = y[max(a - start, 0) : b - start]
-            if len(pieces) == 1:
+            if len(y) == b - a:
                 return y
+            Pv = self.backend.xp.empty(b - a, dtype=self.backend.dtype) if Pv is None else Pv
             Pv[max(start - a, 0) : stop - a] = y
         return Pv
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """(B ∘ H Πᵀ (G ∘ H pad(S ∘ g)))[:d], summed over the blocks."""
-        g, a, b, out = self.begin_adjoint(g, rows, out)
-        kernels, threads = self.backend.kernels, self.backend.threads
-        one, end = self.blocks_of(a, b)
-        pieces = self.pieces(one, end)
-        sums = kernels.fastfood_parts(self.m, self.backend.dtype)
-        for first, last in pieces:
-            start, stop = first * self.n, min(b, last * self.n)
+        g, a, b = self.begin_adjoint(g, rows, out)
+        kernels, threads, n = self.backend.kernels, self.backend.threads, self.n
+        sums, first = kernels.fastfood_parts(self.m, self.backend.dtype), None
+        for start, stop, factors in self.pieces(a, b):
+            first = start // n if first is None else first
             near = g[max(start - a, 0) : stop - a]
             if start < a:
                 near = self.backend.xp.pad(near, (a - start, 0))
-            factors = self.factors(first, last)
-            if len(pieces) == 1:
-                return added(kernels.fastfood_adjoint(near, *factors, self.m, self.d, threads), out)
-            kernels.fastfood_add(sums, near, *factors, first - one, end - one, threads)
-        return added(sums.sum(axis=0)[: self.d], out)
+            kernels.fastfood_adjoint(near, *factors, sums, start // n - first, -(-b // n) - first, threads)
+        Pt_g: Floats = sums.sum(axis=0)[: self.d]
+        return Pt_g if out is None else np.add(out, Pt_g, out=out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """The transform in float64; its bits are the same on every backend."""
@@ -220,9 +211,8 @@ class FastfoodProjection(SeededProjection):
 
     def integers(self) -> Iterator[tuple[str, int, Ints]]:
         """The words of B and S, Π (modulo m), and the grid normals g."""
-        for first, last in self.pieces(0, self.count):
-            B, Pi, _, S = self.factors(first, last)
-            yield "B", first * self.m // 32, B
-            yield "Pi", first * self.n, Pi
-            yield "G", first * self.n, self._normals(first, last)
-            yield "S", first * self.n // 32, S
+        for start, stop, (B, Pi, _, S) in self.pieces(0, self.D):
+            yield "B", start // self.n * self.m // 32, B
+            yield "Pi", start, Pi
+            yield "G", start, self._normals(start // self.n, -(-stop // self.n))
+            yield "S", start // 32, S

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag
-from npintdim.projections.base import added
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints, Spec
@@ -77,9 +76,10 @@ class OneHotProjection(SeededProjection):
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """Σ_{i: h_i = j} s_i g_i/√n_j, summed in float64."""
-        g, a, b, out = self.begin_adjoint(g, rows, out)
+        g, a, b = self.begin_adjoint(g, rows, out)
         sums: Floats = self.backend.xp.bincount(self.h[a:b], self.entries[a:b] * g, minlength=self.d)
-        return added(sums.astype(self.backend.dtype), out)
+        Pt_g: Floats = sums.astype(self.backend.dtype)
+        return Pt_g if out is None else np.add(out, Pt_g, out=out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """One product a row, in float64."""

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.machine import free_memory
-from npintdim.projections.base import added
 from npintdim.projections.dense import whole
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
@@ -88,10 +87,11 @@ class OrthonormalProjection(SeededProjection):
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
-        g, a, b, out = self.begin_adjoint(g, rows, out)
+        g, a, b = self.begin_adjoint(g, rows, out)
         start, _ = whole(a, b, self.D, stored=True)
         g = self.backend.xp.pad(g, (a - start, 0)) if a > start else g
-        return added(self.backend.kernels.stored_adjoint(g, self.columns, start, self.backend.threads), out)
+        Pt_g: Floats = self.backend.kernels.stored_adjoint(g, self.columns, start, self.backend.threads)
+        return Pt_g if out is None else np.add(out, Pt_g, out=out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j, j ascending, in float64."""

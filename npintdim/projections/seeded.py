@@ -7,6 +7,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,7 +52,7 @@ class SeededProjection(Projection):
         settle(self)
         self._check()
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int]:
         """(D, d)."""
         return self.D, self.d

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from npintdim.inputs import check_integer, check_real
 from npintdim.machine import check_memory
-from npintdim.projections.base import LARGE, added
+from npintdim.projections.base import LARGE
 from npintdim.projections.seeded import SeededProjection
 from npintdim.typing import Array, Floats, Ints, Spec
 
@@ -103,10 +103,11 @@ class SparseProjection(SeededProjection):
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
-        g, a, _, out = self.begin_adjoint(g, rows, out)
+        g, a, _ = self.begin_adjoint(g, rows, out)
         indptr, places, _ = self.columns
         kernels, threads = self.backend.kernels, self.backend.threads
-        return added(kernels.sparse_adjoint(g, indptr, places, self.values, self.D, a, threads), out)
+        Pt_g: Floats = kernels.sparse_adjoint(g, indptr, places, self.values, self.D, a, threads)
+        return Pt_g if out is None else np.add(out, Pt_g, out=out)
 
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j over the non-zeros, j ascending, P_j in float64."""

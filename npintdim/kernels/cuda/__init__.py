@@ -12,7 +12,6 @@ from npintdim.kernels.cuda.dense import (
     rademacher_apply,
 )
 from npintdim.kernels.cuda.fastfood import (
-    fastfood_add,
     fastfood_adjoint,
     fastfood_apply,
     fastfood_factors,

@@ -33,27 +33,35 @@ def fastfood_apply(
     return y
 
 
-def adjoints(g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int) -> Floats:
-    """What each block gives to Pᵀ g, (blocks, m): the factors in reverse."""
-    blocks, n = Pi.shape
-    x = cp.zeros(blocks * n, dtype=g.dtype)
-    x[: len(g)] = g
-    flip(x[: len(g)], S)
-    x = x.reshape(blocks, n)
-    hadamard(x)
-    x *= G
-    table = transposed_gather(x, Pi, m)
-    hadamard(table)
-    flip(table, B)
-    return table
+def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
+    """Zeros to which `fastfood_adjoint` adds, (1, m)."""
+    sums: Floats = cp.zeros((1, m), dtype=dtype)
+    return sums
 
 
 def fastfood_adjoint(
-    g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, d: int, threads: int = 1
-) -> Floats:
-    """Pᵀ g, the sum over the blocks."""
-    total: Floats = adjoints(g, B, Pi, G, S, m).sum(axis=0)
-    return total[:d]
+    g: Floats,
+    B: Words,
+    Pi: Ints,
+    G: Floats,
+    S: Words,
+    sums: Floats,
+    first: int,
+    blocks: int,
+    threads: int = 1,
+) -> None:
+    """Add what some blocks, or all, give to Pᵀ g: the factors in reverse; CuPy chooses the order of a sum."""
+    here, n = Pi.shape
+    x = cp.zeros(here * n, dtype=g.dtype)
+    x[: len(g)] = g
+    flip(x[: len(g)], S)
+    x = x.reshape(here, n)
+    hadamard(x)
+    x *= G
+    table = transposed_gather(x, Pi, sums.shape[1])
+    hadamard(table)
+    flip(table, B)
+    sums[0] += table.sum(axis=0)
 
 
 def fastfood_factors(
@@ -73,27 +81,6 @@ def fastfood_square_sum(seed: int, start: int, count: int, threads: int = 1) -> 
     return sum(
         square_sum(normals(words(seed, Purpose.FF_G, 0, i, min(CHUNK, start + count - i)))) for i in ends
     )
-
-
-def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
-    """Sums to which `fastfood_add` adds, (1, m)."""
-    sums: Floats = cp.zeros((1, m), dtype=dtype)
-    return sums
-
-
-def fastfood_add(
-    sums: Floats,
-    g: Floats,
-    B: Words,
-    Pi: Ints,
-    G: Floats,
-    S: Words,
-    first: int,
-    blocks: int,
-    threads: int = 1,
-) -> None:
-    """Add some blocks of Pᵀ g; CuPy chooses the order of a sum."""
-    sums[0] += adjoints(g, B, Pi, G, S, sums.shape[1]).sum(axis=0)
 
 
 def flip(x: Floats, packed: Words) -> None:

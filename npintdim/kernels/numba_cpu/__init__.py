@@ -9,7 +9,6 @@ from npintdim.kernels.numba_cpu.dense import (
     rademacher_apply,
 )
 from npintdim.kernels.numba_cpu.fastfood import (
-    fastfood_add,
     fastfood_adjoint,
     fastfood_apply,
     fastfood_factors,

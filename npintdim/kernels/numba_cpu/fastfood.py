@@ -165,32 +165,41 @@ def fastfood_apply(
 ) -> Floats:
     """P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
     y = np.empty(D, dtype=v.dtype)
-    kernel: Any = apply_large if few_and_large(Pi) else apply_blocks
+    kernel: Any = apply_large if few_and_large(*Pi.shape) else apply_blocks
     kernel(*frozen(v, B, Pi, G, S), m, y, worth(threads, "fastfood", D))
     return y
 
 
+def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
+    """Zeros to which `fastfood_adjoint` adds, (8, m): the parts of the blocks."""
+    return np.zeros((PARTS, m), dtype=dtype)
+
+
 def fastfood_adjoint(
-    g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, d: int, threads: int = 1
-) -> Floats:
-    """Pᵀ g: the factors in reverse, S first."""
-    sums = fastfood_parts(m, g.dtype)
-    if few_and_large(Pi):
-        kernel: Any = adjoint_large
-        kernel(*frozen(g, B, Pi, G, S), sums, worth(threads, "fastfood", len(g)))
-    else:
-        fastfood_add(sums, g, B, Pi, G, S, 0, len(Pi), threads)
-    Pt_g: Floats = sums.sum(axis=0)[:d]
-    return Pt_g
+    g: Floats,
+    B: Words,
+    Pi: Ints,
+    G: Floats,
+    S: Words,
+    sums: Floats,
+    first: int,
+    blocks: int,
+    threads: int = 1,
+) -> None:
+    """Add what some blocks, or all, give to Pᵀ g, each to the sum of its part."""
+    kernel: Any = adjoint_blocks
+    to: tuple[Any, ...] = sums, first, blocks
+    if few_and_large(blocks, Pi.shape[1]):
+        kernel, to = adjoint_large, (sums[first:],)
+    kernel(*frozen(g, B, Pi, G, S), *to, worth(threads, "fastfood", len(g)))
 
 
-def few_and_large(Pi: Ints) -> bool:
+def few_and_large(blocks: int, n: int) -> bool:
     """Whether threads share the steps instead of the blocks."""
-    blocks, n = Pi.shape
     return blocks < PARTS and n >= LARGE
 
 
-# ---- some blocks at a time, drawn when they are needed ----
+# ---- blocks that are drawn when they are needed ----
 
 
 @jit
@@ -249,24 +258,3 @@ def fastfood_square_sum(seed: int, start: int, count: int, threads: int = 1) -> 
         draw_squares(*address(seed), i, here, sums, worth(threads, "gaussian", here))
         total += (int(sums[:, 0].sum()) << 32) + int(sums[:, 1].sum())
     return total
-
-
-def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
-    """Sums to which `fastfood_add` adds, (8, m): the parts of the blocks."""
-    return np.zeros((PARTS, m), dtype=dtype)
-
-
-def fastfood_add(
-    sums: Floats,
-    g: Floats,
-    B: Words,
-    Pi: Ints,
-    G: Floats,
-    S: Words,
-    first: int,
-    blocks: int,
-    threads: int = 1,
-) -> None:
-    """Add some blocks of Pᵀ g, each to the sum of its part."""
-    threads = worth(threads, "fastfood", len(g))
-    adjoint_blocks(*frozen(g, B, Pi, G, S), sums, first, blocks, threads)

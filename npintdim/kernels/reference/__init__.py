@@ -9,7 +9,6 @@ from npintdim.kernels.reference.dense import (
     rademacher_apply,
 )
 from npintdim.kernels.reference.fastfood import (
-    fastfood_add,
     fastfood_adjoint,
     fastfood_apply,
     fastfood_factors,

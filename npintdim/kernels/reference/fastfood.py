@@ -56,42 +56,47 @@ def fastfood_apply(
     return y
 
 
-def adjoints(g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int) -> Floats:
-    """What each block gives to Pᵀ g: the factors in reverse, S first; H = Hᵀ.
+def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
+    """Zeros to which `fastfood_adjoint` adds; at the end the first d of their sum are Pᵀ g.
 
     Returns
     -------
-    (blocks, m)
+    (parts, m)
     """
-    blocks, n = Pi.shape
-    x = np.zeros(blocks * n, dtype=g.dtype)
-    x[: len(g)] = g * signs(S, len(g))
-    x = wht(x.reshape(blocks, n)) * G
-    table = np.zeros((blocks, m), dtype=g.dtype)
-    np.add.at(table, (np.arange(blocks)[:, None], Pi), x)  # Πᵀ: entries that read a place add to it
-    return wht(table) * signs(B, blocks * m).reshape(blocks, m)
+    return np.zeros((1, m), dtype=dtype)
 
 
 def fastfood_adjoint(
-    g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, d: int, threads: int = 1
-) -> Floats:
-    """Pᵀ g, the sum over the blocks.
+    g: Floats,
+    B: Words,
+    Pi: Ints,
+    G: Floats,
+    S: Words,
+    sums: Floats,
+    first: int,
+    blocks: int,
+    threads: int = 1,
+) -> None:
+    """Add what some blocks, or all, give to Pᵀ g: the factors in reverse, S first; H = Hᵀ.
 
     Parameters
     ----------
-    g : (D,)
-    B, Pi, G, S, m, threads : as in `fastfood_apply`
-    d : columns of P
-
-    Returns
-    -------
-    (d,)
+    g, B, Pi, G, S, threads : of these blocks, as in `fastfood_apply`
+    sums : of `fastfood_parts`
+    first, blocks : number of the first of them; of all that are added one after another
     """
-    total: Floats = adjoints(g, B, Pi, G, S, m).sum(axis=0)
-    return total[:d]
+    here, n = Pi.shape
+    m = sums.shape[1]
+    x = np.zeros(here * n, dtype=g.dtype)
+    x[: len(g)] = g * signs(S, len(g))
+    x = wht(x.reshape(here, n)) * G
+    table = np.zeros((here, m), dtype=g.dtype)
+    np.add.at(table, (np.arange(here)[:, None], Pi), x)  # Πᵀ: entries that read a place add to it
+    table = wht(table) * signs(B, here * m).reshape(here, m)
+    sums[0] = (np.concatenate([sums, table]) if first else table).sum(axis=0)
 
 
-# ---- some blocks at a time, drawn when they are needed ----
+# ---- blocks that are drawn when they are needed ----
 
 
 def fastfood_factors(
@@ -119,36 +124,3 @@ def fastfood_square_sum(seed: int, start: int, count: int, threads: int = 1) -> 
     return sum(
         square_sum(normals(words(seed, Purpose.FF_G, 0, i, min(CHUNK, start + count - i)))) for i in ends
     )
-
-
-def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
-    """Sums to which `fastfood_add` adds; their sum is Pᵀ g.
-
-    Returns
-    -------
-    (parts, m)
-    """
-    return np.zeros((1, m), dtype=dtype)
-
-
-def fastfood_add(
-    sums: Floats,
-    g: Floats,
-    B: Words,
-    Pi: Ints,
-    G: Floats,
-    S: Words,
-    first: int,
-    blocks: int,
-    threads: int = 1,
-) -> None:
-    """Add some blocks of Pᵀ g, in the order in which `fastfood_adjoint` adds all of them.
-
-    Parameters
-    ----------
-    sums : of `fastfood_parts`
-    g, B, Pi, G, S : of these blocks
-    first, blocks : number of the first of them; of all that are added one after another
-    """
-    tables = adjoints(g, B, Pi, G, S, sums.shape[1])
-    sums[0] = (np.concatenate([sums, tables]) if first else tables).sum(axis=0)
