@@ -136,7 +136,7 @@ def test_the_package_keeps_the_rules():
         ("newcomer.py", "", "newcomer.py is on no floor"),
         ("engine/model.py", "import numba", "engine/model.py imports numba"),
         ("engine/train.py", "def f():\n    from cupyx.scipy import sparse", "engine/train.py imports cupyx"),
-        ("engine/layers/relu.py", "import torch.nn", "engine/layers/relu.py imports torch"),
+        ("engine/layers/linear.py", "import torch.nn", "engine/layers/linear.py imports torch"),
         ("rng.py", "import numpy as np\nx = np.random.rand()", "rng.py:2 uses np.random"),
         ("rng.py", "def f(xp):\n    return xp.random", "rng.py:2 uses xp.random"),
         ("rng.py", "from numpy.random import default_rng", "rng.py imports numpy.random"),
@@ -144,7 +144,7 @@ def test_the_package_keeps_the_rules():
         ("rng.py", "import numpy.random as r", "rng.py imports numpy.random"),
         ("rng.py", "import random", "rng.py imports random"),
         ("engine/losses.py", "\n" * (LONGEST + 1), f"engine/losses.py has {LONGEST + 1} lines"),
-        ("engine/layers/base.py", "from npintdim.engine.layers.relu import ReLU", "a circle: "),
+        ("engine/layers/base.py", "from npintdim.engine.layers.linear import Linear", "a circle: "),
     ],
 )  # fmt: skip
 def test_a_broken_rule_is_noticed(file, text, complaint):

@@ -12,7 +12,7 @@ from registered import P_SPEC, SPEC, Coordinates, Softplus, Uniform
 
 import npintdim as nid
 from npintdim.artefact.mdl import describe
-from npintdim.engine.architectures import LAYERS
+from npintdim.engine.layers import LAYERS
 from npintdim.measurement.sweep import runner, sweep
 from npintdim.measurement.work import Where
 from npintdim.projections import KINDS, check_projection

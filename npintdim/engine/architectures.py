@@ -9,30 +9,23 @@ from itertools import pairwise
 
 from npintdim.backend import Backend
 from npintdim.engine.layers import (
-    GELU,
-    AveragePool2D,
-    ChannelNorm,
+    LAYERS,
     Conv2D,
-    Dropout,
     Fire,
     Flatten,
     GlobalAveragePool,
     Layer,
-    LayerNorm,
     Linear,
     LocallyConnected2D,
     MaxPool2D,
+    Noisy,
     ReLU,
-    Sigmoid,
-    Standardise,
-    Tanh,
     Unflatten,
 )
-from npintdim.engine.layers.base import Noisy
 from npintdim.engine.losses import Loss
 from npintdim.engine.model import Model
 from npintdim.inputs import check_flag, check_integer, check_integers, shown
-from npintdim.specs import built, called, check_spec, kind_of, spec_of, table
+from npintdim.specs import built, called, check_spec, kind_of, spec_of
 from npintdim.typing import Spec
 
 
@@ -251,10 +244,6 @@ ARCHITECTURES: dict[str, Callable[..., Model]] = {
     "mlp": mlp, "lenet": lenet,
     "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet, "squeezenet": squeezenet,
 }  # fmt: skip
-LAYERS: dict[str, type[Layer]] = table(
-    "layer", Layer, "__name__", AveragePool2D, ChannelNorm, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear,
-    LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Standardise, Tanh, Unflatten,
-)  # fmt: skip
 
 
 def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:

@@ -1,4 +1,4 @@
-"""GELU: x, weighted by the probability that a standard normal is below it."""
+"""Functions of each number alone: ReLU, Tanh, Sigmoid and GELU."""
 
 from __future__ import annotations
 
@@ -14,6 +14,75 @@ from npintdim.typing import Floats
 
 A = math.sqrt(2 / math.pi)
 B = 0.044715
+
+
+@dataclass(frozen=True)
+class ReLU(Elementwise):
+    """y = max(x, 0), entry by entry.
+
+    Notes
+    -----
+    Forward   y = max(x, 0)
+    Backward  dx = dy · [y > 0]           the derivative at 0 is taken as 0
+    """
+
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
+        """y = max(x, 0)."""
+        y = backend.xp.maximum(x, 0)
+        return y, y
+
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx = dy · [y > 0]."""
+        y = cache
+        return dy * (y > 0), {}
+
+
+@dataclass(frozen=True)
+class Tanh(Elementwise):
+    """y = tanh x, entry by entry.
+
+    Notes
+    -----
+    Forward   y = tanh x
+    Backward  dx = dy · (1 − y²)
+    """
+
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
+        """y = tanh x."""
+        y = backend.xp.tanh(x)
+        return y, y
+
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx = dy · (1 − y²)."""
+        y = cache
+        return dy * (1 - y * y), {}
+
+
+@dataclass(frozen=True)
+class Sigmoid(Elementwise):
+    """y = 1/(1 + exp(−x)), entry by entry.
+
+    Notes
+    -----
+    Forward   y = 1/(1 + exp(−x)) = (1 + tanh(x/2))/2     the second form never overflows
+    Backward  dx = dy · y (1 − y)
+    """
+
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Floats]:
+        """y = (1 + tanh(x/2))/2."""
+        y = (1 + backend.xp.tanh(x / 2)) / 2
+        return y, y
+
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx = dy · y (1 − y)."""
+        y = cache
+        return dy * (y * (1 - y)), {}
 
 
 @dataclass(frozen=True)
