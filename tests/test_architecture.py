@@ -143,7 +143,7 @@ def test_the_package_keeps_the_rules():
         ("rng.py", "from numpy import random", "rng.py imports numpy.random"),
         ("rng.py", "import numpy.random as r", "rng.py imports numpy.random"),
         ("rng.py", "import random", "rng.py imports random"),
-        ("engine/losses.py", "\n" * (LONGEST + 1), f"engine/losses.py has {LONGEST + 1} lines"),
+        ("engine/score.py", "\n" * (LONGEST + 1), f"engine/score.py has {LONGEST + 1} lines"),
         ("engine/layers/base.py", "from npintdim.engine.layers.linear import Linear", "a circle: "),
     ],
 )  # fmt: skip

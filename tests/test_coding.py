@@ -10,9 +10,8 @@ import pytest
 from helpers import frozen
 
 from npintdim.artefact.coding import Codebook, kmeans, pack, unpack
-from npintdim.artefact.coding.arithmetic import LARGEST_TOTAL, Decoder, Encoder
+from npintdim.artefact.coding.arithmetic import LARGEST_TOTAL, Decoder, Encoder, Table
 from npintdim.artefact.coding.payload import LONGEST, decode, encode
-from npintdim.artefact.coding.table import Table
 
 SHAPES = [(1, 1), (1, 500), (2, 1), (2, 3), (3, 40), (16, 750), (128, 300), (128, 3000), (2, 5000)]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from helpers import frozen, needs_numba, normal, same_bits
 
-from npintdim.artefact.rebuild import on
+from npintdim.artefact.decode import on
 from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.engine.architectures import (

@@ -29,8 +29,7 @@ from npintdim.artefact.mdl import (
 )
 from npintdim.artefact.mdl.bounds import kl, kl_inverse, log_tail
 from npintdim.artefact.mdl.description import CATALOGUE, FASTFOOD, SEED_BITS, integer_bits
-from npintdim.artefact.mdl.finetune import Cooling
-from npintdim.artefact.mdl.levels import code_bytes
+from npintdim.artefact.mdl.levels import Cooling, code_bytes
 from npintdim.engine.layers.base import ParameterFree
 from npintdim.measurement.runs import RunSpec
 

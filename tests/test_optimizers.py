@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.engine.optimizers import SGD, Adam, AdamW, optimizer_from_spec
-from npintdim.engine.schedules import Constant, Cosine, Step
+from npintdim.engine.optimizers import SGD, Adam, AdamW, Constant, Cosine, Step, optimizer_from_spec
 
 RNG = np.random.default_rng(0)
 START = RNG.normal(size=30)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.artefact.coding.kmeans import kmeans
+from npintdim.artefact.coding.codebook import kmeans
 from npintdim.backend import namespace
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.layers import Conv2D, Linear, LocallyConnected2D, MaxPool2D, ReLU, Unflatten

@@ -15,9 +15,20 @@ from numpy.typing import NDArray
 from npintdim.adapters import Adapter
 from npintdim.artefact import fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
-from npintdim.artefact.decode import Map, decoded_theta, fingerprint, on, sha256
+from npintdim.artefact.decode import (
+    Map,
+    check_begin,
+    check_parts,
+    decoded,
+    decoded_theta,
+    draw,
+    fingerprint,
+    make,
+    network_of,
+    on,
+    sha256,
+)
 from npintdim.artefact.fileformat import FormatError
-from npintdim.artefact.rebuild import check_begin, check_parts, decoded, draw, make, network_of
 from npintdim.backend import Backend, as_array
 from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.model import Model

@@ -1,21 +1,29 @@
-"""The decoded θ: bits, not bounds (docs/format.md, section 3)."""
+"""From the header of a compressed file back to a network and P or T, without trust in either, and to θ: bits, not bounds (docs/format.md)."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.adapters import Adapter
-from npintdim.artefact.fileformat import FormatError
+from npintdim.adapters import ADAPTERS, Adapter, MatrixAdapter
+from npintdim.artefact.coding import unpack
+from npintdim.artefact.fileformat import FormatError, TooLargeError
 from npintdim.backend import Backend, get_backend
+from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.model import Model
-from npintdim.inputs import quiet
-from npintdim.projections import SeededProjection
+from npintdim.files import canonical
+from npintdim.inputs import check_integer, check_seed, quiet, shown
+from npintdim.machine import free_memory
+from npintdim.projections import KINDS, SeededProjection, projection_from_spec
+from npintdim.specs import built
+from npintdim.typing import Spec
 
+LARGEST_D = 1 << 40
 Map: TypeAlias = SeededProjection | Adapter  # from what is kept to θ: P of a subspace, or another T
 
 
@@ -55,3 +63,154 @@ def fingerprint(network: Model, P: Map, theta_0_seed: int) -> str:
 def sha256(theta: NDArray[np.float32]) -> str:
     """Sha256 (hex) of little-endian float32."""
     return hashlib.sha256(theta.astype("<f4").tobytes()).hexdigest()
+
+
+def check_parts(network: Model, P: Map, theta_d: NDArray[np.float32], code: bytes | None) -> None:
+    """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name."""
+    d = P.dim if isinstance(P, Adapter) else P.d
+    if network.D != P.D:
+        raise ValueError(f"P is D×d = {P.D}×{d}, but the model has D = {network.D}")
+    if {**KINDS, **ADAPTERS}.get(P.kind) is not type(P):
+        raise TypeError(f"P is a {type(P).__name__}: a file can name only {', '.join([*KINDS, *ADAPTERS])}")
+    check_named(network)
+    if isinstance(P, Adapter) and P.layout.entries != network.layout.entries:
+        raise ValueError(f"T is over {P.layout.entries}, but the model has {network.layout.entries}")
+    if theta_d.shape != (d,):
+        raise ValueError(
+            f"theta_d has shape {theta_d.shape}, but P is D×d = {P.D}×{d}: theta_d must have shape ({d},)"
+        )
+    if theta_d.dtype != np.float32:
+        raise TypeError(f"theta_d has dtype {theta_d.dtype}: float32 is needed, `from_parts` rounds to it")
+    if not np.isfinite(theta_d).all():
+        raise FormatError("theta_d holds NaN, infinity or a number beyond float32")
+    if not isinstance(code, bytes | None):
+        raise FormatError(f"code is a {type(code).__name__}: bytes are needed")
+    if code is not None and decoded(code, d).tobytes() != theta_d.tobytes():
+        raise FormatError("code is that of another theta_d: `coded` makes both")
+
+
+def check_begin(network: Model, P: Map, theta_0_seed: int) -> None:
+    """Refuse a T over another θ_0 than the seed draws, e.g. a pre-trained one, which no file holds."""
+    if isinstance(P, Adapter):
+        drawn, own = (P.backend.host(x) for x in (on(network, P.backend).init_theta(theta_0_seed), P.theta_0))
+        if drawn.tobytes() != own.tobytes():
+            raise ValueError(
+                f"theta_0 of T is not the one that theta_0_seed = {theta_0_seed} draws: a file holds seeds, "
+                "and no pre-trained theta_0"
+            )
+
+
+def check_named(model: Model) -> bool:
+    """Refuse a network whose spec is not JSON, or is that of another network.
+
+    Returns
+    -------
+    whether this package can build it from its spec; a layer of one's own it does not know
+    """
+    try:
+        spec = json.loads(canonical(model.spec()))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"model.spec() cannot be written as JSON: {error}") from error
+    try:
+        again = model_from_spec(spec, model.backend)
+    except (TypeError, ValueError, KeyError):
+        return False  # `load` will ask for the model
+    if (again.layers, again.in_shape) != (model.layers, model.in_shape):
+        raise ValueError(
+            "model.spec() describes another network than the model: a layer of your own must not bear "
+            "the name of one of this package, and a recipe must build these layers"
+        )
+    return True
+
+
+def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Model:
+    """The network that the header describes, built or given."""
+    if given is not None:
+        own, there = (canonical(s).decode() for s in (given.spec(), spec))
+        if own != there:
+            raise FormatError(f"it holds the network {there}, but the model given is {own}")
+        return on(given, backend or given.backend)
+    backend = backend or get_backend()
+    try:
+        model = model_from_spec(spec, backend)
+        if canonical(model.spec()) != canonical(spec):
+            raise ValueError("it is not what the network built from it says of itself")
+    except Exception as error:  # whatever a wrong spec makes a constructor raise
+        raise FormatError(
+            f"its header's model cannot be built: {error}; if it has layers of your own, "
+            "build it and give it: load(path, model=...)"
+        ) from error
+    return model
+
+
+def decoded(code: bytes, d: int) -> NDArray[np.float32]:
+    """θ_d of a code, (d,), which must be what `npintdim.artefact.coding.pack` writes."""
+    try:
+        codebook, symbols = unpack(code, d)
+    except ValueError as error:
+        raise FormatError(f"its code of theta_d is wrong: {error}") from error
+    return codebook.levels[symbols]
+
+
+def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> SeededProjection:
+    """The P that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
+    options = dict(spec)
+    try:
+        D, d = (check_integer(name, spec.get(name), 1, LARGEST_D) for name in ("D", "d"))
+        density = float(spec.get("density", 0.0))
+        if spec.get("kind") == "dense":
+            options["stored"] = False  # decoding takes column after column
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"its header's P is wrong: {error}") from error
+    if D != model.D:
+        raise FormatError(f"P is D×d = {D}×{d}, but the model has D = {model.D}")
+    if not isinstance(theta_d, bytes) and len(theta_d) != d:
+        raise FormatError(f"theta_d has {len(theta_d)} numbers, but P is D×d = {D}×{d}: {d} are needed")
+    check_room(20 * D + 13 * density * D * d, f"D = {D}, d = {d}")  # theta_0, P theta_d, theta; non-zeros
+    try:
+        P = projection_from_spec(options, model.backend)
+        if canonical(P.spec()) != canonical(spec):
+            raise ValueError(f"{spec} is not what P says of itself, {P.spec()}")
+    except (TypeError, ValueError, KeyError) as error:
+        raise FormatError(f"its header's P cannot be drawn: {error}") from error
+    return P
+
+
+def make(spec: Spec, model: Model, theta_0_seed: int, theta_d: NDArray[np.float32] | bytes) -> Adapter:
+    """The T that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
+    options = dict(spec)
+    try:
+        seed = options.get("seed")
+        if str(check_seed(int(seed))) != seed:  # type: ignore[arg-type]  # the TypeError is caught
+            raise ValueError(f"seed is {shown(seed)}: a string of decimal digits is needed")
+        options["seed"] = int(seed)
+        r = check_integer("r", spec.get("r", 1), 1, LARGEST_D)
+        shapes = MatrixAdapter.shapes(model.layout)
+        check_room(20 * model.D + 8 * r * sum(map(sum, shapes)), f"D = {model.D}, r = {r}")  # and its factors
+        theta_0 = model.init_theta(theta_0_seed)
+        T: Adapter = built(
+            "parametrisation", options, "kind", ADAPTERS,
+            layout=model.layout, theta_0=theta_0, backend=model.backend,
+        )  # fmt: skip
+        if canonical(T.spec()) != canonical(spec):
+            raise ValueError(f"{spec} is not what T says of itself, {T.spec()}")
+        getattr(T, "projection", None)  # drawn now
+    except TooLargeError:
+        raise
+    except MemoryError as error:
+        raise TooLargeError(f"its header's T cannot be made: {error}") from error
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise FormatError(f"its header's T cannot be made: {error}") from error
+    if not isinstance(theta_d, bytes) and len(theta_d) != T.dim:
+        raise FormatError(
+            f"theta_d has {len(theta_d)} numbers, but {T.kind} trains {T.dim} of this network: {T.dim} are needed"
+        )
+    return T
+
+
+def check_room(least: float, of: str) -> None:
+    """TooLargeError where less memory is free."""
+    if least > (free := free_memory()):
+        raise TooLargeError(
+            f"decoding {of} takes at least {least / 1e9:.3g} GB, but {free / 1e9:.1f} GB are free"
+        )

@@ -1,4 +1,4 @@
-"""SGD with momentum, Adam and AdamW: pure update rules, arrays in, new arrays out, on every backend; they have no kernel."""
+"""SGD with momentum, Adam and AdamW, and their learning rate as a function of the step: pure rules that have no kernel."""
 
 from __future__ import annotations
 
@@ -9,10 +9,91 @@ from typing import ClassVar
 
 import numpy as np
 
-from npintdim.engine.schedules import Schedule
 from npintdim.inputs import one_of
 from npintdim.specs import built, settle, table
 from npintdim.typing import Floats, Spec
+
+
+@dataclass(frozen=True)
+class Schedule(ABC):
+    """A factor for every step: lr_t = lr · schedule(t), t = 1, 2, ... It counts steps, not epochs: n examples in batches of b are ⌈n/b⌉ steps an epoch."""
+
+    kind: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = cls.__name__.lower()
+
+    @abstractmethod
+    def __call__(self, t: int) -> float:
+        """The factor of step t = 1, 2, ..."""
+
+    def spec(self) -> Spec:
+        """JSON-able: kind and numbers."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """1 for ever."""
+
+    def __call__(self, t: int) -> float:
+        """1."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """From 1 down to `least` along half a cosine (Loshchilov and Hutter 2017), and there for ever.
+
+    Parameters
+    ----------
+    steps : T, after which it is at its least
+    least : in [0, 1]
+
+    Notes
+    -----
+    least + (1 − least) (1 + cos(π min(t − 1, T)/T))/2
+    """
+
+    steps: int
+    least: float = 0.0
+
+    def __post_init__(self) -> None:
+        settle(self, steps=1)
+        if not 0 <= self.least <= 1:
+            raise ValueError(f"least is {self.least}: 0 ≤ least ≤ 1 is needed")
+
+    def __call__(self, t: int) -> float:
+        """See above."""
+        return (
+            self.least + (1 - self.least) * (1 + math.cos(math.pi * min(t - 1, self.steps) / self.steps)) / 2
+        )
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """factor^⌊(t − 1)/every⌋: smaller at once, every so many steps.
+
+    Parameters
+    ----------
+    every : steps, ≥ 1
+    factor : in (0, 1]
+    """
+
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        settle(self, every=1)
+        if not 0 < self.factor <= 1:
+            raise ValueError(f"factor is {self.factor}: 0 < factor ≤ 1 is needed")
+
+    def __call__(self, t: int) -> float:
+        """See above."""
+        return float(self.factor ** ((t - 1) // self.every))
+
+
+SCHEDULES: dict[str, type[Schedule]] = table("schedule", Schedule, "kind", Constant, Cosine, Step)
 
 
 @dataclass(frozen=True)
@@ -24,7 +105,7 @@ class Optimizer(ABC):
     lr : learning rate, > 0
     decay : decoupled weight decay λ ≥ 0 (Loshchilov and Hutter 2019): θ ← (1 − lr_t λ) θ before the step. In a subspace it
         acts on θ_d and so draws θ towards θ_0; None for none
-    schedule : of the rate, lr_t = lr · schedule(t), see `npintdim.engine.schedules`, or its spec; None for a constant one
+    schedule : of the rate, lr_t = lr · schedule(t), see `Schedule`, or its spec; None for a constant one
 
     Raises
     ------

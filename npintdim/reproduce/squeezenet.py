@@ -2,8 +2,7 @@
 
 import math
 
-from npintdim.engine.optimizers import SGD
-from npintdim.engine.schedules import Step
+from npintdim.engine.optimizers import SGD, Step
 from npintdim.measurement.recipes import Recipe, adam
 from npintdim.reproduce.cases import Case, Cases
 from npintdim.typing import Spec

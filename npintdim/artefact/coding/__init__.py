@@ -1,7 +1,6 @@
 """Numbers as few bits: a codebook of a few values, and which of them each number is (docs/description-length.md)."""
 
-from npintdim.artefact.coding.codebook import Codebook
-from npintdim.artefact.coding.kmeans import kmeans
+from npintdim.artefact.coding.codebook import Codebook, kmeans
 from npintdim.artefact.coding.payload import pack, unpack
 
 __all__ = ["Codebook", "kmeans", "pack", "unpack"]

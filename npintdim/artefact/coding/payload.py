@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.artefact.coding.arithmetic import LARGEST_TOTAL, Decoder, Encoder
+from npintdim.artefact.coding.arithmetic import LARGEST_TOTAL, Decoder, Encoder, Table
 from npintdim.artefact.coding.codebook import KINDS, LARGEST_K, Codebook
-from npintdim.artefact.coding.table import Table
 from npintdim.typing import Ints
 
 LONGEST = LARGEST_TOTAL // 2 - LARGEST_K  # symbols: Table.total stays below what the coder can share out

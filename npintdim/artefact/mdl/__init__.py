@@ -10,8 +10,7 @@ from npintdim.artefact.mdl.bounds import (
 )
 from npintdim.artefact.mdl.certificate import Certificate, certify
 from npintdim.artefact.mdl.description import describe
-from npintdim.artefact.mdl.finetune import QuantisedLandscape
-from npintdim.artefact.mdl.levels import finetune, fit, quantise, smallest
+from npintdim.artefact.mdl.levels import QuantisedLandscape, finetune, fit, quantise, smallest
 
 __all__ = [
     "BOUNDS", "Certificate", "QuantisedLandscape", "binomial_bound", "catoni_bound", "certify", "chernoff_bound",

@@ -6,7 +6,7 @@ import math
 from itertools import chain
 
 from npintdim.artefact.compress import CompressedModel
-from npintdim.artefact.rebuild import check_named
+from npintdim.artefact.decode import check_named
 from npintdim.engine.model import Model
 from npintdim.files import canonical
 from npintdim.inputs import check_integer

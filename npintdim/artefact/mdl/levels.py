@@ -2,20 +2,108 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from npintdim.artefact.coding import Codebook, kmeans
 from npintdim.artefact.coding.codebook import KINDS, matrix
 from npintdim.artefact.compress import CompressedModel
-from npintdim.artefact.mdl.finetune import Cooling, QuantisedLandscape
 from npintdim.backend import Backend
-from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
+from npintdim.engine.optimizers import Adam, Schedule
 from npintdim.engine.progress import Progress
 from npintdim.engine.train import Run, TrainConfig, train
 from npintdim.inputs import check_kind
-from npintdim.typing import Floats
+from npintdim.typing import Array, Floats
 
 TRIED = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128)
+
+
+@dataclass(frozen=True)
+class Cooling(Schedule):
+    """From 1 along half a cosine to zero, so that few levels change at the end: (1 + cos(π t/(steps + 1)))/2.
+
+    Parameters
+    ----------
+    steps : of the whole training
+    """
+
+    steps: int
+
+    def __call__(self, t: int) -> float:
+        """See above."""
+        return (1 + math.cos(math.pi * t / (self.steps + 1))) / 2
+
+
+class QuantisedLandscape:
+    """A landscape over (v, s): d numbers that are rounded to the levels, and the scales that make the levels.
+
+    Parameters
+    ----------
+    landscape : of dimension d; a `SubspaceObjective`, or your own
+    kind, K : of the codebook, see `Codebook`
+    pull : λ ≥ 0, which draws v to its level
+
+    Raises
+    ------
+    ValueError
+        for a codebook that there is not, or a pull that is negative or not finite.
+
+    Notes
+    -----
+    c = A s,   M_ik = 1 where level k is nearest to v_i, else 0,   θ_d = M c
+
+        ∂L/∂v := ∂L/∂θ_d + λ (v − θ_d),   ∂L/∂s = AᵀMᵀ ∂L/∂θ_d
+
+    Straight through: the derivative of M is zero almost everywhere, and is left out. Without the pull a v_i drifts
+    far beyond the outermost level, or comes to rest between two of them and changes to and fro with every batch.
+    The scales are rounded to binary16 before they are used, as in the file.
+    """
+
+    def __init__(self, landscape: Landscape, kind: str, K: int, pull: float = 0.0) -> None:
+        if not 0 <= pull < math.inf:
+            raise ValueError(f"pull is {pull}: a number ≥ 0 is needed")
+        self.landscape, self.kind, self.K, self.pull = landscape, kind, K, pull
+        self.A = matrix(kind, K)
+
+    @property
+    def dim(self) -> int:
+        """The landscape's, and the number of scales."""
+        return self.landscape.dim + self.A.shape[1]
+
+    def start(self, theta_d: Floats, codebook: Codebook) -> Floats:
+        """(v, s) of θ_d and a codebook that was fitted to it."""
+        return np.concatenate([theta_d, codebook.scales.astype(theta_d.dtype)])
+
+    def quantised(self, vs: Floats) -> tuple[Floats, Array]:
+        """θ_d = M A s, and M (d, K)."""
+        d = self.landscape.dim
+        c = self.A.astype(vs.dtype) @ vs[d:].astype(np.float16).astype(vs.dtype)
+        M = (np.abs(vs[:d, None] - c).argmin(axis=1)[:, None] == np.arange(self.K)).astype(vs.dtype)
+        return M @ c, M
+
+    def loss_and_grad(self, vs: Floats, batch: Batch) -> tuple[Any, Floats]:
+        """Loss at the quantised θ_d, and (∂L/∂θ_d + λ (v − θ_d), AᵀMᵀ ∂L/∂θ_d)."""
+        theta_d, M = self.quantised(vs)
+        loss, g = self.landscape.loss_and_grad(theta_d, batch)
+        dv = g + self.pull * (vs[: len(g)] - theta_d)
+        ds = self.A.T.astype(g.dtype) @ (M.T @ g)
+        return loss, np.concatenate([dv, ds])
+
+    def evaluate(self, vs: Floats, data: Batch) -> Evaluation:
+        """The landscape's own, at the quantised θ_d."""
+        return self.landscape.evaluate(self.quantised(vs)[0], data)
+
+    def codebook(self, vs: Floats) -> Codebook:
+        """The codebook that s stands for, ascending; of levels that have become equal it keeps one."""
+        s = np.asarray(vs[self.landscape.dim :], np.float16)
+        if self.kind == "free":
+            s = np.unique(s)
+            return Codebook(self.kind, len(s), s)
+        return Codebook(self.kind, self.K, np.abs(s))
 
 
 def fit(kind: str, K: int, theta_d: Floats) -> Codebook:
@@ -99,7 +187,7 @@ def finetune(
     landscape = QuantisedLandscape(objective, kind, codebook.K, pull)
     start = landscape.start(compressed.theta_d.astype(objective.start().dtype), codebook)
     steps = epochs * -(-len(data.train) // batch_size)
-    config = TrainConfig(Cooling(lr, steps), epochs, batch_size, seed)
+    config = TrainConfig(Adam(lr, schedule=Cooling(steps)), epochs, batch_size, seed)
     run = train(landscape, start, data, config, progress, f"K = {codebook.K}")
     if run.status == "interrupted":
         raise KeyboardInterrupt
