@@ -519,7 +519,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), model.loss_and_grad(th
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (16, 16), (17, 40), (50, 15), (33, 64)])
 def test_transpose(rows, columns, dtype):
-    from npintdim.kernels.numba_cpu.machinery.gemm import transpose
+    from npintdim.kernels.numba_cpu.machinery.tile import transpose
 
     A = normal(rows, columns + 3, dtype=dtype)
     B = np.full((columns, rows + 2), 7.0, dtype=dtype)
@@ -532,7 +532,7 @@ def test_transpose(rows, columns, dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("width", [1, 15, 16, 17, 48, 49, 100])
 def test_multiply_writes_its_entries_and_no_other(width, dtype):
-    from npintdim.kernels.numba_cpu.machinery.gemm import multiply
+    from npintdim.kernels.numba_cpu.machinery.tile import multiply
 
     rows, depth = 19, 300
     A, B = normal(depth, rows, dtype=dtype), normal(depth, width, seed=1, dtype=dtype)

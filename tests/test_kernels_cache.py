@@ -14,7 +14,7 @@ pytest.importorskip("numba", reason=NO_NUMBA)
 import numba
 
 from npintdim.kernels.numba_cpu.machinery import cache
-from npintdim.kernels.numba_cpu.machinery.jit import jit
+from npintdim.kernels.numba_cpu.machinery.share import jit
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no permissions in this sense")
 

@@ -112,7 +112,7 @@ class LinearRun(Fused):
 
 @dataclass(frozen=True)
 class ConvPoolRun(Fused):
-    """Plain convolutions, each with ReLU or without and 2×2 max-pooling; the kernel is `kernels/fused/conv_pool_run.py`."""
+    """Plain convolutions, each with ReLU or without and 2×2 max-pooling; the kernel is `kernels/fused/conv_pool.py`."""
 
     title = "convolution and pooling run"
 
@@ -148,13 +148,13 @@ class ConvPoolRun(Fused):
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """By the kernel."""
-        return kernels("conv_pool_run").conv_pool_forward(x, params["theta"], self.rows, backend.threads)
+        return kernels("conv_pool").conv_pool_forward(x, params["theta"], self.rows, backend.threads)
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dx and dtheta by the kernel."""
-        dx, dtheta = kernels("conv_pool_run").conv_pool_backward(
+        dx, dtheta = kernels("conv_pool").conv_pool_backward(
             params["theta"], self.rows, cache, dy, need_dx, backend.threads
         )
         return dx, {"theta": dtheta}

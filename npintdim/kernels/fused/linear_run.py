@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.gemm import multiply, transpose
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import WIDE
-from npintdim.kernels.numba_cpu.machinery.tile import seen
+from npintdim.kernels.numba_cpu.machinery.tile import multiply, seen, transpose
 from npintdim.typing import Array, Floats, Ints
 
 __all__ = ["WIDE", "linear_backward", "linear_forward"]

@@ -16,10 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from npintdim.kernels import conv_spectrum
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
-from npintdim.kernels.numba_cpu.machinery.lanes import total
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store, total
 from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, vectors_by_vectors
 from npintdim.typing import Floats
 

@@ -11,12 +11,18 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.machinery.gemm import transpose
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit, own
-from npintdim.kernels.numba_cpu.machinery.lanes import counted, flip_highest, total
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, load, store, zeros
-from npintdim.kernels.numba_cpu.machinery.tile import seen
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import (
+    LANES,
+    convert,
+    counted,
+    flip_highest,
+    load,
+    store,
+    total,
+    zeros,
+)
+from npintdim.kernels.numba_cpu.machinery.tile import seen, transpose
 from npintdim.kernels.numba_cpu.normals import CHUNK, draw, square_sums, workspace
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox
 from npintdim.kernels.purpose import Purpose

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit, own
-from npintdim.kernels.numba_cpu.machinery.lanes import flip, gather, mask
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, load, store
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, flip, gather, load, mask, store
 from npintdim.kernels.numba_cpu.normals import CHUNK, draw, square_sums, workspace
 from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
 from npintdim.kernels.numba_cpu.words import address, fill, permutations, words

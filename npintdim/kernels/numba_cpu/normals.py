@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
-from npintdim.kernels.numba_cpu.machinery.lanes import frexp
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, load, rint, select, sqrt, store
+from npintdim.kernels.numba_cpu.machinery.share import frozen, jit
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, frexp, load, rint, select, sqrt, store
 from npintdim.kernels.reference.normals import GRID, LN2, SQRT_HALF, TWO_SD, A, B, C, D
 from npintdim.typing import Array, Ints, Words
 

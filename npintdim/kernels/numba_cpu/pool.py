@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
 from npintdim.typing import Floats, Ints
 
 

@@ -7,8 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit, own
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, floor, load, store
 from npintdim.kernels.numba_cpu.normals import log
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, unpack

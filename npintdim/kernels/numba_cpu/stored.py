@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit, own
-from npintdim.kernels.numba_cpu.machinery.lanes import total
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, muladd, store
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, muladd, store, total
 from npintdim.kernels.numba_cpu.machinery.tile import vectors_by_vectors
 from npintdim.typing import Floats
 

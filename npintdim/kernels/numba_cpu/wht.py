@@ -8,10 +8,8 @@ soon as a stretch is complete it is folded, still in the smallest cache that hol
 
 from __future__ import annotations
 
-from npintdim.kernels.numba_cpu.machinery.jit import jit
-from npintdim.kernels.numba_cpu.machinery.lanes import butterflies
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE
+from npintdim.kernels.numba_cpu.machinery.share import each, jit, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, butterflies
 from npintdim.typing import Floats
 
 VECTORS, RADIX = (16, 16) if WIDE else (4, 8)  # of a tile and of a fold, as far as registers go

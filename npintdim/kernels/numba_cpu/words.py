@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.jit import frozen, jit
-from npintdim.kernels.numba_cpu.machinery.lanes import counted, store_pairs
-from npintdim.kernels.numba_cpu.machinery.share import each, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, counted, store_pairs
 from npintdim.typing import Array, Ints, Words
 
 MASK = np.uint64(0xFFFFFFFF)

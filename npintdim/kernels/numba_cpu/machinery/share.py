@@ -1,4 +1,6 @@
-"""Work that threads share item by item, for kernels that are short and follow upon each other quickly.
+"""How loops are compiled, and shared among threads item by item: kernels are short and follow upon each other quickly.
+
+All code is compiled lazily, without the GIL, with IEEE division and without fast-math, and kept on disk: `cache.py`.
 
 A sleeping thread takes 50 to 100 microseconds to wake, as long as a whole kernel. So a helper stays
 awake for a moment after its work, in compiled code: it needs Python's lock only when the next kernel
@@ -27,7 +29,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from npintdim.kernels.numba_cpu.machinery.jit import jit, own
+from npintdim.kernels.numba_cpu.machinery.cache import Cache
 from npintdim.kernels.numba_cpu.machinery.simd import intrinsic
 from npintdim.typing import Array
 
@@ -51,6 +53,27 @@ REST = 0.1  # seconds without helpers then
 # glibc gives freed memory back to the system, and pays for it again page by page at the next step,
 # unless it has seen a larger block being freed; it learns up to 32 MB.
 np.empty((1 << 25) - (1 << 13), dtype=np.uint8)
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile a function of arrays and numbers, once per dtype, when first called."""
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher._cache = Cache(function)
+    return dispatcher
+
+
+@jit
+def own(count, part, parts):
+    """First and end of a part's share of count things."""
+    return count * part // parts, count * (part + 1) // parts
+
+
+def frozen(*arrays: Array) -> list[Array]:
+    """Contiguous, read-only views, so that one compiled variant serves read-only and other arrays."""
+    views = [np.ascontiguousarray(array).view() for array in arrays]
+    for view in views:
+        view.flags.writeable = False
+    return views
 
 
 @intrinsic
