@@ -35,6 +35,7 @@ WAITING = {
     "item",
     "tobytes",
     "square_sum",
+    "drawn_square_sum",
     "sparse_columns",
 }
 

@@ -319,7 +319,7 @@ def test_the_codebook_that_was_trained_ascends():
 
 
 def test_cooling_is_half_a_cosine():
-    rule = Cooling(2.0, 3)
+    rule = nid.Adam(2.0, schedule=Cooling(3))
     theta = adam = np.zeros(1)
     state = expected = rule.start(theta)
     for t, lr in zip((1, 2, 3), 1 + np.cos(np.pi * np.array([1, 2, 3]) / 4), strict=True):

@@ -207,7 +207,7 @@ import numpy as np
 kernels = importlib.import_module("npintdim.kernels." + sys.argv[1])
 w = kernels.words(2**64 - 1, 2, 3, 4 * 2**32 - 50, 20_000)
 g, x = kernels.normals(w), kernels.normals(kernels.words(1, 2, 2, 0, 2**12)).astype(np.float32)
-norms = kernels.gaussian_norms(1, 5000, 3)
+norms = np.sqrt([float(kernels.drawn_square_sum(1, 2, j, 0, 5000)) for j in range(3)])
 y = kernels.gaussian_apply(x[:3], 1, norms, 0, 5000)
 arrays = w, g, kernels.truncated_normals(w), kernels.signs(w, 9999), kernels.permutations(1, 2, 3, 9, 128)
 arrays += kernels.wht(x), kernels.wht(x.astype(float)), norms, y, kernels.rademacher_apply(x[:9], 1, 5000, 0, 5000)

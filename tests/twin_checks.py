@@ -202,13 +202,12 @@ def fastfood_holds(twin, D, d, single, dtype):
 def test_some_blocks_of_fastfood(twin, n, dtype):
     """Drawn, and added one after another, from a first block whose words lie beyond a Philox counter of 32 bits."""
     seed, first, blocks, scale = 2**63 + 5, 2**35 // n, max(3, 96 // n), 1.5e7
-    drawn = assert_same(twin, "fastfood_factors", seed, first, blocks, n, n, scale, np.dtype(dtype))
-    B, Pi, G = map(frozen, drawn)
-    assert Pi.shape == G.shape == (blocks, n)
+    B = frozen(reference.words(seed, Purpose.FF_B, 0, first * n // 32, -(-blocks * n // 32)))
+    Pi = frozen(assert_same(twin, "permutations", seed, Purpose.FF_PI, 0, blocks, n, first))
+    drawn = seed, first * n, blocks * n, scale, np.dtype(dtype)
+    G = frozen(assert_same(twin, "fastfood_normals", *drawn)).reshape(blocks, n)
     with pytest.raises(AssertionError):
-        same_bits(
-            G, reference.fastfood_factors(seed, first - 2**34 // n, blocks, n, n, scale, np.dtype(dtype))[2]
-        )
+        same_bits(G.reshape(-1), reference.fastfood_normals(seed, first * n - 2**34, *drawn[2:]))
     S, g = frozen(reference.words(1, 8, 0, 0, -(-blocks * n // 32))), normal(blocks * n, dtype, 1)
     whole = adjoint(twin, g, B, Pi, G, S, n, n)
     sums = twin.kernels.fastfood_parts(n, np.dtype(dtype))
@@ -230,10 +229,13 @@ def test_some_blocks_of_fastfood(twin, n, dtype):
 
 @pytest.mark.parametrize(("start", "count"), [(0, 1), (7, 3000), (4 * 2**32 - 5, 70_000), (12, 3_000_000)])
 def test_square_sum_of_normals_that_are_not_kept(twin, start, count):
-    w = reference.words(9, Purpose.FF_G, 0, start, count)
-    expected = reference.square_sum(reference.normals(w))
-    assert twin.kernels.fastfood_square_sum(9, start, count) == expected
-    assert reference.fastfood_square_sum(9, start, count) == expected
+    for lane in (0, 2**32 - 1):
+        expected = reference.square_sum(
+            reference.normals(reference.words(9, Purpose.FF_G, lane, start, count))
+        )
+        for threads in ((), *((n,) for n in twin.threads)):
+            assert twin.kernels.drawn_square_sum(9, Purpose.FF_G, lane, start, count, *threads) == expected
+        assert reference.drawn_square_sum(9, Purpose.FF_G, lane, start, count) == expected
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -270,7 +272,8 @@ def test_dense_columns(twin, D):
 )  # fmt: skip
 def test_dense_products(twin, D, d, kind, dtype):
     v, g, seed = normal(d, dtype), normal(D, dtype, 1), 2**63 + 5
-    norms = (frozen(assert_same(twin, "gaussian_norms", seed, D, d)),) if kind == "gaussian" else ()
+    squares = [reference.drawn_square_sum(seed, Purpose.DENSE, j, 0, D) for j in range(d)]
+    norms = (frozen(np.sqrt(np.array(squares, float))),) if kind == "gaussian" else ()
     of_P = (seed, *norms) if norms else (seed, D)
     assert_same(twin, f"{kind}_apply", v, *of_P, 0, D)
     assert_as_good(twin, f"{kind}_adjoint", g, *of_P, *(() if norms else (d,)), 0)

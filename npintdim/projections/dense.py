@@ -82,8 +82,11 @@ class DenseProjection(SeededProjection):
 
     @cached_property
     def norms(self) -> Floats:
-        """‖g_j‖ of every column, (d,) float64."""
-        return self.backend.kernels.gaussian_norms(self.seed, self.D, self.d, self.backend.threads)
+        """‖g_j‖ of every column, (d,) float64; each sum is exact, then rounded once."""
+        draw, threads = self.backend.kernels.drawn_square_sum, self.backend.threads
+        squares = (draw(self.seed, Purpose.DENSE, j, 0, self.D, threads) for j in range(self.d))
+        norms: Floats = self.backend.xp.array([math.sqrt(square) for square in squares])
+        return norms
 
     def drawn(self, j: int) -> Ints:
         """Grid normals, or signs, of column j: (D,)."""

@@ -101,8 +101,7 @@ class FastfoodProjection(SeededProjection):
     def Pi(self) -> Ints:
         """A permutation of 0, ..., n − 1 per block, modulo m, (count, n)."""
         self._check_memory(self.count)
-        Pi = self._stream(Purpose.FF_PI).permutations(self.count, self.n)
-        return Pi if self.n == self.m else (Pi % self.m).astype(np.uint16 if self.m <= 1 << 16 else np.uint32)
+        return self._permutations(0, self.count)
 
     @cached_property
     def G(self) -> Floats:
@@ -122,9 +121,15 @@ class FastfoodProjection(SeededProjection):
     @cached_property
     def drawn_scale(self) -> float:
         """The scale, by drawing every normal once; only this number is kept."""
-        draw, n, threads = self.backend.kernels.fastfood_square_sum, self.n, self.backend.threads
-        last = draw(self.seed, (self.count - 1) * n, n, threads)
-        return self.scale(draw(self.seed, 0, (self.count - 1) * n, threads) + last, last)
+        before, n = (self.count - 1) * self.n, self.n
+        draw, threads = self.backend.kernels.drawn_square_sum, self.backend.threads
+        last = draw(self.seed, Purpose.FF_G, 0, before, n, threads)
+        return self.scale(draw(self.seed, Purpose.FF_G, 0, 0, before, threads) + last, last)
+
+    def _permutations(self, first: int, last: int) -> Ints:
+        permutations, threads = self.backend.kernels.permutations, self.backend.threads
+        Pi = permutations(self.seed, int(Purpose.FF_PI), 0, last - first, self.n, first, threads)
+        return Pi if self.n == self.m else (Pi % self.m).astype(np.uint16 if self.m <= 1 << 16 else np.uint32)
 
     def _signs(self, start: int, stop: int) -> Words:
         S = self._stream(Purpose.FF_S).packed_signs(stop - start, start)
@@ -163,10 +168,16 @@ class FastfoodProjection(SeededProjection):
                 yield start, stop, (B, self.Pi[i:last], self.G[i:last], S)
             else:
                 self._check_memory(last - i)
-                drawn = self.backend.kernels.fastfood_factors(
-                    self.seed, i, last - i, n, m, self.drawn_scale, self.backend.dtype, self.backend.threads
-                )
-                yield start, stop, (*drawn, self._signs(start, stop))
+                B = self._stream(Purpose.FF_B).packed_signs((last - i) * m, i * m)
+                G = self.backend.kernels.fastfood_normals(
+                    self.seed,
+                    start,
+                    (last - i) * n,
+                    self.drawn_scale,
+                    self.backend.dtype,
+                    self.backend.threads,
+                ).reshape(-1, n)
+                yield start, stop, (B, self._permutations(i, last), G, self._signs(start, stop))
 
     def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""

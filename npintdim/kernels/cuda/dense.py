@@ -12,13 +12,6 @@ from npintdim.kernels.cuda.launch import cover, exact
 from npintdim.typing import Floats
 
 
-def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:
-    """Column norms on the grid, (d,) float64, on the device; a block sums a column in integers."""
-    norms: NDArray[np.float64] = cp.empty(d, dtype=np.float64)
-    exact("gaussian_norms", d, np.uint64(seed), D, norms)
-    return norms
-
-
 def gaussian_apply(
     v: Floats, seed: int, norms: NDArray[np.float64], start: int, stop: int, threads: int = 1
 ) -> Floats:

@@ -189,22 +189,6 @@ extern "C" __global__ void scatter_sum(const u64 *total, const T *largest, i64 r
 
 // ---------------------------------------------------------------------------------------- dense.py
 
-extern "C" __global__ void gaussian_norms(u64 seed, i64 D, double *norms)  // a block for each column
-{
-    u64 high = 0, low = 0;
-    for (i64 q = threadIdx.x; 4 * q < D; q += THREADS) {
-        u32 w[4];
-        philox(seed, DENSE, blockIdx.x, q, w);
-        for (int r = 0; r < 4 && 4 * q + r < D; ++r) {
-            i64 g = normal(w[r]);
-            high += (u64)(g * g) >> 32, low += (u32)(g * g);
-        }
-    }
-    high = block_sum(high), low = block_sum(low);
-    high += low >> 32;  // now both are exact in double, and their sum is rounded once
-    if (threadIdx.x == 0) norms[blockIdx.x] = sqrt((double)high * 0x1p32 + (double)(u32)low);
-}
-
 // Products with P are those of `count` rows from `start` on, which THREADS divides.
 extern "C" __global__ void gaussian_apply(const T *v, u64 seed, const double *norms, i64 d, i64 start, i64 count, T *y)
 {

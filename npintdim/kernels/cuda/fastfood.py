@@ -8,11 +8,10 @@ import cupy as cp
 import numpy as np
 
 from npintdim.kernels.cuda.launch import cover, exact
-from npintdim.kernels.cuda.normals import normals, square_sum
+from npintdim.kernels.cuda.normals import normals
 from npintdim.kernels.cuda.wht import hadamard
-from npintdim.kernels.cuda.words import permutations, words
+from npintdim.kernels.cuda.words import words
 from npintdim.kernels.purpose import Purpose
-from npintdim.kernels.reference.words import CHUNK
 from npintdim.typing import Floats, Ints, Words
 
 
@@ -64,23 +63,12 @@ def fastfood_adjoint(
     sums[0] += table.sum(axis=0)
 
 
-def fastfood_factors(
-    seed: int, first: int, blocks: int, n: int, m: int, scale: float, dtype: np.dtype[Any], threads: int = 1
-) -> tuple[Words, Ints, Floats]:
-    """B, Π and G of some blocks; first·m is a multiple of 32."""
-    B = words(seed, Purpose.FF_B, 0, first * m // 32, -(-blocks * m // 32))
-    Pi = permutations(seed, Purpose.FF_PI, 0, blocks, n, first, threads)
-    Pi = Pi if n == m else (Pi % m).astype(np.uint16 if m <= 1 << 16 else np.uint32)
-    G = normals(words(seed, Purpose.FF_G, 0, first * n, blocks * n)) / scale
-    return B, Pi, G.astype(dtype).reshape(blocks, n)
-
-
-def fastfood_square_sum(seed: int, start: int, count: int, threads: int = 1) -> int:
-    """Σ g² of the normals of G from `start` on, exactly; the host waits for each piece."""
-    ends = range(start, start + count, CHUNK)
-    return sum(
-        square_sum(normals(words(seed, Purpose.FF_G, 0, i, min(CHUNK, start + count - i)))) for i in ends
-    )
+def fastfood_normals(
+    seed: int, start: int, count: int, scale: float, dtype: np.dtype[Any], threads: int = 1
+) -> Floats:
+    """Entries of G from `start` on: normals over the scale."""
+    G: Floats = (normals(words(seed, Purpose.FF_G, 0, start, count)) / scale).astype(dtype)
+    return G
 
 
 def flip(x: Floats, packed: Words) -> None:

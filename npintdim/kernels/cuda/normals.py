@@ -6,6 +6,8 @@ import cupy as cp
 import numpy as np
 
 from npintdim.kernels.cuda.launch import cover, exact
+from npintdim.kernels.cuda.words import words
+from npintdim.kernels.reference.words import CHUNK
 from npintdim.typing import Array, Ints, Words
 
 
@@ -29,3 +31,11 @@ def square_sum(g: Array) -> int:
     """Σ g² without rounding; this waits for the device."""
     squares = g.astype(np.int64) ** 2
     return (int((squares >> 32).sum()) << 32) + int((squares & 0xFFFFFFFF).sum())
+
+
+def drawn_square_sum(seed: int, purpose: int, lane: int, start: int, count: int, threads: int = 1) -> int:
+    """Σ g² of the normals of a stream from `start` on, exactly; the host waits for each piece."""
+    ends = range(start, start + count, CHUNK)
+    return sum(
+        square_sum(normals(words(seed, purpose, lane, i, min(CHUNK, start + count - i)))) for i in ends
+    )

@@ -4,18 +4,16 @@ from npintdim.kernels.numba_cpu.conv import conv2d_backward, conv2d_forward
 from npintdim.kernels.numba_cpu.dense import (
     gaussian_adjoint,
     gaussian_apply,
-    gaussian_norms,
     rademacher_adjoint,
     rademacher_apply,
 )
 from npintdim.kernels.numba_cpu.fastfood import (
     fastfood_adjoint,
     fastfood_apply,
-    fastfood_factors,
+    fastfood_normals,
     fastfood_parts,
-    fastfood_square_sum,
 )
-from npintdim.kernels.numba_cpu.normals import normals, square_sum, truncated_normals
+from npintdim.kernels.numba_cpu.normals import drawn_square_sum, normals, square_sum, truncated_normals
 from npintdim.kernels.numba_cpu.pool import max_pool_backward, max_pool_forward
 from npintdim.kernels.numba_cpu.sparse import sparse_adjoint, sparse_apply, sparse_columns
 from npintdim.kernels.numba_cpu.stored import stored_adjoint, stored_apply

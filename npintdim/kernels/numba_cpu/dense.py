@@ -23,7 +23,7 @@ from npintdim.kernels.numba_cpu.machinery.simd import (
     zeros,
 )
 from npintdim.kernels.numba_cpu.machinery.tile import seen, transpose
-from npintdim.kernels.numba_cpu.normals import CHUNK, draw, square_sums, workspace
+from npintdim.kernels.numba_cpu.normals import CHUNK, draw, workspace
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox
 from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Array, Floats
@@ -48,27 +48,6 @@ def draw_normals(drawn, seed, j, start, space):
     """Grid normals start, ... of column j, one for each place of drawn."""
     fill_blocks(drawn, seed, PURPOSE, np.uint64(j), np.uint64(start // 4))
     return draw(drawn, 0.0, 1.0, space)
-
-
-@shared
-def norm_sums(seed, D, d, sums, work):
-    """The two sums of every column."""
-    space, drawn, g = workspace(), np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.int32)
-    for j in each(work, 0, d):
-        for start in range(0, D, CHUNK):
-            m = min(CHUNK, D - start)
-            g[:] = draw_normals(drawn, seed, j, start, space)
-            high, low = square_sums(g[:m])
-            sums[j, 0] += high
-            sums[j, 1] += low
-    linger(work)
-
-
-def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:
-    """Column norms sqrt(Σ_i g_ij²) on the grid; the sum is exact, then rounded once."""
-    sums = np.zeros((d, 2), dtype=np.int64)
-    norm_sums(*address(seed), D, d, sums, worth(threads, "gaussian", D * d))
-    return np.array([math.sqrt((int(high) << 32) + int(low)) for high, low in sums])
 
 
 @shared

@@ -13,17 +13,16 @@ import numpy as np
 
 from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, flip, gather, load, mask, store
-from npintdim.kernels.numba_cpu.normals import CHUNK, draw, square_sums, workspace
+from npintdim.kernels.numba_cpu.normals import CHUNK, DRAWN, draw_stream, workspace
 from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
-from npintdim.kernels.numba_cpu.words import address, fill, permutations, words
+from npintdim.kernels.numba_cpu.words import address
 from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Floats, Ints, Words
 
 PARTS = 8
 LARGE = 1 << 15  # numbers in a block that threads may share
 PIECE, COLUMNS = 1 << 12, 1 << 9  # numbers of y, or columns of its eighths, that a thread takes at a time
-NORMALS = np.uint64(Purpose.FF_G)
-DRAWN = 16 * CHUNK  # normals that a thread takes at a time
+NORMALS, LANE_0 = np.uint64(Purpose.FF_G), np.uint64(0)
 
 
 @jit
@@ -197,23 +196,13 @@ def few_and_large(blocks: int, n: int) -> bool:
     return blocks < PARTS and n >= LARGE
 
 
-# ---- blocks that are drawn when they are needed ----
-
-
-@jit
-def draw_normals(drawn, seed, start, space):
-    """Normals of G from `start` on, one for each place of drawn."""
-    fill(drawn, seed, NORMALS, np.uint64(0), np.uint64(start // 4), start % 4)
-    return draw(drawn, 0.0, 1.0, space)
-
-
 @shared
 def draw_G(seed, start, scale, G, work):
     """G from one of its places on."""
     space, drawn = workspace(), np.empty(CHUNK, np.uint32)
     for piece in each(work, 0, (len(G) + DRAWN - 1) // DRAWN):
         for at in range(piece * DRAWN, min(len(G), (piece + 1) * DRAWN), CHUNK):
-            near, g = G[at : at + CHUNK], draw_normals(drawn, seed, start + at, space)
+            near, g = G[at : at + CHUNK], draw_stream(drawn, seed, NORMALS, LANE_0, start + at, space)
             whole = len(near) // LANES * LANES
             for i in range(0, whole, LANES):
                 store(near, i, convert(load(g, i) / scale, near.dtype))
@@ -222,37 +211,10 @@ def draw_G(seed, start, scale, G, work):
     linger(work)
 
 
-def fastfood_factors(
-    seed: int, first: int, blocks: int, n: int, m: int, scale: float, dtype: np.dtype[Any], threads: int = 1
-) -> tuple[Words, Ints, Floats]:
-    """B, Π and G of some blocks; first·m is a multiple of 32."""
-    B = words(seed, Purpose.FF_B, 0, first * m // 32, -(-blocks * m // 32))
-    Pi = permutations(seed, Purpose.FF_PI, 0, blocks, n, first, threads)
-    Pi = Pi if n == m else (Pi % m).astype(np.uint16 if m <= 1 << 16 else np.uint32)
-    G = np.empty(blocks * n, dtype=dtype)
-    draw_G(*address(seed), first * n, scale, G, worth(threads, "gaussian", len(G)))
-    return B, Pi, G.reshape(blocks, n)
-
-
-@shared
-def draw_squares(seed, start, count, sums, work):
-    """The two sums of the squares of each stretch of normals."""
-    space, drawn, g = workspace(), np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.int32)
-    for piece in each(work, 0, len(sums)):
-        for i in range(piece * DRAWN, min(count, (piece + 1) * DRAWN), CHUNK):
-            g[:] = draw_normals(drawn, seed, start + i, space)
-            high, low = square_sums(g[: min(CHUNK, count - i)])
-            sums[piece, 0] += high
-            sums[piece, 1] += low
-    linger(work)
-
-
-def fastfood_square_sum(seed: int, start: int, count: int, threads: int = 1) -> int:
-    """Σ g² of the normals of G from `start` on, exactly; none is kept."""
-    total, stretch = 0, DRAWN << 12
-    for i in range(start, start + count, stretch):
-        here = min(stretch, start + count - i)
-        sums = np.zeros((-(-here // DRAWN), 2), dtype=np.int64)
-        draw_squares(*address(seed), i, here, sums, worth(threads, "gaussian", here))
-        total += (int(sums[:, 0].sum()) << 32) + int(sums[:, 1].sum())
-    return total
+def fastfood_normals(
+    seed: int, start: int, count: int, scale: float, dtype: np.dtype[Any], threads: int = 1
+) -> Floats:
+    """Entries of G from `start` on: normals over the scale."""
+    G = np.empty(count, dtype=dtype)
+    draw_G(*address(seed), start, scale, G, worth(threads, "gaussian", count))
+    return G

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.share import frozen, jit
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, frexp, load, rint, select, sqrt, store
+from npintdim.kernels.numba_cpu.words import address, fill
 from npintdim.kernels.reference.normals import GRID, LN2, SQRT_HALF, TWO_SD, A, B, C, D
 from npintdim.typing import Array, Ints, Words
 
 CHUNK = 64 * LANES  # numbers at a time
+DRAWN = 16 * CHUNK  # normals that a thread takes at a time
 SERIES = tuple(1.0 / (2 * i + 1) for i in range(11))
 
 
@@ -122,3 +124,34 @@ def square_sum(g: Array) -> int:
     """Σ g² without rounding: int64 sums of the high and the low halves, joined as a Python int."""
     high, low = square_sums(*frozen(g.reshape(-1)))
     return (int(high) << 32) + int(low)
+
+
+@jit
+def draw_stream(drawn, seed, purpose, lane, start, space):
+    """Normals of a stream from `start` on, one for each place of drawn."""
+    fill(drawn, seed, purpose, lane, np.uint64(start // 4), start % 4)
+    return draw(drawn, 0.0, 1.0, space)
+
+
+@shared
+def draw_squares(seed, purpose, lane, start, count, sums, work):
+    """The two sums of the squares of each stretch of normals."""
+    space, drawn, g = workspace(), np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.int32)
+    for piece in each(work, 0, len(sums)):
+        for i in range(piece * DRAWN, min(count, (piece + 1) * DRAWN), CHUNK):
+            g[:] = draw_stream(drawn, seed, purpose, lane, start + i, space)
+            high, low = square_sums(g[: min(CHUNK, count - i)])
+            sums[piece, 0] += high
+            sums[piece, 1] += low
+    linger(work)
+
+
+def drawn_square_sum(seed: int, purpose: int, lane: int, start: int, count: int, threads: int = 1) -> int:
+    """Σ g² of the normals of a stream from `start` on, exactly; none is kept."""
+    total, stretch = 0, DRAWN << 12
+    for i in range(start, start + count, stretch):
+        here = min(stretch, start + count - i)
+        sums = np.zeros((-(-here // DRAWN), 2), dtype=np.int64)
+        draw_squares(*address(seed, purpose, lane), i, here, sums, worth(threads, "gaussian", here))
+        total += (int(sums[:, 0].sum()) << 32) + int(sums[:, 1].sum())
+    return total

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.kernels.purpose import Purpose
-from npintdim.kernels.reference.normals import normals, square_sum
+from npintdim.kernels.reference.normals import normals
 from npintdim.kernels.reference.words import signs, words
 from npintdim.typing import Floats
 
@@ -39,16 +39,6 @@ def rademacher_column(seed: int, j: int, start: int, stop: int) -> NDArray[np.in
     """
     packed = words(seed, Purpose.DENSE, j, start // 32, -(-(stop - start) // 32))
     return signs(packed, stop - start).astype(np.int8)
-
-
-def gaussian_norms(seed: int, D: int, d: int, threads: int = 1) -> NDArray[np.float64]:
-    """Column norms sqrt(Σ_i g_ij²) on the grid; the sum is exact, then rounded once.
-
-    Returns
-    -------
-    (d,) float64
-    """
-    return np.array([math.sqrt(square_sum(gaussian_column(seed, j, 0, D))) for j in range(d)])
 
 
 def gaussian_apply(

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from npintdim.kernels.purpose import Purpose
-from npintdim.kernels.reference.normals import normals, square_sum
+from npintdim.kernels.reference.normals import normals
 from npintdim.kernels.reference.wht import wht
-from npintdim.kernels.reference.words import CHUNK, permutations, signs, words
+from npintdim.kernels.reference.words import CHUNK, signs, words
 from npintdim.typing import Floats, Ints, Words
 
 
@@ -96,31 +96,17 @@ def fastfood_adjoint(
     sums[0] = (np.concatenate([sums, table]) if first else table).sum(axis=0)
 
 
-# ---- blocks that are drawn when they are needed ----
-
-
-def fastfood_factors(
-    seed: int, first: int, blocks: int, n: int, m: int, scale: float, dtype: np.dtype[Any], threads: int = 1
-) -> tuple[Words, Ints, Floats]:
-    """B, Π and G of the blocks first, ..., first + blocks − 1; first·m is a multiple of 32.
+def fastfood_normals(
+    seed: int, start: int, count: int, scale: float, dtype: np.dtype[Any], threads: int = 1
+) -> Floats:
+    """Entries of G from `start` on: normals over the scale.
 
     Returns
     -------
-    B, Pi, G : as in `fastfood_apply`, the signs from first·m on
+    (count,) dtype
     """
-    B = words(seed, Purpose.FF_B, 0, first * m // 32, -(-blocks * m // 32))
-    Pi = permutations(seed, Purpose.FF_PI, 0, blocks, n, first, threads)
-    Pi = Pi if n == m else (Pi % m).astype(np.uint16 if m <= 1 << 16 else np.uint32)
-    G = np.empty(blocks * n, dtype=dtype)
-    for i in range(0, len(G), CHUNK):
+    G = np.empty(count, dtype=dtype)
+    for i in range(0, count, CHUNK):
         part = G[i : i + CHUNK]
-        part[:] = normals(words(seed, Purpose.FF_G, 0, first * n + i, len(part))) / scale
-    return B, Pi, G.reshape(blocks, n)
-
-
-def fastfood_square_sum(seed: int, start: int, count: int, threads: int = 1) -> int:
-    """Σ g² of the normals of G from `start` on, exactly; none is kept."""
-    ends = range(start, start + count, CHUNK)
-    return sum(
-        square_sum(normals(words(seed, Purpose.FF_G, 0, i, min(CHUNK, start + count - i)))) for i in ends
-    )
+        part[:] = normals(words(seed, Purpose.FF_G, 0, start + i, len(part))) / scale
+    return G

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from npintdim.kernels.reference.words import CHUNK, words
 from npintdim.typing import Array, Floats, Ints, Words
 
 GRID = 2.0**20
@@ -91,3 +92,11 @@ def square_sum(g: Array) -> int:
     """
     squares = g.astype(np.int64) ** 2
     return (int((squares >> 32).sum()) << 32) + int((squares & 0xFFFFFFFF).sum())
+
+
+def drawn_square_sum(seed: int, purpose: int, lane: int, start: int, count: int, threads: int = 1) -> int:
+    """Σ g² of the normals of a stream from `start` on, exactly; none is kept."""
+    ends = range(start, start + count, CHUNK)
+    return sum(
+        square_sum(normals(words(seed, purpose, lane, i, min(CHUNK, start + count - i)))) for i in ends
+    )
