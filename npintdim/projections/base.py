@@ -155,21 +155,19 @@ class Projection(ABC):
 
     def matvec(self, v: Array) -> Floats:
         """P v under SciPy's name; v may be (d, 1)."""
-        return self._flat(self.apply)(v)
+        return self.apply(np.asarray(v).reshape(-1))
 
     def rmatvec(self, g: Array) -> Floats:
         """Pᵀ g under SciPy's name."""
-        return self._flat(self.adjoint)(g)
+        return self.adjoint(np.asarray(g).reshape(-1))
 
     def as_linear_operator(self) -> LinearOperator:
         """P for SciPy's iterative solvers; only for the CPU backends."""
-        from scipy.sparse.linalg import LinearOperator  # slow to import; `npintdim.testing` needs NumPy only
+        from scipy.sparse.linalg import (
+            aslinearoperator,  # slow to import; `npintdim.testing` needs NumPy only
+        )
 
-        return LinearOperator(self.shape, matvec=self.matvec, rmatvec=self.rmatvec, dtype=self.dtype)
-
-    @staticmethod
-    def _flat(f: Callable[[Array], Floats]) -> Callable[[Array], Floats]:
-        return lambda x: f(np.asarray(x).reshape(-1))
+        return aslinearoperator(self)
 
 
 @dataclass(frozen=True)

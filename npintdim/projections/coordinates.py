@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
-from npintdim.typing import Array, Floats, Ints, Spec
+from npintdim.typing import Array, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,6 @@ class CoordinateProjection(SeededProjection):
     """
 
     kind: ClassVar[str] = "coordinates"
-
-    def _check(self) -> None:
-        """Nothing can be wrong."""
 
     @cached_property
     def rows(self) -> Ints:
@@ -63,10 +60,6 @@ class CoordinateProjection(SeededProjection):
         y = np.zeros(self.D)
         y[self.backend.host(self.rows)] = self.backend.host(v)
         return y
-
-    def options(self) -> Spec:
-        """None."""
-        return {}
 
     def coverage(self) -> float:
         """d/D: all other parameters are frozen."""

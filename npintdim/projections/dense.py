@@ -15,13 +15,10 @@ from npintdim.inputs import check_flag, one_of
 from npintdim.machine import check_memory
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
-from npintdim.typing import Array, Floats, Ints, Spec
+from npintdim.typing import Array, Floats, Ints
 
 ENTRIES = ("gaussian", "rademacher")
-GRAIN = {
-    True: 16,
-    False: 2048,
-}  # rows that are computed together, stored or drawn: a slice is cut from whole ones
+GRAIN = {True: 16, False: 2048}  # rows computed together, stored or drawn: a slice is cut from whole ones
 
 
 def whole(a: int, b: int, D: int, stored: bool) -> tuple[int, int]:
@@ -66,7 +63,6 @@ class DenseProjection(SeededProjection):
         check_flag("stored", stored)
 
     def _check(self) -> None:
-        self.check(self.entries, self.stored)
         if self.stored and self.backend.xp is np:
             what = f"a stored dense P, D×d = {self.D}×{self.d} {self.backend.dtype.name}"
             size = self.D * self.d * self.backend.dtype.itemsize
@@ -134,10 +130,6 @@ class DenseProjection(SeededProjection):
         for j, v_j in enumerate(self.backend.host(v).astype(np.float64)):
             y += self.backend.host(self.column(j)) * v_j
         return y
-
-    def options(self) -> Spec:
-        """`entries`; `stored` changes nothing about P."""
-        return {"entries": self.entries}
 
     def coverage(self) -> float:
         """1: no row is zero (for Gaussian entries, but for an event of probability below 1e-6)."""

@@ -16,7 +16,7 @@ from npintdim.machine import check_memory
 from npintdim.projections.base import LARGE
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
-from npintdim.typing import Array, Floats, Ints, Spec, Words
+from npintdim.typing import Array, Floats, Ints, Words
 
 BLOCKS = ("stacked", "single")
 PIECE = 1 << 18  # rows whose factors are drawn together
@@ -73,9 +73,6 @@ class FastfoodProjection(SeededProjection):
         one_of("blocks", blocks, BLOCKS)
         check_flag("signs", signs)
         check_flag("stored", stored)
-
-    def _check(self) -> None:
-        self.check(self.blocks, self.signs, self.stored)
 
     @cached_property
     def m(self) -> int:
@@ -211,10 +208,6 @@ class FastfoodProjection(SeededProjection):
         """The transform in float64; its bits are the same on every backend."""
         exact = replace(self, backend=replace(self.backend, dtype=np.dtype(np.float64)))
         return self.backend.host(exact.apply(self.backend.xp.asarray(v, dtype=np.float64)))
-
-    def options(self) -> Spec:
-        """`blocks` and `signs`; `stored` changes nothing about P."""
-        return {"blocks": self.blocks, "signs": self.signs}
 
     def coverage(self) -> float:
         """1: no row is zero, with probability 1."""

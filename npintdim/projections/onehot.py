@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from npintdim.inputs import check_flag
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
-from npintdim.typing import Array, Floats, Ints, Spec
+from npintdim.typing import Array, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,6 @@ class OneHotProjection(SeededProjection):
     def check(signs: bool = True) -> None:
         """Refuse options out of range."""
         check_flag("signs", signs)
-
-    def _check(self) -> None:
-        self.check(self.signs)
 
     @cached_property
     def h(self) -> Ints:
@@ -86,10 +83,6 @@ class OneHotProjection(SeededProjection):
         host = self.backend.host
         exact: NDArray[np.float64] = host(self.exact) * host(v).astype(np.float64)[host(self.h)]
         return exact
-
-    def options(self) -> Spec:
-        """`signs`."""
-        return {"signs": self.signs}
 
     def coverage(self) -> float:
         """1: every row has an entry."""

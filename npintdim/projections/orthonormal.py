@@ -14,7 +14,7 @@ from npintdim.machine import free_memory
 from npintdim.projections.dense import whole
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose, Stream
-from npintdim.typing import Array, Floats, Ints, Spec
+from npintdim.typing import Array, Floats, Ints
 
 
 def ordered_sum(x: Floats) -> Floats:
@@ -101,10 +101,6 @@ class OrthonormalProjection(SeededProjection):
         ):
             y += P_j * v_j
         return y
-
-    def options(self) -> Spec:
-        """None."""
-        return {}
 
     def coverage(self) -> float:
         """1: no row is zero, with probability 1."""

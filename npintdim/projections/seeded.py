@@ -50,6 +50,7 @@ class SeededProjection(Projection):
         D = check_integer("D", self.D, 1)
         check_integer("d", self.d, 1, D, f"1 ≤ d ≤ D = {D}")
         settle(self)
+        self.check(**self.options())
         self._check()
 
     @cached_property
@@ -61,13 +62,13 @@ class SeededProjection(Projection):
     def check(*_: Any, **options: Any) -> None:
         """Refuse options out of range, before anything is drawn."""
 
-    @abstractmethod
     def _check(self) -> None:
-        """Raise now whatever would make P unusable."""
+        """Raise now whatever else would make P unusable."""
 
-    @abstractmethod
     def options(self) -> Spec:
-        """Keywords that, with kind, D, d and seed, determine P."""
+        """Keywords that, with kind, D, d and seed, determine P: its own fields; `stored` changes nothing about P."""
+        given = {field.name for field in fields(SeededProjection)} | {"stored"}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in given}
 
     @abstractmethod
     def integers(self) -> Iterator[tuple[str, int, Ints]]:

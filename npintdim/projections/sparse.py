@@ -15,7 +15,7 @@ from npintdim.inputs import check_integer, check_real
 from npintdim.machine import check_memory
 from npintdim.projections.base import LARGE
 from npintdim.projections.seeded import SeededProjection
-from npintdim.typing import Array, Floats, Ints, Spec
+from npintdim.typing import Array, Floats, Ints
 
 LEAST = 2.0**-53  # below it 1 − density is 1
 
@@ -55,7 +55,6 @@ class SparseProjection(SeededProjection):
             raise ValueError(f"density is {density}: a number in (0, 1], at least 2**-53, is needed")
 
     def _check(self) -> None:
-        self.check(self.density)
         density = float(self.density or 1.0 / math.sqrt(self.D))
         object.__setattr__(self, "density", density)
         check_integer("D", self.D, 1, 2**31 - 1)  # rows are int32
@@ -117,10 +116,6 @@ class SparseProjection(SeededProjection):
             own = slice(int(indptr[j]), int(indptr[j + 1]))
             y[rows[own]] += sign[own] / math.sqrt(own.stop - own.start) * v_j
         return y
-
-    def options(self) -> Spec:
-        """`density`."""
-        return {"density": self.density}
 
     def coverage(self) -> float:
         """Share of rows with a non-zero; about 1 − (1 − density)^d."""
