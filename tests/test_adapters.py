@@ -6,7 +6,7 @@ import pytest
 import npintdim as nid
 from npintdim.adapters import ADAPTERS, LoRA, adapter_of, make_adapter
 from npintdim.adapters.base import ordered
-from npintdim.adapters.uni_lora import peft_index
+from npintdim.adapters.in_lora import peft_index
 
 NUMPY = nid.get_backend("numpy", dtype=np.float64)
 MLP = nid.mlp([9, 7, 5, 4], NUMPY)

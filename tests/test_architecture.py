@@ -48,7 +48,7 @@ EXTRAS = {
 FRAMEWORKS = {"torch", "jax", "tensorflow", "keras", "flax", "sklearn"}
 HEAVY = ["scipy", *sorted(ACCELERATORS | EXTRAS)]
 LONGEST = 400
-PEFTS_OWN = "adapters/uni_lora.py"  # an index map that NumPy's generator defines
+PEFTS_OWN = "adapters/in_lora.py"  # an index map that NumPy's generator defines
 
 SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")}
 

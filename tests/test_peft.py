@@ -10,7 +10,7 @@ import pytest
 
 import npintdim as nid
 from npintdim.adapters import make_adapter
-from npintdim.adapters.uni_lora import peft_index
+from npintdim.adapters.in_lora import peft_index
 from npintdim.engine.params import ParamLayout
 
 peft = pytest.importorskip("peft", reason="PEFT is not installed: pip install 'npintdim[peft]'")

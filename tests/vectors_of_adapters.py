@@ -6,7 +6,7 @@ import numpy as np
 
 import npintdim as nid
 from npintdim.adapters import make_adapter
-from npintdim.adapters.uni_lora import OneHot
+from npintdim.adapters.in_lora import OneHot
 from npintdim.engine.params import ParamLayout
 from npintdim.objective import Composed, Subspace
 

@@ -1,4 +1,4 @@
-"""What came after the random subspace: LoRA and its relatives, each a file of one formula and its pullback.
+"""What came after the random subspace: LoRA and its relatives, each one formula and its pullback.
 
 An `Adapter` is a `Parametrisation` of a network's weights; recipes name one by {"kind": "lora", ...}.
 """
@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 
 from npintdim.adapters.base import Adapter, MatrixAdapter
-from npintdim.adapters.lora import LoRA, LoRAFA
-from npintdim.adapters.lora_xs import LoRAXS
+from npintdim.adapters.in_lora import SubLoRA, UniLoRA
+from npintdim.adapters.lora import LoRA, LoRAFA, LoRAXS, VeRA
 from npintdim.adapters.only import Only
 from npintdim.adapters.said import SAID
-from npintdim.adapters.sub_lora import SubLoRA
-from npintdim.adapters.uni_lora import UniLoRA
-from npintdim.adapters.vera import VeRA
 from npintdim.backend import Backend, get_backend, given
 from npintdim.engine.params import ParamLayout
 from npintdim.inputs import check_integer, one_of

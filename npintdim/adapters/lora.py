@@ -1,4 +1,9 @@
-"""LoRA (Hu et al. 2021), rsLoRA (Kalajdzievski 2023) and LoRA-FA (Zhang et al. 2023): ΔW of rank r, two factors trained."""
+"""LoRA, and those of its relatives that give each matrix a ΔW of its own.
+
+LoRA (Hu et al. 2021), rsLoRA (Kalajdzievski 2023) and LoRA-FA (Zhang et al. 2023): two factors of rank r. LoRA-XS (Bałazy et al. 2024):
+r² numbers between a matrix's own singular vectors. VeRA (Kopiczko et al. 2023): one frozen random pair for all matrices, two vectors of
+scales trained.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,8 @@ from typing import ClassVar
 
 from npintdim.adapters.base import MatrixAdapter, Product
 from npintdim.typing import Floats
+
+D_INITIAL = 0.1  # of VeRA, its paper's, and that of the PEFT package
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +106,106 @@ class LoRAFA(MatrixAdapter):
     def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
         """dB = (α/r) Aᵀ dW."""
         return (self.alpha / self.r * (self.A[i].T @ dW),)
+
+
+@dataclass(frozen=True, eq=False)
+class LoRAXS(MatrixAdapter):
+    """W = W_0 + U_r Σ_r R V_rᵀ with W_0 ≈ U_r Σ_r V_rᵀ frozen, R (r, r) trained.
+
+    Parameters
+    ----------
+    layout, theta_0, seed, backend, r : see `MatrixAdapter`; nothing is drawn, the frozen factors are W_0's own
+    sigma : False leaves Σ out
+
+    Notes
+    -----
+    Pullback  dR = Σ_r U_rᵀ dW V_r
+    Counted   r² of every matrix
+
+    Linear in R, R = 0 at first. Without Σ the columns of J are orthonormal; with it they have the lengths of the
+    singular values: the metric of training follows what W_0 does most. U and V are LAPACK's, so no compressed file holds it.
+    """
+
+    sigma: bool = True
+
+    kind: ClassVar[str] = "lora_xs"
+
+    @classmethod
+    def trained(cls, n_in: int, n_out: int, r: int) -> tuple[tuple[int, ...], ...]:
+        """R."""
+        return ((r, r),)
+
+    @cached_property
+    def frozen(self) -> list[tuple[Floats, Floats]]:
+        """U_r Σ_r (n_in, r) and V_rᵀ (r, n_out) of every matrix."""
+        found = [self.backend.xp.linalg.svd(W, full_matrices=False) for W in self.matrices(self.theta_0)]
+        return [(U[:, : self.r] * (S[: self.r] if self.sigma else 1), Vt[: self.r]) for U, S, Vt in found]
+
+    def delta(self, i: int, factors: list[Floats], product: Product) -> Floats:
+        """U_r Σ_r R V_rᵀ."""
+        (US, Vt), (R,) = self.frozen[i], factors
+        return product(product(US, R), Vt)
+
+    def exact(self, v: Floats) -> Floats:
+        """None: U and V are LAPACK's."""
+        raise ValueError(
+            "no compressed file holds lora_xs: U and V are LAPACK's, and another machine's have other bits"
+        )
+
+    def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
+        """dR = Σ_r U_rᵀ dW V_r."""
+        US, Vt = self.frozen[i]
+        return (US.T @ dW @ Vt.T,)
+
+
+@dataclass(frozen=True, eq=False)
+class VeRA(MatrixAdapter):
+    """W = W_0 + A diag(d) B diag(b),   A (n_in, r) and B (r, n_out) frozen and shared, d (r,) and b (n_out,) trained.
+
+    Notes
+    -----
+    C = A diag(d) B
+    Pullback  db_j = Σ_i dW_ij C_ij,   dd_k = Σ_j (Aᵀ dW)_kj B_kj b_j
+    Counted   r + n_out of every matrix
+
+    A_ij ~ N(0, 2/n_in) and B_kj ~ N(0, 2/r) are drawn once, as large as the largest matrix needs; each takes the first rows
+    and columns. At first d = 0.1 and b = 0: θ = θ_0 bit for bit. In the papers' W (n_out, n_in): ΔW = diag(b) B diag(d) A.
+    """
+
+    kind: ClassVar[str] = "vera"
+
+    def check(self) -> None:
+        """A and B are random: r may be larger than any matrix, and in VeRA it is."""
+        self.shapes(self.layout)
+
+    @classmethod
+    def trained(cls, n_in: int, n_out: int, r: int) -> tuple[tuple[int, ...], ...]:
+        """d and b."""
+        return (r,), (n_out,)
+
+    @cached_property
+    def frozen(self) -> list[tuple[Floats, Floats]]:
+        """A and B, drawn for the largest n_in and n_out, and cut for every matrix."""
+        shapes = self.shapes(self.layout)
+        n_in, n_out = (max(sizes) for sizes in zip(*shapes, strict=True))
+        A = self.normals(0, n_in, self.r, sd=math.sqrt(2 / n_in))
+        B = self.normals(1, self.r, n_out, sd=math.sqrt(2 / self.r))
+        return [(A[:n_in], B[:, :n_out]) for n_in, n_out in shapes]
+
+    def start(self) -> Floats:
+        """d = 0.1, b = 0."""
+        v = super().start()
+        for d, _ in self.factors(v):
+            d[...] = D_INITIAL
+        return v
+
+    def delta(self, i: int, factors: list[Floats], product: Product) -> Floats:
+        """A diag(d) B diag(b)."""
+        (A, B), (d, b) = self.frozen[i], factors
+        return product(A * d, B) * b
+
+    def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
+        """dd_k = Σ_j (Aᵀ dW)_kj B_kj b_j,  db_j = Σ_i dW_ij C_ij."""
+        (A, B), (d, b) = self.frozen[i], factors
+        ATdW = A.T @ dW  # (r, n_out)
+        return (ATdW * B * b).sum(axis=1), (ATdW * B * d[:, None]).sum(axis=0)

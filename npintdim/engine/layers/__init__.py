@@ -1,16 +1,12 @@
-"""Layers, a file for each or for a family: forward and backward on one screen."""
+"""Layers, a file for each family: forward and backward on one screen."""
 
 from npintdim.engine.layers.base import Elementwise, Layer, Noisy, ParameterFree
-from npintdim.engine.layers.conv2d import Conv2D
-from npintdim.engine.layers.dropout import Dropout
-from npintdim.engine.layers.elementwise import GELU, ReLU, Sigmoid, Tanh
-from npintdim.engine.layers.fire import Fire
+from npintdim.engine.layers.convolutions import Conv2D, Fire, LocallyConnected2D
+from npintdim.engine.layers.elementwise import GELU, Dropout, ReLU, Sigmoid, Tanh
 from npintdim.engine.layers.linear import Linear
-from npintdim.engine.layers.locally_connected2d import LocallyConnected2D
-from npintdim.engine.layers.norms import ChannelNorm, LayerNorm
+from npintdim.engine.layers.norms import ChannelNorm, LayerNorm, Standardise
 from npintdim.engine.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
 from npintdim.engine.layers.reshape import Flatten, Unflatten
-from npintdim.engine.layers.standardise import Standardise
 from npintdim.specs import table
 
 LAYERS: dict[str, type[Layer]] = table(

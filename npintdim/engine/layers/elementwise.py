@@ -1,4 +1,4 @@
-"""Functions of each number alone: ReLU, Tanh, Sigmoid and GELU."""
+"""Functions of each number alone: ReLU, Tanh, Sigmoid, GELU, and Dropout."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from npintdim.backend import Backend
-from npintdim.engine.layers.base import Elementwise
+from npintdim.engine.layers.base import Elementwise, Noisy
 from npintdim.inputs import one_of
 from npintdim.machine import need
+from npintdim.rng import Stream
+from npintdim.specs import settle
 from npintdim.typing import Floats
 
 A = math.sqrt(2 / math.pi)
@@ -135,3 +139,47 @@ def erf(backend: Backend) -> Any:
     """The error function for the backend's arrays."""
     where = "cupyx.scipy.special" if backend.name == "cupy" else "scipy.special"
     return need(f"{where}:erf", "GELU needs the error function", "pip install scipy")
+
+
+@dataclass(frozen=True)
+class Dropout(Elementwise, Noisy):
+    """y = x ∘ m/(1 − q) in training, each m_i 0 with probability q, else 1 (Srivastava et al. 2014); y = x in evaluation.
+
+    Parameters
+    ----------
+    rate : q, 0 ≤ q < 1
+
+    Notes
+    -----
+    Forward   m_i = [w_i ≥ q 2³²] with a random word w_i,   y = x ∘ m/(1 − q)
+    Backward  dx = dy ∘ m/(1 − q)
+
+    E y = x. The words are those of the step's address, see `Noisy`: the same mask on every backend, and in a run that is
+    done again.
+    """
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        settle(self)
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"rate is {self.rate}: 0 ≤ rate < 1 is needed")
+
+    def noisy_forward(
+        self, backend: Backend, params: dict[str, Floats], x: Floats, stream: Stream, start: int
+    ) -> tuple[Floats, Any]:
+        """y = x ∘ m/(1 − q)."""
+        words = stream.words(x.size, start).reshape(x.shape)
+        mask = (words >= np.uint32(self.rate * 2**32)).astype(x.dtype) / (1 - self.rate)
+        return x * mask, mask
+
+    def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
+        """y = x."""
+        return x, None
+
+    def backward(
+        self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
+    ) -> tuple[Floats | None, dict[str, Floats]]:
+        """dx = dy ∘ m/(1 − q)."""
+        mask = cache
+        return dy if mask is None else dy * mask, {}
