@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import npintdim as nid
-from npintdim.artefact import fileformat, rebuild
+from npintdim.artefact import decode, fileformat
 from npintdim.artefact.fileformat import FormatError, TooLargeError
 
 NUMPY = nid.get_backend("numpy")
@@ -267,7 +267,7 @@ def test_a_given_model_must_be_that_of_the_file(sizes, tmp_path):
 # ---- memory ----
 @pytest.mark.parametrize("kind", ["dense", "fastfood"])
 def test_a_small_file_cannot_claim_all_memory(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(rebuild, "projection_from_spec", None)  # it must not come to that
+    monkeypatch.setattr(decode, "projection_from_spec", None)  # it must not come to that
     huge = {"architecture": "mlp", "sizes": [1 << 19, 1 << 19]}
     D = (1 << 38) + (1 << 19)
     with pytest.raises(
@@ -280,9 +280,9 @@ def test_a_small_file_cannot_claim_all_memory(kind, tmp_path, monkeypatch):
 def test_the_non_zeros_of_a_sparse_projection_count(tmp_path, monkeypatch):
     data = forge(compressed("sparse", density=0.75))
     needed = 20 * 6 + 13 * 0.75 * 6
-    monkeypatch.setattr(rebuild, "free_memory", lambda: needed)
+    monkeypatch.setattr(decode, "free_memory", lambda: needed)
     load(data, tmp_path)
-    monkeypatch.setattr(rebuild, "free_memory", lambda: needed - 1)
+    monkeypatch.setattr(decode, "free_memory", lambda: needed - 1)
     with pytest.raises(TooLargeError, match="decoding D = 6, d = 1 takes at least"):
         load(data, tmp_path)
 

@@ -7,6 +7,7 @@ Only backends that have the kernels fuse, and only where that pays.
 from __future__ import annotations
 
 import importlib
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,13 +35,9 @@ class Fused(Layer):
     """
 
     title: ClassVar[str]
+    pattern: ClassVar[str]  # of `letter`s: what it can stand for
     layers: tuple[Layer, ...]
     in_shape: tuple[int, ...]
-
-    @classmethod
-    @abstractmethod
-    def reach(cls, layers: Sequence[Layer]) -> int:
-        """How many layers from the first on one such layer can stand for."""
 
     @classmethod
     @abstractmethod
@@ -67,14 +64,7 @@ class LinearRun(Fused):
     """Linear layers, each with ReLU or without; the formulas are theirs, the kernel is `kernels/fused/linear_run.py`."""
 
     title = "linear run"
-
-    @classmethod
-    def reach(cls, layers: Sequence[Layer]) -> int:
-        """As far as the pattern goes."""
-        i = 0
-        while i < len(layers) and type(layers[i]) is Linear:
-            i += 2 if type(next(iter(layers[i + 1 :]), None)) is ReLU else 1
-        return i
+    pattern = "(LR?)+"
 
     @classmethod
     def pays(cls) -> bool:
@@ -115,21 +105,7 @@ class ConvPoolRun(Fused):
     """Plain convolutions, each with ReLU or without and 2×2 max-pooling; the kernel is `kernels/fused/conv_pool.py`."""
 
     title = "convolution and pooling run"
-
-    @classmethod
-    def reach(cls, layers: Sequence[Layer]) -> int:
-        """As far as the pattern goes."""
-        i = 0
-        while i < len(layers):
-            a, *rest = layers[i : i + 3]
-            if not (type(a) is Conv2D and a.stride == 1 and a.padding == 0):
-                break
-            relu = bool(rest) and type(rest[0]) is ReLU
-            pool = next(iter(rest[relu:]), None)
-            if not (type(pool) is MaxPool2D and pool.size == 2 and pool.stride in (0, 2) and not pool.ceil):
-                break
-            i += 2 + relu
-        return i
+    pattern = "(CR?P)+"
 
     @classmethod
     def pays(cls) -> bool:
@@ -169,16 +145,26 @@ def kernels(file: str) -> ModuleType:
     return importlib.import_module(f"npintdim.kernels.fused.{file}")
 
 
+def letter(a: Layer) -> str:
+    """L for Linear, R for ReLU, C for a plain convolution, P for 2×2 max-pooling, - for all else, one's own classes of them too."""
+    if type(a) is Linear or type(a) is ReLU:
+        return type(a).__name__[0]
+    if type(a) is Conv2D and (a.stride, a.padding) == (1, 0):
+        return "C"
+    return "P" if type(a) is MaxPool2D and a.size == 2 and a.stride in (0, 2) and not a.ceil else "-"
+
+
 def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -> tuple[Layer, ...]:
     """The layers, with a fused one in the place of each run that is faster so."""
     kinds = [kind for kind in FUSED if backend.name == "numba" and backend.fuse and kind.pays()]
     out: list[Layer] = []
-    shape, rest = in_shape, tuple(layers)
-    while rest:
-        kind = next((kind for kind in kinds if kind.reach(rest)), None)
-        run = rest[: kind.reach(rest) if kind else 1]
+    shape, letters, i = in_shape, "".join(map(letter, layers)), 0
+    while i < len(layers):
+        runs = ((kind, re.compile(kind.pattern).match(letters, i)) for kind in kinds)
+        kind, found = next(((kind, found) for kind, found in runs if found), (None, None))
+        run = tuple(layers[i : found.end() if found else i + 1])
         out.append(kind(run, shape, name=" ".join(a.name for a in run)) if kind else run[0])
-        shape, rest = out[-1].out_shape(shape), rest[len(run) :]
+        shape, i = out[-1].out_shape(shape), i + len(run)
     return tuple(out)
 
 
@@ -186,6 +172,6 @@ def plan(layers: Sequence[Layer], backend: Backend) -> str:
     """Which of a model's layers are fused and which are alone, a line each; and what is not fused because it does not pay."""
     lines = [f"{a.title if isinstance(a, Fused) else 'alone'}: {a.name}" for a in layers]
     for kind in FUSED if backend.name == "numba" and backend.fuse else ():
-        if any(kind.reach([a]) for a in layers) and not kind.pays():
+        if re.search(kind.pattern, "".join(map(letter, layers))) and not kind.pays():
             lines.append(f"{kind.title}s are not fused: {kind.pays.__doc__}")
     return "\n".join(lines)
