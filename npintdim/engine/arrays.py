@@ -21,6 +21,34 @@ class Labels(NamedTuple):
     names: tuple[str, ...]
 
 
+def parts_of(
+    x: Any, y: Any, test: tuple[Any, Any] | None, numeric: bool, share: float, seed: int, standardise: bool
+) -> tuple[list[tuple[Floats, Array]], tuple[str, ...]]:
+    """Examples with labels, or with targets where y is numeric, of the training and of the test part; and what the classes stand for."""
+    examples = examples_of("x", x)
+    own, names = (targets_of("y", y, len(examples)), ()) if numeric else labels_of("y", y, len(examples))
+    if test is None:
+        groups: Any = np.zeros(len(examples), np.int64) if numeric else own
+        parts = [(examples[at], own[at]) for at in split(groups, share, seed)]
+    else:
+        others = examples_of("test x", test[0])
+        theirs: Array
+        if numeric:
+            theirs = targets_of("test y", test[1], len(others))
+        else:
+            labels, known = labels_of("test y", test[1], len(others), least=1)
+            if unknown := sorted(set(known) - set(names)):
+                raise ValueError(
+                    f"test y holds {shown(unknown[0])}, but training has {', '.join(map(shown, names))}"
+                )
+            theirs = np.array([names.index(name) for name in known])[labels]
+        parts = [(examples, own), (others, theirs)]
+    if standardise:
+        xs, ys = zip(*parts, strict=True)
+        parts = list(zip(standardised(*xs), standardised(*ys) if numeric else ys, strict=True))
+    return parts, names
+
+
 def examples_of(name: str, x: Any) -> Floats:
     """Real numbers (n, ...), one row an example: from lists, arrays, or a table of columns (by its `__array__`).
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from npintdim.backend import as_array
-from npintdim.engine.arrays import examples_of, labels_of, numbers, split, standardised, targets_of
+from npintdim.engine.arrays import numbers, parts_of
 from npintdim.engine.streamed import Streamed
-from npintdim.inputs import check_flag, check_kind, shown
+from npintdim.inputs import check_flag, check_kind
 from npintdim.specs import settle
 from npintdim.typing import Array, Floats
 
@@ -140,27 +140,9 @@ class Dataset:
         >>> data.names, len(data.train), len(data.test)
         (('down', 'up'), 2, 2)
         """
-        features = examples_of("x", x)
-        if numbers(y) if regression is None else check_flag("regression", regression):
-            return cls(name, *regression_parts(features, y, test, test_share, seed, standardise), 0)
-        own = labels_of("y", y, len(features))
-        if test is None:
-            train_at, test_at = split(own.labels, test_share, seed)
-            parts = [(features[at], own.labels[at]) for at in (train_at, test_at)]
-        else:
-            others = examples_of("test x", test[0])
-            theirs = labels_of("test y", test[1], len(others), least=1)
-            if unknown := sorted(set(theirs.names) - set(own.names)):
-                raise ValueError(
-                    f"test y holds {shown(unknown[0])}, but training has {', '.join(map(shown, own.names))}"
-                )
-            places = np.array([own.names.index(name) for name in theirs.names])
-            parts = [(features, own.labels), (others, places[theirs.labels])]
-        if standardise:
-            moved = standardised(parts[0][0], parts[1][0])
-            parts = [(x, labels) for x, (_, labels) in zip(moved, parts, strict=True)]
-        train, held = (Batch(x, labels) for x, labels in parts)
-        return cls(name, train, held, len(own.names), own.names)
+        numeric = numbers(y) if regression is None else check_flag("regression", regression)
+        (train, held), names = parts_of(x, y, test, numeric, test_share, seed, standardise)
+        return cls(name, Batch(*train), Batch(*held), len(names), names)
 
     def __post_init__(self) -> None:
         settle(self, classes=0)
@@ -197,24 +179,6 @@ class Dataset:
         if train is self.train and test is self.test:
             return self  # looking through all examples once is enough
         return replace(self, train=train, test=test)
-
-
-def regression_parts(
-    features: Floats, y: Any, test: tuple[Any, Any] | None, share: float, seed: int, standardise: bool
-) -> tuple[Batch, Batch]:
-    """Both parts, where y are numbers."""
-    targets = targets_of("y", y, len(features))
-    if test is None:
-        places = split(np.zeros(len(features), np.int64), share, seed)
-        parts = [(features[at], targets[at]) for at in places]
-    else:
-        others = examples_of("test x", test[0])
-        parts = [(features, targets), (others, targets_of("test y", test[1], len(others)))]
-    if standardise:
-        moved = (standardised(*part) for part in zip(*parts, strict=True))
-        parts = list(zip(*moved, strict=True))
-    train, held = (Batch(x, t) for x, t in parts)
-    return train, held
 
 
 def width(batch: Batch) -> int:
