@@ -43,7 +43,8 @@ def signatures(package):
             defined = {
                 f.name: ast.unparse(f.args) for f in ast.parse(text).body if isinstance(f, ast.FunctionDef)
             }
-            found |= {alias.name: defined[alias.name] for alias in node.names}
+            names = {alias.name for alias in node.names} - {"FASTFOOD_PARTS"}  # a number of their own
+            found |= {name: defined[name] for name in names}
     return found
 
 

@@ -174,7 +174,7 @@ def adjoint(twin, g, B, Pi, G, S, m, d):
     sent = [twin.send(x) for x in (g, B, Pi, G, S)]
     found = []
     for threads in ((), *((n,) for n in twin.threads)):
-        sums = twin.kernels.fastfood_parts(m, g.dtype)
+        sums = twin.send(np.zeros((twin.kernels.FASTFOOD_PARTS, m), g.dtype))
         twin.kernels.fastfood_adjoint(*sent, sums, 0, len(Pi), *threads)
         found.append(twin.host(sums.sum(axis=0)[:d]))
         same_bits(found[-1], found[0])
@@ -210,7 +210,7 @@ def test_some_blocks_of_fastfood(twin, n, dtype):
         same_bits(G.reshape(-1), reference.fastfood_normals(seed, first * n - 2**34, *drawn[2:]))
     S, g = frozen(reference.words(1, 8, 0, 0, -(-blocks * n // 32))), normal(blocks * n, dtype, 1)
     whole = adjoint(twin, g, B, Pi, G, S, n, n)
-    sums = twin.kernels.fastfood_parts(n, np.dtype(dtype))
+    sums = twin.send(np.zeros((twin.kernels.FASTFOOD_PARTS, n), dtype))
     together = max(1, 32 // n)
     for b in range(0, blocks, together):
         part = (

@@ -17,7 +17,6 @@ from npintdim.artefact import fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
 from npintdim.artefact.decode import (
     Map,
-    check_begin,
     check_parts,
     decoded,
     decoded_theta,
@@ -125,8 +124,7 @@ class CompressedModel:
     def __post_init__(self) -> None:
         seed = check_integer("theta_0_seed", self.theta_0_seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
         theta_d = np.asarray(as_array("theta_d", self.theta_d))
-        check_parts(self.network, self.P, theta_d, self.code)
-        check_begin(self.network, self.P, seed)
+        check_parts(self.network, self.P, seed, theta_d, self.code)
         object.__setattr__(self, "theta_0_seed", seed)
         read_only = np.frombuffer(theta_d.tobytes(), np.float32)  # for ever
         object.__setattr__(self, "theta_d", read_only)

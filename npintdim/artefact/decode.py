@@ -65,8 +65,13 @@ def sha256(theta: NDArray[np.float32]) -> str:
     return hashlib.sha256(theta.astype("<f4").tobytes()).hexdigest()
 
 
-def check_parts(network: Model, P: Map, theta_d: NDArray[np.float32], code: bytes | None) -> None:
-    """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name."""
+def check_parts(
+    network: Model, P: Map, theta_0_seed: int, theta_d: NDArray[np.float32], code: bytes | None
+) -> None:
+    """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name.
+
+    So is a T over another θ_0 than the seed draws, e.g. a pre-trained one, which no file holds.
+    """
     d = P.dim if isinstance(P, Adapter) else P.d
     if network.D != P.D:
         raise ValueError(f"P is D×d = {P.D}×{d}, but the model has D = {network.D}")
@@ -87,10 +92,6 @@ def check_parts(network: Model, P: Map, theta_d: NDArray[np.float32], code: byte
         raise FormatError(f"code is a {type(code).__name__}: bytes are needed")
     if code is not None and decoded(code, d).tobytes() != theta_d.tobytes():
         raise FormatError("code is that of another theta_d: `coded` makes both")
-
-
-def check_begin(network: Model, P: Map, theta_0_seed: int) -> None:
-    """Refuse a T over another θ_0 than the seed draws, e.g. a pre-trained one, which no file holds."""
     if isinstance(P, Adapter):
         drawn, own = (P.backend.host(x) for x in (on(network, P.backend).init_theta(theta_0_seed), P.theta_0))
         if drawn.tobytes() != own.tobytes():

@@ -194,7 +194,8 @@ class FastfoodProjection(SeededProjection):
         """(B ∘ H Πᵀ (G ∘ H pad(S ∘ g)))[:d], summed over the blocks."""
         g, a, b = self.begin_adjoint(g, rows, out)
         kernels, threads, n = self.backend.kernels, self.backend.threads, self.n
-        sums, first = kernels.fastfood_parts(self.m, self.backend.dtype), None
+        sums = self.backend.xp.zeros((kernels.FASTFOOD_PARTS, self.m), dtype=self.backend.dtype)
+        first = None
         for start, stop, factors in self.pieces(a, b):
             first = start // n if first is None else first
             near = g[max(start - a, 0) : stop - a]

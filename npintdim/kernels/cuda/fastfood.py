@@ -14,6 +14,8 @@ from npintdim.kernels.cuda.words import words
 from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Floats, Ints, Words
 
+FASTFOOD_PARTS = 1
+
 
 def fastfood_apply(
     v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, D: int, threads: int = 1
@@ -30,12 +32,6 @@ def fastfood_apply(
     y: Floats = x.reshape(-1)[:D]
     flip(y, S)
     return y
-
-
-def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
-    """Zeros to which `fastfood_adjoint` adds, (1, m)."""
-    sums: Floats = cp.zeros((1, m), dtype=dtype)
-    return sums
 
 
 def fastfood_adjoint(

@@ -8,10 +8,10 @@ from npintdim.kernels.numba_cpu.dense import (
     rademacher_apply,
 )
 from npintdim.kernels.numba_cpu.fastfood import (
+    FASTFOOD_PARTS,
     fastfood_adjoint,
     fastfood_apply,
     fastfood_normals,
-    fastfood_parts,
 )
 from npintdim.kernels.numba_cpu.normals import drawn_square_sum, normals, square_sum, truncated_normals
 from npintdim.kernels.numba_cpu.pool import max_pool_backward, max_pool_forward

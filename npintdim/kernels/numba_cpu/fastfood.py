@@ -19,7 +19,7 @@ from npintdim.kernels.numba_cpu.words import address
 from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Floats, Ints, Words
 
-PARTS = 8
+FASTFOOD_PARTS = 8  # of the blocks, whose sums are added at the end, and of a large block
 LARGE = 1 << 15  # numbers in a block that threads may share
 PIECE, COLUMNS = 1 << 12, 1 << 9  # numbers of y, or columns of its eighths, that a thread takes at a time
 NORMALS, LANE_0 = np.uint64(Purpose.FF_G), np.uint64(0)
@@ -91,8 +91,8 @@ def adjoint_blocks(g, B, Pi, G, S, sums, first, blocks, work):
     here, n = Pi.shape
     m = sums.shape[1]
     table, x = np.empty(m, g.dtype), np.empty(n, g.dtype)
-    for q in each(work, 0, PARTS):
-        low, high = own(blocks, q, PARTS)
+    for q in each(work, 0, FASTFOOD_PARTS):
+        low, high = own(blocks, q, FASTFOOD_PARTS)
         for b in range(max(0, low - first), min(here, high - first)):
             seen = g[b * n : (b + 1) * n]
             sign(seen, S, b * n, x[: len(seen)])
@@ -109,13 +109,13 @@ def adjoint_blocks(g, B, Pi, G, S, sums, first, blocks, work):
 def apply_eighths(table, Pi, G, S, start, x, y, work):
     """y = S ∘ H (G ∘ table[Π]), whose first row is `start`; Pi, G and x have eight rows."""
     h = x.shape[1]
-    for q in each(work, 0, PARTS):
+    for q in each(work, 0, FASTFOOD_PARTS):
         permute(table, Pi[q], G[q], x[q])
         hadamard(x[q])
     for piece in each(work, 1, h // COLUMNS):
         low, high = piece * COLUMNS, (piece + 1) * COLUMNS
         join_eighths(x, low, high)
-        for q in range(PARTS):
+        for q in range(FASTFOOD_PARTS):
             kept = y[q * h + low : q * h + high]
             sign(x[q][low : low + len(kept)], S, start + q * h + low, kept)
     linger(work)
@@ -127,12 +127,12 @@ def adjoint_eighths(g, Pi, G, S, start, x, tables, work):
     h = x.shape[1]
     for piece in each(work, 0, h // COLUMNS):
         low, high = piece * COLUMNS, (piece + 1) * COLUMNS
-        for q in range(PARTS):
+        for q in range(FASTFOOD_PARTS):
             seen = g[q * h + low : q * h + high]
             sign(seen, S, start + q * h + low, x[q][low : low + len(seen)])
             x[q][low + len(seen) : high] = 0
         join_eighths(x, low, high)
-    for q in each(work, 1, PARTS):
+    for q in each(work, 1, FASTFOOD_PARTS):
         hadamard(x[q])
         permute_back(x[q], Pi[q], G[q], tables[q])
     linger(work)
@@ -141,7 +141,7 @@ def adjoint_eighths(g, Pi, G, S, start, x, tables, work):
 def apply_large(v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, y: Floats, threads: int) -> None:
     """Block after block of y."""
     n = Pi.shape[1]
-    table, x = np.empty(m, dtype=v.dtype), np.empty((PARTS, n // PARTS), dtype=v.dtype)
+    table, x = np.empty(m, dtype=v.dtype), np.empty((FASTFOOD_PARTS, n // FASTFOOD_PARTS), dtype=v.dtype)
     for b, kept in enumerate(np.split(y, range(n, len(y), n))):
         read_table(v, B, b * m, table)
         apply_eighths(table, Pi[b].reshape(x.shape), G[b].reshape(x.shape), S, b * n, x, kept, threads)
@@ -150,7 +150,10 @@ def apply_large(v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, y: F
 def adjoint_large(g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, sums: Floats, threads: int) -> None:
     """sums[b] = block b of Pᵀ g."""
     m, n = sums.shape[1], Pi.shape[1]
-    tables, x = np.empty((PARTS, m), dtype=g.dtype), np.empty((PARTS, n // PARTS), dtype=g.dtype)
+    tables, x = (
+        np.empty((FASTFOOD_PARTS, m), dtype=g.dtype),
+        np.empty((FASTFOOD_PARTS, n // FASTFOOD_PARTS), dtype=g.dtype),
+    )
     for b, seen in enumerate(np.split(g, range(n, len(g), n))):
         adjoint_eighths(seen, Pi[b].reshape(x.shape), G[b].reshape(x.shape), S, b * n, x, tables, threads)
         tables.sum(axis=0, out=sums[b])
@@ -162,14 +165,9 @@ def fastfood_apply(
 ) -> Floats:
     """P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D]."""
     y = np.empty(D, dtype=v.dtype)
-    kernel: Any = apply_large if few_and_large(*Pi.shape) else apply_blocks
+    kernel: Any = apply_large if len(Pi) < FASTFOOD_PARTS and Pi.shape[1] >= LARGE else apply_blocks
     kernel(*frozen(v, B, Pi, G, S), m, y, worth(threads, "fastfood", D))
     return y
-
-
-def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
-    """Zeros to which `fastfood_adjoint` adds, (8, m): the parts of the blocks."""
-    return np.zeros((PARTS, m), dtype=dtype)
 
 
 def fastfood_adjoint(
@@ -186,14 +184,9 @@ def fastfood_adjoint(
     """Add what some blocks, or all, give to Pᵀ g, each to the sum of its part."""
     kernel: Any = adjoint_blocks
     to: tuple[Any, ...] = sums, first, blocks
-    if few_and_large(blocks, Pi.shape[1]):
+    if blocks < FASTFOOD_PARTS and Pi.shape[1] >= LARGE:  # threads share the steps
         kernel, to = adjoint_large, (sums[first:],)
     kernel(*frozen(g, B, Pi, G, S), *to, worth(threads, "fastfood", len(g)))
-
-
-def few_and_large(blocks: int, n: int) -> bool:
-    """Whether threads share the steps instead of the blocks."""
-    return blocks < PARTS and n >= LARGE
 
 
 @shared

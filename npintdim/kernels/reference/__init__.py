@@ -8,10 +8,10 @@ from npintdim.kernels.reference.dense import (
     rademacher_apply,
 )
 from npintdim.kernels.reference.fastfood import (
+    FASTFOOD_PARTS,
     fastfood_adjoint,
     fastfood_apply,
     fastfood_normals,
-    fastfood_parts,
 )
 from npintdim.kernels.reference.normals import drawn_square_sum, normals, square_sum, truncated_normals
 from npintdim.kernels.reference.pool import max_pool_backward, max_pool_forward

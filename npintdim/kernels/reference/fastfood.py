@@ -25,6 +25,8 @@ from npintdim.kernels.reference.wht import wht
 from npintdim.kernels.reference.words import CHUNK, signs, words
 from npintdim.typing import Floats, Ints, Words
 
+FASTFOOD_PARTS = 1  # sums that `fastfood_adjoint` adds to
+
 
 def fastfood_apply(
     v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, D: int, threads: int = 1
@@ -56,16 +58,6 @@ def fastfood_apply(
     return y
 
 
-def fastfood_parts(m: int, dtype: np.dtype[Any]) -> Floats:
-    """Zeros to which `fastfood_adjoint` adds; at the end the first d of their sum are Pᵀ g.
-
-    Returns
-    -------
-    (parts, m)
-    """
-    return np.zeros((1, m), dtype=dtype)
-
-
 def fastfood_adjoint(
     g: Floats,
     B: Words,
@@ -82,7 +74,7 @@ def fastfood_adjoint(
     Parameters
     ----------
     g, B, Pi, G, S, threads : of these blocks, as in `fastfood_apply`
-    sums : of `fastfood_parts`
+    sums : (FASTFOOD_PARTS, m), zeros at first; at the end the first d of their sum are Pᵀ g
     first, blocks : number of the first of them; of all that are added one after another
     """
     here, n = Pi.shape
