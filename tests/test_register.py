@@ -147,7 +147,7 @@ REFUSED = {
     "no identifier": (lambda: layer("my-layer"), ValueError, "my-layer has the name 'my-layer': an identifier is"),
     "P without a name": (lambda: dataclass(frozen=True)(type("Q", (Coordinates,), {"kind": None})),
                          ValueError, "Q has the name None"),
-    "the package's": (lambda: layer("ReLU"), ValueError, r"'ReLU' is taken by npintdim\.engine\.layers\.relu\.ReLU"),
+    "the package's": (lambda: layer("ReLU"), ValueError, r"'ReLU' is taken by npintdim\.engine\.layers\.elementwise\.ReLU"),
     "another's": (lambda: layer("Softplus"), ValueError, r"'Softplus' is taken by registered\.Softplus"),
     "the package's P": (lambda: dataclass(frozen=True)(type("Q", (KINDS["dense"],), {})), ValueError, "'dense' is taken"),
 }  # fmt: skip

@@ -45,13 +45,13 @@ def lora_xs(name, x, p):
 
 def vera(name, x, p):
     T = adapter(name, "vera", [p.W_0.shape], p.W_0.ravel(), p, r=p.A.shape[1])
-    T.__dict__["shared"] = p.A, p.B
+    T.__dict__["frozen"] = [(p.A, p.B)]
     return layer(T, x, p.dy, p.d, p.b)
 
 
 def vera_shared(name, seed, p):
     shape = p.n_in, p.n_out
-    return adapter(name, "vera", [shape], np.zeros(math.prod(shape), p.dtype), p, seed, r=p.r).shared
+    return adapter(name, "vera", [shape], np.zeros(math.prod(shape), p.dtype), p, seed, r=p.r).frozen[0]
 
 
 def said(name, v, p):
