@@ -11,11 +11,10 @@ from npintdim.testing.mistakes import (
     fastfood,
     fastfood_seeded,
     from_seeds,
-    lenet,
     lora,
     lora_xs,
     maps,
-    mlp,
+    networks,
     philox,
     said,
     sparse,
@@ -29,7 +28,7 @@ from npintdim.testing.mistakes.anywhere import ANYWHERE
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, nothing_known
 
 _FAMILIES = (
-    philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, lenet, trajectory,
+    philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, networks, trajectory,
     said, lora, lora_xs, vera, uni_lora, from_seeds, artefact,
 )  # fmt: skip
 TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task

@@ -96,7 +96,11 @@ def of_P(task: str, title: str, dtype: np.dtype[Any], **rest: Any) -> Problem:
     return Problem(title, 4 * numbers(dtype, rest["d" if task == "apply" else "D"]), rest, task)
 
 
-AROUND: Steps = {"input": lambda x: x, "answer": lambda y, first, p: y}  # what every computation has
+class Taken(SimpleNamespace):
+    """Steps as attributes; where a computation has no formula its (first) argument passes, until a mistake has one."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda x, *others: x
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Table:
     Parameters
     ----------
     compute : compute(s, first, p), where s has the steps as attributes
-    right : all steps
+    right : the steps that have a formula
     mistakes : the likeliest first; of several that give the same numbers, the first is named
     problems : problems(dtype)
     outputs : names of what fn gives
@@ -125,12 +129,12 @@ class Table:
 
     def variant(self, mistakes: tuple[Mistake, ...], first: Any, p: Any) -> Any:
         """What these mistakes together give; without any, the right answer."""
-        steps = AROUND | self.right
+        steps = dict(self.right)
         for mistake in mistakes:
             if mistake.whole:
                 return mistake.whole(first, p)
             steps |= mistake.steps
-        s = SimpleNamespace(**steps)
+        s = Taken(**steps)
         return s.answer(self.compute(s, s.input(first), p), first, p)
 
 
