@@ -6,30 +6,26 @@ from typing import Any
 
 from npintdim.inputs import unknown
 from npintdim.testing.mistakes import (
+    adapters,
     artefact,
     dense,
+    drawing,
     fastfood,
-    fastfood_seeded,
     from_seeds,
-    lora,
-    lora_xs,
-    maps,
     networks,
-    philox,
     said,
     sparse,
     subspace,
     trajectory,
     uni_lora,
-    vera,
     wht,
 )
 from npintdim.testing.mistakes.anywhere import ANYWHERE
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, nothing_known
 
 _FAMILIES = (
-    philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, networks, trajectory,
-    said, lora, lora_xs, vera, uni_lora, from_seeds, artefact,
+    drawing, wht, fastfood, dense, sparse, subspace, networks, trajectory,
+    said, adapters, uni_lora, from_seeds, artefact,
 )  # fmt: skip
 TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     key: table for family in _FAMILIES for key, table in family.TABLES.items()
