@@ -22,7 +22,7 @@ FLOORS = [  # a line imports only from lines above it
     ["engine", "projections"],
     ["parametrisation", "data"],
     ["objective"],
-    ["toy", "checks", "adapters"],
+    ["toy", "adapters"],
     ["artefact", "es"],
     ["measurement"],
     ["testing"],

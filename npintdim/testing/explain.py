@@ -29,7 +29,7 @@ from npintdim.testing.differences import (
 )
 from npintdim.testing.facts import common_factor, facts_of_P, first_difference, first_step
 from npintdim.testing.fitting import nearest
-from npintdim.testing.mistakes import ANYWHERE, TABLES, Mistake, Problem, Table, nothing_known
+from npintdim.testing.mistakes import ANYWHERE, TABLES, Mistake, Problem, Table
 from npintdim.testing.mistakes.table import SLACK
 from npintdim.typing import Array
 
@@ -168,7 +168,9 @@ def _diagnose(
 
 def table_of(key: tuple[str, str, str]) -> Table:
     """The table of a group; of a group of the vectors that has none, one without a mistake: facts alone are said."""
-    return TABLES.get(key) or nothing_known(tuple(_tests(key, np.dtype(np.float64))[0].expected))
+    if key in TABLES:
+        return TABLES[key]
+    return Table(lambda s, first, p: (), {}, (), outputs=tuple(_tests(key, np.dtype(np.float64))[0].expected))
 
 
 def problem_of(case: Case) -> Problem:

@@ -1,4 +1,4 @@
-"""The usual mistakes, written out: one family a file, a right computation in steps and what people do instead."""
+"""The usual mistakes, written out: one kind of computation a file, in steps, and what people do instead of each."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ from npintdim.testing.mistakes import (
     wht,
 )
 from npintdim.testing.mistakes.anywhere import ANYWHERE
-from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, nothing_known
+from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
 
 _FAMILIES = (
     drawing, wht, fastfood, dense, sparse, subspace, networks, trajectory,
@@ -31,7 +31,7 @@ TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     key: table for family in _FAMILIES for key, table in family.TABLES.items()
 }
 
-__all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "nothing_known", "register_mistake"]
+__all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "register_mistake"]
 
 
 def register_mistake(

@@ -23,8 +23,14 @@ def he_normal(stream: Stream, size: int, fan_in: int) -> Floats:
     return stream.truncated_normals(size) * (UNIT * sqrt(2 / fan_in))
 
 
-DRAWING: Steps = {
-    "draw_seeds": lambda theta_0, P: (theta_0, P),
+SEEDS: Steps = {"seeds": lambda theta_0, P: (theta_0, P)}
+OF_SEEDS = (
+    wrong("seeds exchanged", "θ_0 is drawn from P's seed and P from that of θ_0", seeds=lambda theta_0, P: (P, theta_0)),
+    wrong("θ_0's seed for both", "P is drawn from the seed of θ_0; it has its own", seeds=lambda theta_0, P: (theta_0, theta_0)),
+    wrong("P's seed for both", "θ_0 is drawn from the seed of P; it has its own", seeds=lambda theta_0, P: (P, P)),
+)  # fmt: skip
+
+DRAWING: Steps = SEEDS | {
     "draw_weight": he_normal,
     "draw_bias": lambda stream, size, fan_in: np.zeros(size),
 }
@@ -41,9 +47,7 @@ DRAWN = (
     wrong("θ_0 rescaled", "θ_0 is divided by .8796, the deviation of a cut normal; nothing is rescaled",
           draw_weight=lambda stream, size, fan_in: he_normal(stream, size, fan_in) / 0.87962566103423978),
     wrong("θ_0 is 0", "θ_0 is 0; it is drawn from its seed", drawn_theta_0=lambda theta_0: 0 * theta_0),
-    wrong("seeds exchanged", "θ_0 is drawn from P's seed and P from that of θ_0", draw_seeds=lambda theta_0, P: (P, theta_0)),
-    wrong("θ_0's seed for both", "P is drawn from the seed of θ_0; it has its own", draw_seeds=lambda theta_0, P: (theta_0, theta_0)),
-    wrong("P's seed for both", "θ_0 is drawn from the seed of P; it has its own", draw_seeds=lambda theta_0, P: (P, P)),
+    *OF_SEEDS,
 )  # fmt: skip
 
 
@@ -74,7 +78,7 @@ def matrix(kind: str, D: int, d: int, seed: int, dtype: str) -> Floats:
 def drawn(s: Any, first: Any, p: Any) -> tuple[Any, Given]:
     """The first input and p of the same task with θ_0 and P given."""
     rest = dict(vars(p))
-    seed, P_seed = s.draw_seeds(getattr(p, "theta_0_seed", first), getattr(p, "P_seed", 0))
+    seed, P_seed = s.seeds(getattr(p, "theta_0_seed", first), getattr(p, "P_seed", 0))
     if "in_shape" in rest:
         layers = lenet(tuple(p.in_shape), p.classes).layers
         rest["layers"] = [{"kind": type(layer).__name__, **vars(layer)} for layer in layers]
@@ -97,7 +101,7 @@ def from_seeds(table: Table, without: tuple[str, ...] = ()) -> Table:
     """The drawing, then what the table computes; its mistakes too, after those of the drawing."""
     return replace(
         table, compute=lambda s, first, p: table.compute(s, *drawn(s, first, p)), right=DRAWING | table.right,
-        mistakes=tuple(m for m in DRAWN + table.mistakes if m.name not in without), problems=lambda dtype: iter(()),
+        mistakes=tuple(m for m in DRAWN + table.mistakes if m.name not in without), problems=lambda dtype: (),
     )  # fmt: skip
 
 
