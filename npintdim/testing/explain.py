@@ -243,13 +243,7 @@ def _random(fn: Callable[[Any, Any], Any], asked: list[Asked], table: Table) -> 
 
 def _tests(key: tuple[str, str, str], dtype: np.dtype[Any]) -> list[Case]:
     """The vectors' valid tests of this group, in this precision if it has any."""
-    if key[0] not in FAMILIES:
-        return []
-    every = [
-        case
-        for case in cases(key[0], task="all")
-        if (case.family, case.level, case.task) == key and case.valid
-    ]
+    every = [case for case in cases(*key) if case.valid] if key[0] in FAMILIES else []
     return [case for case in every if case.dtype in ("", dtype.name)] or every
 
 
@@ -264,7 +258,7 @@ def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...
     plain, constants = [m for m in mistakes if not (m.of or m.whole)], [m for m in mistakes if m.of]
     yield from ((m,) for m in plain)
     yield from _fitted(table, (), constants, asked)
-    if table.right:
+    if table.mistakes:  # else nothing is known of this family, and facts alone are said
         yield from ((m,) for m in ANYWHERE if not m.of)
         yield from _fitted(table, (), [m for m in ANYWHERE if m.of], asked)
     yield from (pair for pair in combinations(plain, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
