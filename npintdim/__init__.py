@@ -11,7 +11,6 @@ from npintdim._version import __version__
 from npintdim.adapters import Adapter, make_adapter
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend, get_backend
-from npintdim.checks import CheckError, adjoint_matrix_check, check_pullback, dot_test, gradient_check
 from npintdim.data import load_dataset
 from npintdim.engine.architectures import (
     fc_lenet,
@@ -164,10 +163,19 @@ __all__ = [
 if TYPE_CHECKING:
     from npintdim import plots as plots
     from npintdim import testing as testing
+    from npintdim.testing.arrays import CheckError
+    from npintdim.testing.checks import adjoint_matrix_check, dot_test
+    from npintdim.testing.gradient import check_pullback, gradient_check
 else:
+    CHECKS = {
+        "CheckError": "arrays", "adjoint_matrix_check": "checks", "dot_test": "checks",
+        "check_pullback": "gradient", "gradient_check": "gradient",
+    }  # fmt: skip
 
     def __getattr__(name: str) -> Any:
-        """`nid.plots` and `nid.testing` are imported when they are first asked for: few who train need them."""
+        """`nid.plots`, `nid.testing` and the checks are imported when they are first asked for: few who train need them."""
         if name in ("plots", "testing"):
             return importlib.import_module(f"npintdim.{name}")
+        if name in CHECKS:
+            return getattr(importlib.import_module(f"npintdim.testing.{CHECKS[name]}"), name)
         raise AttributeError(f"module 'npintdim' has no attribute {name!r}")

@@ -6,9 +6,23 @@ The wrong ones are wrong on purpose, and are written from scratch, not from `npi
 import math
 
 import numpy as np
+import pytest
 from scipy.linalg import hadamard
 from vectorgen.exact import fastfood_matrix as entries
 from vectorgen.exact import product
+
+IN = {
+    "torch": ("torch", "smoothing", "temperature", "dropout", "sigmoid"),
+    "jax": ("jax",),
+}  # library → words of a name
+
+
+def needs(name):
+    """Without the library that a stranger of this name writes in the test skips."""
+    for library, words in IN.items():
+        if any(word in name for word in words):
+            pytest.importorskip(library, reason=f"{library} is not installed: strangers may write in it")
+
 
 # ---- NumPy, with explicit matrices ----
 
@@ -118,11 +132,15 @@ def torch_fastfood(v, B, Pi, G, S, D, wht=torch_wht, place=gather):
     return S * x.flatten()[:D]
 
 
-def in_torch(f):
-    """f(v, B, Pi, G, S, D) of tensors as fn(v, p)."""
-    import torch
+def in_torch(f, size="D"):
+    """f(v, B, Pi, G, S, D) of tensors as fn(v, p), or f(g, B, Pi, G, S, d)."""
 
-    return lambda v, p: f(torch.from_numpy(v), *map(torch.from_numpy, p.arrays), p.D)
+    def fn(v, p):
+        import torch
+
+        return f(torch.from_numpy(v), *map(torch.from_numpy, p.arrays), getattr(p, size))
+
+    return fn
 
 
 def torch_orthonormal(*args):

@@ -21,7 +21,7 @@ FLOORS = [  # a line imports only from lines above it
     ["rng"],
     ["engine", "projections"],
     ["objective", "data"],
-    ["toy", "checks", "adapters"],
+    ["toy", "adapters"],
     ["artefact", "es"],
     ["measurement"],
     ["testing"],

@@ -10,7 +10,6 @@ from helpers import normal
 
 from npintdim.artefact.mdl import certify, quantise
 from npintdim.backend import get_backend, missing
-from npintdim.checks import adjoint_matrix_check, dot_test, gradient_check
 from npintdim.cli import main
 from npintdim.engine.architectures import fctied_lenet, lenet, mlp, model_from_spec, squeezenet, untied_lenet
 from npintdim.engine.landscape import Batch, Dataset
@@ -35,6 +34,8 @@ from npintdim.measurement.recipes import Recipe
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.projections import make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
+from npintdim.testing.checks import adjoint_matrix_check, dot_test
+from npintdim.testing.gradient import gradient_check
 from npintdim.toy.problem import ToyProblem
 
 CPU = get_backend("numpy", np.float64, threads=1)

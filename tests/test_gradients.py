@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from helpers import frozen, normal, project
 
-from npintdim.checks import CheckError, gradient_check
 from npintdim.engine.architectures import fc_lenet, fctied_lenet, lenet, mlp, squeezenet, untied_lenet
 from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import (
@@ -32,6 +31,8 @@ from npintdim.engine.losses import CrossEntropy
 from npintdim.engine.model import Model
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.rng import Purpose, Stream
+from npintdim.testing.checks import CheckError
+from npintdim.testing.gradient import gradient_check
 from npintdim.toy.problem import ToyProblem
 
 TOLERANCE = 1e-7

@@ -27,11 +27,6 @@ M = P.to_dense()
 BOTH = r"against .*relative error .*tolerance"  # numbers, and what is allowed
 
 
-def libraries():
-    """(name, to, apply, adjoint) of the same P, in every library that is installed."""
-    yield "numpy", lambda x: x, lambda v: M @ v, lambda g: M.T @ g
-
-
 def torch_pair():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is only a guest")
     p = SimpleNamespace(**given(np.dtype(np.float64), D, d, "stacked"))

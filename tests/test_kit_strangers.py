@@ -21,11 +21,6 @@ RIGHT = {
 }
 
 
-def needs(name):
-    if any(word in name for word in ("smoothing", "temperature", "dropout", "sigmoid", "torchs")):
-        pytest.importorskip("torch", reason="PyTorch is not installed: strangers may write in it")
-
-
 def passes(case, fn):
     try:
         case.check(fn)
@@ -36,7 +31,7 @@ def passes(case, fn):
 
 @pytest.mark.parametrize("name", [*LIST, *RIGHT])
 def test_explain_and_the_vectors_have_one_verdict(name):
-    needs(name)
+    s.needs(name)
     family, level, task, fn, *_ = (LIST | RIGHT)[name]
     asked, refused = explaining._ask((family, level, task), fn, np.dtype(np.float64))
     found = [c for c in cases(family, level, task) if c.valid and c.dtype in ("", "float64")]
@@ -47,7 +42,7 @@ def test_explain_and_the_vectors_have_one_verdict(name):
 
 @pytest.mark.parametrize("name", [name for name in LIST if name not in SLOW])
 def test_a_mistake_is_named_rightly_or_described(name):
-    needs(name)
+    s.needs(name)
     family, level, task, fn, words = LIST[name]
     found = explain(family, fn, level, task)
     assert not found.correct

@@ -7,8 +7,8 @@ import pytest
 from helpers import SHAPES, frozen, normal, project, same_bits
 
 import npintdim as nid
-from npintdim.checks import CheckError, adjoint_matrix_check, dot_test
 from npintdim.projections import Projection
+from npintdim.testing.checks import CheckError, adjoint_matrix_check, dot_test
 
 small = pytest.mark.parametrize(("D", "d"), SHAPES[:-2])
 shapes = pytest.mark.parametrize(("D", "d"), [*SHAPES, (5000, 700)])

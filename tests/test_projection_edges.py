@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from helpers import normal, project
 
-from npintdim.checks import adjoint_matrix_check
 from npintdim.engine.architectures import mlp
 from npintdim.engine.landscape import Batch
 from npintdim.objective import SubspaceObjective
+from npintdim.testing.checks import adjoint_matrix_check
 
 CORNERS = [(1, 1), (2, 1), (2, 2), (3, 2), (15, 15), (16, 1), (17, 2), (31, 16), (33, 17), (31, 31), (33, 32)]
 

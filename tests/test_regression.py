@@ -8,13 +8,13 @@ import pytest
 from helpers import normal
 
 import npintdim as nid
-from npintdim.checks import gradient_check
 from npintdim.data import own
 from npintdim.engine.losses import LOSSES
 from npintdim.measurement.estimate import curve_of
 from npintdim.measurement.measurement import Baseline
 from npintdim.measurement.runs import run
 from npintdim.plots import curve_figure
+from npintdim.testing.gradient import gradient_check
 
 NUMPY = nid.get_backend("numpy", threads=1)
 EXACT = nid.get_backend("numpy", dtype="float64", threads=1)

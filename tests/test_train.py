@@ -13,7 +13,6 @@ import pytest
 from helpers import frozen, normal, project, same_bits
 
 from npintdim.backend import get_backend
-from npintdim.checks import gradient_check
 from npintdim.engine.architectures import mlp
 from npintdim.engine.initializers import HeNormal, Zeros
 from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
@@ -23,6 +22,7 @@ from npintdim.engine.optimizers import SGD, Adam, optimizer_from_spec
 from npintdim.engine.progress import Progress
 from npintdim.engine.train import TrainConfig, batches, train
 from npintdim.objective import L2, SubspaceObjective
+from npintdim.testing.gradient import gradient_check
 from npintdim.toy.problem import ToyProblem
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import Backend
-from npintdim.checks import Check, CheckError, adjoint_matrix_check, dot_test, gradient_check
 from npintdim.cli.common import add_command, add_network, backend_of, data_of, model_of, projection_of, say
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset, first
@@ -19,7 +18,9 @@ from npintdim.measurement.recipes import model_name
 from npintdim.measurement.runs import RunSpec, check_fit
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import FastfoodProjection, Projection, make_projection
-from npintdim.testing import check_unit_columns
+from npintdim.testing import CheckError, check_unit_columns
+from npintdim.testing.checks import Check, adjoint_matrix_check, dot_test
+from npintdim.testing.gradient import gradient_check
 from npintdim.typing import Spec
 
 PURPOSE = """\

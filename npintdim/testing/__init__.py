@@ -12,13 +12,12 @@ NumPy is all that this package needs. `docs/vectors.md` has the table of what ea
 `docs/check-your-code.md` shows PyTorch, JAX and CUDA.
 """
 
-from npintdim.checks import CheckError, check_pullback
-from npintdim.testing.arrays import to_numpy
+from npintdim.testing.arrays import CheckError, to_numpy
 from npintdim.testing.cases import FAMILIES, Case, Inputs, cases
 from npintdim.testing.checks import check_adjoint, check_linear, check_unit_columns
 from npintdim.testing.conformance import conformance
 from npintdim.testing.explain import Explanation, explain
-from npintdim.testing.gradient import check_gradient
+from npintdim.testing.gradient import check_gradient, check_pullback
 from npintdim.testing.in_place import InPlace
 from npintdim.testing.isotropy import check_isotropy
 from npintdim.testing.mistakes import register_mistake

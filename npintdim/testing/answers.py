@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.checks import CheckError
-from npintdim.testing.arrays import array_of
+from npintdim.testing.arrays import CheckError, array_of
 from npintdim.testing.cases import Case
 from npintdim.testing.explain import explain_given
 from npintdim.typing import Array

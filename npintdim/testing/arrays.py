@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.checks import CheckError
 from npintdim.typing import Array, Spec
 
 NARROW = ("bfloat16", "float8")  # NumPy has no such types
 DIGITS = frozenset("0123456789abcdefABCDEF")
 KINDS = {"float32": ">f4", "float64": ">f8", "uint32": ">u4"}  # written as hex words, most significant first
+
+
+class CheckError(AssertionError):
+    """A check that failed; the message holds both numbers, the tolerance and the formula."""
 
 
 def to_numpy(answer: Any) -> Array:

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.checks import CheckError
 from npintdim.inputs import unknown
-from npintdim.testing.arrays import by_name, decode, to_numpy
+from npintdim.testing.arrays import CheckError, by_name, decode, to_numpy
 from npintdim.typing import Array, Spec
 
 VERSION = 1

@@ -1,4 +1,4 @@
-"""Checks of anybody's P, as plain callables, in any library.
+"""Checks of anybody's P, in any library: an object with `shape`, `apply` and `adjoint`, or plain callables.
 
 Each raises `CheckError`, an AssertionError, with both numbers, the tolerance and the formula. `to` sends a NumPy
 array to your library (`torch.from_numpy`, `jnp.asarray`, `cupy.asarray`); what comes back is converted by `to_numpy`.
@@ -13,15 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npintdim.checks import (
-    Check,
-    CheckError,
-    adjoint_matrix_check,
-    compare,
-    direction,
-    dot_test,
-)
-from npintdim.testing.arrays import to_numpy, too_coarse
+from npintdim.inputs import quiet, shown
+from npintdim.projections import Operator
+from npintdim.rng import Purpose, Stream
+from npintdim.testing.arrays import CheckError, to_numpy, too_coarse
 from npintdim.typing import Array, Floats
 
 Function = Callable[[Any], Any]
@@ -29,38 +24,35 @@ MOST_COLUMNS = 256  # that a check looks at, evenly spaced, where d is larger
 
 
 @dataclass(frozen=True)
-class Callables:
-    """Two functions as the operator that `npintdim.checks` takes."""
+class Check:
+    """One comparison that held: the formula, both numbers, the relative error and what was allowed."""
 
-    apply_: Function
-    adjoint_: Function
-    shape: tuple[int, int]
-    to: Function
-    dtype: DTypeLike = np.float64
-    half: bool = False  # whether answers in half precision can be judged
+    formula: str
+    left: float
+    right: float
+    error: float
+    tolerance: float
 
-    def apply(self, v: Array) -> Floats:
-        """P v."""
-        return self._call("apply", self.apply_, v, self.shape[0])
 
-    def adjoint(self, g: Array) -> Floats:
-        """Pᵀ g."""
-        return self._call("adjoint", self.adjoint_, g, self.shape[1])
+def compare(formula: str, left: float, right: float, tolerance: float, scale: float | None = None) -> Check:
+    """|left − right| ≤ tolerance · scale, scale = max(|left|, |right|) unless given.
 
-    def _call(self, name: str, f: Function, x: Array, length: int) -> Floats:
-        answer = called(f, x.astype(self.dtype), self.to)
-        if not self.half and (why := too_coarse(answer)):
-            raise CheckError(f"{name}: {why}, or give a tolerance")
-        y = to_numpy(answer)
-        if y.shape != (length,):
-            D, d = self.shape
-            raise CheckError(f"{name} gives shape {y.shape}, but P is D×d = {D}×{d}: ({length},) is needed")
-        if y.dtype.kind != "f":
-            raise CheckError(f"{name} gives {y.dtype}: floating-point numbers are needed")
-        if not np.isfinite(y).all():
-            i = int(np.isfinite(y).argmin())
-            raise CheckError(f"{name} gives {y[i]} at [{i}], of finite numbers")
-        return y
+    Raises
+    ------
+    CheckError
+    """
+    scale = max(abs(left), abs(right)) if scale is None else scale
+    error = abs(left - right) / scale if scale else abs(left - right)
+    if not error <= tolerance:
+        raise CheckError(
+            f"{formula}: {left:.15g} against {right:.15g}, relative error {error:.2g}, tolerance {tolerance:.2g}"
+        )
+    return Check(formula, left, right, error, tolerance)
+
+
+def direction(seed: int, n: int, lane: int = 0) -> Floats:
+    """n standard normals for checks, float64, from the project's own streams."""
+    return Stream(seed, Purpose.CHECK, lane).normals(n) * 2.0**-20
 
 
 def same(x: Any) -> Any:
@@ -80,8 +72,100 @@ def called(f: Function, x: Array, to: Function) -> Any:
         raise
 
 
-def _tolerance(tolerance: float | None, y: Floats) -> float:
-    return (1e-12 if y.dtype == np.float64 else 1e-5) if tolerance is None else tolerance
+def transport(
+    P: Any, name: str = "P", needed: tuple[str, ...] = ("shape", "apply", "adjoint")
+) -> tuple[Any, Any]:
+    """How a host array gets to P's device, in its dtype, and back."""
+    lacking = [method for method in needed if not hasattr(P, method)]
+    if lacking:
+        kind = "Operator" if name == "P" else "Parametrisation"
+        raise TypeError(f"{name} is {shown(P):.40} without {', '.join(lacking)}: see `{kind}`")
+    backend = getattr(P, "backend", None)
+    if backend is None:
+        return (lambda a: a), np.asarray
+    return (lambda a: backend.send(a, backend.dtype)), backend.host
+
+
+@dataclass(frozen=True)
+class Callables:
+    """v → P v and g → Pᵀ g of any library, on the host."""
+
+    apply_: Function
+    adjoint_: Function
+    shape: tuple[int, int]
+    to: Function
+    dtype: DTypeLike = np.float64
+    tolerance: float | None = None  # half precision needs one
+    back: Function = to_numpy
+
+    def apply(self, v: Array) -> Floats:
+        """P v."""
+        return self._call("apply", self.apply_, v, self.shape[0])
+
+    def adjoint(self, g: Array) -> Floats:
+        """Pᵀ g."""
+        return self._call("adjoint", self.adjoint_, g, self.shape[1])
+
+    def allowed(self, *found: Floats, double: float = 1e-12, single: float = 1e-5) -> float:
+        """The tolerance that was given, or that of the dtypes that were found."""
+        exact = all(y.dtype == np.float64 for y in found)
+        return (double if exact else single) if self.tolerance is None else self.tolerance
+
+    def _call(self, name: str, f: Function, x: Array, length: int) -> Floats:
+        answer = called(f, x.astype(self.dtype), self.to)
+        if self.tolerance is None and (why := too_coarse(answer)):
+            raise CheckError(f"{name}: {why}, or give a tolerance")
+        y: Floats = self.back(answer)
+        if y.shape != (length,):
+            D, d = self.shape
+            raise CheckError(f"{name} gives shape {y.shape}, but P is D×d = {D}×{d}: ({length},) is needed")
+        if y.dtype.kind != "f":
+            raise CheckError(f"{name} gives {y.dtype}: floating-point numbers are needed")
+        if not np.isfinite(y).all():
+            i = int(np.isfinite(y).argmin())
+            raise CheckError(f"{name} gives {y[i]} at [{i}], of finite numbers")
+        return y
+
+
+def operator(P: Operator, tolerance: float | None) -> Callables:
+    """An object's methods as callables."""
+    send, host = transport(P)
+    return Callables(P.apply, P.adjoint, P.shape, send, tolerance=tolerance, back=host)
+
+
+# ---- the adjoint ----
+
+
+@quiet
+def dot_test(P: Operator, seed: int = 0, tolerance: float | None = None) -> Check:
+    """⟨P v, g⟩ = ⟨v, Pᵀ g⟩ for random v and g.
+
+    Parameters
+    ----------
+    P : anything with shape, apply and adjoint
+    seed : of v and g
+    tolerance : relative to ‖P v‖ ‖g‖; None for 1e-12 if both are float64, else 1e-5
+
+    Raises
+    ------
+    CheckError
+        if the two differ: apply and adjoint are not each other's transpose.
+    """
+    return _dot(operator(P, tolerance), seed)
+
+
+@quiet
+def adjoint_matrix_check(P: Operator, tolerance: float | None = None) -> Check:
+    """The matrix of columns P e_j equals, entry by entry, the matrix of rows Pᵀ e_i.
+
+    Costs d applications and D adjoints: for small D.
+
+    Raises
+    ------
+    CheckError
+        which names the worst entry.
+    """
+    return _entries(operator(P, tolerance))
 
 
 def check_adjoint(
@@ -95,7 +179,7 @@ def check_adjoint(
     seed: int = 0,
     entries: bool = False,
 ) -> Check:
-    """⟨P v, g⟩ = ⟨v, Pᵀ g⟩ for random v and g.
+    """⟨P v, g⟩ = ⟨v, Pᵀ g⟩ for random v and g: `dot_test` of two functions.
 
     Parameters
     ----------
@@ -112,10 +196,34 @@ def check_adjoint(
     CheckError
         if apply and adjoint are not each other's transpose, or give other shapes.
     """
-    P = Callables(apply, adjoint, (D, d), to, dtype, half=tolerance is not None)
+    P = Callables(apply, adjoint, (D, d), to, dtype, tolerance)
     if entries:
-        adjoint_matrix_check(P, tolerance)
-    return dot_test(P, seed, tolerance)
+        _entries(P)
+    return _dot(P, seed)
+
+
+def _dot(P: Callables, seed: int) -> Check:
+    D, d = P.shape
+    v, g = direction(seed, d), direction(seed, D, lane=1)
+    Pv, PTg = P.apply(v), P.adjoint(g)
+    tolerance = P.allowed(Pv, PTg)
+    Pv, PTg = Pv.astype(np.float64), PTg.astype(np.float64)
+    scale = float(np.linalg.norm(Pv) * np.linalg.norm(g))
+    return compare("⟨P v, g⟩ = ⟨v, Pᵀ g⟩", float(Pv @ g), float(v @ PTg), tolerance, scale)
+
+
+def _entries(P: Callables) -> Check:
+    D, d = P.shape
+    by_apply = np.stack([P.apply(e) for e in np.eye(d)], axis=1)
+    by_adjoint = np.stack([P.adjoint(e) for e in np.eye(D)], axis=0)
+    tolerance = P.allowed(by_apply, by_adjoint, double=1e-13, single=1e-6)
+    i, j = np.unravel_index(np.abs(by_apply - by_adjoint).argmax(), (D, d))
+    scale = float(np.abs(by_apply).max())
+    formula = f"(P e_{j})_{i} = (Pᵀ e_{i})_{j}, the worst of {D}×{d} entries"
+    return compare(formula, float(by_apply[i, j]), float(by_adjoint[i, j]), tolerance, scale)
+
+
+# ---- P alone ----
 
 
 def check_linear(
@@ -136,13 +244,13 @@ def check_linear(
     ------
     CheckError
     """
-    P = Callables(apply, same, (D, d), to, dtype, half=tolerance is not None)
+    P = Callables(apply, same, (D, d), to, dtype, tolerance)
     u, v = direction(seed, d, 0), direction(seed, d, 1)
     left, right = P.apply(2 * u - 3 * v), 2 * P.apply(u) - 3 * P.apply(v)
     i = int(np.abs(left - right).argmax())
     scale = float(np.abs(right).max())
     formula = f"(P(2u − 3v))_{i} = (2 P u − 3 P v)_{i}, the worst of D = {D} entries"
-    return compare(formula, float(left[i]), float(right[i]), _tolerance(tolerance, left), scale)
+    return compare(formula, float(left[i]), float(right[i]), P.allowed(left), scale)
 
 
 def check_unit_columns(
@@ -167,11 +275,11 @@ def check_unit_columns(
     CheckError
         which names the worst column.
     """
-    P = Callables(apply, same, (D, d), to, dtype, half=tolerance is not None)
+    P = Callables(apply, same, (D, d), to, dtype, tolerance)
     norms = {}
     for j in np.unique(np.linspace(0, d - 1, min(d, MOST_COLUMNS)).astype(int)):
         column = P.apply((np.arange(d) == j).astype(np.float64))
         norms[int(j)] = float(np.linalg.norm(column.astype(np.float64)))
     worst = max(norms, key=lambda j: abs(norms[j] - 1))
     formula = f"‖P e_{worst}‖ = 1, the worst of {len(norms)} columns over all D = {D} rows"
-    return compare(formula, norms[worst], 1.0, _tolerance(tolerance, column), 1.0)
+    return compare(formula, norms[worst], 1.0, P.allowed(column), 1.0)

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npintdim.checks import CheckError
-from npintdim.testing.arrays import by_name, to_numpy, too_coarse
+from npintdim.testing.arrays import CheckError, by_name, to_numpy, too_coarse
 from npintdim.testing.mistakes.table import SLACK
 from npintdim.typing import Array
 

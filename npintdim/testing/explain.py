@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import combinations
 from textwrap import shorten
 from typing import Any
@@ -29,10 +29,17 @@ from npintdim.testing.differences import (
 )
 from npintdim.testing.facts import common_factor, facts_of_P, first_difference, first_step
 from npintdim.testing.fitting import nearest
-from npintdim.testing.mistakes import ANYWHERE, TABLES, Mistake, Problem, Table, nothing_known
+from npintdim.testing.mistakes import ANYWHERE, TABLES, Mistake, Problem, Table
 from npintdim.testing.mistakes.table import SLACK
 from npintdim.typing import Array
 
+CANNOT = (
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+)  # of inputs that cannot have a mistake
 OF_P = {"fastfood", "dense", "projection"}  # families whose answer is P v, of floating-point v
 FLOAT32 = Mistake(
     "float32 accumulation",
@@ -69,21 +76,30 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Asked:
-    """One problem, the answer that came, the right one, and by which tolerances the two are compared."""
+    """One problem, a test of the vectors or the table's own, and the answer that came."""
 
+    table: Table
     problem: Problem
     got: Answer
-    right: Answer
-    slack: float
     case: Case | None = None
 
-    @property
+    @cached_property
+    def right(self) -> Answer:
+        """The right answer."""
+        return self.variant() if self.case is None else arrays(tuple(self.case.expected.values()))
+
+    @cached_property
     def ok(self) -> bool:
         """Right to rounding; a test of the vectors is judged by its own bound, so that both have one verdict."""
         if self.case is None or self.case.bound is None:
-            return agree(self.got, self.right, self.slack)
+            return agree(self.got, self.right, self.table.slack)
         bounds = [self.case.bound[name] for name in self.case.expected]
         return within(self.got, self.right, bounds, np.dtype(self.case.dtype))
+
+    def variant(self, *mistakes: Mistake) -> Answer:
+        """What these mistakes give instead; they may divide by zero."""
+        with np.errstate(all="ignore"):
+            return arrays(self.table.variant(mistakes, *self.problem.arguments()))
 
 
 def explain(
@@ -137,7 +153,7 @@ def explain_given(key: tuple[str, str, str], answers: Sequence[tuple[Case, Any]]
     answers : tests, and one array or a tuple of them for each
     """
     table = table_of(key)
-    asked = [_asked(table, problem_of(case), arrays(got), case) for case, got in answers]
+    asked = [Asked(table, problem_of(case), arrays(got), case) for case, got in answers]
     return _diagnose(key, asked)
 
 
@@ -160,7 +176,7 @@ def _diagnose(
             return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     odd = next(a for a in asked if not a.ok)
     facts = facts_of_P(fn, odd.problem) if fn and key[0] in OF_P and key[2] == "apply" else ""
-    facts += first_step(fn, odd.problem, partial(_right, table), table.slack) if fn else ""
+    facts += first_step(fn, odd.problem, lambda x: Asked(table, x, ()).right, table.slack) if fn else ""
     where = first_difference(odd.problem, odd.got, odd.right, table.outputs, table.slack)
     law = common_factor([(a.problem, a.got, a.right) for a in asked])
     return Explanation(False, (), _stopped(f"No known mistake: {where}{law}{facts}{but}"))
@@ -168,7 +184,9 @@ def _diagnose(
 
 def table_of(key: tuple[str, str, str]) -> Table:
     """The table of a group; of a group of the vectors that has none, one without a mistake: facts alone are said."""
-    return TABLES.get(key) or nothing_known(tuple(_tests(key, np.dtype(np.float64))[0].expected))
+    if key in TABLES:
+        return TABLES[key]
+    return Table(lambda s, first, p: (), {}, (), outputs=tuple(_tests(key, np.dtype(np.float64))[0].expected))
 
 
 def problem_of(case: Case) -> Problem:
@@ -208,7 +226,7 @@ def _ask(
         except Exception as error:  # PyTorch and others have their own words for what NumPy cannot hold
             refused = refused or f"on {problem.title} {_why(error, 160)}"
             continue
-        asked.append(_asked(table, problem, got, case))
+        asked.append(Asked(table, problem, got, case))
     return asked, refused
 
 
@@ -225,27 +243,12 @@ def _random(fn: Callable[[Any, Any], Any], asked: list[Asked], table: Table) -> 
 
 def _tests(key: tuple[str, str, str], dtype: np.dtype[Any]) -> list[Case]:
     """The vectors' valid tests of this group, in this precision if it has any."""
-    if key[0] not in FAMILIES:
-        return []
-    every = [
-        case
-        for case in cases(key[0], task="all")
-        if (case.family, case.level, case.task) == key and case.valid
-    ]
+    every = [case for case in cases(*key) if case.valid] if key[0] in FAMILIES else []
     return [case for case in every if case.dtype in ("", dtype.name)] or every
-
-
-def _asked(table: Table, problem: Problem, got: Answer, case: Case | None) -> Asked:
-    right = _right(table, problem) if case is None else arrays(tuple(case.expected.values()))
-    return Asked(problem, got, right, table.slack, case)
 
 
 def _why(error: Exception, width: int = 80) -> str:
     return shorten(str(error), width, placeholder=" ...") or "no reason given"
-
-
-def _right(table: Table, problem: Problem) -> Answer:
-    return arrays(table.variant((), *problem.arguments()))
 
 
 def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...]]:
@@ -255,7 +258,7 @@ def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...
     plain, constants = [m for m in mistakes if not (m.of or m.whole)], [m for m in mistakes if m.of]
     yield from ((m,) for m in plain)
     yield from _fitted(table, (), constants, asked)
-    if table.right:
+    if table.mistakes:  # else nothing is known of this family, and facts alone are said
         yield from ((m,) for m in ANYWHERE if not m.of)
         yield from _fitted(table, (), [m for m in ANYWHERE if m.of], asked)
     yield from (pair for pair in combinations(plain, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
@@ -270,11 +273,10 @@ def _fitted(
     table: Table, others: tuple[Mistake, ...], mistakes: list[Mistake], asked: list[Asked]
 ) -> Iterator[tuple[Mistake, ...]]:
     """Each mistake with the constant that comes nearest to the first wrong answer; of a path, to its first wrong step."""
-    with np.errstate(all="ignore"):
-        near = ((a, arrays(table.variant(others, *a.problem.arguments()))) for a in asked if not a.ok)
-        odd, right = next(
-            ((a, x) for a, x in near if not agree(a.got, x, table.slack)), (asked[0], asked[0].right)
-        )
+    near = ((a, a.variant(*others)) for a in asked if not a.ok)
+    odd, right = next(
+        ((a, x) for a, x in near if not agree(a.got, x, table.slack)), (asked[0], asked[0].right)
+    )
     end = None
     if table.outputs == ("path",) and odd.got[0].shape == right[0].shape:
         pairs = zip(odd.got[0], right[0], strict=True)
@@ -282,9 +284,8 @@ def _fitted(
 
     def off(c: float, mistake: Mistake) -> Array:
         try:
-            with np.errstate(all="ignore"):
-                variant = arrays(table.variant((*others, mistake.at(c)), *odd.problem.arguments()))
-        except (ValueError, TypeError, ArithmeticError, AttributeError):  # c is none of its values
+            variant = odd.variant(*others, mistake.at(c))
+        except CANNOT:  # c is none of its values
             return np.full(1, np.nan)
         if [x.shape for x in variant] != [x.shape for x in odd.got]:
             return np.full(1, np.nan)
@@ -317,15 +318,8 @@ def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool
     compared = missed = 0
     for a in asked:
         try:
-            with np.errstate(all="ignore"):  # a mistake may divide by zero
-                variant = arrays(table.variant(found, *a.problem.arguments()))
-        except (
-            ValueError,
-            TypeError,
-            IndexError,
-            AttributeError,
-            ArithmeticError,
-        ):  # a mistake that these inputs cannot have
+            variant = a.variant(*found)
+        except CANNOT:
             continue
         except Exception:  # of a registered mistake, whose code is a team's own
             if not found[0].whole:
@@ -353,6 +347,6 @@ def _rounding(table: Table, asked: list[Asked], but: str) -> Explanation:
         else "another order of operations, or a step in another precision"
     )
     for m in (m for m in table.mistakes if m.rounding):
-        if all(same_bits(a.got, arrays(table.variant((m,), *a.problem.arguments()))) for a in asked):
+        if all(same_bits(a.got, a.variant(m)) for a in asked):
             return Explanation(False, (m.name,), f"Right to rounding, but not in bits: {m.says}{but}.")
     return Explanation(False, (), f"Right to rounding, but not in bits: {why}{but}.")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import product
 from math import prod
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from npintdim.testing.arrays import to_numpy
 from npintdim.testing.differences import Answer, agree, answered, noise
+from npintdim.testing.mistakes.networks import layers_of, shapes_of
 from npintdim.testing.mistakes.table import SLACK, Problem
 from npintdim.typing import Array
 
@@ -215,14 +217,9 @@ def pieces(problem: Problem, name: str, b: Array) -> Iterator[tuple[str, Any, tu
 
 def parameters(p: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Names and shapes of a network's W and b."""
-    layers = p.get("layers") or [{"n_in": i, "n_out": o} for i, o in pairwise(p.get("sizes", []))]
-    k = 0
-    for layer in layers:
-        if "k" in layer or "n_in" in layer:
-            k += 1
-            out = layer.get("c_out", layer.get("n_out"))
-            yield f"W{k}", (out, layer["c_in"], *[layer["k"]] * 2) if "k" in layer else (layer["n_in"], out)
-            yield f"b{k}", (out,)
+    if p.keys() & {"layers", "sizes"}:
+        for k, (W, b) in enumerate(filter(None, map(shapes_of, layers_of(SimpleNamespace(**p)))), 1):
+            yield from ((f"W{k}", W), (f"b{k}", b))
 
 
 # ---- a path of steps ----

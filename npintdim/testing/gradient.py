@@ -1,18 +1,48 @@
-"""A check of anybody's gradient, in any library."""
+"""Checks of derivatives: of a landscape, of anybody's loss in any library, of a parametrisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from npintdim.checks import Check, CheckError, direction, gradient_check
-from npintdim.engine.landscape import Landscape
-from npintdim.testing.arrays import to_numpy
-from npintdim.testing.checks import Function, called, same
+from npintdim.engine.landscape import Batch, Landscape
+from npintdim.inputs import quiet
+from npintdim.parametrisation import Parametrisation
+from npintdim.testing.arrays import CheckError, to_numpy
+from npintdim.testing.checks import Check, Function, called, compare, direction, same, transport
 from npintdim.typing import Array, Floats
+
+STEPS = (1e-4, 1e-5, 1e-6)  # of central differences, relative to ‖θ‖∞ + 1
+
+
+@quiet
+def gradient_check(
+    landscape: Landscape,
+    theta: Floats,
+    batch: Batch | None = None,
+    directions: int = 3,
+    seed: int = 0,
+    tolerance: float = 1e-6,
+) -> list[Check]:
+    """`check_gradient` of a landscape on one batch.
+
+    Parameters
+    ----------
+    landscape, theta, batch : float64, or the differences drown in rounding
+    directions, seed, tolerance : as there
+
+    Raises
+    ------
+    CheckError
+        if a direction disagrees at every step.
+    TypeError
+        if theta is not float64.
+    """
+    one = Batch() if batch is None else batch  # a batch without data is falsy
+    loss_and_grad = lambda at: tuple(landscape.loss_and_grad(at, one))  # noqa: E731
+    return check_gradient(loss_and_grad, theta, np.asarray, directions, tolerance, seed)
 
 
 def check_gradient(
@@ -72,29 +102,80 @@ def check_gradient(
                 raise CheckError(
                     f"the {name} has a {odd}, where θ has its entries between {x.min():.6g} and {x.max():.6g}"
                 )
-        return loss.reshape(()), grad
+        return float(loss.reshape(())), grad
 
-    both(theta)
-    landscape = cast(Landscape, SimpleNamespace(loss_and_grad=lambda x, batch: both(x)))
+    _, grad = both(theta)
     checks = []
-    for k in range(seed, seed + directions):
+    for k in range(directions):
+        v = direction(seed, len(theta), lane=k)
+        v /= np.linalg.norm(v)
+        slope, differences = float(grad @ v), []
+        for h in STEPS:
+            h *= 1 + float(np.abs(theta).max())
+            differences.append((both(theta + h * v)[0] - both(theta - h * v)[0]) / (2 * h))
+        best = min(differences, key=lambda x: abs(x - slope))
         try:
-            checks += gradient_check(landscape, theta, directions=1, seed=k, tolerance=tolerance)
+            checks.append(compare("⟨∇L(θ), v⟩ = (L(θ + h v) − L(θ − h v)) / 2h", slope, best, tolerance))
         except CheckError as error:
-            raise CheckError(f"{error}{_why(both, theta, k)}") from None
+            raise CheckError(f"{error}{_why(both, theta, v)}") from None
     return checks
 
 
-def _why(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, seed: int) -> str:
+def _why(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, v: Floats) -> str:
     """A loss that changes from call to call is none of θ; slopes right and left of θ that differ make a kink."""
-    first, second = (float(both(theta)[0]) for _ in range(2))
+    first, second = (both(theta)[0] for _ in range(2))
     if abs(first - second) > 1e-9 * abs(first):
         return f"; the loss of one θ is {first:.9g}, then {second:.9g}: fix the batch, and leave out dropout"
-    v = direction(seed, len(theta))
-    h = 1e-7 * (1 + float(np.abs(theta).max())) / float(np.linalg.norm(v))
-    left, here, right = (float(both(theta + step * v)[0]) for step in (-h, 0, h))
-    unit = h * float(np.linalg.norm(v))
-    up, down = (right - here) / unit, (here - left) / unit
+    h = 1e-7 * (1 + float(np.abs(theta).max()))
+    left, here, right = (both(theta + step * v)[0] for step in (-h, 0, h))
+    up, down = (right - here) / h, (here - left) / h
     if abs(up - down) < 1e-3 * max(abs(up), abs(down)):
         return ""
     return f"; θ lies on a kink or a jump: the slope is {up:.6g} ahead and {down:.6g} behind; move θ a little"
+
+
+@quiet
+def check_pullback(
+    parametrisation: Parametrisation,
+    v: Floats | None = None,
+    directions: int = 3,
+    seed: int = 0,
+    tolerance: float = 1e-7,
+) -> list[Check]:
+    """⟨J δ, g⟩ = ⟨δ, Jᵀ g⟩ for random δ and g, where J δ = (T(v + h δ) − T(v − h δ)) / 2h.
+
+    Parameters
+    ----------
+    parametrisation : T, anything with start, theta and pullback, in float64
+    v : where; None for a random place near the start (at LoRA's start itself half of the gradient is zero)
+    directions : how many pairs δ, g
+    seed : of these
+    tolerance : relative to ‖J δ‖ ‖g‖
+
+    Raises
+    ------
+    CheckError
+        if a pair disagrees, or the pullback has another shape than v.
+    TypeError
+        if θ is not float64: differences would drown in rounding.
+    """
+    send, host = transport(parametrisation, "T", ("start", "theta", "pullback"))
+    start = host(parametrisation.start()) if v is None else host(v)
+    v = start + 0.1 * direction(seed, start.size, lane=2).reshape(start.shape) if v is None else start
+    theta = host(parametrisation.theta(send(v)))
+    if theta.dtype != np.float64 or v.dtype != np.float64:
+        raise TypeError(f"v is {v.dtype} and θ {theta.dtype}: a check of the pullback needs float64")
+    checks = []
+    for k in range(directions):
+        delta, g = direction(seed, v.size, lane=3 + 2 * k), direction(seed, theta.size, lane=4 + 2 * k)
+        delta /= np.linalg.norm(delta)
+        h = 1e-4 * (1 + float(np.abs(v).max()))
+        up, down = (host(parametrisation.theta(send(v + step * delta))) for step in (h, -h))
+        J_delta, JT_g = (up - down) / (2 * h), host(parametrisation.pullback(send(v), send(g)))
+        if JT_g.shape != v.shape:
+            raise CheckError(f"the pullback has shape {JT_g.shape}, but v has shape {v.shape}")
+        scale = float(np.linalg.norm(J_delta) * np.linalg.norm(g))
+        checks.append(
+            compare("⟨J δ, g⟩ = ⟨δ, Jᵀ g⟩", float(J_delta @ g), float(delta @ JT_g), tolerance, scale)
+        )
+    return checks

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.checks import Check, CheckError, direction
 from npintdim.inputs import unknown
-from npintdim.testing.checks import Callables, same
+from npintdim.testing.arrays import CheckError
+from npintdim.testing.checks import Callables, Check, direction, same
 from npintdim.typing import Floats
 
 LEAST_P = 1e-5  # of the Kolmogorov–Smirnov test: a right P is refused for one in 100,000 sets of seeds
@@ -76,7 +76,8 @@ def check_isotropy(
         raise unknown("directions", directions, DIRECTIONS)
     if draws < 2:
         raise ValueError(f"draws is {draws}: at least 2 are needed, 300 see something")
-    all_P = (Callables(make_P(seed), same, (D, d), to, half=True) for seed in range(draws))
+    callables = (Callables(make_P(seed), same, (D, d), to, tolerance=np.inf) for seed in range(draws))
+    all_P = (np.stack([P.apply(e) for e in np.eye(d)], axis=1).astype(np.float64) for P in callables)
     if directions != "groups":
         return _spread(all_P, D, d, draws, directions)
     a = max(1, (d + 1) // 2)
@@ -106,16 +107,11 @@ def _judged(each: Floats, formula: str, left: float, right: float, found: str) -
     return Check(formula, left, right, left, right)
 
 
-def _spread(all_P: Iterator[Callables], D: int, d: int, draws: int, directions: str) -> Check:
+def _spread(all_P: Iterator[Floats], D: int, d: int, draws: int, directions: str) -> Check:
     """‖Pᵀu‖² along one direction, over many P."""
     rows = min(D, 2 if directions == "pair" else 1 << (d - 1).bit_length())
     u = np.ones(rows) if directions == "pair" else direction(0, rows, 0)
-
-    def met(P: Callables) -> float:
-        PTu = [float(P.apply(e)[:rows].astype(np.float64) @ u) for e in np.eye(d)]
-        return D / d * sum(x**2 for x in PTu) / float(u @ u)
-
-    q: Floats = np.array([met(P) for P in all_P])
+    q: Floats = np.array([D / d * ((u @ P[:rows]) ** 2).sum() / float(u @ u) for P in all_P])
     spread, law = sqrt(np.mean((q - 1) ** 2)), sqrt(2 / d)
     allowed = law * sqrt(1 + SIGMAS * sqrt((2 + 12 / d) / draws))
     formula = f"‖Pᵀu‖² D/(d‖u‖²) = 1 ± {law:.4f}, u in {rows} rows ({directions}), {draws} draws"
@@ -123,12 +119,9 @@ def _spread(all_P: Iterator[Callables], D: int, d: int, draws: int, directions: 
     return _judged(q, formula, spread, allowed, found)
 
 
-def _share(P: Callables, starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> float:
+def _share(P: Floats, starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> float:
     """‖(I − A A⁺) r‖² / ‖r‖², A = UᵀP."""
-    d = P.shape[1]
-    A = np.stack(
-        [np.add.reduceat(P.apply(e).astype(np.float64), starts) / np.sqrt(sizes) for e in np.eye(d)], axis=1
-    )
+    A = np.add.reduceat(P, starts, axis=0) / np.sqrt(sizes)[:, None]
     r = np.arange(1.0, len(sizes) + 1)
     left = r - A @ np.linalg.lstsq(A, r, rcond=None)[0]
     return float(left @ left / (r @ r))

@@ -21,16 +21,7 @@ from npintdim.typing import Array, Floats
 CHUNK = 2048  # examples evaluated at once
 
 
-def torch_landscape(
-    module: Any,
-    loss: str | Callable[[Any, Any], Any] = "cross_entropy",
-    performance: str | Callable[[Any, Any], Any] = "accuracy",
-    *,
-    statistics: Any = None,
-    device: str | None = None,
-    dtype: str | None = None,
-    seed: int = 0,
-) -> TorchLandscape:
+class TorchLandscape:
     """A module's loss as a function of its parameters, which lie one after another in θ.
 
     Parameters
@@ -44,11 +35,6 @@ def torch_landscape(
     dtype : "float32" or "float64"; None as the module has it
     seed : of Dropout's masks, which depend on it and on the step, `batch.step`
 
-    Returns
-    -------
-    TorchLandscape
-        `start()` is the module's own θ, `module_at(θ)` a module with another one
-
     Raises
     ------
     ImportError
@@ -59,6 +45,8 @@ def torch_landscape(
 
     Notes
     -----
+    `start()` is the module's own θ, `module_at(θ)` a module with another one.
+
     Order of θ: `named_parameters()`, each in C order, without those that need no gradient; a tied one comes once.
     Training computes as in `train()` and evaluation as in `eval()`. Both are functions of θ and the batch alone: what
     a step would write to buffers is forgotten.
@@ -72,21 +60,17 @@ def torch_landscape(
     ...     return whole if d is None else whole.subspace("fastfood", d, seed)
     >>> nid.measure(nid.objective_recipe(make_objective, "digits"), "results")  # doctest: +SKIP
     """
-    return TorchLandscape(module, loss, performance, statistics, device, dtype, seed)
-
-
-class TorchLandscape:
-    """What `torch_landscape` returns."""
 
     def __init__(
         self,
         module: Any,
-        loss: str | Callable[[Any, Any], Any],
-        performance: str | Callable[[Any, Any], Any],
-        statistics: Any,
-        device: str | None,
-        dtype: str | None,
-        seed: int,
+        loss: str | Callable[[Any, Any], Any] = "cross_entropy",
+        performance: str | Callable[[Any, Any], Any] = "accuracy",
+        *,
+        statistics: Any = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        seed: int = 0,
     ) -> None:
         torch = need("torch", "torch_landscape needs PyTorch", "pip install torch")
         if not isinstance(module, torch.nn.Module):
@@ -256,6 +240,9 @@ class TorchLandscape:
             yield
         finally:
             own.set_state(state)
+
+
+torch_landscape = TorchLandscape  # in use it is a function of a module
 
 
 def accuracy(outputs: Any, labels: Any) -> Any:

@@ -3,7 +3,7 @@
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise
-from math import sqrt
+from math import prod, sqrt
 
 import random_from_the_page as page
 
@@ -115,6 +115,12 @@ def root(r):
         return Fraction(Decimal(r).sqrt())
 
 
+def ones(names, *values):
+    """Arrays of ones where a shape stands, all else as it is."""
+    arrays = [floats([1.0] * prod(x), "float64", x) if isinstance(x, tuple) else x for x in values]
+    return dict(zip(names, arrays, strict=True))
+
+
 K_LAYER = "n + n_in + n_out + r + 8"
 
 
@@ -125,16 +131,10 @@ def lora():
     )
     names = ("x", "W_0", "A", "B", "dy", "alpha", "stabilised")
     given = Group("given", "layer", formula, names, ("W", "y", "dA", "dB"), REASON.format(K_LAYER))
-    for k, (n, n_in, n_out, r, alpha, stabilised, dtype) in enumerate(
-        [
-            (3, 5, 4, 2, 8.0, False, "float64"),
-            (2, 4, 6, 3, 6.0, True, "float64"),
-            (3, 4, 4, 2, 16.0, False, "float64"),
-            (1, 6, 2, 1, 3.0, False, "float32"),
-            (4, 3, 3, 3, 5.0, True, "float32"),
-            (3, 5, 4, 2, 8.0, False, "float32"),
-        ]
-    ):
+    for k, (n, n_in, n_out, r, alpha, stabilised, dtype) in enumerate([
+        (3, 5, 4, 2, 8.0, False, "float64"), (2, 4, 6, 3, 6.0, True, "float64"), (3, 4, 4, 2, 16.0, False, "float64"),
+        (1, 6, 2, 1, 3.0, False, "float32"), (4, 3, 3, 3, 5.0, True, "float32"), (3, 5, 4, 2, 8.0, False, "float32"),
+    ]):  # fmt: skip
         s = Fraction(alpha) / (root(r) if stabilised else r)
 
         def answers(x, W_0, A, B, dy, s=s):
@@ -148,23 +148,17 @@ def lora():
             "A": matrix(120 + k, n_in, r, dtype), "B": [[0.0] * n_out] * r if start else matrix(130 + k, r, n_out, dtype),
             "dy": matrix(140 + k, n, n_out, dtype), "alpha": alpha, "stabilised": stabilised,
         }  # fmt: skip
-        comment = (
-            f"{n_in}×{n_out}, r = {r}, α = {alpha:g}"
-            + ", stabilised" * stabilised
-            + ", B = 0" * start
-            + f", {dtype}"
-        )
+        comment = f"{n_in}×{n_out}, r = {r}, α = {alpha:g}" + ", stabilised" * stabilised + ", B = 0" * start
+        comment += f", {dtype}"
         flags = marks(n_in, n_out, r, start) + ["Stabilised"] * stabilised
         add(given, comment, inputs, answers, n + n_in + n_out + r + 8, flags, dtype, ("alpha", "stabilised"))
 
-    def ones(n, n_in, n_out, r, r_of_B, width):
-        shapes = (n, width), (n_in, n_out), (n_in, r), (r_of_B, n_out), (n, n_out)
-        arrays = [floats([1.0] * (a * b), "float64", (a, b)) for a, b in shapes]
-        return dict(zip(names, [*arrays, 8.0, False], strict=True))
+    def wrong(r, r_of_B, width):
+        return ones(names, (2, width), (5, 4), (5, r), (r_of_B, 4), (2, 4), 8.0, False)
 
-    given.refuse("A has 2 columns, B 3 rows", ones(2, 5, 4, 2, 3, 5), ["BadShape"], "float64")
-    given.refuse("x has 4 columns, n_in = 5", ones(2, 5, 4, 2, 2, 4), ["BadShape"], "float64")
-    given.refuse("r = 5, min(n_in, n_out) = 4", ones(2, 5, 4, 5, 5, 5), ["BadRank"], "float64")
+    given.refuse("A has 2 columns, B 3 rows", wrong(2, 3, 5), ["BadShape"], "float64")
+    given.refuse("x has 4 columns, n_in = 5", wrong(2, 2, 4), ["BadShape"], "float64")
+    given.refuse("r = 5, min(n_in, n_out) = 4", wrong(5, 5, 5), ["BadRank"], "float64")
 
     drawn = ("seed", "lane", "n_in", "n_out", "r")
     formula = "A_ij = dtype(g·(2⁻²⁰·(1/√n_in))), g normals of (seed, 19, lane), C order, lane = number of the matrix; B = 0"
@@ -221,13 +215,11 @@ def lora_xs():
             given, comment, inputs, answers, n + n_in + n_out + 2 * r + 8, marks(n_in, n_out, r, start), dtype
         )
 
-    def ones(r, of_R):
-        shapes = (2, 5), (5, 4), (5, r), (r,), (r, 4), (of_R, of_R), (2, 4)
-        arrays = [floats([1.0] * (s[0] * s[-1] if s[1:] else s[0]), "float64", s) for s in shapes]
-        return dict(zip(names, arrays, strict=True))
+    def wrong(r, of_R):
+        return ones(names, (2, 5), (5, 4), (5, r), (r,), (r, 4), (of_R, of_R), (2, 4))
 
-    given.refuse("R is 3×3, r = 2", ones(2, 3), ["BadShape"], "float64")
-    given.refuse("r = 5, min(n_in, n_out) = 4", ones(5, 5), ["BadRank"], "float64")
+    given.refuse("R is 3×3, r = 2", wrong(2, 3), ["BadShape"], "float64")
+    given.refuse("r = 5, min(n_in, n_out) = 4", wrong(5, 5), ["BadRank"], "float64")
     return notes(given), [given]
 
 
@@ -255,13 +247,11 @@ def vera():
         comment = f"{n_in}×{n_out}, r = {r}" + ", b = 0" * start + f", {dtype}"
         add(given, comment, inputs, answers, n + n_in + n_out + r + 8, flags, dtype)
 
-    def ones(r_of_d, n_of_b):
-        shapes = (2, 5), (5, 4), (5, 2), (2, 4), (r_of_d,), (n_of_b,), (2, 4)
-        arrays = [floats([1.0] * (s[0] * s[-1] if s[1:] else s[0]), "float64", s) for s in shapes]
-        return dict(zip(names, arrays, strict=True))
+    def wrong(r_of_d, n_of_b):
+        return ones(names, (2, 5), (5, 4), (5, 2), (2, 4), (r_of_d,), (n_of_b,), (2, 4))
 
-    given.refuse("d has 3 entries, r = 2", ones(3, 4), ["BadShape"], "float64")
-    given.refuse("b has 5 entries, n_out = 4", ones(2, 5), ["BadShape"], "float64")
+    given.refuse("d has 3 entries, r = 2", wrong(3, 4), ["BadShape"], "float64")
+    given.refuse("b has 5 entries, n_out = 4", wrong(2, 5), ["BadShape"], "float64")
 
     drawn = ("seed", "n_in", "n_out", "r")
     formula = "A_ij = dtype(g·(2⁻²⁰·√(2/n_in))), g of (seed, 19, 0); B_kj = dtype(g·(2⁻²⁰·√(2/r))), g of (seed, 19, 1); normals in C order"
@@ -386,23 +376,16 @@ def uni_lora():
     ):  # fmt: skip
         N, D, seed = sum(r * (a + b) for a, b in shapes), sum(a * b for a, b in shapes), 31 + k
         h = [p % d for p in page.permutation(seed, ONEHOT, 0, N)]
-        own = {
-            "v": [4 * t for t in thirds(280 + k, d, dtype)],
-            "theta_0": thirds(290 + k, D, dtype),
-            "g": thirds(300 + k, D, dtype),
-        }
+        v = [4 * t for t in thirds(280 + k, d, dtype)]
+        own = {"v": v, "theta_0": thirds(290 + k, D, dtype), "g": thirds(300 + k, D, dtype)}
         right, above = (
             computed(**{n: [f(Fraction(t)) for t in x] for n, x in own.items()}, h=h, shapes=shapes, r=r)
             for f in (lambda t: t, abs)
         )
         bound = {n: exact.upwards((N + r + 12) * U[dtype] * float(max(x))) for n, x in above.items()}
         vectors = {name: floats(x, dtype) for name, x in own.items()}
-        rest = {
-            "shapes": integers(flat(shapes), (len(shapes), 2)),
-            "r": r,
-            "theta_0": vectors["theta_0"],
-            "g": vectors["g"],
-        }
+        rest = {"shapes": integers(flat(shapes), (len(shapes), 2)), "r": r}
+        rest |= {name: vectors[name] for name in ("theta_0", "g")}
         comment = f"{', '.join(f'{a}×{b}' for a, b in shapes)}, r = {r}, d = {d}, N = {N}, {dtype}"
         flags = (
             ["Uneven"] * bool(N % d) + ["RankOne"] * (r == 1) + ["Square"] * all(a == b for a, b in shapes)
@@ -413,12 +396,8 @@ def uni_lora():
             group.add(comment, {"v": vectors["v"]} | drawn | rest, expected, bound, flags, dtype)
 
     def ones(r=2, **drawn):
-        rest = {
-            "shapes": integers([5, 4], (1, 2)),
-            "r": r,
-            "theta_0": floats([1.0] * 20),
-            "g": floats([1.0] * 20),
-        }
+        twenty = floats([1.0] * 20)
+        rest = {"shapes": integers([5, 4], (1, 2)), "r": r, "theta_0": twenty, "g": twenty}
         return {"v": floats([1.0] * 3)} | drawn | rest
 
     given.refuse(

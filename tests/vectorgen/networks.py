@@ -118,73 +118,36 @@ def add_network(group, comment, inputs, layers, in_shape, theta, x, labels, dtyp
 
 def mlp_loss_grad():
     given = Group(
-        "given",
-        "loss_grad",
-        NETWORK,
-        ("theta", "x", "labels", "sizes"),
-        ("loss", "grad"),
-        NET_REASON,
+        "given", "loss_grad", NETWORK, ("theta", "x", "labels", "sizes"), ("loss", "grad"), NET_REASON
     )
     seeded = Group(
         "seeded", "loss_grad", NETWORK + "; θ = θ_0 of theta_0_seed: docs/random.md, section 5",
         ("theta_0_seed", "x", "labels", "sizes"), ("loss", "grad"), NET_REASON,
     )  # fmt: skip
-    for k, (sizes, n, dtype) in enumerate(
-        [
-            ([3, 2], 1, "float64"),
-            ([2, 3], 4, "float32"),
-            ([3, 4, 2], 3, "float64"),
-            ([3, 4, 2], 3, "float32"),
-            ([5, 4, 3, 6], 2, "float64"),
-            ([1, 1, 2], 2, "float64"),
-        ]
-    ):
+    for k, (sizes, n, dtype) in enumerate([
+        ([3, 2], 1, "float64"), ([2, 3], 4, "float32"), ([3, 4, 2], 3, "float64"), ([3, 4, 2], 3, "float32"),
+        ([5, 4, 3, 6], 2, "float64"), ([1, 1, 2], 2, "float64"),
+    ]):  # fmt: skip
         layers, seed = nets.mlp_layers(sizes), 2**63 + 1 + k
         x = thirds(100 + k, n * sizes[0], dtype)
         labels = [(2 * i + k) % sizes[-1] for i in range(n)]
         data = {"x": floats(x, dtype, (n, sizes[0])), "labels": integers(labels), "sizes": sizes}
         comment = f"{'-'.join(map(str, sizes))}, n = {n}, {dtype}"
         flags = ["ThetaOrder"] * (len(set(sizes)) > 2) + ["NoHidden"] * (len(sizes) == 2)
-        theta = thirds(110 + k, nets.dimension(layers), dtype)
-        add_network(
-            given,
-            comment,
-            {"theta": floats(theta, dtype)} | data,
-            layers,
-            (sizes[0],),
-            theta,
-            x,
-            labels,
-            dtype,
-            flags,
+        theta, theta_0 = (
+            thirds(110 + k, nets.dimension(layers), dtype),
+            nets.draw_theta_0(layers, seed, dtype),
         )
-        theta_0 = nets.draw_theta_0(layers, seed, dtype)
-        add_network(
-            seeded,
-            comment,
-            {"theta_0_seed": str(seed)} | data,
-            layers,
-            (sizes[0],),
-            theta_0,
-            x,
-            labels,
-            dtype,
-            flags,
-        )
+        for group, at, own in (
+            (given, theta, {"theta": floats(theta, dtype)}), (seeded, theta_0, {"theta_0_seed": str(seed)})
+        ):  # fmt: skip
+            add_network(group, comment, own | data, layers, (sizes[0],), at, x, labels, dtype, flags)
     large = [x * 300 for x in thirds(119, 6)]
     data = {"x": floats(large, "float64", (2, 3)), "labels": integers([1, 0]), "sizes": [3, 2]}
     theta = [3.0 * t for t in thirds(118, 8)]
+    inputs, layers = {"theta": floats(theta)} | data, nets.mlp_layers([3, 2])
     add_network(
-        given,
-        "logits of hundreds",
-        {"theta": floats(theta)} | data,
-        nets.mlp_layers([3, 2]),
-        (3,),
-        theta,
-        large,
-        [1, 0],
-        "float64",
-        ["LargeLogits"],
+        given, "logits of hundreds", inputs, layers, (3,), theta, large, [1, 0], "float64", ["LargeLogits"]
     )
     for comment, changed, flag in [
         ("theta has 25 entries, D = 26", {"theta": floats([0.5] * 25)}, "BadShape"),
@@ -193,12 +156,8 @@ def mlp_loss_grad():
         ("label −1", {"labels": integers([0, -1, 1])}, "BadLabel"),
         ("two labels for three examples", {"labels": integers([0, 1])}, "BadShape"),
     ]:
-        whole = {
-            "theta": floats([0.5] * 26),
-            "x": floats([1.0] * 9, "float64", (3, 3)),
-            "labels": integers([0, 1, 1]),
-            "sizes": [3, 4, 2],
-        }
+        x = floats([1.0] * 9, "float64", (3, 3))
+        whole = {"theta": floats([0.5] * 26), "x": x, "labels": integers([0, 1, 1]), "sizes": [3, 4, 2]}
         given.refuse(comment, whole | changed, [flag], "float64")
     seeded.refuse("theta_0_seed −1", {"theta_0_seed": "-1"} | data, ["BadSeed"], "float64")
     notes = {
@@ -220,6 +179,12 @@ def lenet_layers(c, first, second, k, features, hidden, classes, relu=True):
     return [*layers, {"kind": "Flatten"}, *nets.mlp_layers([features, *hidden, classes])]
 
 
+def images(theta, x, labels, in_shape, dtype):
+    """What is asked about one network of convolutions."""
+    x = floats(x, dtype, (len(labels), *in_shape))
+    return {"theta": floats(theta, dtype), "x": x, "labels": integers(labels), "in_shape": in_shape}
+
+
 def lenet_loss_grad():
     given = Group(
         "given", "loss_grad", f"{NETWORK}; Conv2D W (c_out, c_in, k, k), y = x ⋆ W + b without flipping W, images (n, c, h, w)",
@@ -230,25 +195,14 @@ def lenet_loss_grad():
         f"{NETWORK}; LeNet 6c5-16c5-120-84-classes (conv, ReLU, 2×2 pooling, twice), θ = θ_0 + P θ_d, grad = Pᵀ ∂L/∂θ (d,)",
         ("theta_d", "theta_0_seed", "P_seed", "kind", "D", "d", "x", "labels", "in_shape", "classes"), ("loss", "grad"), NET_REASON,
     )  # fmt: skip
-    for k, (side, c, relu, dtype, n) in enumerate(
-        [
-            (10, 1, True, "float64", 2),
-            (11, 2, True, "float64", 1),
-            (10, 1, True, "float32", 2),
-            (10, 1, False, "float64", 1),
-        ]
-    ):
+    for k, (side, c, relu, dtype, n) in enumerate([
+        (10, 1, True, "float64", 2), (11, 2, True, "float64", 1), (10, 1, True, "float32", 2), (10, 1, False, "float64", 1),
+    ]):  # fmt: skip
         layers = lenet_layers(c, 2, 3, 3, 3, [4], 3, relu)
         theta = thirds(200 + k, nets.dimension(layers), dtype)
         x = thirds(210 + k, n * c * side * side, dtype)
         labels = [(i + k) % 3 for i in range(n)]
-        inputs = {
-            "theta": floats(theta, dtype),
-            "x": floats(x, dtype, (n, c, side, side)),
-            "labels": integers(labels),
-            "in_shape": [c, side, side],
-            "layers": layers,
-        }
+        inputs = images(theta, x, labels, [c, side, side], dtype) | {"layers": layers}
         flags = ["OddPool"] * (side == 11) + ["ConvNoReLU"] * (not relu) + ["ThetaOrder"]
         comment = f"{c}×{side}×{side}, 2c3-3c3-4-3, n = {n}, {dtype}" + ", no ReLU after convolutions" * (not relu)  # fmt: skip
         add_network(given, comment, inputs, layers, (c, side, side), theta, x, labels, dtype, flags)
@@ -258,21 +212,10 @@ def lenet_loss_grad():
         layers = lenet_layers(1, 2, 3, 3, features, [4], 3)
         theta, x = large(206, nets.dimension(layers)), large(216, 3 * side * side)
         if flag == "Ties":  # multiples of 1/4 and 1/32, and biases that keep them from 0
-            theta = (
-                [round(t) / 4 for t in theta[:18]]
-                + [1 / 8] * 2
-                + [round(t) / 4 for t in theta[20:74]]
-                + [1 / 64] * 3
-                + theta[77:]
-            )
+            quarters = [round(t) / 4 for t in theta]
+            theta = [*quarters[:18], *[1 / 8] * 2, *quarters[20:74], *[1 / 64] * 3, *theta[77:]]
             x = [float(t > 0) for t in x]
-        inputs = {
-            "theta": floats(theta),
-            "x": floats(x, "float64", (3, 1, side, side)),
-            "labels": integers([2, 0, 1]),
-            "in_shape": [1, side, side],
-            "layers": layers,
-        }
+        inputs = images(theta, x, [2, 0, 1], [1, side, side], "float64") | {"layers": layers}
         comment = f"1×{side}×{side}, 2c3-3c3-4-3, n = 3, float64, {flag.lower()}"
         flags = [flag, "ThetaOrder"]
         add_network(given, comment, inputs, layers, (1, side, side), theta, x, [2, 0, 1], "float64", flags)
@@ -288,27 +231,18 @@ def lenet_loss_grad():
     K = chain(layers, 1)
     largest = product(exact.absolute(transposed(P)), [abs(x) for x in grad_theta], Decimal)
     bound = {"loss": near([loss, 1], "float64", K), "grad": near(largest, "float64", K, 1)}
+    drawn = {"theta_0_seed": str(seed), "P_seed": str(P_seed), "kind": kind, "D": D, "d": d}
     data = {
         "x": floats(x, "float64", (1, 1, 16, 16)),
         "labels": integers(labels),
         "in_shape": [1, 16, 16],
         "classes": 4,
     }
-    inputs = {
-        "theta_d": floats(theta_d),
-        "theta_0_seed": str(seed),
-        "P_seed": str(P_seed),
-        "kind": kind,
-        "D": D,
-        "d": d,
-    } | data
-    seeded.add(
-        f"LeNet on 1×16×16, D = {D}, d = 2",
-        inputs,
+    inputs, expected = (
+        {"theta_d": floats(theta_d)} | drawn | data,
         {"loss": scalar(loss), "grad": floats(grad)},
-        bound,
-        dtype="float64",
     )
+    seeded.add(f"LeNet on 1×16×16, D = {D}, d = 2", inputs, expected, bound, dtype="float64")
     seeded.refuse("P_seed 2**64", inputs | {"P_seed": str(2**64)}, ["BadSeed"], "float64")
     notes = {
         "ThetaOrder": "The sizes differ, so that a transposed W or an exchanged b shows.",
@@ -369,33 +303,18 @@ def trajectory():
                 def gradient(theta_d, entries=entries):
                     moved = product(entries, theta_d, as_decimal)
                     theta = [Decimal(a) + b for a, b in zip(theta_0, moved, strict=True)]
-                    return product(
-                        transposed(entries),
-                        nets.loss_and_grad(layers, (3,), theta, inputs, labels, 1e-6)[1],
-                        as_decimal,
-                    )
+                    _, grad = nets.loss_and_grad(layers, (3,), theta, inputs, labels, 1e-6)
+                    return product(transposed(entries), grad, as_decimal)
 
                 path = flat(getattr(nets, rule)([0.0] * d, gradient, steps, *options.values()))
                 more = {"theta_0": floats(theta_0), "P": floats(flat(rounded), "float64", (D, d))}
                 if group is seeded:
-                    more = {
-                        "theta_0_seed": str(seed),
-                        "P_seed": str(P_seed),
-                        "kind": kind,
-                        "D": D,
-                        "d": d,
-                    }
-                comment = ", ".join(
-                    f"{name} = {value}" for name, value in options.items()
-                ) + f", x times {times}" * (times > 1)
+                    more = {"theta_0_seed": str(seed), "P_seed": str(P_seed), "kind": kind, "D": D, "d": d}
+                comment = ", ".join(f"{name} = {value}" for name, value in options.items())
+                comment += f", x times {times}" * (times > 1)
                 bound = {"path": exact.upwards(1e-12 * float(max(map(abs, path))))}
-                group.add(
-                    comment,
-                    more | seen | options,
-                    {"path": floats(path, "float64", (steps, d))},
-                    bound,
-                    dtype="float64",
-                )
+                expected = {"path": floats(path, "float64", (steps, d))}
+                group.add(comment, more | seen | options, expected, bound, dtype="float64")
 
         for options in OPTIONS[rule]:
             ask(options)

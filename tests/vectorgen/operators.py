@@ -175,17 +175,10 @@ def dense():
     drawn = ("D", "d", "seed", "entries")
     formula = "P_ij = dtype(g_ij/√Σ_i g_ij²) or dtype(±(1/√D)): docs/random.md, section 6"
     groups = matrix_groups(drawn, formula, ("P",))
-    for k, (D, d, entries, dtype) in enumerate(
-        [
-            (1, 1, "gaussian", "float64"),
-            (7, 1, "gaussian", "float32"),
-            (12, 5, "gaussian", "float64"),
-            (12, 5, "gaussian", "float32"),
-            (4, 4, "gaussian", "float64"),
-            (33, 2, "rademacher", "float64"),
-            (6, 3, "rademacher", "float32"),
-        ]
-    ):
+    for k, (D, d, entries, dtype) in enumerate([
+        (1, 1, "gaussian", "float64"), (7, 1, "gaussian", "float32"), (12, 5, "gaussian", "float64"), (12, 5, "gaussian", "float32"),
+        (4, 4, "gaussian", "float64"), (33, 2, "rademacher", "float64"), (6, 3, "rademacher", "float32"),
+    ]):  # fmt: skip
         add_dense(groups, k, D, d, entries, dtype)
     given = {"P": floats([1.0] * 6, "float64", (3, 2))}
     groups[0].refuse("v has 3 entries, d = 2", {"v": floats([1.0] * 3)} | given, ["BadLength"], "float64")
@@ -213,16 +206,10 @@ def sparse():
     drawn = ("D", "d", "seed", "density")
     formula = "rows by gaps, ±1/√nnz_j: docs/random.md, section 7"
     groups = matrix_groups(drawn, formula, ("indptr", "rows", "values", "D", "d"))
-    for k, (D, d, density, dtype, seed) in enumerate(
-        [
-            (1, 1, 1.0, "float64", 1),
-            (9, 2, 0.5, "float64", 1),
-            (40, 3, 0.15811388300841897, "float64", 1),
-            (40, 3, 0.15811388300841897, "float32", 2),
-            (5, 5, 1.0, "float32", 2**64 - 1),
-            (60, 1, 0.1, "float64", 7),
-        ]
-    ):
+    for k, (D, d, density, dtype, seed) in enumerate([
+        (1, 1, 1.0, "float64", 1), (9, 2, 0.5, "float64", 1), (40, 3, 0.15811388300841897, "float64", 1),
+        (40, 3, 0.15811388300841897, "float32", 2), (5, 5, 1.0, "float32", 2**64 - 1), (60, 1, 0.1, "float64", 7),
+    ]):  # fmt: skip
         add_sparse(groups, k, D, d, density, dtype, seed)
     options = {"D": 40, "d": 2, "seed": "1", "density": 0.5}
     refuse_sizes(groups[3], options)

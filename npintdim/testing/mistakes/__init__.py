@@ -1,4 +1,4 @@
-"""The usual mistakes, written out: one family a file, a right computation in steps and what people do instead."""
+"""The usual mistakes, written out: one kind of computation a file, in steps, and what people do instead of each."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,37 +6,32 @@ from typing import Any
 
 from npintdim.inputs import unknown
 from npintdim.testing.mistakes import (
+    adapters,
     artefact,
     dense,
+    drawing,
     fastfood,
-    fastfood_seeded,
     from_seeds,
-    lenet,
-    lora,
-    lora_xs,
-    maps,
-    mlp,
-    philox,
+    networks,
     said,
     sparse,
     subspace,
     trajectory,
     uni_lora,
-    vera,
     wht,
 )
 from npintdim.testing.mistakes.anywhere import ANYWHERE
-from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, nothing_known
+from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
 
 _FAMILIES = (
-    philox, maps, wht, fastfood, fastfood_seeded, dense, sparse, subspace, mlp, lenet, trajectory,
-    said, lora, lora_xs, vera, uni_lora, from_seeds, artefact,
+    drawing, wht, fastfood, dense, sparse, subspace, networks, trajectory,
+    said, adapters, uni_lora, from_seeds, artefact,
 )  # fmt: skip
 TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
     key: table for family in _FAMILIES for key, table in family.TABLES.items()
 }
 
-__all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "nothing_known", "register_mistake"]
+__all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "register_mistake"]
 
 
 def register_mistake(

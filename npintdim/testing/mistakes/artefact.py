@@ -1,6 +1,5 @@
 """A compressed file: fn(file, p) gives θ_d, or θ = float32(θ_0 + P θ_d), docs/format.md."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,8 @@ import numpy as np
 from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.decode import decoded_theta
 from npintdim.projections import projection_from_spec
-from npintdim.testing.mistakes.table import Problem, Steps, Table, wrong
+from npintdim.testing.mistakes.from_seeds import OF_SEEDS, SEEDS
+from npintdim.testing.mistakes.table import Table, wrong
 from npintdim.typing import Floats
 
 
@@ -23,7 +23,7 @@ def theta_of(s: Any, file: bytes, p: Any) -> Any:
     seed, P_seed = s.seeds(kept.theta_0_seed, kept.P.seed)
     P = projection_from_spec({**kept.P.spec(), "seed": str(P_seed)})
     theta = decoded_theta(kept.network, P, seed, s.theta_d(kept.theta_d))
-    return s.sum(kept.network.init_theta(seed), theta)
+    return s.sum(theta, kept.network.init_theta(seed))
 
 
 def loaded(file: bytes) -> CompressedModel:
@@ -37,31 +37,22 @@ def swapped(theta_d: Floats) -> Any:
         return np.nan_to_num(theta_d.byteswap(), posinf=0, neginf=0)
 
 
-THETA_D: Steps = {"theta_d": lambda theta_d: theta_d}
 OF_THETA_D = (
     wrong("big-endian", "θ_d is read with the highest byte first; the lowest is first", theta_d=swapped),
     wrong("θ_d backwards", "θ_d is read from its end", theta_d=lambda theta_d: theta_d[::-1]),
     wrong("one number late", "θ_d begins one number late: its last entry is what lies behind it", theta_d=lambda theta_d: np.append(theta_d[1:], 0)),
 )  # fmt: skip
 
-THETA: Steps = THETA_D | {"seeds": lambda theta_0, P: (theta_0, P), "sum": lambda theta_0, theta: theta}
 OF_THETA = (
-    wrong("θ_0 left out", "θ is P θ_d; θ = θ_0 + P θ_d", sum=lambda theta_0, theta: theta - theta_0),
-    wrong("P θ_d left out", "θ is θ_0; θ = θ_0 + P θ_d", sum=lambda theta_0, theta: theta_0),
-    wrong("θ_0 − P θ_d", "P θ_d is taken from θ_0; it is added", sum=lambda theta_0, theta: 2 * theta_0 - theta),
-    wrong("seeds exchanged", "θ_0 is drawn from P's seed and P from that of θ_0", seeds=lambda theta_0, P: (P, theta_0)),
-    wrong("θ_0's seed for both", "P is drawn from the seed of θ_0; it has its own", seeds=lambda theta_0, P: (theta_0, theta_0)),
-    wrong("P's seed for both", "θ_0 is drawn from the seed of P; it has its own", seeds=lambda theta_0, P: (P, P)),
+    wrong("θ_0 left out", "θ is P θ_d; θ = θ_0 + P θ_d", sum=lambda theta, theta_0: theta - theta_0),
+    wrong("P θ_d left out", "θ is θ_0; θ = θ_0 + P θ_d", sum=lambda theta, theta_0: theta_0),
+    wrong("θ_0 − P θ_d", "P θ_d is taken from θ_0; it is added", sum=lambda theta, theta_0: 2 * theta_0 - theta),
+    *OF_SEEDS,
     *OF_THETA_D,
 )  # fmt: skip
 
 
-def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
-    """The vectors' files are all there are."""
-    return iter(())
-
-
 TABLES = {
-    ("artefact", "given", "theta_d"): Table(numbers_of, THETA_D, OF_THETA_D, problems, ("theta_d",)),
-    ("artefact", "seeded", "decode"): Table(theta_of, THETA, OF_THETA, problems, ("theta",)),
+    ("artefact", "given", "theta_d"): Table(numbers_of, {}, OF_THETA_D, outputs=("theta_d",)),
+    ("artefact", "seeded", "decode"): Table(theta_of, SEEDS, OF_THETA, outputs=("theta",)),
 }

@@ -52,7 +52,7 @@ def column_major(g: Array) -> Any:
     return g.reshape(g.shape[::-1]).T
 
 
-FORWARD: Steps = {"product": lambda P, v: P @ v, "scale": lambda y, p: y}
+FORWARD: Steps = {"product": lambda P, v: P @ v}
 ADJOINT: Steps = {"product": lambda P, g: P.T @ g}  # what an adjoint does instead
 
 SCALES = (
@@ -76,7 +76,7 @@ OF_ADJOINTS = (
 
 # ---- P is given ----
 
-P_GIVEN: Steps = FORWARD | {"g": lambda p: p.P, "norm": lambda P, p: P}
+P_GIVEN: Steps = FORWARD | {"g": lambda p: p.P}
 OF_P_GIVEN = (
     wrong("column-major", "P is read column-major (Fortran order); it is (D, d) in C order", norm=lambda P, p: column_major(P)),
     factor("double column norm", "P is divided by √D, as if its columns were not unit yet: scale nothing", lambda p: 1 / sqrt(p.D)),

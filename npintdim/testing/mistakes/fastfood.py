@@ -1,6 +1,7 @@
-"""Fastfood with its factors given: P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D], and its adjoint."""
+"""Fastfood: P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D] and its adjoint; the factors are given, or drawn from a seed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from math import sqrt
 from typing import Any
@@ -13,11 +14,9 @@ from npintdim.projections.fastfood import FastfoodProjection
 from npintdim.rng import Purpose, Stream
 from npintdim.testing.mistakes.dense import ADJOINT_SCALES
 from npintdim.testing.mistakes.dense import SCALES as OF_COLUMNS
-from npintdim.testing.mistakes.table import Problem, Steps, Table, factor, of_P, wrong
+from npintdim.testing.mistakes.table import UNIT, Given, Mistake, Problem, Steps, Table, factor, of_P, wrong
 from npintdim.testing.mistakes.wht import OF_BITS, ORDERS
 from npintdim.typing import Array, Floats, Ints
-
-Factors = tuple[Array, Array, Array, Array]  # B, Π, G, S
 
 # ---- both ways ----
 
@@ -42,12 +41,10 @@ def inverse(Pi: Ints) -> Ints:
 def one_block(*names: str) -> Any:
     """Block 0's factors in every block."""
 
-    def factors(B: Array, Pi: Array, G: Array, S: Array) -> Any:
-        first = {"B": B[:1], "Π": Pi[:1], "G": G[:1], "S": S[: G.shape[1]]}
-        return (
-            np.resize(first[name], x.shape) if name in names else x
-            for name, x in zip(first, (B, Pi, G, S), strict=True)
-        )
+    def factors(*all_four: Array) -> Any:
+        n = all_four[2].shape[1]
+        first = (np.resize(x[:1] if x.ndim > 1 else x[:n], x.shape) for x in all_four)
+        return (own if name in names else x for name, x, own in zip("BΠGS", all_four, first, strict=True))
 
     return factors
 
@@ -57,7 +54,6 @@ BOTH: Steps = {
     "H": wht,
     "first_H": lambda x, H: H(x),
     "B": lambda x, B: B * x,
-    "scale": lambda y, p: y,
 }
 
 OF_BOTH = (
@@ -100,16 +96,6 @@ def product(s: Any, v: Floats, p: Any) -> Any:
     return s.scale(s.S(y, S), p)
 
 
-def all_positive(s: Any, v: Floats, p: Any) -> Any:
-    """|P| v."""
-    return np.abs(np.stack([product(s, e, p) for e in np.eye(len(v), dtype=v.dtype)], axis=1)) @ v
-
-
-def whole_blocks(x: Array, D: int) -> Array:
-    """Zero where the last block is not whole."""
-    return np.where(np.arange(D) < D - D % x.shape[1], x.reshape(-1)[:D], x.dtype.type(0))
-
-
 def S_first(x: Array, H: Any, Pi: Ints, S: Array) -> Any:
     """S before the second H."""
     return H(pad(S, x.size).reshape(x.shape) * x)
@@ -146,7 +132,8 @@ OF_PRODUCT = (
           G_and_Pi=lambda x, Pi, G: G * x, second_H=lambda x, H, Pi, S: gather(H(x), Pi)),
     wrong("truncated input", "the input v is cut to the power of two below d; pad it with zeros to the power of two above",
           pad=lambda v, m: pad(v[: 1 << (len(v).bit_length() - 1)], m)),
-    wrong("truncated output", "the last block is left out where it is not whole; ⌈D/n⌉ blocks are needed, cut to D rows", cut=whole_blocks),
+    wrong("truncated output", "the last block is left out where it is not whole; ⌈D/n⌉ blocks are needed, cut to D rows",
+          cut=lambda x, D: np.where(np.arange(D) < D - D % x.shape[1], x.reshape(-1)[:D], x.dtype.type(0))),
     wrong("not cut to D", "all blocks·n rows are given; keep the first D",
           cut=lambda x, D: x.reshape(-1), S=lambda y, S: np.append(S, np.ones(len(y) - len(S), S.dtype)) * y),
     wrong("padded in front", "the zeros come before v; they come after it", pad=lambda v, m: pad(v[::-1], m)[::-1]),
@@ -155,7 +142,7 @@ OF_PRODUCT = (
           cut=lambda x, D: x.T.reshape(-1)[:D]),
     wrong("all-positive G", "G's signs are lost; normals of both signs are needed", factors=lambda B, Pi, G, S: (B, Pi, np.abs(G), S)),
     wrong("all-positive P", "all entries of P are positive, so its columns are nearly parallel; normals and signs of both signs "
-          "are needed", product=all_positive),
+          "are needed", product=lambda s, v, p: np.abs(np.stack([product(s, e, p) for e in np.eye(len(v), dtype=v.dtype)], axis=1)) @ v),
     *OF_BITS,
 )  # fmt: skip
 
@@ -173,17 +160,13 @@ def adjoint(s: Any, g: Floats, p: Any) -> Any:
     return s.scale(s.sum(x)[: p.d], p)
 
 
-def scatter(x: Array, Pi: Ints, m: int) -> Any:
-    """Πᵀ x: what was read from place Π_k is added to it."""
-    out = np.zeros((len(x), m), x.dtype)
-    np.add.at(out, (np.arange(len(x))[:, None], Pi), x)
-    return out
-
-
-def overwrite(x: Array, Pi: Ints, m: int) -> Any:
-    """out[Π_k] = x_k: where several k meet, only the last stays."""
-    out = np.zeros((len(x), m), x.dtype)
-    np.put_along_axis(out, Pi, x, axis=1)
+def scatter(x: Array, Pi: Ints, m: int, overwrite: bool = False) -> Any:
+    """Πᵀ x: what was read from place Π_k is added to it, or overwrites what others brought there."""
+    out, places = np.zeros((len(x), m), x.dtype), (np.arange(len(x))[:, None], Pi)
+    if overwrite:
+        out[places] = x
+    else:
+        np.add.at(out, places, x)
     return out
 
 
@@ -200,7 +183,7 @@ OF_ADJOINT = (
     wrong("Π for Πᵀ", "the adjoint gathers with Π again; Πᵀ is needed: add entry k to place Π_k (scatter); or, "
           "by autograd, P itself has Π the wrong way round", scatter=lambda x, Pi, m: gather(x, Pi)),
     wrong("overwritten, not added", "Πᵀ overwrites where Π reads a place several times (blocks=\"single\"); add instead "
-          "(np.add.at, index_add_, scatter_add)", scatter=overwrite),
+          "(np.add.at, index_add_, scatter_add)", scatter=partial(scatter, overwrite=True)),
     wrong("no output signs", "S is missing: g is multiplied by S first", S=lambda g, S: g),
     wrong("averaged over blocks", "the blocks' answers are averaged; they must be summed", sum=lambda x: x.mean(axis=0)),
     wrong("first block only", "only the first block's answer is given; sum over the blocks", sum=lambda x: x[0]),
@@ -234,12 +217,119 @@ def problems(dtype: np.dtype[Any], task: str = "apply") -> Iterator[Problem]:
         yield of_P(task, f"D×d = {D}×{d}, {blocks}", dtype, **given(dtype, D, d, blocks))
 
 
-def run(s: Any, v: Floats, p: Any) -> Any:
-    """P v or Pᵀ v, whichever the steps have."""
-    return s.product(s, v, p)
+# ---- B, Π, G and S drawn by docs/random.md, with the column norm inside G ----
+
+
+def drawn(s: Any, v: Floats, p: Any) -> Any:
+    """Draw B, Π, g and S, scale g to G, then P v (or Pᵀ v)."""
+    m = 1 << (p.d - 1).bit_length()
+    n = m if p.blocks == "stacked" else 1 << (p.D - 1).bit_length()
+    count = -(-p.D // n)
+    B = s.blocks_of_B(s.draw_signs, Stream(p.seed, Purpose.FF_B), count, m)
+    Pi = s.blocks_of_Pi(s.draw_Pi, Stream(p.seed, Purpose.FF_PI), count, n) % m
+    g = s.blocks_of_G(s.draw_g, Stream(p.seed, Purpose.FF_G), count, n)
+    S = s.draw_signs(Stream(p.seed, s.purpose_of_S(Purpose.FF_S)), p.D) if s.with_S(p.signs) else np.ones(p.D)
+    B, G, S = (x.astype(v.dtype) for x in (B, s.norm(g, p.D), S))
+    return s.product(s, v, Given(B=B, Pi=Pi, G=G, S=S, g=g, D=p.D, d=p.d))
+
+
+def norm(g: Ints, D: int) -> float:
+    """√(Σ_b m_b Σ_k g_bk²), m_b = rows kept of block b: the column norm of P with g in G's place."""
+    n = g.shape[1]
+    m_b = np.minimum(n, D - n * np.arange(len(g)))
+    return sqrt((m_b * (g * g).sum(axis=1)).sum())
+
+
+def highest_bit_first(stream: Stream, count: int) -> Any:
+    """Signs from each word's bits 31, 30, ..., 0."""
+    words = stream.signs(-(-count // 32) * 32).reshape(-1, 32)
+    return words[:, ::-1].reshape(-1)[:count]
+
+
+def in_a_row(draw: Any, stream: Stream, count: int, n: int) -> Any:
+    """Entry k of block b at index b·n + k."""
+    return draw(stream, count * n).reshape(count, n)
+
+
+def a_lane_each(draw: Any, stream: Stream, count: int, n: int) -> Any:
+    """Block b from lane b."""
+    return np.stack([draw(replace(stream, lane=b), n) for b in range(count)])
+
+
+def permutations(draw: Any, stream: Stream, count: int, n: int) -> Any:
+    """Permutation b from lane b."""
+    return np.concatenate([draw(replace(stream, lane=b), 1, n) for b in range(count)])
+
+
+DRAW: Steps = {
+    "draw_signs": lambda stream, count: stream.signs(count),
+    "draw_Pi": lambda stream, count, n: stream.permutations(count, n).astype(np.int64),
+    "draw_g": lambda stream, count: stream.normals(count).astype(np.int64),
+    "blocks_of_B": in_a_row,
+    "blocks_of_Pi": lambda draw, stream, count, n: draw(stream, count, n),
+    "blocks_of_G": in_a_row,
+    "norm": lambda g, D: g / norm(g, D),
+}
+LANES: Steps = {"blocks_of_B": a_lane_each, "blocks_of_Pi": permutations, "blocks_of_G": a_lane_each}
+
+INVERSE = wrong("inverse permutation", "Π is inverted: row r is the order that sorts the words (argsort), not their ranks, and "
+                "x_k = y[Π_k]", draw_Pi=lambda stream, count, n: np.argsort(stream.permutations(count, n), axis=1))  # fmt: skip
+OF_DRAWING = (
+    wrong("a lane for each block", "block b is drawn from lane b; all blocks share lane 0, entry k of block b at index b·n + k", **LANES),
+    *(wrong(f"a lane for each {X}", f"{X}_b is drawn from lane b; all blocks share lane 0, entry k of block b at index b·n + k", **{name: step})
+      for X, (name, step) in zip("BΠG", LANES.items(), strict=True)),
+    wrong("B's purpose for S", "S is drawn from the stream of B, FF_B; it has a purpose of its own, FF_S",
+          purpose_of_S=lambda own: Purpose.FF_B),
+    wrong("missing column norm", "the column norm is missing, columns have norm about √(n D): divide the normals by "
+          "√(Σ_b m_b Σ_k g_bk²)", norm=lambda g, D: g * UNIT),
+    wrong("missing column norm, integers", "the column norm is missing, and G holds the integers g = 2²⁰ z: divide them by "
+          "√(Σ_b m_b Σ_k g_bk²)", norm=lambda g, D: g),
+    wrong("double column norm", "the column norm is divided out twice; once is needed",
+          norm=lambda g, D: g / norm(g, D) ** 2 / UNIT),
+    wrong("expected column norm", "the expected norm √(n D) is divided out instead of this draw's √(Σ_b m_b Σ_k g_bk²), so columns "
+          "have norm 1 only about", norm=lambda g, D: g * UNIT / sqrt(g.shape[1] * D)),
+    wrong("norm before the cut", "the column norm is taken over all blocks·n rows; take it over the D that are kept",
+          norm=lambda g, D: g / norm(g, g.size)),
+    wrong("each block normalised alone", "each block's columns have norm 1, so P's have √blocks: one norm over all D rows is "
+          "needed (global, not per block or per layer)",
+          norm=lambda g, D: g / np.sqrt(g.shape[1] * (g * g).sum(axis=1, keepdims=True))),
+    wrong("no output signs", "the output signs S are missing: multiply row i by S_i at the end. Without them P has preferred "
+          "directions (signs=False is the authors' form)", with_S=lambda signs: False),
+    wrong("S extra", "output signs are drawn although signs=False asks for the authors' form without them", with_S=lambda signs: True),
+    INVERSE,
+    wrong("highest bit first", "signs are read from the highest bit of a word down; the lowest bit is first",
+          draw_signs=highest_bit_first),
+    wrong("a word for each sign", "each sign takes a word of its own; a word holds 32 signs, lowest bit first",
+          draw_signs=lambda stream, count: 1 - 2 * (stream.words(count) & 1).astype(np.int8)),
+)  # fmt: skip
+
+
+def with_drawing(mistakes: tuple[Mistake, ...], but: Mistake | None = None) -> tuple[Mistake, ...]:
+    """And those of given factors, without what drawing has in its own words."""
+    names = {m.name for m in OF_DRAWING}
+    return (*(m for m in OF_DRAWING if m is not but), *(m for m in mistakes if m.name not in names))
+
+
+OF_SCALE = (
+    Mistake("scale after the second H", "the column norm is divided out at the end; G = dtype(g / norm), and nothing is scaled "
+            "after it", {"norm": lambda g, D: g, "scale": lambda y, p: y / y.dtype.type(norm(p.g, p.D))}, rounding=True),
+    Mistake("scale in B", "the column norm is divided out of v or B; G = dtype(g / norm), and nothing else is scaled",
+            {"norm": lambda g, D: g, "product": lambda s, v, p: product(s, v / v.dtype.type(norm(p.g, p.D)), p)},
+            rounding=True),
+)  # fmt: skip
+
+
+def seeds(dtype: np.dtype[Any], task: str = "apply") -> Iterator[Problem]:
+    """Each of the SHAPES, with output signs and once without."""
+    for D, d, blocks in SHAPES:
+        title = f"D×d = {D}×{d}, {blocks}, signs={d != 6}"
+        yield of_P(task, title, dtype, D=D, d=d, seed=D + 2**40, blocks=blocks, signs=d != 6)
 
 
 TABLES = {
-    ("fastfood", "given", "apply"): Table(run, FORWARD, OF_PRODUCT, problems),
-    ("fastfood", "given", "adjoint"): Table(run, ADJOINT, OF_ADJOINT, partial(problems, task="adjoint")),
-}
+    ("fastfood", "given", "apply"): Table(lambda s, v, p: s.product(s, v, p), FORWARD, OF_PRODUCT, problems),
+    ("fastfood", "given", "adjoint"): Table(adjoint, ADJOINT, OF_ADJOINT, partial(problems, task="adjoint")),
+    ("fastfood", "seeded", "apply"): Table(drawn, FORWARD | DRAW, with_drawing(OF_PRODUCT) + OF_SCALE, seeds),
+    ("fastfood", "seeded", "adjoint"): Table(  # Π for Πᵀ says what INVERSE would
+        drawn, ADJOINT | DRAW, with_drawing(OF_ADJOINT, but=INVERSE), partial(seeds, task="adjoint")),
+}  # fmt: skip

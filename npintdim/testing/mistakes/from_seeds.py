@@ -1,5 +1,6 @@
 """Networks and files whose θ_0 and P are drawn from seeds: the drawing in steps, then the table of the same task with both given."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from math import prod, sqrt
@@ -8,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import get_backend
-from npintdim.engine.architectures import lenet as lenet_of
-from npintdim.engine.architectures import mlp as mlp_of
-from npintdim.engine.model import Model
+from npintdim.engine.architectures import lenet
 from npintdim.projections import make_projection
 from npintdim.rng import Purpose, Stream
-from npintdim.testing.mistakes import lenet, mlp, subspace, trajectory
+from npintdim.testing.mistakes import networks, subspace, trajectory
 from npintdim.testing.mistakes.table import UNIT, Given, Steps, Table, wrong
-from npintdim.typing import Floats
+from npintdim.typing import Floats, Spec
 
 
 @lru_cache(1 << 10)
@@ -24,13 +23,16 @@ def he_normal(stream: Stream, size: int, fan_in: int) -> Floats:
     return stream.truncated_normals(size) * (UNIT * sqrt(2 / fan_in))
 
 
-DRAWING: Steps = {
-    "draw_seeds": lambda theta_0, P: (theta_0, P),
-    "draw_lane": lambda i: i,
+SEEDS: Steps = {"seeds": lambda theta_0, P: (theta_0, P)}
+OF_SEEDS = (
+    wrong("seeds exchanged", "θ_0 is drawn from P's seed and P from that of θ_0", seeds=lambda theta_0, P: (P, theta_0)),
+    wrong("θ_0's seed for both", "P is drawn from the seed of θ_0; it has its own", seeds=lambda theta_0, P: (theta_0, theta_0)),
+    wrong("P's seed for both", "θ_0 is drawn from the seed of P; it has its own", seeds=lambda theta_0, P: (P, P)),
+)  # fmt: skip
+
+DRAWING: Steps = SEEDS | {
     "draw_weight": he_normal,
-    "draw_fan": lambda fan_in, fan_out: fan_in,
     "draw_bias": lambda stream, size, fan_in: np.zeros(size),
-    "drawn_theta_0": lambda theta_0: theta_0,
 }
 
 DRAWN = (
@@ -45,13 +47,11 @@ DRAWN = (
     wrong("θ_0 rescaled", "θ_0 is divided by .8796, the deviation of a cut normal; nothing is rescaled",
           draw_weight=lambda stream, size, fan_in: he_normal(stream, size, fan_in) / 0.87962566103423978),
     wrong("θ_0 is 0", "θ_0 is 0; it is drawn from its seed", drawn_theta_0=lambda theta_0: 0 * theta_0),
-    wrong("seeds exchanged", "θ_0 is drawn from P's seed and P from that of θ_0", draw_seeds=lambda theta_0, P: (P, theta_0)),
-    wrong("θ_0's seed for both", "P is drawn from the seed of θ_0; it has its own", draw_seeds=lambda theta_0, P: (theta_0, theta_0)),
-    wrong("P's seed for both", "θ_0 is drawn from the seed of P; it has its own", draw_seeds=lambda theta_0, P: (P, P)),
+    *OF_SEEDS,
 )  # fmt: skip
 
 
-def theta_0_of(s: Any, seed: int, tensors: list[tuple[bool, int, int, int]]) -> Floats:
+def theta_0_of(s: Any, seed: int, tensors: Iterable[tuple[bool, int, int, int]]) -> Floats:
     """Tensor after tensor: whether it is a weight, its size, fan_in and fan_out."""
     parts = []
     for i, (weight, size, fan_in, fan_out) in enumerate(tensors):
@@ -60,44 +60,40 @@ def theta_0_of(s: Any, seed: int, tensors: list[tuple[bool, int, int, int]]) -> 
     return s.drawn_theta_0(np.concatenate(parts))
 
 
+def tensors_of(layers: list[Spec]) -> Iterator[tuple[bool, int, int, int]]:
+    """Of a network; a bias has the fans of its weight."""
+    for W, b in filter(None, map(networks.shapes_of, layers)):
+        field = prod(W[2:])
+        fans = (W[1] * field, W[0] * field) if len(W) == 4 else (W[0], W[1])
+        yield True, prod(W), *fans
+        yield False, prod(b), *fans
+
+
 @lru_cache(64)
 def matrix(kind: str, D: int, d: int, seed: int, dtype: str) -> Floats:
     """P, (D, d)."""
     return make_projection(kind, D, d, seed, get_backend("numpy", np.dtype(dtype))).to_dense()
 
 
-def tensors_of(network: Model) -> list[tuple[bool, int, int, int]]:
-    """Of a network's layout; a bias has the fans of its weight."""
-    found: list[tuple[bool, int, int, int]] = []
-    for name, shape in network.layout.entries:
-        weight, size = name.endswith("W"), prod(shape)
-        if weight:
-            kernel = prod(shape[2:])
-            fans = (shape[1] * kernel, shape[0] * kernel) if len(shape) == 4 else (shape[0], shape[1])
-        found.append((weight, size, *fans))
-    return found
-
-
 def drawn(s: Any, first: Any, p: Any) -> tuple[Any, Given]:
     """The first input and p of the same task with θ_0 and P given."""
-    rest, dtype = dict(vars(p)), np.dtype(p.dtype)
-    seed, P_seed = s.draw_seeds(getattr(p, "theta_0_seed", first), getattr(p, "P_seed", 0))
-    if "fan_in" in rest:
-        tensors = [(True, p.D, p.fan_in, p.fan_in)]
-    else:
-        network = mlp_of(p.sizes) if "sizes" in rest else lenet_of(tuple(p.in_shape), p.classes)
-        tensors = tensors_of(network)
-        rest["layers"] = [{"kind": type(layer).__name__, **vars(layer)} for layer in network.layers]
-    theta_0 = theta_0_of(s, seed, tensors).astype(dtype)
+    rest = dict(vars(p))
+    seed, P_seed = s.seeds(getattr(p, "theta_0_seed", first), getattr(p, "P_seed", 0))
+    if "in_shape" in rest:
+        layers = lenet(tuple(p.in_shape), p.classes).layers
+        rest["layers"] = [{"kind": type(layer).__name__, **vars(layer)} for layer in layers]
+    one = [(True, p.D, p.fan_in, p.fan_in)] if "fan_in" in rest else None
+    rest["theta_0"] = theta_0_of(s, seed, one or tensors_of(networks.layers_of(Given(**rest)))).astype(
+        p.dtype
+    )
     if "kind" in rest:
         rest["P"] = matrix(p.kind, p.D, p.d, P_seed, p.dtype)
-    rest["theta_0"] = theta_0
-    return (first if "theta_0_seed" in rest else theta_0), Given(**rest)
+    return (first if "theta_0_seed" in rest else rest["theta_0"]), Given(**rest)
 
 
 def in_a_subspace(s: Any, theta_d: Floats, p: Any) -> Any:
     """Loss and gradient of a network of convolutions at θ_0 + P θ_d."""
-    loss, grad = lenet.loss_and_grad(s, p.theta_0 + p.P @ theta_d, p)
+    loss, grad = networks.loss_and_grad(s, p.theta_0 + p.P @ theta_d, p)
     return loss, p.P.T @ grad
 
 
@@ -105,7 +101,7 @@ def from_seeds(table: Table, without: tuple[str, ...] = ()) -> Table:
     """The drawing, then what the table computes; its mistakes too, after those of the drawing."""
     return replace(
         table, compute=lambda s, first, p: table.compute(s, *drawn(s, first, p)), right=DRAWING | table.right,
-        mistakes=tuple(m for m in DRAWN + table.mistakes if m.name not in without), problems=lambda dtype: iter(()),
+        mistakes=tuple(m for m in DRAWN + table.mistakes if m.name not in without), problems=lambda dtype: (),
     )  # fmt: skip
 
 
@@ -118,9 +114,9 @@ OF_ONE_IMAGE = ("summed loss", "summed gradient", "1/n twice", "images read as N
 TABLES = {
     ("subspace_gradient", "seeded", "loss_grad"): from_seeds(
         subspace.TABLES["subspace_gradient", "given", "loss_grad"], (*OF_NETWORKS, "θ_0 is 0", "rows normalised")),
-    ("mlp_loss_grad", "seeded", "loss_grad"): from_seeds(mlp.TABLES["mlp_loss_grad", "given", "loss_grad"], OF_TWO + AT_ZERO),
+    ("mlp_loss_grad", "seeded", "loss_grad"): from_seeds(networks.TABLES["mlp_loss_grad", "given", "loss_grad"], OF_TWO + AT_ZERO),
     ("lenet_loss_grad", "seeded", "subspace_loss_grad"): from_seeds(
-        replace(lenet.TABLES["lenet_loss_grad", "given", "loss_grad"], compute=in_a_subspace), OF_ONE_IMAGE),
+        replace(networks.TABLES["lenet_loss_grad", "given", "loss_grad"], compute=in_a_subspace), OF_ONE_IMAGE),
     ("trajectory", "seeded", "sgd"): from_seeds(trajectory.TABLES["trajectory", "given", "sgd"], ("θ_0 is 0", "no biases at all")),
     ("trajectory", "seeded", "adam"): from_seeds(trajectory.TABLES["trajectory", "given", "adam"], ("θ_0 is 0", "no biases at all")),
 }  # fmt: skip

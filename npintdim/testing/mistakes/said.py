@@ -1,6 +1,7 @@
 """SAID: fn(v, p) gives θ_i = θ_0,i + λ_i (P u)_i for each of m tensors, and the gradient by v = (u, λ); P is given or drawn."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,10 @@ def said(s: Any, v: Floats, p: Any) -> Any:
     """P u, then every tensor's λ; the same backwards."""
     m = len(p.sizes)
     u, λ = s.split(v, m)
-    P, g = s.per_tensor(s.P(p, m), p.sizes), p.g
-    each = np.repeat(s.λ(λ), p.sizes)
-    Pu = P @ u
-    theta = s.theta(p.theta_0, each, Pu)
-    dλ = s.dλ(
-        np.array([a @ b for a, b in zip(parts(s.moved(p.theta_0, Pu), p), parts(g, p), strict=True)]), λ, p
-    )
-    return theta, s.grad(P.T @ s.back(each, g), dλ)
+    P, g = s.per_tensor(s.P(p, len(v), m), p.sizes), p.g
+    each, Pu = np.repeat(s.λ(λ), p.sizes), P @ u
+    dλ = np.array([a @ b for a, b in zip(parts(s.moved(Pu, p.theta_0), p), parts(g, p), strict=True)])
+    return s.theta(p.theta_0, each, Pu), s.grad(P.T @ s.back(each, g), s.dλ(dλ, λ, p))
 
 
 def parts(x: Array, p: Any) -> list[Array]:
@@ -31,20 +28,11 @@ def parts(x: Array, p: Any) -> list[Array]:
     return np.split(x, np.cumsum(p.sizes)[:-1])
 
 
-def first_rows(P: Array, sizes: Any) -> Any:
-    """The first rows of P again for every tensor."""
-    return np.concatenate([P[:size] for size in sizes])
-
-
 RIGHT: Steps = {
     "split": lambda v, m: (v[: len(v) - m], v[len(v) - m :]),
-    "λ": lambda λ: λ,
-    "P": lambda p, m: p.P,
-    "per_tensor": lambda P, sizes: P,
+    "P": lambda p, d, m: p.P,
     "theta": lambda theta_0, λ, Pu: theta_0 + λ * Pu,
-    "moved": lambda theta_0, Pu: Pu,
     "back": lambda λ, g: λ * g,
-    "dλ": lambda dλ, λ, p: dλ,
     "grad": lambda du, dλ: np.concatenate([du, dλ]),
 }
 
@@ -54,7 +42,7 @@ MISTAKES = (
     wrong("λ first", "v is read as (λ, u); (u, λ) is needed", split=lambda v, m: (v[m:], v[:m]), grad=lambda du, dλ: np.concatenate([dλ, du])),
     wrong("dλ first", "the gradient comes as (dλ, du); (du, dλ) is needed", grad=lambda du, dλ: np.concatenate([dλ, du])),
     wrong("θ_0 scaled too", "λ scales θ_0 too: θ_i = θ_0,i + λ_i (P u)_i", theta=lambda theta_0, λ, Pu: λ * (theta_0 + Pu),
-          moved=lambda theta_0, Pu: theta_0 + Pu),
+          moved=lambda Pu, theta_0: theta_0 + Pu),
     wrong("1 + λ", "the scale is 1 + λ, as if λ began at 0; it is λ, 1 at first", λ=lambda λ: 1 + λ),
     wrong("e^λ", "the scale is e^λ; it is λ, 1 at first", λ=np.exp, dλ=lambda dλ, λ, p: np.exp(λ) * dλ),
     wrong("one λ for all", "the first λ scales all tensors; each has its own", λ=lambda λ: 0 * λ + λ[0]),
@@ -68,7 +56,7 @@ MISTAKES = (
     wrong("θ_0 forgotten", "θ is λ ∘ P u; θ = θ_0 + λ ∘ P u", theta=lambda theta_0, λ, Pu: λ * Pu),
     wrong("added twice", "λ ∘ P u is added twice: θ = θ_0 + λ ∘ P u", theta=lambda theta_0, λ, Pu: theta_0 + 2 * λ * Pu),
     wrong("per-module map", "every tensor begins at row 0 of P; P is one map of all D rows, and tensor i has those from Σ_{j<i} on",
-          per_tensor=first_rows),
+          per_tensor=lambda P, sizes: np.concatenate([P[:size] for size in sizes])),
 )  # fmt: skip
 
 # ---- P is drawn ----
@@ -84,42 +72,35 @@ def all_of_v(v: Floats, m: int) -> Any:
     return v, np.ones(m, v.dtype)
 
 
-DRAWN: Steps = RIGHT | {"P": lambda p, m: fastfood(p, p.d - m).astype(p.theta_0.dtype)}
+DRAWN: Steps = RIGHT | {"P": lambda p, d, m: fastfood(p, d - m).astype(p.theta_0.dtype)}
 OF_DRAWN = (
     wrong("λ not paid out of d", "all d numbers of v go into P, and the m scales come on top, d + m in all: u has d − m numbers, P is D×(d − m)",
-          split=all_of_v, P=lambda p, m: fastfood(p, p.d)),
+          split=all_of_v, P=lambda p, d, m: fastfood(p, d)),
     wrong("DID of d numbers", "there is no λ, and P takes all d numbers, which is DID: u has d − m numbers, and each tensor a λ",
-          split=all_of_v, P=lambda p, m: fastfood(p, p.d), grad=lambda du, dλ: du),
-    wrong("P drawn for d", "P is drawn for d numbers, the first d − m columns used; draw it for d − m", P=lambda p, m: fastfood(p, p.d)[:, : p.d - m]),
+          split=all_of_v, P=lambda p, d, m: fastfood(p, d), grad=lambda du, dλ: du),
+    wrong("P drawn for d", "P is drawn for d numbers, the first d − m columns used; draw it for d − m", P=lambda p, d, m: fastfood(p, d)[:, : d - m]),
     *MISTAKES,
 )  # fmt: skip
 
 
-def drawn(s: Any, v: Floats, p: Any) -> Any:
-    """p has no d; v has."""
-    p.d = len(v)
-    return said(s, v, p)
-
-
-def problems(given: bool) -> Callable[[np.dtype[Any]], Iterator[Problem]]:
+def problems(dtype: np.dtype[Any], given: bool) -> Iterator[Problem]:
     """Tensors of several sizes, two of the same, one alone."""
-
-    def make(dtype: np.dtype[Any]) -> Iterator[Problem]:
-        for k, (sizes, d) in enumerate([((12, 3, 12, 5), 11), ((20, 7), 9), ((16,), 5), ((6, 8, 10), 12)]):
-            D, m = sum(sizes), len(sizes)
-            v, theta_0, g = (numbers(dtype, n, lane=lane) for n, lane in ((d, 2), (D, 3), (D, 4)))
-            P = numbers(np.dtype(np.float64), D, d - m, lane=6)
-            sizes_ = {"sizes": np.array(sizes)}
-            rest: dict[str, Any] = (
-                {"P": (P / column_norms(P)).astype(dtype), **sizes_} if given else {**sizes_, "seed": 5 + k}
-            )
-            title = f"tensors of {', '.join(map(str, sizes))}, d = {d}"
-            yield Problem(title, 4 * v, {"theta_0": theta_0, **rest, "g": g}, "theta_grad")
-
-    return make
+    for k, (sizes, d) in enumerate([((12, 3, 12, 5), 11), ((20, 7), 9), ((16,), 5), ((6, 8, 10), 12)]):
+        D, m = sum(sizes), len(sizes)
+        v, theta_0, g = (numbers(dtype, n, lane=lane) for n, lane in ((d, 2), (D, 3), (D, 4)))
+        P = numbers(np.dtype(np.float64), D, d - m, lane=6)
+        own: dict[str, Any] = {"P": (P / column_norms(P)).astype(dtype)} if given else {}
+        rest = {
+            "theta_0": theta_0,
+            **own,
+            "sizes": np.array(sizes),
+            **({} if given else {"seed": 5 + k}),
+            "g": g,
+        }
+        yield Problem(f"tensors of {', '.join(map(str, sizes))}, d = {d}", 4 * v, rest, "theta_grad")
 
 
 TABLES = {
-    ("said", "given", "theta_grad"): Table(said, RIGHT, MISTAKES, problems(given=True), ("theta", "grad")),
-    ("said", "seeded", "theta_grad"): Table(drawn, DRAWN, OF_DRAWN, problems(given=False), ("theta", "grad")),
-}
+    ("said", "given", "theta_grad"): Table(said, RIGHT, MISTAKES, partial(problems, given=True), ("theta", "grad")),
+    ("said", "seeded", "theta_grad"): Table(said, DRAWN, OF_DRAWN, partial(problems, given=False), ("theta", "grad")),
+}  # fmt: skip

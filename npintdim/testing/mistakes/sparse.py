@@ -34,25 +34,22 @@ def places(s: Any, x: Floats, p: Any) -> tuple[Ints, Floats]:
     return j, s.values(p.values.astype(x.dtype), nnz[j], p)
 
 
-def add(size: int, to: Ints, x: Array) -> Array:
-    """y[to_k] += x_k, also where an index comes again."""
+def add(size: int, to: Ints, x: Array, lose_repeated: bool = False) -> Array:
+    """y[to_k] += x_k, also where an index comes again; or, as fancy indexing does it, the last of them alone."""
     y = np.zeros(size, x.dtype)
-    np.add.at(y, to, x)
+    if lose_repeated:
+        y[to] += x
+    else:
+        np.add.at(y, to, x)
     return y
 
 
-def lose_repeated(size: int, to: Ints, x: Array) -> Array:
-    """y[to] += x with fancy indexing."""
-    y = np.zeros(size, x.dtype)
-    y[to] += x
-    return y
+LOSE_REPEATED: Steps = {"add": partial(add, lose_repeated=True)}
 
 
 GIVEN: Steps = {
     "columns": lambda s, p: (p.indptr, p.rows, p.values),
-    "values": lambda values, nnz_j, p: values,
     "add": add,
-    "scale": lambda y, p: y,
 }
 
 OF_VALUES = (
@@ -70,12 +67,12 @@ OF_VALUES = (
 OF_PRODUCT = (
     *OF_VALUES,
     wrong("repeated rows lost", "y[rows] += x keeps one of the entries that meet in a row; all must be added (np.add.at, "
-          "index_add_, atomicAdd)", add=lose_repeated),
+          "index_add_, atomicAdd)", **LOSE_REPEATED),
     *SCALES,
 )  # fmt: skip
 OF_ADJOINT = (
     wrong("one entry a column", "y[j] += x keeps one of the entries of a column; all must be added (np.add.at, index_add_, atomicAdd)",
-          add=lose_repeated),
+          **LOSE_REPEATED),
     wrong("mean over a column", "a column's entries are averaged; (Pᵀ g)_j is their sum",
           values=lambda values, nnz_j, p: values / nnz_j),
     *ADJOINT_SCALES,

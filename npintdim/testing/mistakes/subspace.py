@@ -22,7 +22,6 @@ def loss_and_grad(s: Any, theta_d: Floats, p: Any) -> Any:
 
 RIGHT: Steps = P_GIVEN | ADJOINT | {
     "theta": lambda theta_0, P, theta_d: theta_0 + P @ theta_d,
-    "at": lambda theta, theta_0: theta,
     "L": lambda λ, r: 0.5 * (λ * r * r).sum(),
     "dL": lambda λ, r: λ * r,
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.checks import direction
+from npintdim.testing.checks import direction
 
 SLACK = 64.0
 UNIT = 2.0**-20  # of the integers that are normals
@@ -96,7 +96,11 @@ def of_P(task: str, title: str, dtype: np.dtype[Any], **rest: Any) -> Problem:
     return Problem(title, 4 * numbers(dtype, rest["d" if task == "apply" else "D"]), rest, task)
 
 
-AROUND: Steps = {"input": lambda x: x, "answer": lambda y, first, p: y}  # what every computation has
+class Taken(SimpleNamespace):
+    """Steps as attributes; where a computation has no formula its (first) argument passes, until a mistake has one."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda x, *others: x
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,9 @@ class Table:
     Parameters
     ----------
     compute : compute(s, first, p), where s has the steps as attributes
-    right : all steps
+    right : the steps that have a formula
     mistakes : the likeliest first; of several that give the same numbers, the first is named
-    problems : problems(dtype)
+    problems : problems(dtype); where there is none, the vectors are all there are
     outputs : names of what fn gives
     slack : eps that right answers may differ by, relative to the largest entry; transforms of length 128 take
         about 5, ten steps of Adam some hundred
@@ -118,25 +122,20 @@ class Table:
     compute: Callable[..., Any]
     right: Steps
     mistakes: tuple[Mistake, ...]
-    problems: Callable[[np.dtype[Any]], Iterator[Problem]]
+    problems: Callable[[np.dtype[Any]], Iterable[Problem]] = lambda dtype: ()
     outputs: tuple[str, ...] = ("y",)
     slack: float = SLACK
     conventions: tuple[str, ...] = ()
 
     def variant(self, mistakes: tuple[Mistake, ...], first: Any, p: Any) -> Any:
         """What these mistakes together give; without any, the right answer."""
-        steps = AROUND | self.right
+        steps = dict(self.right)
         for mistake in mistakes:
             if mistake.whole:
                 return mistake.whole(first, p)
             steps |= mistake.steps
-        s = SimpleNamespace(**steps)
+        s = Taken(**steps)
         return s.answer(self.compute(s, s.input(first), p), first, p)
-
-
-def nothing_known(outputs: tuple[str, ...]) -> Table:
-    """The table of a group whose mistakes have no names yet."""
-    return Table(lambda s, first, p: (), {}, (), lambda dtype: iter(()), outputs)
 
 
 def numbers(dtype: np.dtype[Any], *shape: int, lane: int = 0) -> Any:

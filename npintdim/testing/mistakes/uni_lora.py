@@ -1,6 +1,7 @@
 """Uni-LoRA: fn(v, p) gives θ of W = W_0 + A B, all factors being one-hot P v, and Pᵀ (dA, dB); the map h is given or drawn."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def uni_lora(s: Any, v: Floats, p: Any) -> Any:
     for (n_in, n_out), (a, b) in zip(p.shapes.tolist(), s.places(p.shapes.tolist(), p.r), strict=True):
         own = slice(at, at := at + n_in * n_out)
         W_0, dW = (x[own].reshape(n_in, n_out) for x in (p.theta_0, p.g))
-        A, B, c = w[a], w[b], s.c()
+        A, B, c = w[a], w[b], s.c(1.0)
         theta.append(s.W(W_0, c * (A @ B)).ravel())
         dw[a], dw[b] = s.both(c * (dW @ B.T), c * (A.T @ dW))
     return np.concatenate(theta), s.back(s.entries_back(entries, h, d), h, dw, d)
@@ -27,25 +28,26 @@ def uni_lora(s: Any, v: Floats, p: Any) -> Any:
 
 def places(shapes: Any, r: int, a_first: bool = True, peft: bool = False) -> list[tuple[Array, Array]]:
     """Where in w the factors A (n_in, r) and B (r, n_out) of every matrix lie."""
-    found, at = [], 0
+    found: list[tuple[Array, Array]] = []
+    at = 0
     for n_in, n_out in shapes:
-        a, b = (np.arange(at, at := at + r * n) for n in ((n_in, n_out) if a_first else (n_out, n_in)))
-        a, b = (a, b) if a_first else (b, a)
-        found.append(
+        a, b = at + np.arange(r * n_in), at + np.arange(r * n_out)
+        a, b = (a, b + len(a)) if a_first else (a + len(b), b)
+        both = (
             (a.reshape(r, n_in).T, b.reshape(n_out, r).T)
             if peft
             else (a.reshape(n_in, r), b.reshape(r, n_out))
         )
+        found, at = [*found, both], at + r * (n_in + n_out)
     return found
 
 
 def all_A_first(shapes: Any, r: int) -> list[tuple[Array, Array]]:
     """All A in a row, then all B."""
-    at, middle, found = 0, r * sum(n_in for n_in, _ in shapes), []
-    for n_in, n_out in shapes:
-        a, b = np.arange(at, at := at + n_in * r), np.arange(middle, middle := middle + r * n_out)
-        found.append((a.reshape(n_in, r), b.reshape(r, n_out)))
-    return found
+    sizes = [r * n for way in (0, 1) for n in np.array(shapes)[:, way]]
+    rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    both = zip(rows[: len(shapes)], rows[len(shapes) :], strict=True)
+    return [(a.reshape(-1, r), b.reshape(r, -1)) for a, b in both]
 
 
 def counts(h: Ints, d: int) -> Any:
@@ -69,10 +71,8 @@ RIGHT: Steps = {
     "h": lambda p, N, d, sizes: p.h,
     "entries": lambda h, d, sizes: 1 / np.sqrt(counts(h, d)),
     "places": places,
-    "c": lambda: 1.0,
     "W": lambda W_0, delta: W_0 + delta,
     "both": lambda dA, dB: (dA, dB),
-    "entries_back": lambda entries, h, d: entries,
     "back": lambda entries, h, dw, d: np.bincount(h, entries * dw, minlength=d),
 }
 
@@ -102,7 +102,7 @@ MISTAKES = (
     wrong("not merged", "θ is θ_0; W = W_0 + A B is needed", W=lambda W_0, delta: W_0),
     wrong("W_0 forgotten", "θ is A B alone; W = W_0 + A B is needed", W=lambda W_0, delta: delta),
     wrong("W transposed", "each W is flattened as (n_out, n_in), as PyTorch has it; (n_in, n_out) in C order is needed", W=lambda W_0, delta: (W_0 + delta).T),
-    fitted("another scale", "A B has a factor {c} (α/r?); W = W_0 + A B", 0.3, c=lambda c: c),
+    fitted("another scale", "A B has a factor {c} (α/r?); W = W_0 + A B", 0.3, c=lambda c, one: c),
 )  # fmt: skip
 
 # ---- h is drawn ----
@@ -131,35 +131,25 @@ OF_DRAWN = (
 )  # fmt: skip
 
 
-def problems(given: bool) -> Callable[[np.dtype[Any]], Iterator[Problem]]:
-    """Several matrices, the first of them square or not; h with all counts but one alike."""
+SIZES = (  # of the matrices, the first of them square or not; r; d
+    ([(5, 4), (4, 3)], 2, 7), ([(4, 4), (4, 4)], 3, 10), ([(6, 5), (5, 5), (5, 3)], 1, 9), ([(3, 8), (8, 2)], 2, 11),
+)  # fmt: skip
 
-    def make(dtype: np.dtype[Any]) -> Iterator[Problem]:
-        for k, (shapes, r, d) in enumerate(
-            [
-                ([(5, 4), (4, 3)], 2, 7),
-                ([(4, 4), (4, 4)], 3, 10),
-                ([(6, 5), (5, 5), (5, 3)], 1, 9),
-                ([(3, 8), (8, 2)], 2, 11),
-            ]
-        ):
-            N, D = sum(r * (a + b) for a, b in shapes), sum(a * b for a, b in shapes)
-            v, theta_0, g = (numbers(dtype, n, lane=lane) for n, lane in ((d, 2), (D, 3), (D, 4)))
-            drawn: dict[str, Any] = (
-                {"h": np.argsort(numbers(np.dtype(np.float64), N, lane=6)) % d} if given else {"seed": 5 + k}
-            )
-            rest = {**drawn, "shapes": np.array(shapes), "r": r, "theta_0": theta_0, "g": g}
-            title = f"{', '.join(f'{a}×{b}' for a, b in shapes)}, r = {r}, d = {d}"
-            yield Problem(title, 4 * v, rest, "theta_grad")
 
-    return make
+def problems(dtype: np.dtype[Any], given: bool) -> Iterator[Problem]:
+    """Of several matrices; h with all counts but one alike."""
+    for k, (shapes, r, d) in enumerate(SIZES):
+        N, D = sum(r * (a + b) for a, b in shapes), sum(a * b for a, b in shapes)
+        v, theta_0, g = (numbers(dtype, n, lane=lane) for n, lane in ((d, 2), (D, 3), (D, 4)))
+        h = np.argsort(numbers(np.dtype(np.float64), N, lane=6)) % d
+        drawn: dict[str, Any] = {"h": h} if given else {"seed": 5 + k}
+        rest = {**drawn, "shapes": np.array(shapes), "r": r, "theta_0": theta_0, "g": g}
+        yield Problem(
+            f"{', '.join(f'{a}×{b}' for a, b in shapes)}, r = {r}, d = {d}", 4 * v, rest, "theta_grad"
+        )
 
 
 TABLES = {
-    ("uni_lora", "given", "theta_grad"): Table(
-        uni_lora, RIGHT, MISTAKES, problems(given=True), ("theta", "grad")
-    ),
-    ("uni_lora", "seeded", "theta_grad"): Table(
-        uni_lora, DRAWN, OF_DRAWN, problems(given=False), ("theta", "grad")
-    ),
-}
+    ("uni_lora", "given", "theta_grad"): Table(uni_lora, RIGHT, MISTAKES, partial(problems, given=True), ("theta", "grad")),
+    ("uni_lora", "seeded", "theta_grad"): Table(uni_lora, DRAWN, OF_DRAWN, partial(problems, given=False), ("theta", "grad")),
+}  # fmt: skip

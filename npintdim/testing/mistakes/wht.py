@@ -69,6 +69,6 @@ def transform(s: Any, x: Array, p: Any) -> Any:
 
 
 TABLES = {("wht", "given", "transform"): Table(
-    transform, {"H": wht, "scale": lambda y, p: y}, MISTAKES,
+    transform, {"H": wht}, MISTAKES,
     lambda dtype: (Problem(f"n = {n}", 4 * numbers(dtype, n), {}) for n in (1, 2, 8, 16, 128)),  # at 1, 2 all orders agree
 )}  # fmt: skip
