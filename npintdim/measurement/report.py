@@ -110,7 +110,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
     command : that made it; None for the call in Python
     plot : a picture in its folder
     """
-    found, recipe = m.d_int, m.recipe
+    found, recipe, c = m.d_int, m.recipe, m.compressed
     title = f"{found.name} of {model_name(recipe.model)} on {recipe.data}, {recipe.T['kind']}"
     parts = [
         f"# {title}",
@@ -123,7 +123,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
         "## Learning rates",
         rates(m),
         "## Compressed network",
-        compressed(m),
+        f"None: {m.worth}." if c is None else f"[{c['file']}]({c['file']}): {m.worth}.",
         "## Cost",
         cost(m),
         "## Again",
@@ -201,17 +201,6 @@ def rates(m: Measurement) -> str:
         f"{'1/√d' if by_root(m.recipe.optimizer) else '1/d'}: steps in θ of one length."
     )
     return f"{told}\n\n{markdown(rows)}"
-
-
-def compressed(m: Measurement) -> str:
-    """The file, or why there is none."""
-    c = m.compressed
-    if c is None:
-        return f"None: {m.uncompressed}."
-    return (
-        f"[{c['file']}]({c['file']}): {c['bytes']:,} bytes instead of {4 * m.D:,}; performance {c['performance']:.4f} "
-        f"after decoding (d = {c['d']}, seed {c['seed']})."
-    )
 
 
 def cost(m: Measurement) -> str:
