@@ -74,14 +74,9 @@ class Dask:
             for worker, there in told.items():
                 if there != here:
                     raise RuntimeError(f"worker {worker} has {there}, but here is {here}")
-            futures = {
-                worker: client.submit(
-                    where.rehearse, todo, workers=[worker], allow_other_workers=True, pure=False
-                )
-                for worker in told
-            }
+            ask = partial(client.submit, where.rehearse, todo, allow_other_workers=True, pure=False)
             times = []
-            for worker, future in futures.items():
+            for worker, future in {worker: ask(workers=[worker]) for worker in told}.items():
                 try:
                     times.append(rehearsed(client, worker, future))
                 except Exception as error:

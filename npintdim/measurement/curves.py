@@ -19,12 +19,8 @@ from npintdim.typing import Floats, Ints
 LOST = 1e-6  # 1 − performance is not taken below this, so that a perfect score has a logarithm
 SLOPE_SD = 1.5  # sd of log b about the slope of all runs: hardly anything, but no run away
 LEVEL_SD = 10.0  # sd of a: only so that every matrix has an inverse
-BENDS = (
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-)  # κ tried: .5 follows most curves (.3: the authors' MNIST FC), 4 leaves a plateau at a kink
+# κ tried: .5 follows most curves (.3: the authors' MNIST FC), 4 leaves a plateau at a kink.
+BENDS = (0.5, 1.0, 2.0, 4.0)
 NOISES = np.geomspace(1e-5, 1.0, 36)  # σ tried
 KAPPAS, SIGMAS = np.repeat(BENDS, len(NOISES)), np.tile(NOISES, len(BENDS))  # each with each: (G,)
 PRECISION = np.stack([np.full(KAPPAS.shape, LEVEL_SD), np.full(KAPPAS.shape, SLOPE_SD), KAPPAS]) ** -2.0
@@ -275,14 +271,11 @@ def possible(groups: dict[int, Floats], line: float, sd: float, line_sd: float) 
     """
     f, y, w = pooled(groups)
     free = float((w * (y - f) ** 2).sum())
-    kept = [
-        k
-        for k in range(len(y) + 1)
-        if any(
-            (crossed(y, w, k, line + shift * line_sd) - free) / sd**2 + shift**2 <= CHI2
-            for shift in np.linspace(-2, 2, 9)
-        )
-    ]
+
+    def likely(k: int, shift: float) -> bool:
+        return (crossed(y, w, k, line + shift * line_sd) - free) / sd**2 + shift**2 <= CHI2
+
+    kept = [k for k in range(len(y) + 1) if any(likely(k, shift) for shift in np.linspace(-2, 2, 9))]
     ends = [-math.inf, *map(float, groups), math.inf]
     return ends[kept[0]], ends[kept[-1] + 1]
 

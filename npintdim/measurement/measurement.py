@@ -286,17 +286,14 @@ class Measurement:
             without pandas, with the pip line.
         """
         told = ("status", "performance", "train_performance", "loss", "seconds")
-        frame = data_frame(
-            [
-                {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
-                | {name: r.get(name) for name in told}
-                | {"epochs": len(r.get("epochs", ()))}
-                for r in self.records
-            ]
-        )
-        return frame.astype(
-            {"d": "Int64"} | dict.fromkeys(("performance", "train_performance", "loss"), float)
-        )
+        rows = [
+            {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
+            | {name: r.get(name) for name in told}
+            | {"epochs": len(r.get("epochs", ()))}
+            for r in self.records
+        ]
+        numbers = dict.fromkeys(("performance", "train_performance", "loss"), float)
+        return data_frame(rows).astype({"d": "Int64"} | numbers)
 
     def performances(self, part: str = "performance") -> dict[int | None, Floats]:
         """Of the finished runs at each d, ascending, or another number of theirs; None is the baseline."""

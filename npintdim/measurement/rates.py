@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from npintdim.engine.score import Score
 from npintdim.inputs import check_integer, counted
@@ -12,6 +12,7 @@ from npintdim.measurement.estimate import d_int, shares, value
 from npintdim.measurement.events import SearchStep, Tell
 from npintdim.measurement.recipes import RateSearch, Recipe, best, guess, rounded
 from npintdim.measurement.records import performance
+from npintdim.measurement.runs import number
 from npintdim.measurement.search import PAIR, plan
 from npintdim.measurement.sweep import Train
 from npintdim.typing import Spec
@@ -51,6 +52,17 @@ class Rates:
     def on_edge(self) -> bool:
         """Whether better ones may lie beyond those that were tried."""
         return self.chosen in (self.tried[0], self.tried[-1])
+
+    def spec(self) -> Spec:
+        """JSON-able."""
+        reached = [number(p) for p in self.performance]
+        return asdict(self) | {"performance": reached, "chosen": self.chosen, "on_edge": self.on_edge}
+
+    @classmethod
+    def from_spec(cls, spec: Spec, score: Score | None) -> Rates:
+        """That of `spec()`; JSON has null for NaN."""
+        reached = tuple(math.nan if p is None else p for p in spec["performance"])
+        return cls(spec["d"], tuple(spec["tried"]), reached, spec["runs"], spec["seconds"], score)
 
     def summary(self) -> str:
         """One line: every rate with what it reached, and the one that is chosen."""
@@ -169,10 +181,6 @@ def choose_rates(
     trials = replace(trials, records=[])
     d = recipe.rates.d or trials.near_crossing(direct, D)
     inside = trials.rates(d, guess(direct.chosen, recipe.optimizer, D, d))
-    chosen = replace(
-        recipe,
-        direct_optimizer=recipe.direct_optimizer | {"lr": direct.chosen},
-        optimizer=recipe.optimizer | {"lr": inside.chosen},
-        lr_at=d,
-    )
-    return chosen, (direct, inside)
+    baseline = recipe.direct_optimizer | {"lr": direct.chosen}
+    optimizer = recipe.optimizer | {"lr": inside.chosen}
+    return replace(recipe, direct_optimizer=baseline, optimizer=optimizer, lr_at=d), (direct, inside)

@@ -192,14 +192,8 @@ class Recipe:
 
     def subspace(self, d: int, k: int, dtype: str = "float32") -> RunSpec:
         """Repetition k at d."""
-        return RunSpec(
-            **self.common(dtype),
-            seed=self.seed + k,
-            optimizer=self.optimizer_at(d),
-            projection=None if self.parametrisation else self.projection,
-            parametrisation=self.parametrisation,
-            d=d,
-        )
+        T: dict[str, Any] = {"parametrisation" if self.parametrisation else "projection": self.T}
+        return RunSpec(**self.common(dtype), seed=self.seed + k, optimizer=self.optimizer_at(d), d=d, **T)
 
     def optimizer_at(self, d: int) -> Spec:
         """In subspaces of dimension d; a learning rate that depends on d has three digits."""
