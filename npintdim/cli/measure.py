@@ -109,9 +109,9 @@ def run(args: argparse.Namespace) -> int:
     at_once = f"{min(jobs, count) if recipe.d else jobs} at a time"
     said = f"{args.data}, {model}, {kind}: {many}"
     say(f"{said}, {at_once if args.cluster is None else f'on {args.cluster}'}, results in {folder}")
-    place = (backend.dtype.name, backend.threads, args.jobs, args.folder, args.cluster, backend.fuse)
+    place = Where.on(backend, jobs=args.jobs, data_folder=args.folder, cluster=args.cluster)
     told = Sentences(say, 0 if recipe.d else recipe.budget)
-    m = measured(recipe, folder, Where(backend.name, *place), args.progress, [told])
+    m = measured(recipe, folder, place, args.progress, [told])
     say(f"\nD = {m.D:,}\n{m.table()}\n")
     plot, drawn = picture(lambda: curve_figure(m), folder / "curve.png")
     say(f"report      {attempt(lambda: write_report(m, args.typed, plot))[1]}")

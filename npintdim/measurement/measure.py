@@ -71,7 +71,7 @@ def measure(
     own = "objective_recipe(make_objective, data, ...), where make_objective is your function"
     check_kind("recipe", recipe, Recipe, own if callable(recipe) else "recipe_for('mnist')")
     backend = backend or get_backend(threads=1)
-    where = Where(backend.name, backend.dtype.name, backend.threads, jobs, data_folder, cluster)
+    where = Where.on(backend, jobs=jobs, data_folder=data_folder, cluster=cluster)
     told = [] if tell is None else [Sentences(tell, 0 if recipe.d else recipe.budget)]
     m = measured(recipe, Path(folder), where, progress, [*told, *callbacks])
     report, told_of_it = attempt(lambda: write_report(m))

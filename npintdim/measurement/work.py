@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -75,6 +75,11 @@ class Where:
     def __post_init__(self) -> None:
         if self.jobs is not None:
             check_integer("jobs", self.jobs, 1)
+
+    @classmethod
+    def on(cls, backend: Backend, **where: Any) -> Where:
+        """On such a backend."""
+        return cls(backend.name, backend.dtype.name, backend.threads, fuse=backend.fuse, **where)
 
     def there(self, todo: Sequence[RunSpec], here: str = "") -> Where:
         """For whoever does these runs, one after the other: an executor does not travel, modules that register do."""
