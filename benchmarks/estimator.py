@@ -18,8 +18,8 @@ import numpy as np
 from scipy.optimize import brentq
 
 from benchmarks.curves import BASELINE, LINE, WORLDS, noisy, reference, run, saturating, straight
+from npintdim.measurement.curves import crossing, isotonic
 from npintdim.measurement.estimate import DInt, d_int
-from npintdim.measurement.means import crossing, isotonic
 from npintdim.measurement.search import Search, plan
 
 RUNS = (7, 9, 11, 15)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import npintdim as nid
-from npintdim.cli.bench.limits import FAR, arithmetic_limit, copy_limit
+from npintdim.cli.bench import FAR, arithmetic_limit, copy_limit
 from npintdim.machine import cores
 
 PACKAGES = ("numpy", "scipy", "numba", "torch")

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable
 
-from npintdim.cli.bench import limits
+from npintdim.cli import bench
 
 
 def prepare(name: str, arguments: list[str], threads: int) -> Callable[[], object]:
@@ -20,11 +20,11 @@ def prepare(name: str, arguments: list[str], threads: int) -> Callable[[], objec
 def a_round(call: Callable[[], object], seconds: float) -> Callable[[], float]:
     """Median seconds of a call; seconds of the only one, if it is a whole process; or the number that it returns."""
     if getattr(call, "whole", False):
-        return lambda: limits.timed(call, 1)
+        return lambda: bench.timed(call, 1)
     first = call()  # compiles and draws
     if isinstance(first, float):
         return lambda: float(call())  # type: ignore[arg-type]
-    return limits.a_round(call, seconds)
+    return bench.a_round(call, seconds)
 
 
 def main() -> None:

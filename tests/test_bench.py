@@ -9,8 +9,7 @@ from helpers import needs_numba
 
 import npintdim as nid
 from npintdim.cli import bench, main
-from npintdim.cli.bench import limits, work
-from npintdim.cli.bench.work import Piece, products
+from npintdim.cli.bench import Piece, products
 
 QUICK = 1e-3
 
@@ -18,12 +17,12 @@ QUICK = 1e-3
 @pytest.fixture
 def small(monkeypatch):
     """A projection of 500 × 20 and short transforms."""
-    monkeypatch.setattr(work, "D", 500)
-    monkeypatch.setattr(work, "d", 20)
-    monkeypatch.setattr(work, "EXPONENTS", (3, 6))
-    monkeypatch.setattr(work, "EXAMPLES", 2)
-    monkeypatch.setattr(limits, "SIDE", 32)
-    monkeypatch.setattr(limits, "ROUNDS", 100)
+    monkeypatch.setattr(bench, "D", 500)
+    monkeypatch.setattr(bench, "d", 20)
+    monkeypatch.setattr(bench, "EXPONENTS", (3, 6))
+    monkeypatch.setattr(bench, "EXAMPLES", 2)
+    monkeypatch.setattr(bench, "SIDE", 32)
+    monkeypatch.setattr(bench, "ROUNDS", 100)
     monkeypatch.setattr(bench, "FAR", 1 << 16)
 
 
@@ -82,10 +81,10 @@ def seconds(f, *arguments):
 
 def test_the_copy_limit_counts_what_is_read_and_written():
     backend = nid.get_backend("numpy", threads=2)
-    count = limits.SHARED  # two threads
+    count = bench.SHARED  # two threads
     x, y = np.ones(count // 2, np.uint8), np.zeros(count // 2, np.uint8)
     once = min(seconds(np.copyto, y, x) for _ in range(20))
-    assert 0.05 < limits.copy_limit(backend, count, 0.05) / (count / once / 1e9) < 20
+    assert 0.05 < bench.copy_limit(backend, count, 0.05) / (count / once / 1e9) < 20
 
 
 def test_the_table():

@@ -8,7 +8,7 @@ from scipy.optimize import lsq_linear
 
 import npintdim as nid
 from npintdim.measurement import estimate
-from npintdim.measurement.estimate import crossing, isotonic
+from npintdim.measurement.curves import crossing, isotonic
 
 GRID = (10, 30, 100, 300, 1000)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, brentq, minimize
 
-from npintdim.measurement.localfit import (
+from npintdim.measurement.curves import (
     BENDS,
     KAPPAS,
     PRECISION,

@@ -49,6 +49,13 @@ def test_every_repetition_has_seeds_of_its_own_and_every_d_is_tried(m):
     assert {s.seed for s in replace(RECIPE, seed=7).specs()} == {7, 8, 9}
 
 
+def test_every_run_computes_as_the_backend_says(tmp_path):
+    """Also whether layers are fused, which a record tells where they are not."""
+    few = replace(RECIPE, d=(10, 60), seeds=2, direct_seeds=1, epochs=1)
+    m = nid.measure(few, tmp_path, backend=nid.get_backend("numpy", threads=1, fuse=False), jobs=1)
+    assert [r.get("fuse") for r in m.records] == 5 * [False]
+
+
 def test_csv_has_a_line_for_each_run(m):
     with (m.folder / "results.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

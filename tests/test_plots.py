@@ -20,8 +20,7 @@ from scipy.stats import beta
 
 import npintdim as nid
 from npintdim import plots
-from npintdim.measurement.estimate import around_crossing
-from npintdim.measurement.means import survivors
+from npintdim.measurement.estimate import around_crossing, survivors
 from npintdim.measurement.recipes import fully_connected
 from npintdim.plots import (
     curve_figure,

@@ -16,9 +16,8 @@ import npintdim as nid
 from npintdim.engine import progress
 from npintdim.engine.progress import Progress
 from npintdim.machine import in_notebook
-from npintdim.measurement.events import RunFinished, SearchStep, SweepStarted, Waiting
+from npintdim.measurement.events import RunFinished, SearchStep, Sentences, SweepStarted, Waiting
 from npintdim.measurement.recipes import adam, fully_connected
-from npintdim.measurement.sentences import Sentences
 
 RECIPE = nid.Recipe(
     "digits", fully_connected(64, 16, 10), (10, 60, 200), optimizer=adam(0.1), direct_optimizer=adam(0.01),

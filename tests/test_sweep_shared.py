@@ -321,7 +321,7 @@ def test_the_estimate_of_the_disk_is_about_right(tmp_path):
     specs = [replace(SUBSPACE, d=d, epochs=e) for d in (20, 700) for e in (1, 12)]
     swept(tmp_path, specs)
     real = sum(path.stat().st_size for path in (tmp_path / "runs").iterdir())
-    assert real / 2 < work.size(specs) < 2 * real
+    assert real / 2 < work.bytes_on_disk(specs) < 2 * real
 
 
 def test_a_run_that_fails_is_told(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """What is timed. Each function takes its numbers and `threads`, prepares everything, and returns something to call.
 
-What `npintdim bench` times too comes from `npintdim.cli.bench.work`.
+What `npintdim bench` times too comes from `npintdim.cli.bench`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import npintdim as nid
-from npintdim.cli.bench import work
-from npintdim.cli.bench.work import EXAMPLES, D, d
+from npintdim.cli import bench
+from npintdim.cli.bench import EXAMPLES, D, d
 
 
 def backend(threads: int, name: str = "numba") -> nid.Backend:
@@ -20,7 +20,7 @@ def backend(threads: int, name: str = "numba") -> nid.Backend:
 
 def normal(*shape: int) -> Any:
     """float32 normals, the same for every case."""
-    return work.normal(nid.get_backend("numpy"), *shape)
+    return bench.normal(nid.get_backend("numpy"), *shape)
 
 
 def images() -> Any:

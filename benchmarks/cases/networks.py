@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import npintdim as nid
 from benchmarks.cases import backend, fastfood
-from npintdim.cli.bench.work import LENET_d, direct, subspace
+from npintdim.cli.bench import LENET_d, direct, subspace
 
 
 def mlp(threads: int, name: str = "numba") -> nid.Model:

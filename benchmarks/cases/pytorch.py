@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import torch_side
 from benchmarks.cases import D, d, fastfood, images, labels, normal
-from npintdim.cli.bench.work import LR, LENET_d
+from npintdim.cli.bench import LR, LENET_d
 
 LENET_D = 44_426
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from benchmarks.cases import backend, normal
-from npintdim.cli.bench.work import transform
+from npintdim.cli.bench import transform
 from npintdim.kernels import reference
 from npintdim.kernels.numba_cpu.wht import hadamard
 

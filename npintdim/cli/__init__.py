@@ -8,12 +8,12 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from npintdim._version import __version__
-from npintdim.cli.common import READER_GONE, Parser, data_name, nobody_reads, note
-from npintdim.cli.limits import check_sizes
+from npintdim.cli.common import READER_GONE, Parser, check_sizes, data_name, nobody_reads, note
 from npintdim.inputs import unknown
 from npintdim.machine import blas_threads, standard_files
 from npintdim.signals import stoppable
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     after SIGTERM, 129 after SIGHUP); 141 where whoever read the output is gone, as in `npintdim measure | head`
     """
     if argv is None:
-        return stoppable(lambda: main(sys.argv[1:]))
+        return stoppable(partial(main, sys.argv[1:]))
     standard_files()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where HOME cannot be written to
     for stream in (sys.stdout, sys.stderr):

@@ -9,9 +9,8 @@ from typing import Any
 
 from npintdim.artefact.mdl import certify
 from npintdim.artefact.mdl.bounds import check
-from npintdim.cli.common import add_command, add_data, backend_of, kept_network, say
+from npintdim.cli.common import add_command, backend_of, compressed_of, data_for, kept_network, say
 from npintdim.cli.compress import choose
-from npintdim.cli.compressed import compressed_of, data_for
 from npintdim.data import own
 from npintdim.inputs import check_integer
 from npintdim.measurement.measure import compress_run
@@ -31,7 +30,7 @@ def add(commands: Any) -> None:
     example = "npintdim certify lenet-K3.npid --data mnist"
     parser = add_command(commands, "certify", run, PURPOSE, example, takes="SOURCE")
     parser.option("source SOURCE", "file, or folder of a measurement", type=Path)
-    add_data(parser)
+    parser.add_data()
     parser.option("--delta δ", "default 0.05", type=float, default=0.05)
     parser.option("--tried N", "networks it was chosen from: costs log2 N bits", type=int, default=1)
 

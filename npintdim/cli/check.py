@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import Backend
-from npintdim.cli.common import add_command, add_network, backend_of, data_of, model_of, projection_of, say
+from npintdim.cli.common import add_command, backend_of, data_of, map_of, model_of, say
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset, first
 from npintdim.measurement.recipes import model_name
@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim check --model 64-30-10 --projection sparse --d 40"
     parser = add_command(commands, "check", run, PURPOSE, example, "float64")
-    add_network(parser)
+    parser.add_network()
     parser.option("--d", "dimension of the subspace (default 100)", type=int, default=100)
 
 
@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
             "--dtype is float32: finite differences need float64, which is this command's default"
         )
     data = first(data_of(args, backend), EXAMPLES)
-    spec = model_of(args.model, data)
-    found = list(checks(spec, projection_of(args), args.d, args.seed, backend, data))
-    where = f"{args.projection}, d = {args.d}, {backend.name} in {backend.dtype}"
+    spec, P = model_of(args.model, data), map_of(args)["projection"]
+    found = list(checks(spec, P, args.d, args.seed, backend, data))
+    where = f"{P['kind']}, d = {args.d}, {backend.name} in {backend.dtype}"
     say(f"{model_name(spec)} on {args.data}, {where}\n")
     say(f"{'check':<44}{'left':>14}{'right':>14}{'error':>9}{'allowed':>9}")
     failed = 0

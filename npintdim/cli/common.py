@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import math
 import os
 import re
 import sys
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from npintdim.adapters import check_adapter
+from npintdim.artefact.compress import CompressedModel
+from npintdim.artefact.mdl.certificate import shared
 from npintdim.backend import Backend, get_backend
-from npintdim.cli.limits import LONGEST, path
 from npintdim.data import own
 from npintdim.engine.landscape import Dataset
 from npintdim.files import read_json
 from npintdim.inputs import cut, one_of, unknown
+from npintdim.measurement.custom import Name
 from npintdim.measurement.recipes import Recipe, fully_connected, recipe_for, recipe_of_file
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.work import load
@@ -26,6 +29,8 @@ from npintdim.typing import Spec
 
 DATA = "digits (default), mnist, ...; FILE.npz, FILE.csv, FOLDER/ [--label NAME --test-share Q --standardise]"
 MADE = "made by measure, compress or train --save"
+LONGEST = 255  # bytes of a name
+MOST = {"jobs": 4096, "seeds": 10_000, "epochs": 10**6, "draws": 10**6}  # beyond: years, or all memory
 KEPT = ("results.csv", "summary.json", "report.md")
 READER_GONE = 141  # as shells tell of programs that end by SIGPIPE
 EVERYWHERE = """\
@@ -41,6 +46,26 @@ LENETS: dict[str, Spec] = {
 }
 
 
+def path(text: str) -> Path:
+    """A path; ~ is the user's home also in --out=~/x, where no shell sees it."""
+    found = Path(text)
+    if text.startswith("~"):
+        with suppress(RuntimeError):  # ~nobody is a name like any other, as in a shell
+            found = found.expanduser()
+    longest = max((len(os.fsencode(part)) for part in found.parts), default=0)
+    if longest > LONGEST:
+        raise argparse.ArgumentTypeError(f"a name has {longest} bytes, and a file system takes {LONGEST}")
+    return found
+
+
+def check_sizes(args: argparse.Namespace) -> None:
+    """Refuse numbers that are beyond reason, before anything is said."""
+    for name, most in MOST.items():
+        value = getattr(args, name, None)
+        if isinstance(value, int) and value > most:
+            raise ValueError(f"{name} is {value}: {name} ≤ {most} is needed")
+
+
 class Parser(argparse.ArgumentParser):
     """Errors are one line, and paths are read by `path`."""
 
@@ -52,6 +77,38 @@ class Parser(argparse.ArgumentParser):
         """`add_argument`, where the form is a name and its metavar: "--out FILE"."""
         name, _, metavar = form.partition(" ")
         self.add_argument(name, help=help, **({"metavar": metavar} if metavar else {}) | given)
+
+    def add_data(self) -> None:
+        """The options that name data, told in one; `data_name` makes one name of them."""
+        self.option("--data", DATA, default="digits")
+        self.option("--label", argparse.SUPPRESS)
+        self.option("--test-share", argparse.SUPPRESS, type=float)
+        self.option("--standardise", argparse.SUPPRESS, action="store_true")
+
+    def add_network(self, parametrisation: bool = False) -> None:
+        """The options that name data, network and projection, or another T in its place, told in the same line."""
+        self.add_data()
+        self.option("--model NET", "784-200-200-10, 784-200-10-tanh, lenet, ...")
+        also, rank = ("; --parametrisation lora", ", r=4") if parametrisation else ("", "")
+        self.option("--projection KIND", f"fastfood (default), sparse, dense{also}")
+        self.option(
+            "--option NAME=X", f"of it: blocks=single, signs=False{rank}", action="append", default=[]
+        )
+        if parametrisation:
+            self.option("--parametrisation", argparse.SUPPRESS)
+
+    def add_training(self) -> None:
+        """The options of every training run, but its learning rate."""
+        self.option("--epochs N", "passes over the training data; default by data", type=int)
+        self.option("--batch-size N", "examples in a step", type=int)
+        self.option("--l2 W", "penalty W·Σθ² on the kernels", type=float)
+        alone = "compute every layer alone: slower, same but for rounding"
+        self.option("--no-fuse", alone, dest="fuse", action="store_false")
+
+    def add_many_runs(self) -> None:
+        """The options that say where many runs are done."""
+        self.option("--jobs N", "runs at once (default: one a core)", type=int)
+        self.option("--cluster ADDRESS", "a Dask scheduler's, e.g. tcp://10.0.0.1:8786")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is."""
@@ -71,7 +128,7 @@ def add_command(
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
         add_help=False,
     )
-    parser.set_defaults(run=run, fuse=True)
+    parser.set_defaults(run=run, fuse=True, parametrisation=None)
     hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
     parser.add_argument("-h", "--help", action="help", **hidden)
     parser.add_argument("--backend", **hidden)
@@ -85,14 +142,6 @@ def add_command(
     return parser
 
 
-def add_data(parser: Parser) -> None:
-    """The options that name data, told in one; `data_name` makes one name of them."""
-    parser.option("--data", DATA, default="digits")
-    parser.add_argument("--label", help=argparse.SUPPRESS)
-    parser.add_argument("--test-share", type=float, help=argparse.SUPPRESS)
-    parser.add_argument("--standardise", action="store_true", help=argparse.SUPPRESS)
-
-
 def data_name(args: argparse.Namespace) -> str:
     """The name of the data with what is said of its file, as `npintdim.data.own.Source` has it.
 
@@ -101,45 +150,15 @@ def data_name(args: argparse.Namespace) -> str:
     ValueError
         where the data are no file, and something is said of one.
     """
-    words = [
-        f"label={args.label}" if args.label is not None else "",
-        f"test-share={args.test_share:g}" if args.test_share is not None else "",
-        "standardise" if args.standardise else "",
-    ]
-    said = [word for word in words if word]
+    said = [f"label={args.label}"] if args.label is not None else []
+    said += [f"test-share={args.test_share:g}"] if args.test_share is not None else []
+    said += ["standardise"] if args.standardise else []
     if said and not own.is_file(args.data):
         raise ValueError(
             f"--{said[0].replace('=', ' ')} is for a file of yours, and --data is {args.data}: "
             f"{', '.join(own.FORMS)} is needed"
         )
     return "+".join([args.data, *said])
-
-
-def add_network(parser: Parser, parametrisation: bool = False) -> None:
-    """The options that name data, network and projection, or another T in its place, told in the same line."""
-    add_data(parser)
-    parser.option("--model NET", "784-200-200-10, 784-200-10-tanh, lenet, ...")
-    also = "; --parametrisation lora" if parametrisation else ""
-    default = None if parametrisation else "fastfood"
-    parser.option("--projection KIND", f"fastfood (default), sparse, dense{also}", default=default)
-    parser.option(
-        "--option NAME=X",
-        f"of it: blocks=single, signs=False{', r=4' * parametrisation}",
-        action="append",
-        default=[],
-    )
-    if parametrisation:
-        parser.add_argument("--parametrisation", help=argparse.SUPPRESS)
-
-
-def add_no_fuse(parser: Parser) -> None:
-    """The option of what trains networks."""
-    parser.add_argument(
-        "--no-fuse",
-        dest="fuse",
-        action="store_false",
-        help="compute every layer alone: slower, same but for rounding",
-    )
 
 
 def backend_of(args: argparse.Namespace) -> Backend:
@@ -177,7 +196,7 @@ def model_of(text: str | None, data: Dataset) -> Spec:
     raise unknown("network", text, ("784-200-200-10 (any sizes, and -tanh, say)", *LENETS))
 
 
-def map_of(args: argparse.Namespace) -> dict[str, Spec | None]:
+def map_of(args: argparse.Namespace) -> dict[str, Spec]:
     """The projection, or the parametrisation in its place, as a recipe takes them.
 
     Raises
@@ -186,7 +205,7 @@ def map_of(args: argparse.Namespace) -> dict[str, Spec | None]:
         for both, or for what is not written NAME=X.
     """
     if args.parametrisation is None:
-        return {"projection": projection_of(args)}
+        return {"projection": {"kind": args.projection or "fastfood", **options_of(args)}}
     if args.projection is not None:
         raise ValueError(
             f"--parametrisation {args.parametrisation} and --projection {args.projection} exclude each other"
@@ -194,11 +213,6 @@ def map_of(args: argparse.Namespace) -> dict[str, Spec | None]:
     spec = {"kind": args.parametrisation, **options_of(args)}
     check_adapter(spec)
     return {"parametrisation": spec}
-
-
-def projection_of(args: argparse.Namespace) -> Spec:
-    """Kind and options of P."""
-    return {"kind": args.projection or "fastfood", **options_of(args)}
 
 
 def options_of(args: argparse.Namespace) -> Spec:
@@ -213,6 +227,40 @@ def options_of(args: argparse.Namespace) -> Spec:
         except (ValueError, SyntaxError):
             options[name] = value
     return options
+
+
+def compressed_of(file: Path, backend: Backend) -> CompressedModel:
+    """The network in the file."""
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"there is no file {file}: one that measure, compress or train --save made is needed"
+        )
+    return CompressedModel.load(file, backend=backend)
+
+
+def data_for(
+    compressed: CompressedModel, source: Path, args: argparse.Namespace, backend: Backend
+) -> Dataset:
+    """The data set of --data, all of it; never code of one's own, which a record may name."""
+    if Name(args.data).own:
+        raise ValueError(
+            f"data is {args.data!r}: code of your own is not imported by a command that reads; "
+            "in Python give the data to CompressedModel.evaluate or npintdim.artefact.mdl.certify"
+        )
+    data = load(args.data, args.folder, None, backend)
+    assert data.test.x is not None
+    takes, given = compressed.model().in_shape, tuple(data.test.x.shape[1:])
+    if math.prod(takes) != math.prod(given):
+        raise ValueError(
+            f"{source} is a network for inputs of shape {takes}, but {args.data} has {given}: "
+            "which --data was it trained on?"
+        )
+    return data
+
+
+def measured_on(data: Dataset, backend: Backend) -> str:
+    """What a performance on the test part is worth: where labels were shuffled, that part is the training part."""
+    return "training" if shared(data, backend) == len(data.test) else "test"
 
 
 def check_writable(option: str, path: Path) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.artefact.compress import CompressedModel
-from npintdim.cli.common import add_command, backend_of, check_writable, say
-from npintdim.cli.compressed import measured_on
+from npintdim.cli.common import add_command, backend_of, check_writable, measured_on, say
 from npintdim.files import DamagedError, read_json
 from npintdim.measurement.custom import Name
 from npintdim.measurement.measure import compress_run

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.adapters import Adapter
-from npintdim.cli.common import MADE, add_command, add_data, backend_of, say
-from npintdim.cli.compressed import compressed_of, data_for, measured_on
+from npintdim.cli.common import MADE, add_command, backend_of, compressed_of, data_for, measured_on, say
 
 PURPOSE = """\
 Decode a compressed network and test it."""
@@ -19,7 +18,7 @@ def add(commands: Any) -> None:
     example = "npintdim evaluate results/digits-64-100-100-10-fastfood/d_int90.npid"
     parser = add_command(commands, "evaluate", run, PURPOSE, example, takes="FILE")
     parser.option("file FILE", MADE, type=Path)
-    add_data(parser)
+    parser.add_data()
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,8 +8,16 @@ from typing import Any
 
 from npintdim.artefact.coding.codebook import KINDS
 from npintdim.artefact.mdl import finetune, quantise, smallest
-from npintdim.cli.common import MADE, add_command, add_data, backend_of, check_writable, say
-from npintdim.cli.compressed import compressed_of, data_for, measured_on
+from npintdim.cli.common import (
+    MADE,
+    add_command,
+    backend_of,
+    check_writable,
+    compressed_of,
+    data_for,
+    measured_on,
+    say,
+)
 
 PURPOSE = """\
 Store theta_d of a compressed network in a few bits a number.
@@ -23,7 +31,7 @@ def add(commands: Any) -> None:
     example = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 30"
     parser = add_command(commands, "quantise", run, PURPOSE, example, takes="FILE")
     parser.option("file FILE", MADE, type=Path)
-    add_data(parser)
+    parser.add_data()
     parser.option("--levels K", "different numbers in theta_d, 1 to 128", type=int)
     parser.option("--codebook", "uniform (default with --levels) or free (k-means)", choices=KINDS)
     parser.option("--epochs N", "of fine-tuning; default 0", type=int, default=0)

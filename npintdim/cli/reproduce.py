@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.cli.common import add_command, backend_of, check_not_kept, default_folder, note, say
-from npintdim.cli.many import add_many_runs
 from npintdim.inputs import check_integer
 from npintdim.measurement.records import try_writing
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
@@ -34,7 +33,7 @@ def add(commands: Any) -> None:
     parser.option("--quick", "minutes on two cores; says what it leaves out", action="store_true")
     parser.option("--data DATA", "another data set of the same shape, e.g. FOLDER/ of yours")
     parser.option("--l2 W", "penalty W·Σθ² on the kernels", type=float)
-    add_many_runs(parser)
+    parser.add_many_runs()
     parser.option("--out FOLDER", "results/reproduce-NAME by default", type=Path)
 
 

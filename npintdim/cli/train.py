@@ -12,8 +12,6 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend
 from npintdim.cli.common import (
     add_command,
-    add_network,
-    add_no_fuse,
     backend_of,
     check_writable,
     default_recipe,
@@ -40,14 +38,11 @@ def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim train --data mnist --d 750 --epochs 10 --lr 1e-2 --save mnist.npid"
     parser = add_command(commands, "train", run, PURPOSE, example)
-    add_network(parser, parametrisation=True)
+    parser.add_network(parametrisation=True)
     parser.option("--d", "of the subspace; without it all of theta is trained", type=int)
     parser.option("--optimizer NAME", "adam (default), adamw or sgd (momentum 0.9)", default="adam")
     parser.option("--lr", "learning rate; default by data set", type=float)
-    parser.option("--epochs N", "passes over the training data", type=int)
-    parser.option("--batch-size N", "examples in a step", type=int)
-    parser.option("--l2 W", "penalty W·Σθ² on the kernels", type=float, default=0.0)
-    add_no_fuse(parser)
+    parser.add_training()
     parser.option("--save FILE", "the compressed network (needs --d)", type=Path)
 
 
@@ -67,27 +62,23 @@ def run(args: argparse.Namespace) -> int:
     model = model_of(args.model, data)
     how: dict[str, Any] = {} if direct else map_of(args)
     d = args.d
-    if T := how.get("parametrisation"):
-        d = own_count(T, model_from_spec(model, backend).layout) if d is None else d
+    if d is None and (T := how.get("parametrisation")):
+        d = own_count(T, model_from_spec(model, backend).layout)
         if d is None:
             rank = "" if "d" in ADAPTERS[T["kind"]].__dataclass_fields__ else ", or --option r=4"
             raise ValueError(f"--parametrisation {T['kind']} needs --d{rank}")
+    default = recipe.direct_optimizer if direct else recipe.optimizer
+    optimizer = default if args.optimizer == default["kind"] else {"kind": args.optimizer}
+    optimizer = optimizer_from_spec(optimizer | ({} if args.lr is None else {"lr": args.lr})).spec()
     spec = RunSpec(
-        data=args.data,
-        model=model,
-        **how,
-        d=d,
-        seed=args.seed,
-        optimizer=optimizer_of(args, recipe.direct_optimizer if direct else recipe.optimizer),
+        args.data, model, **how, d=d, seed=args.seed, optimizer=optimizer,
         epochs=recipe.epochs if args.epochs is None else args.epochs,
         batch_size=recipe.batch_size if args.batch_size is None else args.batch_size,
-        l2=args.l2,
-        limit_train=recipe.limit_train,
-        dtype=backend.dtype.name,
-    )
-    told = f"d = {d}, {spec.T['kind']}" if spec.T else "direct"
+        l2=args.l2 or 0.0, limit_train=recipe.limit_train, dtype=backend.dtype.name,
+    )  # fmt: skip
     start = map_and_start(spec, backend) if args.save else None  # what no file holds is known before the work
     record, theta = train_run(spec, backend, data, args.progress)
+    told = f"d = {d}, {spec.T['kind']}" if spec.T else "direct"
     name = f"{args.data}, {model_name(spec.model)}, D = {record['D']:,}"
     say(f"{name}, {told}, seed {args.seed}, {backend.name}")
     say(table(record))
@@ -121,12 +112,6 @@ def backend_and_data(args: argparse.Namespace) -> tuple[Backend, Dataset]:
             data = load_dataset(args.data, folder=args.folder, limit_train=limit_train)
     backend = importing.result()
     return backend, data.to(backend)
-
-
-def optimizer_of(args: argparse.Namespace, default: Spec) -> Spec:
-    """The recipe's, or what the options say."""
-    base = default if args.optimizer == default["kind"] else {"kind": args.optimizer}
-    return optimizer_from_spec(base | ({} if args.lr is None else {"lr": args.lr})).spec()
 
 
 def table(record: Spec) -> str:

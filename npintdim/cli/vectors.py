@@ -23,6 +23,7 @@ Test vectors for an implementation in any language.
   vectors export --format F    json, npy (a folder) or c-header
   vectors check answers.json   {id: hex words, numbers or "refused"}; exit code
                                1 if anything failed (docs/vectors.md)"""
+GROUP = "{:<20}{:<8}{:<20}"
 FORMATS = ("json", "npy", "c-header")
 
 
@@ -56,14 +57,9 @@ def chosen(args: argparse.Namespace) -> list[Case]:
     return list(dict.fromkeys(found))
 
 
-def group(family: str, level: str, task: str) -> str:
-    """The beginning of a line of a table."""
-    return f"{family:<20}{level:<8}{task:<20}"
-
-
 def group_of(case: Case) -> str:
-    """That it is counted in."""
-    return group(case.family, case.level, case.task)
+    """That it is counted in: the beginning of a line of a table."""
+    return GROUP.format(case.family, case.level, case.task)
 
 
 def show(args: argparse.Namespace) -> int:
@@ -78,7 +74,7 @@ def show(args: argparse.Namespace) -> int:
         for flag, note in sorted(notes.items()):
             say(f"\n{flag}: {note}")
         return 0
-    say(f"{group('family', 'level', 'task')}{'tests':>6}{'refuse':>8}")
+    say(f"{GROUP.format('family', 'level', 'task')}{'tests':>6}{'refuse':>8}")
     refused = Counter(group_of(case) for case in found if not case.valid)
     for name, count in Counter(map(group_of, found)).items():
         say(f"{name}{count:>6}{refused[name]:>8}")
@@ -128,7 +124,7 @@ def check(args: argparse.Namespace) -> int:
         reason = judge(case, answers[case.id])
         counts["failed" if reason else "passed"] += 1
         reasons += [reason] if reason else []
-    say(f"{group('family', 'level', 'task')}{'passed':>7}{'failed':>7}{'not answered':>14}")
+    say(f"{GROUP.format('family', 'level', 'task')}{'passed':>7}{'failed':>7}{'not answered':>14}")
     for name, counts in table.items():
         say(f"{name}{counts['passed']:>7}{counts['failed']:>7}{counts['missing']:>14}")
     total = sum(table.values(), Counter())

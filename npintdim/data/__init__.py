@@ -9,6 +9,7 @@ import numpy as np
 
 from npintdim.data import cifar, digits, idx, own
 from npintdim.data.fetch import locate
+from npintdim.data.holdout import limited
 from npintdim.data.idx import Split
 from npintdim.data.registry import REGISTRY, Source
 from npintdim.data.shuffled import FORMS, parse
@@ -69,12 +70,7 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         if a download is needed and pooch is not installed.
     """
     if own.is_file(name):
-        data, _ = own.read(name)
-        if limit_train is not None:
-            n = len(data.train)
-            check_integer("limit_train", limit_train, 1, n, f"1 ≤ limit_train ≤ {n}")
-            data = replace(data, train=Batch(data.train.x[:limit_train], data.train.labels[:limit_train]))  # type: ignore[index]
-        return data
+        return limited(own.read(name)[0], limit_train)
     original, shuffle = parse(name)
     if original not in NAMES:
         raise unknown("dataset", original, (*NAMES, *FORMS))

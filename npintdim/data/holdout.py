@@ -1,4 +1,4 @@
-"""A part of the training data in the place of the test set."""
+"""A part of the training data: the first so many examples, or some of them in the place of the test set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ import numpy as np
 
 from npintdim.backend import namespace
 from npintdim.engine.landscape import Batch, Dataset
+from npintdim.inputs import check_integer
 from npintdim.rng import Purpose, Stream
+
+
+def limited(data: Dataset, limit_train: int | None) -> Dataset:
+    """The first so many training examples, as 1 ≤ limit_train ≤ n says; None keeps all."""
+    x, labels = data.train.x, data.train.labels
+    if limit_train is None or x is None or labels is None:
+        return data
+    n = len(x)
+    limit = check_integer("limit_train", limit_train, 1, n, f"1 ≤ limit_train ≤ {n}")
+    return replace(data, train=Batch(x[:limit], labels[:limit]))
 
 
 def hold_out(data: Dataset, share: float, seed: int = 0) -> Dataset:

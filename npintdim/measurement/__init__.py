@@ -1,8 +1,8 @@
 """The measurement of d_int: which runs to train, how they are trained and kept, and what is read off them.
 
-Read `means`, `localfit` and `estimate` (from performances to d_int and its interval), `search` (which d comes next), `recipes`
-(every number that decides the outcome), `rates` (learning rates, searched), `measure`, which joins them, `measurement` (what it
-returns, the baseline judged), `report` (what it leaves on disk, and reads back); and below them `runs` and `custom` (one run as a
-function of its spec, and what is your own in it), `work` (where it is done), `executors` and `cluster` (by this process, by others,
-by other machines), `records` (on disk, once each, and who is at which), `sweep` (many runs), `events` (what happens meanwhile), `sentences` (the same in words).
+Read `curves` and `estimate` (from performances to d_int and its interval), `search` (which d comes next), `recipes` (every number
+that decides the outcome), `rates` (learning rates, searched), `measure`, which joins them, `measurement` (what it returns, the
+baseline judged), `report` (what it leaves on disk, and reads back); and below them `runs` and `custom` (one run as a function of its
+spec, and what is your own in it), `work` (where it is done), `executors` and `cluster` (by this process, by others, by other
+machines), `records` (on disk, once each, and who is at which), `sweep` (many runs), `events` (what happens meanwhile, also in words).
 """

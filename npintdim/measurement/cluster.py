@@ -19,7 +19,6 @@ from npintdim.measurement import executors
 from npintdim.measurement.executors import Results, stream
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import Result, Where, failed
-from npintdim.typing import Spec
 
 ANSWER = 5.0  # seconds within which a scheduler answers
 JOIN = 60.0  # and within which it has a worker, at first or again
@@ -74,15 +73,10 @@ class Dask:
                 ) from error
             for worker, there in told.items():
                 if there != here:
-                    raise RuntimeError(f"worker {worker} has {listed(there)}, but here is {listed(here)}")
-            futures = {
-                worker: client.submit(
-                    where.rehearse, todo, workers=[worker], allow_other_workers=True, pure=False
-                )
-                for worker in told
-            }
+                    raise RuntimeError(f"worker {worker} has {there}, but here is {here}")
+            ask = partial(client.submit, where.rehearse, todo, allow_other_workers=True, pure=False)
             times = []
-            for worker, future in futures.items():
+            for worker, future in {worker: ask(workers=[worker]) for worker in told}.items():
                 try:
                     times.append(rehearsed(client, worker, future))
                 except Exception as error:
@@ -195,14 +189,9 @@ def room(client: Any) -> int:
     return sum(client.nthreads().values())
 
 
-def versions() -> Spec:
+def versions() -> str:
     """What must be the same everywhere."""
-    return {"npintdim": __version__, "Python": ".".join(platform.python_version_tuple()[:2])}
-
-
-def listed(versions: Spec) -> str:
-    """For people."""
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f"npintdim {__version__}, Python {'.'.join(platform.python_version_tuple()[:2])}"
 
 
 def led_by(error: Exception, note: str) -> Exception:

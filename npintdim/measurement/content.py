@@ -9,6 +9,7 @@ import inspect
 import types
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -20,7 +21,7 @@ from npintdim.data.own import content as content_of_file
 from npintdim.data.own import is_file
 from npintdim.files import DamagedError, canonical, read_json
 from npintdim.inputs import shown
-from npintdim.measurement.custom import Name
+from npintdim.measurement.custom import Name, own
 from npintdim.measurement.runs import RunSpec
 from npintdim.specs import own_kinds
 from npintdim.typing import Spec
@@ -51,15 +52,15 @@ def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | 
             thing = thing() if callable(thing) else thing
         except Exception:  # where the data are may be known to the workers only
             unseen.append(f"what {data} returns, it cannot be called here")
-        content["data"] = Digest().of(thing, unseen)
+        content["data"] = Digest(unseen).of(thing)
     elif is_file(data):
         content["data"] = content_of_file(data)
     if pretrained and is_file(before := str(pretrained.get("data", data))):
         content["pretrained"] = content_of_file(before)
-    if "objective" in model:
-        content["objective"] = Digest().of(Name(model["objective"]).thing(), unseen)
+    if name := own(model):
+        content["objective"] = Digest(unseen).of(Name(name).thing())
     if kinds := sorted(set(own_kinds([model, *others, pretrained])), key=lambda cls: cls.__qualname__):
-        content["kinds"] = Digest().of(kinds, unseen)
+        content["kinds"] = Digest(unseen).of(kinds)
     if unseen:
         warnings.warn(
             f"not seen: {', '.join(dict.fromkeys(unseen))}. When that changes, measure in another folder: the old "
@@ -74,18 +75,13 @@ def because(runs: Path, specs: Sequence[RunSpec]) -> str:
     wanted = {canonical(spec.spec() | {"content": None}): spec for spec in specs if spec.content}
     changed: set[str] = set()
     for path in runs.glob("*.json") if wanted else ():
-        try:
+        with suppress(
+            DamagedError, OSError, KeyError, TypeError, ValueError, AttributeError
+        ):  # told where it is read
             old = dict(read_json(path)["spec"])
-            spec = wanted.get(canonical(old | {"content": None}))
-            names = (
-                []
-                if spec is None
-                else [k for k, v in (spec.content or {}).items() if (old.get("content") or {}).get(k) != v]
-            )
-        except (DamagedError, OSError, KeyError, TypeError, ValueError, AttributeError):
-            continue  # is told where it is read
-        if names and spec is not None:
-            changed |= {label(named_by(spec, name)) for name in names}
+            if spec := wanted.get(canonical(old | {"content": None})):
+                before, now = old.get("content") or {}, spec.content or {}
+                changed |= {named_by(spec, part) for part in now if before.get(part) != now[part]}
     kept = sum((runs / f"{spec.key}.json").exists() for spec in specs)
     if not changed or kept == len(specs):
         return ""
@@ -98,31 +94,28 @@ def named_by(spec: RunSpec, part: str) -> str:
         named = own_kinds([spec.model, spec.T, spec.optimizer, spec.pretrained])
         return " and ".join(sorted({cls.__name__ for cls in named}))
     if part == "pretrained":
-        return spec.before().data
-    return str(spec.model["objective"] if part == "objective" else spec.data)
-
-
-def label(name: str) -> str:
-    """A name for people."""
-    return name.removeprefix("here:")
+        return Name(spec.before().data).label
+    return Name(spec.own if part == "objective" else spec.data).label
 
 
 class Digest:
     """sha256 of a thing: numbers and arrays by value; functions and classes by their source and by that of what they
-    name in their own module or package; of other packages the name only.
+    name in their own module or package, `home`; of other packages the name only. What it cannot look into is `unseen`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unseen: list[str]) -> None:
+        self.unseen, self.home = unseen, ""
         self.sha256 = hashlib.sha256()
         self.met: dict[int, Any] = {}  # kept alive, so that no two have one id
 
-    def of(self, thing: Any, unseen: list[str]) -> str:
-        """In hex; what it cannot look into is added to `unseen`."""
+    def of(self, thing: Any) -> str:
+        """In hex."""
         for part in thing if isinstance(thing, list) else [thing]:
-            self.add(part, package_of(part), unseen)
+            self.home = package_of(part)
+            self.add(part)
         return self.sha256.hexdigest()
 
-    def add(self, thing: Any, home: str, unseen: list[str]) -> None:
+    def add(self, thing: Any) -> None:
         """Whatever tells this thing from another one."""
         self.sha256.update(f"{type(thing).__qualname__}(".encode())
         if isinstance(thing, PLAIN):
@@ -131,62 +124,62 @@ class Digest:
             self.sha256.update(b"again")
         else:
             self.met[id(thing)] = thing
-            self.look(thing, home, unseen)
+            self.look(thing)
         self.sha256.update(b")")
 
-    def look(self, thing: Any, home: str, unseen: list[str]) -> None:
+    def look(self, thing: Any) -> None:
         """Into what is not plain."""
         if isinstance(thing, types.ModuleType):
             self.sha256.update(thing.__name__.encode())
         elif isinstance(thing, functools.partial):
-            self.parts((thing.func, thing.args, thing.keywords), home, unseen)
+            self.parts((thing.func, thing.args, thing.keywords))
         elif isinstance(thing, types.MethodType):
-            self.parts((thing.__func__, thing.__self__), home, unseen)
+            self.parts((thing.__func__, thing.__self__))
         elif isinstance(thing, type | types.FunctionType | types.BuiltinFunctionType):
             self.sha256.update(f"{thing.__module__}:{thing.__qualname__}".encode())
-            if package_of(thing) == home != "npintdim":
-                self.parts(self.source(thing, unseen), home, unseen)
+            if package_of(thing) == self.home != "npintdim":
+                self.parts(self.source(thing))
         elif hasattr(thing, "__array__"):
-            self.array(thing, unseen)
+            self.array(thing)
         elif isinstance(thing, Mapping):
-            self.parts(thing.items(), home, unseen)
+            self.parts(thing.items())
         elif isinstance(thing, list | tuple):
-            self.parts(thing, home, unseen)
+            self.parts(thing)
         elif isinstance(thing, set | frozenset):
-            self.parts(sorted(map(repr, thing)), home, unseen)
+            self.parts(sorted(map(repr, thing)))
         elif is_dataclass(thing):
-            self.parts((type(thing), {f.name: getattr(thing, f.name) for f in fields(thing)}), home, unseen)
+            self.parts((type(thing), {f.name: getattr(thing, f.name) for f in fields(thing)}))
         elif hasattr(thing, "__dict__"):
-            self.parts((type(thing), vars(thing)), home, unseen)
+            self.parts((type(thing), vars(thing)))
         else:
-            unseen.append(f"what {shown(thing)} holds")
+            self.unseen.append(f"what {shown(thing)} holds")
 
-    def parts(self, things: Any, home: str, unseen: list[str]) -> None:
+    def parts(self, things: Any) -> None:
         """One after the other."""
         for thing in things:
-            self.add(thing, home, unseen)
+            self.add(thing)
 
-    def array(self, thing: Any, unseen: list[str]) -> None:
+    def array(self, thing: Any) -> None:
         """Form and bytes of an array, in C order."""
         try:
             bare = thing.detach().cpu() if hasattr(thing, "detach") else thing
             array = np.ascontiguousarray(as_array("the array", bare))
         except TypeError:
-            unseen.append(f"what a {type(thing).__name__} holds")
+            self.unseen.append(f"what a {type(thing).__name__} holds")
             return
         self.sha256.update(f"{array.dtype.str}{np.shape(thing)}".encode())
         self.sha256.update(
             repr(array.tolist()).encode() if array.dtype.hasobject else array.view(np.uint8).data
         )
 
-    def source(self, thing: Any, unseen: list[str]) -> Iterator[Any]:
+    def source(self, thing: Any) -> Iterator[Any]:
         """The text of a function or class, or its compiled code where there is none, and all that it refers to."""
         own = [f for f in (vars(thing).values() if isinstance(thing, type) else [thing]) if code_of(f)]
         try:
             yield inspect.getsource(thing)
         except (OSError, TypeError):
             if not own:
-                unseen.append(f"the source of {thing.__qualname__}")
+                self.unseen.append(f"the source of {thing.__qualname__}")
             yield from (instructions(code_of(f)) for f in own)
         for f in map(inspect.unwrap, map(plain_function, own)):
             yield from () if as_in_file(f) else instructions(f.__code__)

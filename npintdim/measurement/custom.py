@@ -8,7 +8,6 @@ import os
 import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.engine.landscape import Batch, Dataset, Landscape
+from npintdim.data.holdout import limited
+from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.model import Model
 from npintdim.inputs import Known, brief, shown
 from npintdim.machine import optional
@@ -57,6 +57,11 @@ class Name(Known):
     def own(self) -> bool:
         """Whether it is not that of a data set of the package."""
         return ":" in self or self.none
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return self.removeprefix("here:")
 
     @property
     def original(self) -> str:
@@ -139,9 +144,7 @@ def own_data(name: str, limit_train: int | None, backend: Any) -> Dataset | None
     data = data if isinstance(data, Dataset) else data()
     if not isinstance(data, Dataset):
         raise TypeError(f"{name} is a {type(data).__name__}: a Dataset is needed")
-    x, labels = data.train.x, data.train.labels
-    assert x is not None and labels is not None
-    return replace(data, train=Batch(x[:limit_train], labels[:limit_train])).to(backend)
+    return limited(data, limit_train).to(backend)
 
 
 def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[Landscape, Floats]:

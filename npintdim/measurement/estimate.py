@@ -9,24 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.backend import as_array
 from npintdim.engine.score import Score
 from npintdim.inputs import check_integer, counted, quiet, table_html
-from npintdim.measurement.localfit import LOST, LocalFit, baseline_sd, censored, local_fit
-from npintdim.measurement.means import (
-    by_d,
-    check_rule,
+from npintdim.measurement.curves import (
+    FEWEST,
+    LOST,
+    LocalFit,
+    baseline_sd,
+    censored,
     crossing,
-    finite,
-    isotonic,
+    local_fit,
+    pooled,
     possible,
     spread,
-    survivors,
-    too_few,
 )
 from npintdim.typing import Floats
 
 CROOKED = 0.1  # share of the curves without a sharp bend below which no curve is trusted alone
 BEYOND = 10  # runs beyond the pooled means: fewer seem to agree with these by chance, since these follow them
+MANY = 0.4  # of all runs: so many do not collapse
 AMISS = 2.0  # times the noise about the means: a curve that needs so much misses them
 
 
@@ -129,10 +131,6 @@ class DInt:
         lower = self.score is not None and self.score.best < self.score.guess
         return p < self.threshold if lower else p > self.threshold
 
-    def shares(self, performance: Any) -> Floats:
-        """In [0, 1], where the score has units of its own."""
-        return np.asarray(performance) if self.score is None else self.score.share(performance)
-
     def at(self, i: int) -> str:
         """The performance at the i-th d: the mean, or the curve where the mean is on the other side of the line."""
         same = (self.above(self.means[i]) or self.means[i] == self.threshold) == (self.d == -math.inf)
@@ -145,6 +143,16 @@ class DInt:
         low = f"{self.low:,.0f}" if self.low > -math.inf else f"below {self.tried[0]:,}"
         high = f"{self.high:,.0f}" if self.high < math.inf else f"beyond {self.tried[-1]:,}"
         return f"95 % interval {low} to {high}"
+
+
+def shares(performances: Any, score: Score | None) -> Floats:
+    """Of performances, in which everything is decided; themselves where they are shares."""
+    return np.asarray(performances) if score is None else score.share(performances)
+
+
+def value(share: float, score: Score | None) -> float:
+    """A share in the units of its score."""
+    return share if score is None else float(score.value(share))
 
 
 @quiet
@@ -183,7 +191,7 @@ def d_int(
     The paper's reading: the first tried d whose mean performance is strictly above the threshold.
 
     Ours: −log(1 − p) against log d near the crossing is a monotone curve of three numbers, fitted to all runs with
-    one noise level for all (`npintdim.measurement.localfit`); d_int is where it reaches the threshold.
+    one noise level for all (`npintdim.measurement.curves`); d_int is where it reaches the threshold.
 
     The interval: 2.5 and 97.5 % quantiles of that d when noise level, curve and baseline are drawn again. The curve's
     bend is never taken as known, however little the runs say of it.
@@ -220,13 +228,11 @@ def d_int(
     line = chance + fraction * (float(base.mean()) - chance) if threshold is None else threshold
     groups, collapsed = survivors(groups, line)
     tried = tuple(groups)
-    weights = np.array([len(p) for p in groups.values()])
-    means = np.array([p.mean() for p in groups.values()])
+    monotone, means, weights = pooled(groups)  # means: over the runs at each d
     above = np.flatnonzero(means > line)
 
-    pooled = isotonic(means, weights)
     curve = around_crossing(groups, line)
-    alone, stands = crossing(tried, pooled, line), "curve"
+    alone, stands = crossing(tried, monotone, line), "curve"
     reading = low = high = noise = None
     if curve is not None:
         reading = censored(np.array([curve.crossing(line)]), tried)[0]
@@ -256,7 +262,7 @@ def d_int(
         baseline=float(base.mean()) if len(base) else None,
         tried=tried,
         means=tuple(means.tolist()),
-        fit=tuple((pooled if curve is None else joined(curve, np.array(tried), pooled, line)).tolist()),
+        fit=tuple((monotone if curve is None else joined(curve, np.array(tried), monotone, line)).tolist()),
         runs=int(weights.sum()),
         excluded=excluded,
         unknown=unknown,
@@ -279,9 +285,9 @@ def curve_of(found: DInt, groups: Mapping[int | None, Floats]) -> LocalFit | Non
     """
     if found.at_odds or math.isnan(found.d):
         return None
-    shares = {d: found.shares(p) for d, p in groups.items() if d is not None and len(p)}
-    line = float(found.shares(found.threshold))
-    return around_crossing(survivors(shares, line)[0], line)
+    inside = {d: shares(p, found.score) for d, p in groups.items() if d is not None and len(p)}
+    line = float(shares(found.threshold, found.score))
+    return around_crossing(survivors(inside, line)[0], line)
 
 
 def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:
@@ -289,21 +295,99 @@ def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:
     if len(groups) < 2 or line > 1 - LOST:
         return None
     tried = np.array(list(groups), dtype=np.float64)
-    pooled = isotonic(
-        np.array([p.mean() for p in groups.values()]), np.array([len(p) for p in groups.values()])
-    )
-    start = float(np.clip(crossing(tuple(groups), pooled, line), tried[0], tried[-1]))
+    monotone, _, _ = pooled(groups)
+    start = float(np.clip(crossing(tuple(groups), monotone, line), tried[0], tried[-1]))
     i = min(max(int(np.searchsorted(tried, start)), 1), len(tried) - 1)
     wide = slice(max(i - 2, 0), i + 2)
-    x, y = np.log(tried)[wide], -np.log(np.maximum(1 - pooled, LOST))[wide]
+    x, y = np.log(tried)[wide], -np.log(np.maximum(1 - monotone, LOST))[wide]
     log_d = np.log([d for d, p in groups.items() for _ in p])
     p = np.concatenate(list(groups.values()))
     return local_fit(log_d, p, line, math.log(start), max((y[-1] - y[0]) / (x[-1] - x[0]), 0.05))
 
 
-def joined(curve: LocalFit, tried: Floats, pooled: Floats, line: float) -> Floats:
+def joined(curve: LocalFit, tried: Floats, monotone: Floats, line: float) -> Floats:
     """The curve where it may be trusted, else pooled means; non-decreasing, with the crossing where it is."""
-    fit = np.where(curve.near(tried) > 0.5, curve.performance(tried), pooled)
+    fit = np.where(curve.near(tried) > 0.5, curve.performance(tried), monotone)
     left = np.log(tried) < curve.crossing(line)
     fit = np.where(left, np.minimum(fit, line), np.maximum(fit, line))
     return np.maximum.accumulate(fit)
+
+
+def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floats], int]:
+    """The finished runs' performances of each d, d ascending; how many diverged.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for lengths that differ, d < 1, performances outside [0, 1], or no finished run.
+    """
+    d, performance = as_array("d", d), as_array("performance", performance)
+    if len(d) != len(performance):
+        raise ValueError(
+            f"d has {len(d)} entries and performance {len(performance)}: one each per run is needed"
+        )
+    pairs = [(check_integer("d", i, 1), float(p)) for i, p in zip(d, performance, strict=True)]
+    finite("performance", [p for _, p in pairs])
+    finished = [(i, p) for i, p in pairs if not math.isnan(p)]
+    if not finished:
+        raise ValueError(
+            f"none of {counted(len(pairs), 'run')} finished: there is nothing to read d_int from"
+        )
+    groups = {i: np.array([p for j, p in finished if i == j]) for i in sorted({i for i, _ in finished})}
+    return groups, len(pairs) - len(finished)
+
+
+def survivors(groups: dict[int, Floats], line: float) -> tuple[dict[int, Floats], int]:
+    """The runs that did not collapse; how many did: p_i < max {median at d : d ≤ d_i} − line/3.
+
+    More directions do not make the best point worse, and luck is no third of the line, so such a run failed to train.
+    Where that would be more than two runs and more than `MANY` of all, it is their noise, and none is left out.
+    """
+    best, kept = 0.0, {}
+    for d, p in groups.items():
+        best = max(best, float(np.quantile(p, 0.5, method="higher")))
+        if len(alive := p[p >= best - line / 3]):
+            kept[d] = alive
+    runs = sum(map(len, groups.values()))
+    lost = runs - sum(map(len, kept.values()))
+    return (groups, 0) if lost > max(2, MANY * runs) else (kept, lost)
+
+
+def finite(name: str, performance: Sequence[float]) -> Floats:
+    """Those that are not NaN, as an array.
+
+    Raises
+    ------
+    ValueError
+        if one is outside [0, 1].
+    """
+    p = np.array(as_array(name, performance), dtype=np.float64)
+    p = p[~np.isnan(p)]
+    outside = p[(p < 0) | (p > 1)]
+    if len(outside):
+        raise ValueError(f"{name} has {outside[0]}: performances in [0, 1] are needed")
+    return p
+
+
+def check_rule(fraction: float, threshold: float | None, chance: float) -> None:
+    """Refuse a rule that no performance can meet, or all do.
+
+    Raises
+    ------
+    ValueError
+        which says what was given and what is needed.
+    """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise ValueError(f"threshold is {threshold}: a performance with 0 < threshold ≤ 1 is needed")
+    if threshold is None and not 0 < fraction <= 1:
+        raise ValueError(f"fraction is {fraction}: 0 < q ≤ 1 is needed in threshold = q × baseline")
+    if not 0 <= chance < 1 or (chance and threshold is not None):
+        raise ValueError(f"chance is {chance}: 0 ≤ chance < 1 is needed, and 0 with an absolute threshold")
+
+
+def too_few(groups: dict[int, Floats]) -> str:
+    """Why the runs do not tell their noise, or ""."""
+    runs = sum(map(len, groups.values()))
+    if runs < FEWEST:
+        return f"{runs} {'run' if runs == 1 else 'runs'}, and {FEWEST} tell their noise"
+    return "" if len(groups) > 1 else "only one d"

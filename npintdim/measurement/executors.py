@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
-import queue
 import signal
 import sys
 import threading
@@ -14,7 +13,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -140,9 +139,8 @@ class Processes(Futures):
         loky = need_joblib(self.width).externals.loky
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         env = {name: os.environ.get(name, str(where.threads)) for name in names}
-        env["NPINTDIM_CONTENT"] = (
-            where.content
-        )  # another one: processes that have not imported what was edited
+        # Where it is another one: processes that have not imported what was edited.
+        env["NPINTDIM_CONTENT"] = where.content
         with warnings.catch_warnings(), deaf():
             # A pool of another width waits until no `prepare` of the last one goes on.
             warnings.filterwarnings("ignore", "Trying to resize an executor with running jobs")
@@ -161,7 +159,7 @@ class Processes(Futures):
         except BrokenExecutor:
             raise
         except BaseException:  # Ctrl-C, or whoever reads the results stops to do so
-            settle(latest)
+            until_taken_up(latest)
             workers.shutdown(kill_workers=True)
             raise
 
@@ -178,7 +176,7 @@ def told_deaths() -> Iterator[None]:
         ) from error
 
 
-def settle(futures: Iterable[Any]) -> None:
+def until_taken_up(futures: Iterable[Any]) -> None:
     """Wait a moment until a pool has taken up what it was given: loky's thread fails where it is stopped before."""
     give_up = time.monotonic() + SETTLING
     while not all(future.running() or future.done() for future in futures) and time.monotonic() < give_up:
@@ -229,20 +227,17 @@ def stream(
     check : called every few seconds while nothing arrives; it may raise an exception
     """
     waiting, flying = iter(todo), dict[Future[Any], RunSpec]()
-    arrived: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
     while True:
         for spec in islice(waiting, max(0, width() - len(flying))):
-            future = submit(spec)
-            flying[future] = spec
-            future.add_done_callback(arrived.put)
+            flying[submit(spec)] = spec
         if not flying:
             return
-        try:
-            future = arrived.get(timeout=PATIENCE)
-        except queue.Empty:
-            check()
-        else:
+        done, _ = wait(flying, PATIENCE, FIRST_COMPLETED)
+        if done:
+            future = done.pop()
             yield flying.pop(future), future
+        else:
+            check()
 
 
 def active_backend() -> tuple[Any, int | None]:

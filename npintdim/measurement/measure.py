@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from npintdim.adapters import adapter_of
 from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.decode import Map
 from npintdim.backend import Backend, get_backend
@@ -20,7 +19,7 @@ from npintdim.engine.model import Model
 from npintdim.inputs import attempt, brief, check_kind, counted, quiet
 from npintdim.measurement.content import because, content_of
 from npintdim.measurement.estimate import DInt
-from npintdim.measurement.events import Bar, Callback, Measured, SearchStep, Tell, announce
+from npintdim.measurement.events import Bar, Callback, Measured, SearchStep, Sentences, Tell, announce
 from npintdim.measurement.measurement import Baseline, Measurement, guessing, read_off
 from npintdim.measurement.rates import choose_rates
 from npintdim.measurement.recipes import Recipe
@@ -28,7 +27,6 @@ from npintdim.measurement.records import performance, read_theta
 from npintdim.measurement.report import COLUMNS, another, as_csv, clear, keep, summary, write_report
 from npintdim.measurement.runs import RunSpec, parts
 from npintdim.measurement.search import PAIR, plan
-from npintdim.measurement.sentences import Sentences
 from npintdim.measurement.sweep import Train, records_of, width
 from npintdim.measurement.work import Where
 from npintdim.typing import Spec
@@ -73,7 +71,7 @@ def measure(
     own = "objective_recipe(make_objective, data, ...), where make_objective is your function"
     check_kind("recipe", recipe, Recipe, own if callable(recipe) else "recipe_for('mnist')")
     backend = backend or get_backend(threads=1)
-    where = Where(backend.name, backend.dtype.name, backend.threads, jobs, data_folder, cluster)
+    where = Where.on(backend, jobs=jobs, data_folder=data_folder, cluster=cluster)
     told = [] if tell is None else [Sentences(tell, 0 if recipe.d else recipe.budget)]
     m = measured(recipe, Path(folder), where, progress, [*told, *callbacks])
     report, told_of_it = attempt(lambda: write_report(m))
@@ -90,25 +88,14 @@ def measured(
     with Bar(progress) as bar:
         tell = partial(announce, [bar, *callbacks])
         train = partial(records_of, folder=folder, where=where, tell=tell)
-        backend, guess = get_backend(where.backend, where.dtype, where.threads, where.fuse), recipe.chance
-        if recipe.scored is not None:
-            guess = recipe.scored.guess
-        recipe = replace(
-            recipe,
-            content=content_of(
-                recipe.data,
-                recipe.model,
-                recipe.T,
-                recipe.optimizer,
-                recipe.direct_optimizer,
-                pretrained=recipe.pretrained,
-            ),
-        )
-        if not recipe.own:
+        backend = get_backend(where.backend, where.dtype, where.threads, where.fuse)
+        optimizers = recipe.optimizer, recipe.direct_optimizer
+        content = content_of(recipe.data, recipe.model, recipe.T, *optimizers, pretrained=recipe.pretrained)
+        recipe = replace(recipe, content=content)
+        guess = recipe.chance if recipe.scored is None else recipe.scored.guess
+        if recipe.scored is None and not recipe.own:
             with suppress(Exception):  # what is wrong with the data is told by the rehearsal
-                guess = guessing(
-                    recipe.chance, where.data(recipe.direct(0, where.dtype)), backend, recipe.scored
-                )
+                guess = guessing(recipe.chance, where.data(recipe.direct(0, where.dtype)), backend)
         asked = recipe = replace(recipe, at_once=at_once(recipe, where))
         if changed := because(folder / "runs", recipe.specs(where.dtype)):
             warnings.warn(changed, stacklevel=4)
@@ -127,13 +114,10 @@ def measured(
     try:
         found = read_off(recipe, records, guess)
     except ValueError as error:
-        failures = [r["error"] for r in records if r["status"] == "failed"]
+        failures = [f"; first failure: {r['error']}" for r in records if r["status"] == "failed"]
         diverged = sum(r["status"] == "diverged" for r in records)
-        raise ValueError(
-            f"{error}"
-            + (f"; diverged: {diverged}, see {folder / 'results.csv'}; try a smaller lr" if diverged else "")
-            + (f"; first failure: {failures[0]}" if failures else "")
-        ) from error
+        see = f"; diverged: {diverged}, see {folder / 'results.csv'}; try a smaller lr" if diverged else ""
+        raise ValueError(f"{error}{see}{''.join(failures[:1])}") from error
     at = crossing_run(specs, records, found, 0.0 if recipe.d else found.d)
     compressed, why = None, "d_int was not read" if math.isnan(found.d) else "no d is above the line"
     if at is not None and at.own:
@@ -180,21 +164,21 @@ def pursue(
     specs = recipe.specs(dtype)
     tell(SearchStep(f"baseline: {counted(len(specs), 'direct run')}", "baseline"))
     records = train(specs)
-    baseline = [performance(r) for r in records]
-    for doubt in Baseline(tuple(baseline), guessing, recipe.scored).doubts({}):
+    direct = [performance(r) for r in records]
+    baseline = Baseline(tuple(direct), guessing, recipe.scored)
+    for doubt in baseline.doubts({}):
         tell(SearchStep(f"baseline: {doubt}"))
     D = next((r["D"] for r in records if "D" in r), None)
-    if D is None or (recipe.threshold is None and Baseline(tuple(baseline), guessing, recipe.scored).nothing):
+    if D is None or (recipe.threshold is None and baseline.nothing):
         return specs, records
     search = recipe.search(D)
     d: list[int] = []
     reached: list[float] = []
     while True:
-        line = Baseline(tuple(baseline), guessing, recipe.scored).line
-        following = plan(search, d, recipe.shares(reached), recipe.shares(line), recipe.at_once or PAIR)
-        seconds = sum(r["seconds"] for r in records)
-        cost = f"so far {counted(len(records), 'run')}, {seconds:.0f} s of computing"
-        tell(SearchStep(f"{following.why} ({cost})", following.known))
+        line = recipe.shares(replace(baseline, direct=tuple(direct)).line)
+        following = plan(search, d, recipe.shares(reached), line, recipe.at_once or PAIR)
+        cost = f"{counted(len(records), 'run')}, {sum(r['seconds'] for r in records):.0f} s of computing"
+        tell(SearchStep(f"{following.why} (so far {cost})", following.known))
         if not following.runs:
             return specs, records
         wanted = [
@@ -203,7 +187,7 @@ def pursue(
         arrived = train(wanted)
         specs, records = specs + wanted, records + arrived
         for spec, record in zip(wanted, arrived, strict=True):
-            (baseline if spec.d is None else reached).append(performance(record))
+            (direct if spec.d is None else reached).append(performance(record))
         d += [spec.d for spec in wanted if spec.d is not None]
 
 
@@ -254,9 +238,7 @@ def network_and_map(spec: RunSpec, backend: Backend) -> tuple[Model, Map]:
     """
     if spec.pretrained is not None:
         raise ValueError("the run began at a pre-trained theta_0: a file holds one that a seed draws")
-    model, theta_0, P = parts(spec, backend)
-    if spec.parametrisation is not None and spec.d is not None:
-        return model, adapter_of(spec.parametrisation, spec.d, model.layout, theta_0, spec.seeds.P, backend)
-    if P is None:
+    model, _, T = parts(spec, backend)
+    if T is None:
         raise ValueError("a direct run has no theta_d: only a run in a subspace can be compressed")
-    return model, P
+    return model, T

@@ -15,7 +15,8 @@ from npintdim.engine.landscape import Dataset
 from npintdim.engine.score import Score
 from npintdim.inputs import counted, table_html
 from npintdim.machine import data_frame, need
-from npintdim.measurement.estimate import DInt, d_int
+from npintdim.measurement.custom import Name
+from npintdim.measurement.estimate import DInt, d_int, shares, value
 from npintdim.measurement.rates import Rates
 from npintdim.measurement.recipes import Recipe, model_name
 from npintdim.measurement.records import performance
@@ -76,12 +77,12 @@ class Baseline:
         return float(self.shares([self.guessing])[0])
 
     def shares(self, performances: Sequence[float] | Floats) -> Floats:
-        """Themselves, where they are shares."""
-        return np.array(performances) if self.score is None else self.score.share(performances)
+        """See `shares`."""
+        return shares(performances, self.score)
 
     def listed(self, shares: Iterable[float]) -> str:
         """For people, in the units of the score."""
-        return ", ".join(f"{p if self.score is None else self.score.value(p):.4f}" for p in shares)
+        return ", ".join(f"{value(p, self.score):.4f}" for p in shares)
 
     def doubts(self, inside: Mapping[int, Floats]) -> list[str]:
         """What anybody who quotes a d_int should know of its baseline; most often nothing.
@@ -123,17 +124,14 @@ def unread(found: DInt, why: str) -> DInt:
     )
 
 
-def guessing(chance: float, data: Dataset | None, backend: Backend, score: Score | None = None) -> float:
+def guessing(chance: float, data: Dataset | None, backend: Backend) -> float:
     """The performance that needs no learning: always the most frequent class of the test set, or a class at random.
 
     Parameters
     ----------
     chance : of the recipe: at least so much
     data : of a network; None where performance is no share of right answers
-    score : says it, where there is one
     """
-    if score is not None:
-        return score.guess
     if data is None or data.test.labels is None:
         return chance
     labels = backend.host(data.test.labels)
@@ -186,6 +184,14 @@ class Measurement:
         return [r for r in self.records if r["status"] == "failed"]
 
     @property
+    def worth(self) -> str:
+        """Of the compressed network: its size, and what it reaches; or why there is none."""
+        if (c := self.compressed) is None:
+            return self.uncompressed
+        reached = f"performance {c['performance']:.4f} after decoding (d = {c['d']}, seed {c['seed']})"
+        return f"{c['bytes']:,} bytes instead of {4 * self.D:,}; {reached}"
+
+    @property
     def baseline(self) -> Baseline:
         """The direct runs, judged."""
         direct = (performance(r) for r in self.records if "d" not in r["spec"])
@@ -215,7 +221,9 @@ class Measurement:
         told = [f"the best is {said} at d = {best:,}{share}"]
         if self.overfits:
             told.append(self.overfits)
-        elif {best, last} <= set(on_train) and not self.reaches(on_train[last][0]):
+        elif {best, last} <= set(on_train) and on_train[last][0] < self.recipe.shares([self.d_int.threshold])[
+            0
+        ]:
             told.append(
                 f"even on the training data d = {last:,} reaches {on_train[last][1]} alone: a larger d, more epochs or another rate"
             )
@@ -237,25 +245,16 @@ class Measurement:
 
     def means(self, part: str) -> dict[int, tuple[float, str]]:
         """Mean over the finished runs at each d, as a share and as text in its own units."""
-        found: dict[int, list[float]] = {}
-        for r in self.records:
-            if "d" in r["spec"] and r["status"] == "finished" and r.get(part) is not None:
-                found.setdefault(r["spec"]["d"], []).append(float(r[part]))
-        return {d: (float(np.mean(self.recipe.shares(s))), f"{np.mean(s):.4f}") for d, s in found.items()}
-
-    def reaches(self, share: float) -> bool:
-        """Whether a share is at the line or above."""
-        line: float = self.recipe.shares([self.d_int.threshold])[0]
-        return share >= line
+        found = [(d, p) for d, p in self.performances(part).items() if d is not None and len(p)]
+        return {d: (float(np.mean(self.recipe.shares(p))), f"{p.mean():.4f}") for d, p in found}
 
     @property
     def title(self) -> str:
         """What was measured."""
         T = self.recipe.T
         options = [f"{name} {value}" for name, value in T.items() if name != "kind"]
-        own = "objective" in self.recipe.model
-        parts = [self.recipe.data.removeprefix("here:"), model_name(self.recipe.model)]
-        return ", ".join([*parts, *([] if own else [T["kind"]]), *options])
+        parts = [Name(self.recipe.data).label, model_name(self.recipe.model)]
+        return ", ".join([*parts, *([] if self.recipe.own else [T["kind"]]), *options])
 
     def __repr__(self) -> str:
         n = len(self.records)
@@ -287,62 +286,48 @@ class Measurement:
             without pandas, with the pip line.
         """
         told = ("status", "performance", "train_performance", "loss", "seconds")
-        frame = data_frame(
-            [
-                {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
-                | {name: r.get(name) for name in told}
-                | {"epochs": len(r.get("epochs", ()))}
-                for r in self.records
-            ]
-        )
-        return frame.astype(
-            {"d": "Int64"} | dict.fromkeys(("performance", "train_performance", "loss"), float)
-        )
+        rows = [
+            {"d": r["spec"].get("d"), "seed": r["spec"]["seed"], "lr": r["spec"]["optimizer"]["lr"]}
+            | {name: r.get(name) for name in told}
+            | {"epochs": len(r.get("epochs", ()))}
+            for r in self.records
+        ]
+        numbers = dict.fromkeys(("performance", "train_performance", "loss"), float)
+        return data_frame(rows).astype({"d": "Int64"} | numbers)
 
-    def performances(self) -> dict[int | None, Floats]:
-        """Of the finished runs at each d, ascending; None is the baseline."""
+    def performances(self, part: str = "performance") -> dict[int | None, Floats]:
+        """Of the finished runs at each d, ascending, or another number of theirs; None is the baseline."""
         groups: dict[int | None, list[float]] = {}
         for r in self.records:
             group = groups.setdefault(r["spec"].get("d"), [])
-            if r["status"] == "finished":
-                group.append(r["performance"])
+            if r["status"] == "finished" and r.get(part) is not None:
+                group.append(r[part])
         return {d: np.array(groups[d]) for d in sorted(groups, key=lambda d: d or 0)}
 
     def rows(self) -> list[tuple[str, ...]]:
         """A header, then a line for the baseline and for each d."""
         rows: list[tuple[str, ...]] = [("d", "runs", "performance", "sd", "of baseline", "seconds", "")]
+        base = None if self.baseline.nothing else self.d_int.baseline
         for d, p in self.performances().items():
             seconds = np.mean([r["seconds"] for r in self.records if r["spec"].get("d") == d])
-            base = None if self.baseline.nothing else self.d_int.baseline
-            share = ""
-            if len(p) and d and base:
-                mean, whole = self.recipe.shares([p.mean(), base])
-                share = f"{100 * mean / whole:.1f} %"
-            above = d is not None and d == self.d_int.first_above
-            rows.append(
-                (
-                    f"{d or 'direct'}",
-                    f"{len(p)}",
-                    f"{p.mean():.4f}" if len(p) else "-",
-                    f"{p.std(ddof=1):.4f}" if len(p) > 1 else "-",
-                    share,
-                    f"{seconds:.2f}",
-                    "first above the line" if above else "",
-                )
-            )
+            mean, whole = self.recipe.shares([p.mean(), base]) if len(p) and d and base else (0, None)
+            share = "" if whole is None else f"{100 * mean / whole:.1f} %"
+            told = f"{p.mean():.4f}" if len(p) else "-"
+            sd = f"{p.std(ddof=1):.4f}" if len(p) > 1 else "-"
+            mark = "first above the line" if d is not None and d == self.d_int.first_above else ""
+            rows.append((f"{d or 'direct'}", f"{len(p)}", told, sd, share, f"{seconds:.2f}", mark))
         return rows
 
     def table(self) -> str:
         """The rows in columns."""
-        widths = (7, 5, 12, 7, 12, 8)
         lines = []
         for *cells, mark in self.rows():
-            line = " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+            line = " ".join(f"{cell:>{n}}" for cell, n in zip(cells, (7, 5, 12, 7, 12, 8), strict=True))
             lines.append(f"{line}  {mark}" if mark else line)
         return "\n".join(lines)
 
 
-def read_off(recipe: Recipe, records: Iterable[Spec], guessing: float = 0.0) -> DInt:
+def read_off(recipe: Recipe, records: Sequence[Spec], guessing: float = 0.0) -> DInt:
     """`d_int` of the records; a run without performance counts as left out, and so does a dead direct run.
 
     Parameters
@@ -356,24 +341,13 @@ def read_off(recipe: Recipe, records: Iterable[Spec], guessing: float = 0.0) -> 
     ValueError
         if too few runs finished.
     """
-    direct, d, reached = [], [], []
-    for record in records:
-        if "d" in record["spec"]:
-            d.append(record["spec"]["d"])
-            reached.append(performance(record))
-        else:
-            direct.append(performance(record))
-    baseline = Baseline(tuple(direct), guessing, recipe.scored)
+    inside = [r for r in records if "d" in r["spec"]]
+    direct = tuple(performance(r) for r in records if "d" not in r["spec"])
+    baseline = Baseline(direct, guessing, recipe.scored)
     lacking = baseline.nothing if recipe.threshold is None else ""
-    if lacking and not d:
+    if lacking and not inside:
         raise ValueError(f"{lacking}: there is no line to search d_int at")
-    found = d_int(
-        d,
-        reached,
-        baseline.line,
-        recipe.fraction,
-        recipe.threshold,
-        chance=recipe.chance,
-        score=recipe.scored,
-    )
+    runs = [r["spec"]["d"] for r in inside], [performance(r) for r in inside], baseline.line
+    rule: dict[str, Any] = {"threshold": recipe.threshold, "chance": recipe.chance, "score": recipe.scored}
+    found = d_int(*runs, recipe.fraction, **rule)
     return unread(found, lacking) if lacking else found

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from npintdim.engine.score import Score
 from npintdim.inputs import check_integer, counted
-from npintdim.measurement.estimate import d_int
+from npintdim.measurement.estimate import d_int, shares, value
 from npintdim.measurement.events import SearchStep, Tell
 from npintdim.measurement.recipes import RateSearch, Recipe, best, guess, rounded
 from npintdim.measurement.records import performance
-from npintdim.measurement.runs import RunSpec
+from npintdim.measurement.runs import number
 from npintdim.measurement.search import PAIR, plan
 from npintdim.measurement.sweep import Train
-from npintdim.typing import Floats, Spec
+from npintdim.typing import Spec
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,7 @@ class Rates:
     @property
     def chosen(self) -> float:
         """The best rate, the smaller of equals."""
-        shares = self.performance if self.score is None else self.score.share(self.performance).tolist()
-        return best(dict(zip(self.tried, shares, strict=True)))
+        return best(dict(zip(self.tried, shares(self.performance, self.score).tolist(), strict=True)))
 
     @property
     def reached(self) -> float:
@@ -55,6 +52,17 @@ class Rates:
     def on_edge(self) -> bool:
         """Whether better ones may lie beyond those that were tried."""
         return self.chosen in (self.tried[0], self.tried[-1])
+
+    def spec(self) -> Spec:
+        """JSON-able."""
+        reached = [number(p) for p in self.performance]
+        return asdict(self) | {"performance": reached, "chosen": self.chosen, "on_edge": self.on_edge}
+
+    @classmethod
+    def from_spec(cls, spec: Spec, score: Score | None) -> Rates:
+        """That of `spec()`; JSON has null for NaN."""
+        reached = tuple(math.nan if p is None else p for p in spec["performance"])
+        return cls(spec["d"], tuple(spec["tried"]), reached, spec["runs"], spec["seconds"], score)
 
     def summary(self) -> str:
         """One line: every rate with what it reached, and the one that is chosen."""
@@ -72,36 +80,79 @@ class Trials:
 
     Parameters
     ----------
-    recipe : with `rates`
-    dtype, train, guessing : see `npintdim.measurement.measure.pursue`
+    recipe, how : the recipe, and its `rates`
+    dtype, train, tell : see `npintdim.measurement.measure.pursue`
+    guessing : share that needs no learning
     """
 
     recipe: Recipe
+    how: RateSearch
     dtype: str
     train: Train
-    guessing: float = 0.0
+    tell: Tell
+    guessing: float
     records: list[Spec] = field(default_factory=list)
 
-    @property
-    def how(self) -> RateSearch:
-        """What the recipe says."""
-        assert self.recipe.rates is not None
-        return self.recipe.rates
-
-    def __call__(self, pairs: Sequence[tuple[int | None, float]]) -> Floats:
+    def __call__(self, pairs: Sequence[tuple[int | None, float]]) -> list[float]:
         """Performance (its share) at every (d, learning rate), mean over seeds; NaN if one of them diverged."""
-        specs = [self.spec(d, lr, k) for d, lr in pairs for k in range(self.how.seeds)]
+        specs = [self.recipe.trial(d, lr, k, self.dtype) for d, lr in pairs for k in range(self.how.seeds)]
         arrived = self.train(specs)
         self.records += arrived
-        return (
-            np.array(self.recipe.shares([performance(r) for r in arrived]))
-            .reshape(len(pairs), -1)
-            .mean(axis=1)
-        )
+        reached = shares([performance(r) for r in arrived], self.recipe.scored)
+        means: list[float] = reached.reshape(len(pairs), -1).mean(axis=1).tolist()
+        return means
 
-    def spec(self, d: int | None, lr: float, k: int) -> RunSpec:
-        """Repetition k of a rate."""
-        return self.recipe.trial(d, lr, k, self.dtype)
+    def near_crossing(self, direct: Rates, D: int) -> int:
+        """A d near the crossing, where a better rate changes most: bracketed by factors of 4, with guessed rates.
+
+        Nothing of it enters the measurement.
+        """
+        recipe, known = self.recipe, "where to search the subspace's learning rate"
+        search, baseline = recipe.search(D), recipe.shares([direct.reached])
+        d: list[int] = []
+        reached: list[float] = []
+        while True:
+            following = plan(search, d, reached, baseline, recipe.at_once or PAIR)
+            wanted = [run.d for run in following.runs if run.d is not None]
+            if not wanted or set(wanted) & set(d):
+                return d[-1]
+            self.tell(SearchStep(f"{known}: {following.why}", known))
+            reached += self([(i, rounded(guess(direct.chosen, recipe.optimizer, D, i))) for i in wanted])
+            d += wanted
+            if not all(map(math.isnan, reached)):
+                found = d_int(d, reached, baseline, recipe.fraction, search.threshold, chance=recipe.chance)
+                if math.isfinite(found.isotonic):
+                    return round(found.isotonic)
+
+    def rates(self, d: int | None, centre: float) -> Rates:
+        """Learning rates around a first guess, directly or in a subspace."""
+        where = "direct" if d is None else f"d = {d}"
+        known, score = f"learning rate, {where}", self.recipe.scored
+        found: dict[float, float] = {}
+        learnt: dict[float, float] = {}  # NaN where nothing was: no rate is better than another by luck
+        while rates := self.how.following(centre, learnt):
+            at = f"{best(found):g} is the best and on the edge" if found else f"the guess is {centre:.2g}"
+            at = "no rate learnt anything" if found and all(map(math.isnan, learnt.values())) else at
+            at = "every rate diverged" if found and all(map(math.isnan, found.values())) else at
+            self.tell(SearchStep(f"{known}: {at}; next {', '.join(f'{lr:g}' for lr in rates)}", known))
+            found |= zip(rates, self([(d, lr) for lr in rates]), strict=True)
+            learnt = {lr: p if p > self.guessing else math.nan for lr, p in found.items()}
+        tried = tuple(sorted(found))
+        if all(map(math.isnan, learnt.values())):
+            failures = [f"first failure: {r['error']}" for r in self.records if r["status"] == "failed"]
+            why, most = [*failures, "every run diverged"][0], found[best(found)]
+            if not (diverged := all(map(math.isnan, found.values()))):
+                why = f"{best(found):g} reached {value(most, score):.4f} at most"
+            lacking = f"no learning rate from {tried[0]:g} to {tried[-1]:g} trains, {where}: {why}"
+            if diverged or (d is None and self.recipe.threshold is None):
+                raise ValueError(lacking)
+            self.tell(SearchStep(lacking))
+        seconds = round(sum(r["seconds"] for r in self.records), 3)
+        chosen = Rates(
+            d, tried, tuple(value(found[lr], score) for lr in tried), len(self.records), seconds, score
+        )
+        self.tell(SearchStep(chosen.summary()))
+        return chosen
 
 
 def choose_rates(
@@ -122,84 +173,14 @@ def choose_rates(
     """
     if recipe.rates is None:
         return recipe, ()
-    guessing = recipe.shares([guessing])[0]
-    trials = Trials(recipe, dtype, train, guessing)
-    direct = try_rates(trials, None, recipe.direct(0).config().optimizer.lr, tell)
+    trials = Trials(recipe, recipe.rates, dtype, train, tell, recipe.shares([guessing])[0])
+    direct = trials.rates(None, recipe.direct(0).config().optimizer.lr)
     D = next((int(r["D"]) for r in trials.records if "D" in r), 0)
     for d in (*(recipe.d or ()), recipe.rates.d or 1):
         check_integer("d", d, 1, D, f"1 ≤ d ≤ D = {D}")
-    trials = Trials(recipe, dtype, train, guessing)
-    d = recipe.rates.d or near_crossing(trials, direct, D, tell)
-    inside = try_rates(trials, d, guess(direct.chosen, recipe.optimizer, D, d), tell)
-    chosen = replace(
-        recipe,
-        direct_optimizer=recipe.direct_optimizer | {"lr": direct.chosen},
-        optimizer=recipe.optimizer | {"lr": inside.chosen},
-        lr_at=d,
-    )
-    return chosen, (direct, inside)
-
-
-def near_crossing(trials: Trials, direct: Rates, D: int, tell: Tell) -> int:
-    """A d near the crossing, where a better rate changes most: bracketed by factors of 4, with guessed rates.
-
-    Nothing of it enters the measurement.
-    """
-    recipe = trials.recipe
-    search, baseline = recipe.search(D), recipe.shares([direct.reached])
-    d: list[int] = []
-    reached: list[float] = []
-    while True:
-        following = plan(search, d, reached, baseline, recipe.at_once or PAIR)
-        wanted = [run.d for run in following.runs if run.d is not None]
-        if not wanted or set(wanted) & set(d):
-            return d[-1]
-        known = "where to search the subspace's learning rate"
-        tell(SearchStep(f"{known}: {following.why}", known))
-        reached += trials(
-            [(i, rounded(guess(direct.chosen, recipe.optimizer, D, i))) for i in wanted]
-        ).tolist()
-        d += wanted
-        if not all(map(math.isnan, reached)):
-            found = d_int(d, reached, baseline, recipe.fraction, search.threshold, chance=recipe.chance)
-            if math.isfinite(found.isotonic):
-                return round(found.isotonic)
-
-
-def try_rates(trials: Trials, d: int | None, centre: float, tell: Tell) -> Rates:
-    """Learning rates around a first guess, directly or in a subspace."""
-    where = "direct" if d is None else f"d = {d}"
-    known = f"learning rate, {where}"
-    score = trials.recipe.scored
-    told: Callable[[float], float] = float if score is None else score.value
-    found: dict[float, float] = {}
-    learnt: dict[float, float] = {}  # NaN where nothing was: no rate is better than another by luck
-    while rates := trials.how.following(centre, learnt):
-        at = f"{best(found):g} is the best and on the edge" if found else f"the guess is {centre:.2g}"
-        at = "no rate learnt anything" if found and all(map(math.isnan, learnt.values())) else at
-        at = "every rate diverged" if found and all(map(math.isnan, found.values())) else at
-        tell(SearchStep(f"{known}: {at}; next {', '.join(f'{lr:g}' for lr in rates)}", known))
-        found |= zip(rates, trials([(d, lr) for lr in rates]).tolist(), strict=True)
-        learnt = {lr: p if p > trials.guessing else math.nan for lr, p in found.items()}
-    tried = tuple(sorted(found))
-    if all(map(math.isnan, learnt.values())):
-        diverged = all(map(math.isnan, found.values()))
-        reason = (
-            why(trials.records)
-            if diverged
-            else f"{best(found):g} reached {told(found[best(found)]):.4f} at most"
-        )
-        lacking = f"no learning rate from {tried[0]:g} to {tried[-1]:g} trains, {where}: {reason}"
-        if diverged or (d is None and trials.recipe.threshold is None):
-            raise ValueError(lacking)
-        tell(SearchStep(lacking))
-    seconds = round(sum(r["seconds"] for r in trials.records), 3)
-    rates_found = Rates(d, tried, tuple(told(found[lr]) for lr in tried), len(trials.records), seconds, score)
-    tell(SearchStep(rates_found.summary()))
-    return rates_found
-
-
-def why(records: Iterable[Spec]) -> str:
-    """Why no run finished."""
-    failures = [r["error"] for r in records if r["status"] == "failed"]
-    return f"first failure: {failures[0]}" if failures else "every run diverged"
+    trials = replace(trials, records=[])
+    d = recipe.rates.d or trials.near_crossing(direct, D)
+    inside = trials.rates(d, guess(direct.chosen, recipe.optimizer, D, d))
+    baseline = recipe.direct_optimizer | {"lr": direct.chosen}
+    optimizer = recipe.optimizer | {"lr": inside.chosen}
+    return replace(recipe, direct_optimizer=baseline, optimizer=optimizer, lr_at=d), (direct, inside)

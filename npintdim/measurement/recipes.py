@@ -16,10 +16,11 @@ from npintdim.engine.optimizers import Adam
 from npintdim.engine.score import Score
 from npintdim.inputs import check_integer, check_kind, plain, shown, unknown
 from npintdim.measurement.custom import NO_DATA, OWN, Name, named, own
+from npintdim.measurement.estimate import shares
 from npintdim.measurement.runs import LARGEST_SEED, RunSpec
 from npintdim.measurement.search import Search
 from npintdim.specs import kind_of, settle
-from npintdim.typing import Spec
+from npintdim.typing import Floats, Spec
 
 
 @dataclass(frozen=True)
@@ -174,9 +175,10 @@ class Recipe:
             return own
         return self.score
 
-    def shares(self, performances: Sequence[float]) -> list[float]:
-        """Of performances, in which everything is decided; themselves where they are shares."""
-        return list(performances) if self.scored is None else self.scored.share(performances).tolist()
+    def shares(self, performances: Sequence[float] | Floats) -> list[float]:
+        """See `npintdim.measurement.estimate.shares`."""
+        found: list[float] = shares(performances, self.scored).tolist()
+        return found
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
         """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
@@ -190,14 +192,8 @@ class Recipe:
 
     def subspace(self, d: int, k: int, dtype: str = "float32") -> RunSpec:
         """Repetition k at d."""
-        return RunSpec(
-            **self.common(dtype),
-            seed=self.seed + k,
-            optimizer=self.optimizer_at(d),
-            projection=None if self.parametrisation else self.projection,
-            parametrisation=self.parametrisation,
-            d=d,
-        )
+        T: dict[str, Any] = {"parametrisation" if self.parametrisation else "projection": self.T}
+        return RunSpec(**self.common(dtype), seed=self.seed + k, optimizer=self.optimizer_at(d), d=d, **T)
 
     def optimizer_at(self, d: int) -> Spec:
         """In subspaces of dimension d; a learning rate that depends on d has three digits."""

@@ -19,7 +19,6 @@ import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -336,9 +335,7 @@ class Claims:
         threading.Thread(target=self.live, name="npintdim claims", daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.over.set()
         for path in self.held.values():
             path.unlink(missing_ok=True)

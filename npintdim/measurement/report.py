@@ -70,14 +70,9 @@ def as_csv(specs: Iterable[RunSpec], records: Iterable[Spec]) -> str:
     table.writeheader()
     for spec, record in zip(specs, records, strict=True):
         seeds = {f"{name}_seed": seed for name, seed in spec.seeds._asdict().items()}
-        projection = json.dumps(spec.T) if spec.T else ""
-        told = {
-            "key": spec.key,
-            "model": model_name(spec.model),
-            "projection": projection,
-            "lr": spec.optimizer["lr"],
-        }
-        table.writerow(spec.spec() | record | seeds | told | {"epochs": len(record.get("epochs", ()))})
+        told = {"key": spec.key, "model": model_name(spec.model), "lr": spec.optimizer["lr"]}
+        told |= {"projection": json.dumps(spec.T) if spec.T else "", "epochs": len(record.get("epochs", ()))}
+        table.writerow(spec.spec() | record | seeds | told)
     return text.getvalue()
 
 
@@ -92,11 +87,7 @@ def summary(m: Measurement) -> Spec:
         "baseline": {"guessing": m.guessing, "line": list(map(number, m.baseline.line)), "doubts": m.doubts},
         "compressed": m.compressed,
         "uncompressed": m.uncompressed,
-        "rates": [
-            asdict(r)
-            | {"performance": [number(p) for p in r.performance], "chosen": r.chosen, "on_edge": r.on_edge}
-            for r in m.rates
-        ],
+        "rates": [r.spec() for r in m.rates],
         "seconds": m.seconds,
     }
 
@@ -110,7 +101,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
     command : that made it; None for the call in Python
     plot : a picture in its folder
     """
-    found, recipe = m.d_int, m.recipe
+    found, recipe, c = m.d_int, m.recipe, m.compressed
     title = f"{found.name} of {model_name(recipe.model)} on {recipe.data}, {recipe.T['kind']}"
     parts = [
         f"# {title}",
@@ -123,7 +114,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
         "## Learning rates",
         rates(m),
         "## Compressed network",
-        compressed(m),
+        f"None: {m.worth}." if c is None else f"[{c['file']}]({c['file']}): {m.worth}.",
         "## Cost",
         cost(m),
         "## Again",
@@ -203,17 +194,6 @@ def rates(m: Measurement) -> str:
     return f"{told}\n\n{markdown(rows)}"
 
 
-def compressed(m: Measurement) -> str:
-    """The file, or why there is none."""
-    c = m.compressed
-    if c is None:
-        return f"None: {m.uncompressed}."
-    return (
-        f"[{c['file']}]({c['file']}): {c['bytes']:,} bytes instead of {4 * m.D:,}; performance {c['performance']:.4f} "
-        f"after decoding (d = {c['d']}, seed {c['seed']})."
-    )
-
-
 def cost(m: Measurement) -> str:
     """Runs, seconds, and on what."""
     ran = next((r for r in m.records if "backend" in r), {})
@@ -264,7 +244,7 @@ def read_measurement(folder: str | Path) -> Measurement:
     try:
         summary = read_json(folder / "summary.json")
         recipe = recipe_of(summary["recipe"])
-        rates = tuple(rates_of(found, recipe.scored) for found in summary.get("rates", ()))
+        rates = tuple(Rates.from_spec(found, recipe.scored) for found in summary.get("rates", ()))
         keys = keys_in(folder / "results.csv")
         records = tuple(load(folder / "runs" / f"{key}.json")[1] for key in keys)
         guessing = summary.get("baseline", {}).get("guessing", recipe.chance)
@@ -305,9 +285,3 @@ def recipe_of(spec: Spec) -> Recipe:
     score = spec.get("score")
     made = {"d": d and tuple(d), "rates": rates and RateSearch(**rates), "score": score and Score(**score)}
     return Recipe(**spec | made)
-
-
-def rates_of(spec: Spec, score: Score | None) -> Rates:
-    """Likewise; JSON has null for NaN."""
-    performance = tuple(math.nan if p is None else p for p in spec["performance"])
-    return Rates(spec["d"], tuple(spec["tried"]), performance, spec["runs"], spec["seconds"], score)

@@ -8,12 +8,12 @@ import json
 import math
 import platform
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from npintdim._version import __version__
-from npintdim.adapters import adapter_of, check_adapter
+from npintdim.adapters import Adapter, adapter_of, check_adapter
 from npintdim.backend import Backend, get_backend
 from npintdim.data import load_dataset
 from npintdim.data.holdout import hold_out
@@ -31,6 +31,12 @@ from npintdim.specs import called, check_spec, settle
 from npintdim.typing import Floats, Spec
 
 LARGEST_SEED = 10**9
+IGNORED = {  # by a landscape of your own
+    "l2": "a landscape of your own has its own loss: add the penalty there",
+    "projection": "a landscape of your own draws its own P",
+    "parametrisation": "a landscape of your own has its own T",
+    "pretrained": "a landscape of your own begins where it says",
+}
 
 
 class Seeds(NamedTuple):
@@ -125,33 +131,14 @@ class RunSpec:
         ValueError
             which names it.
         """
-        for name, ignored, why in (
-            (
-                "l2",
-                self.own and self.l2 != 0,
-                "a landscape of your own has its own loss: add the penalty there",
-            ),
-            (
-                "projection",
-                self.own and self.projection not in (None, OWN),
-                "a landscape of your own draws its own P",
-            ),
-            ("parametrisation", self.own and self.parametrisation, "a landscape of your own has its own T"),
-            ("pretrained", self.own and self.pretrained, "a landscape of your own begins where it says"),
-            (
-                "limit_train",
-                self.data == NO_DATA and self.limit_train is not None,
-                "there are no training data",
-            ),
-            ("batch_size", self.data == NO_DATA and self.batch_size != 128, "there are no training data"),
-            (
-                "best_epoch",
-                self.data == NO_DATA and self.best_epoch is not None,
-                "there are no training data",
-            ),
-            ("holdout", self.data == NO_DATA and self.holdout is not None, "there are no training data"),
-        ):
-            if ignored:
+        cannot = dict(IGNORED) if self.own else {}
+        if self.data == NO_DATA:
+            cannot |= dict.fromkeys(
+                ("limit_train", "batch_size", "best_epoch", "holdout"), "there are no training data"
+            )
+        usual = {f.name: f.default for f in fields(self)} | {"projection": OWN if self.projection else None}
+        for name, why in cannot.items():
+            if getattr(self, name) != usual[name]:
                 raise ValueError(f"{name} is {shown(getattr(self, name))}, but {why}")
         return self
 
@@ -217,13 +204,21 @@ class RunSpec:
 
 def parts(
     spec: RunSpec, backend: Backend, folder: str | None = None
-) -> tuple[Model, Floats, SeededProjection | None]:
-    """The network, theta_0 and P of a run."""
+) -> tuple[Model, Floats, SeededProjection | Adapter | None]:
+    """The network, theta_0 and the map of a run, P or another T; None of a direct one."""
     model = model_from_spec(spec.model, backend)
-    if spec.projection is None or spec.d is None:
-        return model, begin(spec, model, folder), None
-    P = make_projection(D=model.D, d=spec.d, seed=spec.seeds.P, backend=backend, **spec.projection)
-    return model, begin(spec, model, folder), P
+    theta_0 = begin(spec, model, folder)
+    return model, theta_0, map_of(spec, model, theta_0)
+
+
+def map_of(spec: RunSpec, model: Model, theta_0: Floats) -> SeededProjection | Adapter | None:
+    """P or T, drawn from the run's seed."""
+    d, seed, backend = spec.d, spec.seeds.P, model.backend
+    if spec.parametrisation is not None and d is not None:
+        return adapter_of(spec.parametrisation, d, model.layout, theta_0, seed, backend)
+    if spec.projection is not None and d is not None:
+        return make_projection(D=model.D, d=d, seed=seed, backend=backend, **spec.projection)
+    return None
 
 
 def begin(spec: RunSpec, model: Model, folder: str | None = None) -> Floats:
@@ -275,19 +270,19 @@ def objective(
     """
     if spec.own:
         return own_objective(spec.model, spec.d, spec.seeds.P, backend)
-    model, theta_0, P = parts(spec, backend, folder)
+    model, theta_0, T = parts(spec, backend, folder)
     if data is None:
         raise ValueError("data is none: a network needs a data set")
     check_fit(spec, model, data)
     landscape: Landscape = L2(model, model.layout, spec.l2) if spec.l2 else model
-    if spec.parametrisation is not None and spec.d is not None:
-        T = adapter_of(spec.parametrisation, spec.d, model.layout, theta_0, spec.seeds.P, backend)
-        through = ParametrisedObjective(landscape, T)
-        return through, through.start()
-    if P is None:
+    if T is None:
         return landscape, theta_0
-    subspace = SubspaceObjective(landscape, theta_0, P)
-    return subspace, subspace.start()
+    inside = (
+        ParametrisedObjective(landscape, T)
+        if isinstance(T, Adapter)
+        else SubspaceObjective(landscape, theta_0, T)
+    )
+    return inside, inside.start()
 
 
 @quiet

@@ -12,11 +12,26 @@ import numpy as np
 
 from npintdim.engine.score import Score
 from npintdim.inputs import counted, quiet
-from npintdim.measurement.estimate import DInt, around_crossing, d_int
-from npintdim.measurement.localfit import KAPPAS, SIGMAS, WIDER, LocalFit, baseline_sd, misfit, slopes
-from npintdim.measurement.means import by_d, check_rule, finite, isotonic, survivors
+from npintdim.measurement.curves import KAPPAS, SIGMAS, WIDER, LocalFit, baseline_sd, isotonic, misfit, slopes
+from npintdim.measurement.estimate import (
+    DInt,
+    around_crossing,
+    by_d,
+    check_rule,
+    d_int,
+    finite,
+    survivors,
+    value,
+)
 from npintdim.specs import settle
 from npintdim.typing import Floats
+
+STRIDE = 4  # of the bracket
+CLOSE = 2.0  # a bracket this narrow is refined by information
+PAIR = 2  # runs that are always done together where there is room; more of them must be needed
+SMALLER = "a smaller learning rate is needed"
+VAIN = 6  # runs that may diverge, one after the other, before the learning rate is to blame
+FEWEST = 7  # no precision is believed before so many runs, nor is the noise set against the baseline's
 
 
 class Proposal(NamedTuple):
@@ -46,16 +61,6 @@ def numbered(done: Sequence[int | None], wanted: Sequence[int | None], known: st
     direct = list(wanted).count(None)
     named = [f"d = {inside}"] * bool(inside) + [f"{direct} direct"] * bool(direct)
     return Plan(tuple(runs), f"{known}{then and f': {then}'}; next {' and '.join(named)}", known)
-
-
-__all__ = ["Plan", "Proposal", "Search", "plan"]
-
-STRIDE = 4  # of the bracket
-CLOSE = 2.0  # a bracket this narrow is refined by information
-PAIR = 2  # runs that are always done together where there is room; more of them must be needed
-SMALLER = "a smaller learning rate is needed"
-VAIN = 6  # runs that may diverge, one after the other, before the learning rate is to blame
-FEWEST = 7  # no precision is believed before so many runs, nor is the noise set against the baseline's
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,7 @@ class Search:
 
     def line(self, found: DInt) -> str:
         """The threshold in the units of the score."""
-        value = found.threshold if self.score is None else self.score.value(found.threshold)
-        return f"{value:.4f}"
+        return f"{value(found.threshold, self.score):.4f}"
 
     @property
     def start(self) -> int:
@@ -141,9 +145,9 @@ def plan(
     found = d_int(tried, performances, baseline, search.fraction, search.threshold, chance=search.chance)
     low, high = bracket(found)
     if high is None:
-        return outwards(search, d, low or 1, count, found)
+        return beyond(search, d, low or 1, True, count, found)
     if low is None:
-        return inwards(search, d, high, count, found)
+        return beyond(search, d, high, False, count, found)
     if high - low > 1 and high / low > CLOSE:
         vain = in_vain(d, found)
         steps = [(k, n) for n in range(count, count + VAIN) for k in range(1, n + 1)]
@@ -194,29 +198,20 @@ def bracket(found: DInt) -> tuple[int | None, int | None]:
     )
 
 
-def outwards(search: Search, done: Sequence[int], low: int, count: int, found: DInt) -> Plan:
-    """A larger d, by a factor of 4."""
-    tried = Counter(done)[search.D]
-    if low >= search.D and tried > 1:
-        return Plan((), f"never reached: even d = D = {search.D} stays below {search.line(found)}")
-    wanted = list(dict.fromkeys(min(low * STRIDE**k, search.D) for k in range(1, count + 1)))
-    vain = min((i for i in in_vain(done, found) if i > low), default=math.inf)
-    if wanted[0] >= vain:
-        return towards(search, done, low, int(vain), found)
-    wanted = [i for i in wanted if i < vain]
-    return numbered(done, wanted, f"d = {low} is below {search.line(found)}", f"{STRIDE} times as many")
-
-
-def inwards(search: Search, done: Sequence[int], high: int, count: int, found: DInt) -> Plan:
-    """A smaller d, by a factor of 4."""
-    if high == 1 and Counter(done)[1] > 1:
-        return Plan((), f"already reached at d = 1 ({search.line(found)})")
-    wanted = list(dict.fromkeys(max(high // STRIDE**k, 1) for k in range(1, count + 1)))
-    vain = max((i for i in in_vain(done, found) if i < high), default=0)
-    if wanted[0] <= vain:
-        return towards(search, done, high, vain, found)
-    wanted = [i for i in wanted if i > vain]
-    return numbered(done, wanted, f"d = {high} reaches {search.line(found)}", f"a {STRIDE}th of it")
+def beyond(search: Search, done: Sequence[int], edge: int, up: bool, count: int, found: DInt) -> Plan:
+    """Beyond the last tried d that is below the line, or the first that reaches it: by factors of 4, up to D or down to 1."""
+    line, end = search.line(found), search.D if up else 1
+    if edge == end and Counter(done)[end] > 1:
+        never = f"never reached: even d = D = {search.D} stays below {line}"
+        return Plan((), never if up else f"already reached at d = 1 ({line})")
+    steps = (min(edge * STRIDE**k, end) if up else max(edge // STRIDE**k, end) for k in range(1, count + 1))
+    wanted = list(dict.fromkeys(steps))
+    lost = sorted((i for i in in_vain(done, found) if (i > edge) == up and i != edge), reverse=not up)
+    if lost and (wanted[0] >= lost[0] if up else wanted[0] <= lost[0]):
+        return towards(search, done, edge, lost[0], found)
+    wanted = [i for i in wanted if not lost or (i < lost[0] if up else i > lost[0])]
+    known = f"d = {edge} {'is below' if up else 'reaches'} {line}"
+    return numbered(done, wanted, known, f"{STRIDE} times as many" if up else f"a {STRIDE}th of it")
 
 
 def refine(

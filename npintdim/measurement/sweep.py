@@ -44,7 +44,7 @@ from npintdim.measurement.executors import (
 )
 from npintdim.measurement.records import THETA, Claims, digest, read, try_writing, write
 from npintdim.measurement.runs import RunSpec
-from npintdim.measurement.work import Result, Where, failed, size
+from npintdim.measurement.work import Result, Where, bytes_on_disk, failed
 from npintdim.specs import own_kinds
 from npintdim.typing import Floats, Spec
 
@@ -137,9 +137,10 @@ def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell)
     with told_what_is_kept(records, runs), sent([] if alone else names_of(todo)) as here:
         run, there = runner(todo, where), where.there(todo, here)
         seconds = dict(zip(pending, run.rehearse(todo, there), strict=True))
-        try_writing(folder, size(todo))
+        needed = bytes_on_disk(todo)
+        try_writing(folder, needed)
         runs.mkdir(parents=True, exist_ok=True)
-        tell(SweepStarted(todo, len(records) - len(todo), sum(seconds.values()) / run.width, size(todo)))
+        tell(SweepStarted(todo, len(records) - len(todo), sum(seconds.values()) / run.width, needed))
         began = time.monotonic()
 
         def done(spec: RunSpec, record: Spec, kind: type[RunFinished | RunFailed | RunFound]) -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -76,6 +76,11 @@ class Where:
         if self.jobs is not None:
             check_integer("jobs", self.jobs, 1)
 
+    @classmethod
+    def on(cls, backend: Backend, **where: Any) -> Where:
+        """On such a backend."""
+        return cls(backend.name, backend.dtype.name, backend.threads, fuse=backend.fuse, **where)
+
     def there(self, todo: Sequence[RunSpec], here: str = "") -> Where:
         """For whoever does these runs, one after the other: an executor does not travel, modules that register do."""
         own = sorted({cls.__module__ for spec in todo for cls in own_kinds(spec.spec())})
@@ -111,6 +116,10 @@ class Where:
             kinds.setdefault(alike.key, []).append(spec)
         ends = [(min(kind, key=by_d), max(kind, key=by_d)) for kind in kinds.values()]
         expected: dict[str, float] = {}
+
+        def paced(spec: RunSpec) -> Pace:
+            return pace(spec, self.engine(spec), self.data(spec), self.data_folder)
+
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for _, many in ends:
                 data = self.data(many)
@@ -118,8 +127,8 @@ class Where:
                 few_data = data and first(data, needed)
                 run(replace(many, epochs=1), self.engine(many), few_data, folder=self.data_folder)
             for kind, (few, many) in zip(kinds.values(), ends, strict=True):
-                at_many = self.pace(many)
-                at_few = at_many if few.d == many.d else self.pace(few)
+                at_many = paced(many)
+                at_few = at_many if few.d == many.d else paced(few)
                 expected |= {spec.key: predict(spec, few, many, at_few, at_many) for spec in kind}
         return [expected[spec.key] for spec in todo]
 
@@ -127,10 +136,6 @@ class Where:
         """What comes before the first run of a process; what is wrong is told by the rehearsal."""
         with suppress(Exception):
             self.data(spec)
-
-    def pace(self, spec: RunSpec) -> Pace:
-        """See `pace`."""
-        return pace(spec, self.engine(spec), self.data(spec), self.data_folder)
 
     def engine(self, spec: RunSpec) -> Backend:
         """The backend of a run, in a process that knows what its spec names."""
@@ -228,6 +233,6 @@ def predict(spec: RunSpec, few: RunSpec, many: RunSpec, at_few: Pace, at_many: P
     return start + spec.epochs * epoch
 
 
-def size(specs: Sequence[RunSpec]) -> int:
-    """Bytes of their records and θ_d on disk."""
+def bytes_on_disk(specs: Sequence[RunSpec]) -> int:
+    """Of their records and θ_d."""
     return sum(2000 + 160 * s.epochs + 128 + (s.d or 0) * (8 if s.dtype == "float64" else 4) for s in specs)

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.measurement.estimate import DInt, curve_of
-from npintdim.measurement.localfit import LOST
-from npintdim.measurement.means import isotonic
+from npintdim.measurement.curves import LOST, isotonic
+from npintdim.measurement.custom import Name
+from npintdim.measurement.estimate import DInt, curve_of, shares
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import model_name
 from npintdim.plots.style import BLUE, GREY, ORANGE, Figure, beside, extent, headline, log_x, panels, styled
@@ -84,7 +84,7 @@ def curve_read(m: Measurement) -> Read:
     if curve is not None:
         p, near, name = curve.performance(d), curve.near(d) > 0.5, "fitted curve"
     else:
-        pooled = isotonic(found.shares(found.means), np.array(found.counts))
+        pooled = isotonic(shares(found.means, found.score), np.array(found.counts))
         y = np.interp(np.log(d), np.log(found.tried), -np.log(np.maximum(1 - pooled, LOST)))
         p, near, name = 1 - np.exp(-y), np.ones(len(d), bool), "pooled means"
     return Read(d, p if found.score is None else found.score.value(p), near, name)
@@ -130,9 +130,8 @@ def of(m: Measurement) -> str:
     """What was measured."""
     P = m.recipe.T
     options = [f"{name} {value}" for name, value in P.items() if name != "kind"]
-    return ", ".join(
-        [m.recipe.data.removeprefix("here:"), f"network {model_name(m.recipe.model)}", P["kind"], *options]
-    )
+    net = f"network {model_name(m.recipe.model)}"
+    return ", ".join([Name(m.recipe.data).label, net, P["kind"], *options])
 
 
 def score(m: Measurement) -> str:
@@ -141,4 +140,4 @@ def score(m: Measurement) -> str:
         return m.recipe.scored.name if m.recipe.own else f"test {m.recipe.scored.name}"
     if m.recipe.own:
         return "performance"
-    return "training accuracy" if "+shuffled-labels" in m.recipe.data else "test accuracy"
+    return "training accuracy" if Name(m.recipe.data).relabelled else "test accuracy"

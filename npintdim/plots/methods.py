@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.measurement.localfit import LOST
+from npintdim.measurement.curves import LOST
 from npintdim.plots.style import (
     BLACK,
     BLUE,

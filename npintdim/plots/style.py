@@ -15,8 +15,8 @@ import numpy as np
 from npintdim.files import write_atomically
 from npintdim.inputs import attempt
 from npintdim.machine import need
+from npintdim.measurement.curves import isotonic
 from npintdim.measurement.estimate import DInt
-from npintdim.measurement.means import isotonic
 from npintdim.typing import Floats
 
 if TYPE_CHECKING:

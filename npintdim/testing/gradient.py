@@ -9,7 +9,7 @@ import numpy as np
 
 from npintdim.engine.landscape import Batch, Landscape
 from npintdim.inputs import quiet
-from npintdim.parametrisation import Parametrisation
+from npintdim.objective import Parametrisation
 from npintdim.testing.arrays import CheckError, to_numpy
 from npintdim.testing.checks import Check, Function, called, compare, direction, same, transport
 from npintdim.typing import Array, Floats

@@ -1,6 +1,6 @@
 """What a processor can do at most: multiply-adds that never leave the registers.
 
-It has no twin: it computes nothing. `npintdim.cli.bench.limits` reads it.
+It has no twin: it computes nothing. `npintdim.cli.bench` reads it.
 """
 
 from __future__ import annotations

@@ -1,28 +1,26 @@
-"""A monotone curve of three numbers near the crossing, the noise that the runs share, and where it meets a line.
+"""Two monotone curves through the runs, and where each meets a line: one of three numbers near the crossing, and pooled means.
 
 −log(1 − p) = a + b (e^{ct} − 1)/c,     t = log d − log d_0,     b > 0
+
+The first knows the noise that the runs share; the second, which is straight between the means, assumes no curve.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from npintdim.rng import Purpose, Stream
-from npintdim.typing import Floats
+from npintdim.typing import Floats, Ints
 
 LOST = 1e-6  # 1 − performance is not taken below this, so that a perfect score has a logarithm
 SLOPE_SD = 1.5  # sd of log b about the slope of all runs: hardly anything, but no run away
 LEVEL_SD = 10.0  # sd of a: only so that every matrix has an inverse
-BENDS = (
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-)  # κ tried: .5 follows most curves (.3: the authors' MNIST FC), 4 leaves a plateau at a kink
+# κ tried: .5 follows most curves (.3: the authors' MNIST FC), 4 leaves a plateau at a kink.
+BENDS = (0.5, 1.0, 2.0, 4.0)
 NOISES = np.geomspace(1e-5, 1.0, 36)  # σ tried
 KAPPAS, SIGMAS = np.repeat(BENDS, len(NOISES)), np.tile(NOISES, len(BENDS))  # each with each: (G,)
 PRECISION = np.stack([np.full(KAPPAS.shape, LEVEL_SD), np.full(KAPPAS.shape, SLOPE_SD), KAPPAS]) ** -2.0
@@ -30,6 +28,9 @@ PRIOR = np.einsum("ig,ij->gij", PRECISION, np.eye(3))  # of (a, log b, c), as ma
 BOUNDS = np.array([[20.0], [5.0], [12.0]])  # of a, log b, c about their priors, on Gauss–Newton's way
 WIDER = 1.1  # of every deviation drawn: few runs, placed where they look best, seem surer than they are
 STEPS = 40
+CHI2 = 3.84  # 95 % of χ² with one degree of freedom
+FEWEST = 4  # runs that tell their noise: one more than the curve has numbers
+FINE = 1e-3  # a noise that no measurement needs to resolve
 LANE = 1 << 31  # of the bootstrap's normals
 
 
@@ -219,3 +220,81 @@ def slopes(beta: Floats, t: Floats) -> tuple[Floats, Floats]:
     exact = (t * np.exp(np.clip(c * t, -30, 30)) - E) / c
     dE = np.where(np.abs(c * t) < 1e-4, t**2 / 2 + c * t**3 / 3, exact)
     return np.stack([np.ones_like(E), b * E, b * dE]), np.exp(-value(beta, t))
+
+
+def isotonic(y: Floats, weights: Floats | Ints) -> Floats:
+    """The non-decreasing sequence nearest to y: pool adjacent violators.
+
+    Minimises Σ w_i (f_i − y_i)² over f_1 ≤ f_2 ≤ ...
+    """
+    pools: list[tuple[float, float, int]] = []  # mean, weight, length
+    for value, weight in zip(y.tolist(), weights.tolist(), strict=True):
+        pool = (value, weight, 1)
+        while pools and pools[-1][0] > pool[0]:
+            mean, w, length = pools.pop()
+            both = w + pool[1]
+            pool = ((w * mean + pool[1] * pool[0]) / both, both, length + pool[2])
+        pools.append(pool)
+    return np.repeat([mean for mean, _, _ in pools], [length for _, _, length in pools])
+
+
+def pooled(groups: Mapping[int, Floats]) -> tuple[Floats, Floats, Ints]:
+    """The means at each d, made non-decreasing; the means; and from how many runs each."""
+    y, w = np.array([p.mean() for p in groups.values()]), np.array([len(p) for p in groups.values()])
+    return isotonic(y, w), y, w
+
+
+def crossing(d: Sequence[int], p: Floats, threshold: float) -> float:
+    """Where −log(1 − p), straight between the points in log d, first reaches that of the threshold.
+
+    p must not decrease. −inf if p is above from the start, inf if it stays below.
+    """
+    reached = np.flatnonzero(p >= threshold)
+    if not len(reached):
+        return math.inf
+    i = int(reached[0])
+    if p[i] == threshold:
+        return float(d[i])
+    if i == 0:
+        return -math.inf
+    y_0, y_1, y = (-math.log(max(1 - q, LOST)) for q in (float(p[i - 1]), float(p[i]), threshold))
+    share = (y - y_0) / (y_1 - y_0) if y_1 > y_0 else 1.0
+    return math.exp(math.log(d[i - 1]) + share * (math.log(d[i]) - math.log(d[i - 1])))
+
+
+def possible(groups: dict[int, Floats], line: float, sd: float, line_sd: float) -> tuple[float, float]:
+    """The 95 % interval of the crossing that any monotone curve allows; ±inf where it leaves the tried d.
+
+    Means f_i that are below the line up to d_k and above it from d_{k+1} on fit worse than the isotonic ones, by
+    Σ w_i ((y_i − f_i)² − (y_i − isotonic_i)²)/sd². It is kept where that, and (δ/line_sd)² for a line moved by δ, is
+    no more than χ²: a likelihood ratio.
+    """
+    f, y, w = pooled(groups)
+    free = float((w * (y - f) ** 2).sum())
+
+    def likely(k: int, shift: float) -> bool:
+        return (crossed(y, w, k, line + shift * line_sd) - free) / sd**2 + shift**2 <= CHI2
+
+    kept = [k for k in range(len(y) + 1) if any(likely(k, shift) for shift in np.linspace(-2, 2, 9))]
+    ends = [-math.inf, *map(float, groups), math.inf]
+    return ends[kept[0]], ends[kept[-1] + 1]
+
+
+def crossed(y: Floats, w: Ints, k: int, line: float) -> float:
+    """Σ w (y − f)² of the nearest f that does not decrease and crosses the line between the first k and the rest."""
+    below, above = np.minimum(isotonic(y[:k], w[:k]), line), np.maximum(isotonic(y[k:], w[k:]), line)
+    return float((w * (y - np.concatenate([below, above])) ** 2).sum())
+
+
+def spread(groups: dict[int, Floats], line: float) -> tuple[float, int]:
+    """The sd of a run at the line about the isotonic means, if its variance is ∝ 1 − p, and from how many runs beyond them.
+
+    NaN where too few tell it; no less than `FINE`: where runs agree to that, a curve need not go through every mean.
+    """
+    f, _, sizes = pooled(groups)
+    free = int(sizes.sum()) - len(np.unique(f))
+    if free < FEWEST:
+        return math.nan, free
+    each, p = np.repeat(f, sizes), np.concatenate(list(groups.values()))
+    square = float(((p - each) ** 2 * (1 - line) / np.maximum(1 - each, LOST)).sum())
+    return max(FINE, math.sqrt(square / free)), free
