@@ -32,7 +32,7 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         (every image turned).
         Or a file or folder of yours (`npintdim.data.own`): "my.npz" or a folder of .npy (x_train, y_train, x_test, y_test;
         or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png; after it may stand "+label=COLUMN",
-        "+test-share=0.2", "+standardise". uint8 is divided by 255, everything else is taken as it is.
+        "+test-share=0.2", "+standardise", or any of the above. uint8 is divided by 255, everything else is taken as it is.
         After a folder of images "+crop=224" (of any size: the middle of each is read when it is needed, and never more than
         a few batches are in memory; in an order of its own, so that the first so many are of all classes),
         "+side=256" (the shorter side before), "+mean" (that of each channel in training is subtracted).
@@ -69,12 +69,7 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         if a download is needed and pooch is not installed.
     """
     if own.is_file(name):
-        data, _ = own.read(name)
-        if limit_train is not None:
-            n = len(data.train)
-            check_integer("limit_train", limit_train, 1, n, f"1 ≤ limit_train ≤ {n}")
-            data = replace(data, train=Batch(data.train.x[:limit_train], data.train.labels[:limit_train]))  # type: ignore[index]
-        return data
+        return own.read(name, limit_train)[0]
     original, shuffle = parse(name)
     if original not in NAMES:
         raise unknown("dataset", original, (*NAMES, *FORMS))
