@@ -15,6 +15,7 @@ from npintdim.backend import Backend, get_backend
 from npintdim.engine.model import Model
 from npintdim.inputs import quiet
 from npintdim.projections import SeededProjection
+from npintdim.typing import Floats
 
 Map: TypeAlias = SeededProjection | Adapter  # from what is kept to θ: P of a subspace, or another T
 
@@ -24,9 +25,23 @@ def on(model: Model, backend: Backend) -> Model:
     return Model(model.layers, model.in_shape, backend, model.spec(), model.backend.fuse)
 
 
+def begun(
+    network: Model, backend: Backend, theta_0_seed: int | None, base: NDArray[np.float32] | None
+) -> Floats:
+    """θ_0 on a backend: what its seed draws, or the pre-trained one that was given."""
+    if base is not None:
+        return backend.send(base, backend.dtype)
+    assert theta_0_seed is not None
+    return on(network, backend).init_theta(theta_0_seed)
+
+
 @quiet  # whoever asks for θ says what is not finite
 def decoded_theta(
-    network: Model, P: Map, theta_0_seed: int, theta_d: NDArray[np.float32]
+    network: Model,
+    P: Map,
+    theta_0_seed: int | None,
+    theta_d: NDArray[np.float32],
+    base: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """θ = float32(θ_0 + P θ_d), or float32(T(v_0 + θ_d)) with v_0 = T.start(): float64, one rounding.
 
@@ -34,21 +49,23 @@ def decoded_theta(
     """
     if isinstance(P, Adapter):
         host = get_backend("numpy", np.dtype(np.float64))
-        T = replace(P, theta_0=on(network, host).init_theta(theta_0_seed), backend=host)
+        T = replace(P, theta_0=begun(network, host, theta_0_seed, base), backend=host)
         try:
             return T.exact(T.start() + theta_d).astype(np.float32)
         except ValueError as error:  # there is no order of operations
             raise FormatError(str(error)) from error
     backend = replace(network.backend, dtype=np.dtype(np.float64))
-    theta_0 = backend.host(on(network, backend).init_theta(theta_0_seed))
+    theta_0 = backend.host(begun(network, backend, theta_0_seed, base))
     theta: NDArray[np.float32] = (theta_0 + P.apply_exact(theta_d)).astype(np.float32)
     return theta
 
 
-def fingerprint(network: Model, P: Map, theta_0_seed: int) -> str:
+def fingerprint(
+    network: Model, P: Map, theta_0_seed: int | None, base: NDArray[np.float32] | None = None
+) -> str:
     """`P.fingerprint()`; of another T the sha256 of the θ that ones decode to."""
     if isinstance(P, Adapter):
-        return sha256(decoded_theta(network, P, theta_0_seed, np.ones(P.dim, np.float32)))
+        return sha256(decoded_theta(network, P, theta_0_seed, np.ones(P.dim, np.float32), base))
     return P.fingerprint()
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from npintdim.adapters import ADAPTERS, Adapter, MatrixAdapter
 from npintdim.artefact.coding import unpack
-from npintdim.artefact.decode import Map, on
-from npintdim.artefact.fileformat import FormatError, TooLargeError
-from npintdim.backend import Backend, get_backend
+from npintdim.artefact.decode import Map, begun, on, sha256
+from npintdim.artefact.fileformat import FormatError, MissingBaseError, TooLargeError
+from npintdim.backend import Backend, as_array, get_backend
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.model import Model
 from npintdim.files import canonical
@@ -19,7 +19,7 @@ from npintdim.inputs import check_integer, check_seed, shown
 from npintdim.machine import free_memory
 from npintdim.projections import KINDS, SeededProjection, projection_from_spec
 from npintdim.specs import built
-from npintdim.typing import Spec
+from npintdim.typing import Array, Spec
 
 LARGEST_D = 1 << 40
 
@@ -48,15 +48,49 @@ def check_parts(network: Model, P: Map, theta_d: NDArray[np.float32], code: byte
         raise FormatError("code is that of another theta_d: `coded` makes both")
 
 
-def check_begin(network: Model, P: Map, theta_0_seed: int) -> None:
-    """Refuse a T over another θ_0 than the seed draws, e.g. a pre-trained one, which no file holds."""
+def check_begin(
+    network: Model, P: Map, theta_0_seed: int | None, base: NDArray[np.float32] | None = None
+) -> None:
+    """Refuse a T over another θ_0 than the seed draws, or than the pre-trained one that is given."""
     if isinstance(P, Adapter):
-        drawn, own = (P.backend.host(x) for x in (on(network, P.backend).init_theta(theta_0_seed), P.theta_0))
-        if drawn.tobytes() != own.tobytes():
-            raise ValueError(
-                f"theta_0 of T is not the one that theta_0_seed = {theta_0_seed} draws: a file holds seeds, "
-                "and no pre-trained theta_0"
+        theta_0, own = (P.backend.host(x) for x in (begun(network, P.backend, theta_0_seed, base), P.theta_0))
+        if theta_0.tobytes() != own.tobytes():
+            wanted = (
+                f"the one that theta_0_seed = {theta_0_seed} draws: give a pre-trained one as base="
+                if base is None
+                else "base"
             )
+            raise ValueError(f"theta_0 of T is not {wanted}")
+
+
+def check_base(base: Array, D: int) -> NDArray[np.float32]:
+    """A pre-trained θ_0 as the file's hash is taken of it: (D,) float32, read-only."""
+    base = np.asarray(as_array("base", base))
+    if base.dtype != np.float32:
+        raise TypeError(
+            f"base has dtype {base.dtype}: float32 is needed, the numbers that its sha256 is taken of"
+        )
+    if base.shape != (D,):
+        raise ValueError(f"base has shape {base.shape}, but the model has D = {D}: ({D},) is needed")
+    if not np.isfinite(base).all():
+        raise ValueError("base holds NaN or infinity: it is no theta_0")
+    return np.frombuffer(base.tobytes(), np.float32)
+
+
+def named_base(named: str | None, given: Array | None, D: int) -> NDArray[np.float32] | None:
+    """The base, if it is the one that the header names; None where it names none and none is given."""
+    if named is None:
+        if given is not None:
+            raise ValueError("a base is given, but the file draws its theta_0 from a seed")
+        return None
+    if given is None:
+        raise MissingBaseError(
+            f"its theta_0 is a pre-trained one with the sha256 {named}: the base is needed"
+        )
+    base = check_base(given, D)
+    if (own := sha256(base)) != named:
+        raise FormatError(f"its theta_0 has the sha256 {named}, but the base that is given has {own}")
+    return base
 
 
 def check_named(model: Model) -> bool:
@@ -135,7 +169,13 @@ def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> Seed
     return P
 
 
-def make(spec: Spec, model: Model, theta_0_seed: int, theta_d: NDArray[np.float32] | bytes) -> Adapter:
+def make(
+    spec: Spec,
+    model: Model,
+    theta_0_seed: int | None,
+    theta_d: NDArray[np.float32] | bytes,
+    base: NDArray[np.float32] | None = None,
+) -> Adapter:
     """The T that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
     options = dict(spec)
     try:
@@ -146,7 +186,7 @@ def make(spec: Spec, model: Model, theta_0_seed: int, theta_d: NDArray[np.float3
         r = check_integer("r", spec.get("r", 1), 1, LARGEST_D)
         shapes = MatrixAdapter.shapes(model.layout)
         check_room(20 * model.D + 8 * r * sum(map(sum, shapes)), f"D = {model.D}, r = {r}")  # and its factors
-        theta_0 = model.init_theta(theta_0_seed)
+        theta_0 = begun(model, model.backend, theta_0_seed, base)
         T: Adapter = built(
             "parametrisation", options, "kind", ADAPTERS,
             layout=model.layout, theta_0=theta_0, backend=model.backend,

@@ -116,9 +116,10 @@ def data_name(args: argparse.Namespace) -> str:
 
 
 def add_network(parser: Parser, parametrisation: bool = False) -> None:
-    """The options that name data, network and projection, or another T in its place, told in the same line."""
+    """The options that name data, network (a pre-trained one's θ_0 too) and projection, or another T in its place."""
     add_data(parser)
-    parser.option("--model NET", "784-200-200-10, 784-200-10-tanh, lenet, ...")
+    trained = "; theta_0: --base FILE" if parametrisation else ", ..."
+    parser.option("--model NET", f"784-200-200-10, 784-200-10-tanh, lenet{trained}")
     also = "; --parametrisation lora" if parametrisation else ""
     default = None if parametrisation else "fastfood"
     parser.option("--projection KIND", f"fastfood (default), sparse, dense{also}", default=default)
@@ -130,6 +131,7 @@ def add_network(parser: Parser, parametrisation: bool = False) -> None:
     )
     if parametrisation:
         parser.add_argument("--parametrisation", help=argparse.SUPPRESS)
+        parser.add_argument("--base", type=Path, help=argparse.SUPPRESS)
 
 
 def add_no_fuse(parser: Parser) -> None:

@@ -6,21 +6,28 @@ import argparse
 import math
 from pathlib import Path
 
+from npintdim.artefact.base import read_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.mdl.certificate import shared
 from npintdim.backend import Backend
+from npintdim.cli.common import Parser
 from npintdim.engine.landscape import Dataset
 from npintdim.measurement.custom import Name
 from npintdim.measurement.work import load
 
 
-def compressed_of(file: Path, backend: Backend) -> CompressedModel:
+def add_base(parser: Parser) -> None:
+    """The option of what reads a fine-tuned network."""
+    parser.option("--base FILE", "the pre-trained theta_0 that FILE names: .npy or .npid", type=Path)
+
+
+def compressed_of(file: Path, backend: Backend, base: Path | None = None) -> CompressedModel:
     """The network in the file."""
     if not file.is_file():
         raise FileNotFoundError(
             f"there is no file {file}: one that measure, compress or train --save made is needed"
         )
-    return CompressedModel.load(file, backend=backend)
+    return CompressedModel.load(file, backend=backend, base=None if base is None else read_base(base))
 
 
 def data_for(

@@ -115,7 +115,8 @@ def run(args: argparse.Namespace) -> int:
     names = [f"{name}-{value}" for name, value in recipe.T.items() if name != "kind"]
     model = model_name(recipe.model)
     kind = recipe.T["kind"]
-    folder = args.out or default_folder(args.data, model, kind, *names)
+    base = [] if args.base is None else [args.base.stem]
+    folder = args.out or default_folder(args.data, model, kind, *names, *base)
     count = len(recipe.specs())
     jobs = default_jobs(backend.name) if args.jobs is None else check_integer("jobs", args.jobs, 1)
     check_first(recipe, backend, data)
@@ -193,6 +194,8 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
             changes[name] = getattr(args, name)
     if args.seeds is not None:
         changes["direct_seeds"] = args.seeds
+    if args.base is not None:
+        changes["pretrained"] = {"file": str(args.base)}
     if args.lr is not None:
         changes |= args.lr if "rates" in args.lr else {"optimizer": recipe.optimizer | args.lr, "rates": None}
     if args.direct_lr is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from npintdim.artefact.coding.codebook import KINDS
 from npintdim.artefact.mdl import finetune, quantise, smallest
 from npintdim.cli.common import MADE, add_command, add_data, backend_of, check_writable, say
-from npintdim.cli.compressed import compressed_of, data_for, measured_on
+from npintdim.cli.compressed import add_base, compressed_of, data_for, measured_on
 
 PURPOSE = """\
 Store theta_d of a compressed network in a few bits a number.
@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
     example = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 30"
     parser = add_command(commands, "quantise", run, PURPOSE, example, takes="FILE")
     parser.option("file FILE", MADE, type=Path)
+    add_base(parser)
     add_data(parser)
     parser.option("--levels K", "different numbers in theta_d, 1 to 128", type=int)
     parser.option("--codebook", "uniform (default with --levels) or free (k-means)", choices=KINDS)
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     typed = {name: getattr(args, name) for name in ("lr", "pull", "tolerance")}
     given: dict[str, Any] = {name: x for name, x in typed.items() if x is not None}
     backend = backend_of(args)
-    compressed = compressed_of(args.file, backend)
+    compressed = compressed_of(args.file, backend, args.base)
     if args.out is not None and args.out.resolve() == args.file.resolve():
         raise ValueError(
             f"--out is {args.out}, the file that is read: what is lost in fewer bits would be lost for ever"

@@ -54,7 +54,9 @@ def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | 
         content["data"] = Digest().of(thing, unseen)
     elif is_file(data):
         content["data"] = content_of_file(data)
-    if pretrained and is_file(before := str(pretrained.get("data", data))):
+    if pretrained and (base := pretrained.get("file")):
+        content["pretrained"] = content_of_file(base)
+    elif pretrained and is_file(before := str(pretrained.get("data", data))):
         content["pretrained"] = content_of_file(before)
     if "objective" in model:
         content["objective"] = Digest().of(Name(model["objective"]).thing(), unseen)
@@ -98,7 +100,7 @@ def named_by(spec: RunSpec, part: str) -> str:
         named = own_kinds([spec.model, spec.T, spec.optimizer, spec.pretrained])
         return " and ".join(sorted({cls.__name__ for cls in named}))
     if part == "pretrained":
-        return spec.before().data
+        return spec.base or spec.before().data
     return str(spec.model["objective"] if part == "objective" else spec.data)
 
 
