@@ -118,7 +118,7 @@ def data_name(args: argparse.Namespace) -> str:
 def add_network(parser: Parser, parametrisation: bool = False) -> None:
     """The options that name data, network (a pre-trained one's θ_0 too) and projection, or another T in its place."""
     add_data(parser)
-    trained = "; theta_0: --base FILE" if parametrisation else ", ..."
+    trained = "; --base FILE" if parametrisation else ", ..."
     parser.option("--model NET", f"784-200-200-10, 784-200-10-tanh, lenet{trained}")
     also = "; --parametrisation lora" if parametrisation else ""
     default = None if parametrisation else "fastfood"
