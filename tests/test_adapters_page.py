@@ -3,10 +3,14 @@
 import importlib.util
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import measured
+
+import npintdim as nid
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "walkthrough" / "09-from-here-to-lora.md").read_text(encoding="utf-8")
@@ -226,3 +230,22 @@ def test_what_the_text_says_of_subspaces_of_factors():
     for task in ("adapters-lenet", "adapters-lenet-digits"):
         assert KEEP.above(KEPT[task]["LoRA-XS"]) == 180
     assert KEEP.above(KEPT["adapters-lenet-scratch"]["LoRA-XS"]) is None
+
+
+def test_only_the_runs_of_the_last_recipe_are_kept(tmp_path):
+    """A folder keeps the runs of an earlier recipe too, at another rate say."""
+    recipe = nid.Recipe(
+        "digits",
+        {"architecture": "mlp", "sizes": [64, 10]},
+        (20,),
+        seeds=1,
+        direct_seeds=1,
+        epochs=1,
+        fraction=0.1,
+    )
+    first, last = (
+        measured(replace(recipe, optimizer=nid.Adam(lr).spec()), tmp_path).performances()[20]
+        for lr in (3e-2, 1e-4)
+    )
+    assert first[0] != last[0] and len(list((tmp_path / "runs").glob("*.json"))) == 3
+    assert KEEP.case(tmp_path)["accuracy by d (0: all D)"]["20"] == [round(float(last[0]), 4)]

@@ -129,7 +129,10 @@ def pretraining(net: str, told: str, base: Recipe, *names: str) -> Cases:
              "not in the paper; its question is that of Aghajanyan et al. (2020)")
         for name in names for before in (False, True)
     )  # fmt: skip
-    minutes = 3 * len(names) if base.data == "mnist" else 15
+    if base.data == "cifar10":
+        few = replace(task("cifar", base, length={"epochs": 2}), d=(1_000, 2_000, 4_000), seeds=2)
+        cases += (Case("cifar, pre-trained for 2 epochs", few, NOT_THERE, "a fifth of the pre-training"),)
+    minutes = 3 * len(names) if base.data == "mnist" else 20
     return Cases(
         f"pretraining-{net}", f"does pre-training lower d_int90? {told}",
         f"{45 * len(names)} runs, {minutes} minutes", f"{10 * len(names)} runs, 20 s", cases, shorter(base),

@@ -18,6 +18,7 @@ from npintdim.artefact.mdl import quantise
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Batch
 from npintdim.measurement.measure import compress_run
+from npintdim.measurement.report import keys_in
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots import methods_figure, save
 from npintdim.reproduce.adapters import ANY_D, FAMILIES, METHODS, REPRODUCED
@@ -43,14 +44,20 @@ def folder_of(label):
     return re.sub(r"[^\w.+-]+", "-", label)
 
 
+def records(folder):
+    """Of the recipe that was measured last; a folder may have runs of another one, at other rates say."""
+    return [
+        json.loads((folder / "runs" / f"{key}.json").read_text()) for key in keys_in(folder / "results.csv")
+    ]
+
+
 def case(folder):
     """Performances by d, rates by d, and d_int90; beyond what was tried there is no d, and one end of the interval."""
     found, summary = {}, json.loads((folder / "summary.json").read_text())
-    for path in sorted((folder / "runs").glob("*.json")):
-        record = json.loads(path.read_text())
+    for record in records(folder):
         spec = record["spec"]
         if "holdout" not in spec:
-            found.setdefault(spec.get("d", 0), {})[spec.get("seed", 0)] = record["performance"]
+            found.setdefault(spec.get("d", 0), {})[spec.get("seed", 0)] = round(record["performance"], 4)
     rates = {
         str(r["d"] or "direct"): dict(
             zip(map(str, r["tried"]), (round(p, 4) for p in r["performance"]), strict=True)
@@ -73,8 +80,7 @@ def bytes_of(folder):
     """By d, of each run: bytes and accuracy of the file in float32, and of the coded one."""
     backend, found = get_backend("numba"), {}
     data = None
-    for path in sorted((folder / "runs").glob("*.json")):
-        record = json.loads(path.read_text())
+    for record in records(folder):
         spec = RunSpec.from_spec(record["spec"])
         if spec.d is None or spec.holdout is not None or record["status"] != "finished":
             continue
@@ -144,7 +150,7 @@ def read(found, tried):
     if d is None:
         return f"above {low:,}" if low else f"above {max(tried):,}"
     if low is None or high is None:
-        return f"{d:,}" + (f" (above {low:,})" if low else f" (up to {high:,})" if high else "")
+        return f"{d:,}" + (f" (above {low:,})" if low else f" (up to {high:,})" if high else " (no interval)")
     return f"{d:,} ({low:,} to {high:,})"
 
 
