@@ -62,6 +62,9 @@ def test_what_pre_training_changes():
                 assert text == "{d} ({low} to {high})".format(**found)
 
 
+CIFAR = ("cifar-pre-trained-for-2-epochs", "cifar-from-scratch")
+
+
 def test_what_the_text_says_of_cifar():
     kept = KEPT["pretraining-cifar"]["cifar-pre-trained"]["accuracy by d (0: all D)"]
     means = {int(d): np.mean(p) for d, p in kept.items()}
@@ -69,6 +72,9 @@ def test_what_the_text_says_of_cifar():
     assert round(100 * means[4_000] / means[0]) == 87 and max(means[d] for d in means if d) == means[4_000]
     assert [round(kept[d][2], 2) for d in ("250", "500", "1000")] == [0.20, 0.33, 0.49]
     assert all(0.53 < p < 0.68 for d in ("250", "500", "1000") for p in kept[d][:2])
+    own = [KEPT["pretraining-cifar"][case]["accuracy by d (0: all D)"] for case in CIFAR]
+    two, none = ([f"{np.mean(kept[d]):.3f}"[1:] for d in ("1000", "2000", "4000")] for kept in own)
+    assert "{}, {} and {} at 1,000, 2,000 and 4,000, from scratch {}, {} and {}".format(*two, *none) in PAGE
     assert "JPEG of quality 75, not\nbit for bit the archive" in PAGE
 
 
