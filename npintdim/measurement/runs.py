@@ -254,6 +254,8 @@ def learnt(spec: bytes, backend: Backend, folder: str | None) -> Floats:
     before = RunSpec.from_spec(json.loads(spec))
     data = load_dataset(before.data, folder=folder, limit_train=before.limit_train).to(backend)
     record, theta = run(before, backend, data)
+    if record["status"] == "interrupted":
+        raise KeyboardInterrupt
     if record["status"] != "finished":
         raise ValueError(f"pre-training on {before.data} {record['status']}: a smaller lr is needed")
     return theta
