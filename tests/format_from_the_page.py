@@ -14,11 +14,12 @@ def read(path):
     data = Path(path).read_bytes()
     magic, version, h, length = struct.unpack_from("<8sHIQ", data)
     assert magic == bytes.fromhex("896e7069640d0a1a")
-    assert version in (1, 2, 3, 4)
+    assert version in range(1, 9)
     header = json.loads(data[22 : 22 + h])
-    assert ("T" in header) == (version > 2)
+    assert ("T" in header) == (version in (3, 4, 7, 8))
+    assert ("theta_0" in header) == (version > 4)
     values = data[86 + h : -32]
-    d = header["P"]["d"] if version < 3 else len(start(header))
+    d = header["P"]["d"] if "P" in header else len(start(header))
     assert length == len(data) == 118 + h + len(values)
     assert data[-32:] == hashlib.sha256(data[:-32]).digest()
     assert header["scheme"] == scheme.SCHEME
@@ -26,7 +27,7 @@ def read(path):
         "header": header,
         "fingerprint": data[22 + h : 54 + h].hex(),
         "theta_sha256": data[54 + h : 86 + h].hex(),
-        "theta_d": struct.unpack(f"<{d}f", values) if version in (1, 3) else decode_theta_d(values, d),
+        "theta_d": struct.unpack(f"<{d}f", values) if version % 2 else decode_theta_d(values, d),
     }
 
 
@@ -84,9 +85,14 @@ def product(P, theta_d):
     return y
 
 
-def decode(parts):
+def decode(parts, base=None):
+    """θ of a file; base are the little-endian bytes of a pre-trained θ_0."""
     header = parts["header"]
-    theta_0 = draw_theta_0(header["model"], int(header["theta_0_seed"]))
+    if base is None:
+        theta_0 = draw_theta_0(header["model"], int(header["theta_0_seed"]))
+    else:
+        assert hashlib.sha256(base).hexdigest() == header["theta_0"]
+        theta_0 = list(struct.unpack(f"<{len(base) // 4}f", base))
     if "T" in header:
         theta = moved(header, theta_0, [a + b for a, b in zip(start(header), parts["theta_d"], strict=True)])
     else:
@@ -95,10 +101,10 @@ def decode(parts):
     return struct.pack(f"<{len(theta)}f", *theta)
 
 
-def fingerprint(parts):
+def fingerprint(parts, base=None):
     if "T" in parts["header"]:
         ones = [1.0] * len(parts["theta_d"])
-        return hashlib.sha256(decode(parts | {"theta_d": ones})).hexdigest()
+        return hashlib.sha256(decode(parts | {"theta_d": ones}, base)).hexdigest()
     P = dict(parts["header"]["P"])
     return scheme.fingerprint(P.pop("kind"), P.pop("D"), P.pop("d"), int(P.pop("seed")), **P)
 

@@ -10,7 +10,8 @@ import npintdim as nid
 from npintdim.data import load_dataset
 from npintdim.data.tasks import turned
 from npintdim.measurement.runs import RunSpec, begin, objective, parts, run
-from npintdim.reproduce.adapters import METHODS, adapters, task
+from npintdim.reproduce.adapters import METHODS, REPRODUCED
+from npintdim.reproduce.cases import task_of
 
 NUMPY = nid.get_backend("numpy", threads=1)
 NET = {"architecture": "mlp", "sizes": [64, 10, 10]}
@@ -90,13 +91,33 @@ def test_images_are_turned():
     assert digits.train.x.min() >= 0 and digits.train.x.max() <= 1 + 1e-6
 
 
-def test_every_number_of_the_measurement_can_be_trained():
+@pytest.mark.parametrize("name", [name for name in REPRODUCED if name.startswith("adapters")])
+def test_every_number_of_the_measurement_can_be_trained(name):
     """Each d of each method is a number that it can train on the network of the recipe."""
-    for recipe in (case.recipe for case in adapters("", "", task("5-9")).cases):
+    cases = REPRODUCED[name].cases
+    assert [case.label for case in cases] == list(METHODS) and len(METHODS) == 13
+    for recipe in (case.recipe for case in cases):
+        assert recipe.rates.d in recipe.d
         for d in recipe.d:
             recipe.subspace(d, 0).check()
             if recipe.parametrisation:
                 model, theta_0, _ = parts(replace(recipe.subspace(d, 0), pretrained=None), NUMPY)
                 made = nid.adapters.adapter_of(recipe.parametrisation, d, model.layout, theta_0, 0, NUMPY)
                 assert made.dim == d
-    assert len(METHODS) == 13
+
+
+def test_other_data_are_made_into_the_same_tasks():
+    """--data FILE.npz: five of its classes after the other five; what a recipe only reads otherwise is not carried on."""
+    recipe = REPRODUCED["adapters-cifar"].changed(data="my.npz").cases[0].recipe
+    assert (recipe.data, recipe.pretrained["data"]) == ("my.npz+classes=5-9", "my.npz+classes=0-4")
+    scratch = REPRODUCED["pretraining-cifar"].changed(data="my.npz").cases[0].recipe
+    assert (scratch.data, scratch.pretrained) == ("my.npz+classes=5-9", None)
+    turned = REPRODUCED["adapters-rotated"].changed(data="kmnist").cases[0].recipe
+    assert (turned.data, turned.pretrained["data"]) == ("kmnist+rotated=60", "kmnist")
+    assert (task_of("FOLDER/+side=256+crop=224"), task_of("mnist")) == ("", "")
+
+
+def test_quick_does_not_take_the_first_images_of_a_sorted_file():
+    for name in ("adapters-cifar", "pretraining-cifar"):
+        assert all(case.recipe.limit_train is None for case in REPRODUCED[name].quick().cases)
+    assert all(case.recipe.limit_train == 5_000 for case in REPRODUCED["adapters"].quick().cases)

@@ -123,7 +123,7 @@ def test_singular_vectors_and_foreign_maps_are_in_no_file():
             nid.CompressedModel.from_parts(net, 3, T, T.start())
 
 
-def test_a_pretrained_theta_0_is_refused():
+def test_another_theta_0_than_the_seeds_is_refused():
     net, T = adapter("lora")
     with pytest.raises(ValueError, match="theta_0 of T is not the one that theta_0_seed = 5 draws"):
         nid.CompressedModel.from_parts(net, 5, T, T.start())

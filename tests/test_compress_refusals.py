@@ -120,7 +120,7 @@ REASONS = {
     "not such a file": (b"PK\x03\x04 a zip of some kind", r"not a compressed model: it begins with b'PK"),
     "sent as text": (compressed().to_bytes().replace(b"\r\n", b"\n"), "not a compressed model"),
     "empty": (b"", "truncated: it has 0 bytes, less than any"),
-    "newer": (forge(version=5), "version 5 is unknown, this package reads versions 1 to 4"),
+    "newer": (forge(version=9), "version 9 is unknown, this package reads versions 1 to 8"),
     "P in a file of a T": (forge(version=3), "its header lacks T: T, model, scheme, theta_0_seed are needed"),
     "older": (forge(version=0), "version 0 is unknown"),
     "another scheme": (forge(scheme="mt19937/1"), "of scheme 'mt19937/1', this package has 'philox4x32"),

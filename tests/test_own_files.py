@@ -276,3 +276,40 @@ def test_what_is_wrong_is_one_line_before_any_run(command, options, says, here, 
     told = capsys.readouterr().err
     assert re.search(says, told) and told.count("\n") == 1
     assert not (here / "results").exists()
+
+
+def test_a_task_is_made_of_a_file(tmp_path):
+    """What may stand after a name may stand after a file: it is done last, to the examples that limit_train leaves."""
+    name = saved(tmp_path / "my.npz", x_train=SHADES, y_train=Y, **TEST)
+    whole, part = nid.load_dataset(name), nid.load_dataset(f"{name}+classes=1-2")
+    assert_array_equal(part.train.x, whole.train.x[Y > 0])
+    assert part.name == f"{name}+classes=1-2" and part.classes == 3 and len(part.test) == np.sum(Y[:8] > 0)
+    assert len(nid.load_dataset(f"{name}+classes=1-2", limit_train=4).train) == 3
+    assert own.content(part.name) == own.content(name)
+    assert_array_equal(nid.load_dataset(f"{name}+rotated=0").train.x, whole.train.x)
+    mixed = nid.load_dataset(f"{name}+shuffled-labels=1")
+    assert np.bincount(mixed.train.labels).tolist() == np.bincount(Y).tolist() and mixed.test is mixed.train
+    assert own.read(f"{name}+classes=1-2")[1].startswith(f"{name}+classes=1-2: 30 + 6 examples")
+
+
+def test_what_cannot_be_made_of_a_file(tmp_path):
+    name = saved(tmp_path / "my.npz", x_train=X, y_train=np.sort(Y), **TEST)
+    with pytest.raises(ValueError, match=r"classes=2-2: none of the 10 examples is of these classes"):
+        nid.load_dataset(f"{name}+classes=2-2", limit_train=10)
+    with pytest.raises(ValueError, match=r"classes=2-3: 0 ≤ LOW ≤ HIGH < 3 is needed"):
+        nid.load_dataset(f"{name}+classes=2-3")
+    features = saved(tmp_path / "table.npz", x=X.reshape(40, 30), y=Y)
+    for how in ("rotated=60", "shuffled-pixels"):
+        with pytest.raises(ValueError, match=r"is for images, and examples of .* have shape \(30,\)"):
+            nid.load_dataset(f"{features}+{how}")
+
+
+def test_a_pre_training_on_a_file_is_kept_under_its_bytes(tmp_path):
+    name, other = (
+        saved(tmp_path / f, x_train=x, y_train=Y, **TEST) for f, x in (("a.npz", X), ("b.npz", SHADES))
+    )
+    net = {"architecture": "mlp", "sizes": [30, 3]}
+    content = content_of(
+        f"{name}+classes=1-2", net, None, None, None, pretrained={"data": f"{other}+classes=0-1"}
+    )
+    assert content == {"data": own.content(name), "pretrained": own.content(other)}

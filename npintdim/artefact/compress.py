@@ -17,12 +17,15 @@ from npintdim.artefact import fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
 from npintdim.artefact.decode import (
     Map,
+    begun,
+    check_base,
     check_parts,
     decoded,
     decoded_theta,
     draw,
     fingerprint,
     make,
+    named_base,
     network_of,
     on,
     sha256,
@@ -44,7 +47,8 @@ class CompressedModel:
     """θ = float32(θ_0 + P θ_d), kept as the seed of θ_0, the seed of P, and θ_d.
 
     Another parametrisation T may stand in the place of P: θ = float32(T(v_0 + θ_d)) with v_0 = T.start(), which is
-    drawn again; θ_d is then how far training moved v.
+    drawn again; θ_d is then how far training moved v. And θ_0 may be a pre-trained one, of which the file holds
+    the sha256 alone: whoever reads it must have the base, as a LoRA file needs its base model.
 
     Make one with `from_parts` or `load`.
 
@@ -52,9 +56,10 @@ class CompressedModel:
     ----------
     network : holds no parameters
     P : D×d; or an `Adapter` over the network's θ_0
-    theta_0_seed : θ_0 = network.init_theta(theta_0_seed)
+    theta_0_seed : θ_0 = network.init_theta(theta_0_seed); None where it is pre-trained
     theta_d : (d,) float32; a read-only copy is kept
     code : of theta_d, where it is quantised: what the file holds in its place (`coded` makes it)
+    base : a pre-trained θ_0, (D,) float32; None where a seed draws it
 
     Raises
     ------
@@ -69,21 +74,25 @@ class CompressedModel:
 
     network: Model
     P: Map
-    theta_0_seed: int
+    theta_0_seed: int | None
     theta_d: NDArray[np.float32]
     code: bytes | None = None
+    base: NDArray[np.float32] | None = None
 
     @classmethod
-    def from_parts(cls, model: Model, theta_0_seed: int, P: Map, theta_d: Array) -> CompressedModel:
+    def from_parts(
+        cls, model: Model, theta_0_seed: int | None, P: Map, theta_d: Array, base: Array | None = None
+    ) -> CompressedModel:
         """What a training run in a subspace leaves behind.
 
         Parameters
         ----------
         model : of D parameters
-        theta_0_seed : the seed that `model.init_theta` was given
+        theta_0_seed : the seed that `model.init_theta` was given; None with a base
         P : the projection of the run, D×d, or its `Adapter`
         theta_d : (d,), on any device; of an adapter v, of which v − start is kept. It is rounded to float32, so evaluate
             after this step
+        base : the pre-trained θ_0 that training went on from, (D,) float32
 
         Raises
         ------
@@ -97,7 +106,7 @@ class CompressedModel:
             values = values.astype(np.float64) - P.backend.host(P.start())
         with np.errstate(all="ignore"):
             rounded = values.astype(np.float32)
-        compressed = cls(model, P, theta_0_seed, rounded)
+        compressed = cls(model, P, theta_0_seed, rounded, base=base)
         compressed.theta()  # what goes beyond float32 is found now, not when it is saved
         return compressed
 
@@ -122,15 +131,21 @@ class CompressedModel:
         return compressed
 
     def __post_init__(self) -> None:
-        seed = check_integer("theta_0_seed", self.theta_0_seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
+        seed, base = self.theta_0_seed, self.base
+        if base is None:
+            seed = check_integer("theta_0_seed", seed, 0, (1 << 64) - 1, "0 ≤ theta_0_seed < 2**64")
+        elif seed is not None:
+            raise ValueError(f"theta_0_seed is {seed} and a base is given: one of the two is theta_0")
+        else:
+            object.__setattr__(self, "base", base := check_base(base, self.network.D))
         theta_d = np.asarray(as_array("theta_d", self.theta_d))
-        check_parts(self.network, self.P, seed, theta_d, self.code)
+        check_parts(self.network, self.P, seed, theta_d, self.code, base)
         object.__setattr__(self, "theta_0_seed", seed)
         read_only = np.frombuffer(theta_d.tobytes(), np.float32)  # for ever
         object.__setattr__(self, "theta_d", read_only)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        parts = (self.network, self.P, self.theta_0_seed, self.theta_d, self.code)
+        parts = (self.network, self.P, self.theta_0_seed, self.theta_d, self.code, self.base)
         return type(self), parts  # looked at again
 
     @property
@@ -140,7 +155,7 @@ class CompressedModel:
 
     @cached_property
     def _theta(self) -> NDArray[np.float32]:
-        theta = decoded_theta(self.network, self.P, self.theta_0_seed, self.theta_d)
+        theta = decoded_theta(self.network, self.P, self.theta_0_seed, self.theta_d, self.base)
         if not np.isfinite(theta).all():
             raise FormatError("theta = theta_0 + P theta_d goes beyond float32")
         return theta
@@ -162,7 +177,7 @@ class CompressedModel:
     @cached_property
     def fingerprint(self) -> str:
         """`P.fingerprint()`; of an adapter the sha256 of the θ that ones decode to."""
-        return fingerprint(self.network, self.P, self.theta_0_seed)
+        return fingerprint(self.network, self.P, self.theta_0_seed, self.base)
 
     def model(self, backend: Backend | None = None) -> Model:
         """The network, on a backend if one is given."""
@@ -180,14 +195,14 @@ class CompressedModel:
             if they would make another P.
         """
         model = self.model(backend)
+        theta_0 = begun(model, model.backend, self.theta_0_seed, self.base)
         if isinstance(self.P, Adapter):
-            theta_0 = model.init_theta(self.theta_0_seed)
             T = replace(self.P, theta_0=theta_0, backend=model.backend, **options)
             return ParametrisedObjective(model, FromStart(T))
         P = replace(self.P, backend=model.backend, **options)
         if P.spec() != self.P.spec():
             raise ValueError(f"options {options} make another P: {P.spec()} instead of {self.P.spec()}")
-        return SubspaceObjective(model, model.init_theta(self.theta_0_seed), P)
+        return SubspaceObjective(model, theta_0, P)
 
     def evaluate(self, data: Batch, backend: Backend | None = None) -> Evaluation:
         """Loss and performance of the decoded θ on data (on the device of the backend)."""
@@ -200,7 +215,11 @@ class CompressedModel:
             "T" if isinstance(self.P, Adapter) else "P": self.P.spec(),
             "model": self.network.spec(),
             "scheme": SCHEME,
-            "theta_0_seed": str(self.theta_0_seed),
+            **(
+                {"theta_0_seed": str(self.theta_0_seed)}
+                if self.base is None
+                else {"theta_0": sha256(self.base)}
+            ),
         }
 
     def _repr_html_(self) -> str:
@@ -210,7 +229,7 @@ class CompressedModel:
         rows = [
             ("θ = T(v_0 + θ_d)" if T else "θ = θ_0 + P θ_d", "in the file"),
             ("network", cut(json.dumps(self.network.spec()))),
-            ("θ_0", f"seed {self.theta_0_seed}"),
+            ("θ_0", f"seed {self.theta_0_seed}" if self.base is None else f"base {sha256(self.base)}"),
             ("T" if T else "P", json.dumps(self.P.spec())),
             ("θ_d", f"{self.d:,} numbers, {levels}"),
             ("sha256 of θ", self.theta_sha256),
@@ -235,7 +254,11 @@ class CompressedModel:
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], model: Model | None = None, backend: Backend | None = None
+        cls,
+        path: str | os.PathLike[str],
+        model: Model | None = None,
+        backend: Backend | None = None,
+        base: Array | None = None,
     ) -> CompressedModel:
         """Read a file, rebuild P and θ, and compare both with what the file says of them.
 
@@ -244,33 +267,41 @@ class CompressedModel:
         path : of the file
         model : the network, where it has layers that are not this package's; its spec must be the file's
         backend : None for that of `model`, or else `get_backend()`
+        base : the pre-trained θ_0, (D,) float32, of a file that names one
 
         Raises
         ------
         FormatError
             which says why; see docs/format.md.
+        TypeError, ValueError
+            for a base that is no θ_0 of the network, or that the file does not ask for.
         OSError
             if the file cannot be read.
         """
         try:
             data = fileformat.read(Path(path), free_memory())
-            return cls._read(data, model, backend)
+            return cls._read(data, model, backend, base)
         except FormatError as error:
             raise type(error)(f"{os.fspath(path)}: {error}") from error
 
     def reread(self, backend: Backend | None = None) -> CompressedModel:
         """What `load` would make of the file, and its errors: the network built, P drawn, θ_d decoded anew."""
-        return self._read(self.to_bytes(), None, self.network.backend if backend is None else backend)
+        return self._read(
+            self.to_bytes(), None, self.network.backend if backend is None else backend, self.base
+        )
 
     @classmethod
-    def _read(cls, data: bytes, model: Model | None, backend: Backend | None) -> CompressedModel:
+    def _read(
+        cls, data: bytes, model: Model | None, backend: Backend | None, base: Array | None = None
+    ) -> CompressedModel:
         header, fingerprint, theta_sha256, values = fileformat.unpack(data)
         network = network_of(header["model"], model, backend)
-        seed, P = int(header["theta_0_seed"]), header.get("P")
-        drawn: Map = draw(P, network, values) if P else make(header["T"], network, seed, values)
+        base = named_base(header.get("theta_0"), base, network.D)
+        seed, P = int(header["theta_0_seed"]) if base is None else None, header.get("P")
+        drawn: Map = draw(P, network, values) if P else make(header["T"], network, seed, values, base)
         d = drawn.dim if isinstance(drawn, Adapter) else drawn.d
         theta_d, code = (decoded(values, d), values) if isinstance(values, bytes) else (values, None)
-        compressed = cls(network, drawn, seed, theta_d, code)
+        compressed = cls(network, drawn, seed, theta_d, code, base)
         if compressed.fingerprint != fingerprint:
             raise FormatError(
                 f"{'T' if P is None else 'P'} has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"

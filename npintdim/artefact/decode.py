@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from npintdim.adapters import ADAPTERS, Adapter, MatrixAdapter
 from npintdim.artefact.coding import unpack
-from npintdim.artefact.fileformat import FormatError, TooLargeError
-from npintdim.backend import Backend, get_backend
+from npintdim.artefact.fileformat import FormatError, MissingBaseError, TooLargeError
+from npintdim.backend import Backend, as_array, get_backend
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.model import Model
 from npintdim.files import canonical
@@ -21,7 +21,7 @@ from npintdim.inputs import check_integer, check_seed, quiet, shown
 from npintdim.machine import free_memory
 from npintdim.projections import KINDS, SeededProjection, projection_from_spec
 from npintdim.specs import built
-from npintdim.typing import Spec
+from npintdim.typing import Array, Floats, Spec
 
 LARGEST_D = 1 << 40
 Map: TypeAlias = SeededProjection | Adapter  # from what is kept to θ: P of a subspace, or another T
@@ -32,9 +32,23 @@ def on(model: Model, backend: Backend) -> Model:
     return Model(model.layers, model.in_shape, backend, model.spec(), model.backend.fuse)
 
 
+def begun(
+    network: Model, backend: Backend, theta_0_seed: int | None, base: NDArray[np.float32] | None
+) -> Floats:
+    """θ_0 on a backend: what its seed draws, or the pre-trained one that was given."""
+    if base is not None:
+        return backend.send(base, backend.dtype)
+    assert theta_0_seed is not None
+    return on(network, backend).init_theta(theta_0_seed)
+
+
 @quiet  # whoever asks for θ says what is not finite
 def decoded_theta(
-    network: Model, P: Map, theta_0_seed: int, theta_d: NDArray[np.float32]
+    network: Model,
+    P: Map,
+    theta_0_seed: int | None,
+    theta_d: NDArray[np.float32],
+    base: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """θ = float32(θ_0 + P θ_d), or float32(T(v_0 + θ_d)) with v_0 = T.start(): float64, one rounding.
 
@@ -42,21 +56,23 @@ def decoded_theta(
     """
     if isinstance(P, Adapter):
         host = get_backend("numpy", np.dtype(np.float64))
-        T = replace(P, theta_0=on(network, host).init_theta(theta_0_seed), backend=host)
+        T = replace(P, theta_0=begun(network, host, theta_0_seed, base), backend=host)
         try:
             return T.exact(T.start() + theta_d).astype(np.float32)
         except ValueError as error:  # there is no order of operations
             raise FormatError(str(error)) from error
     backend = replace(network.backend, dtype=np.dtype(np.float64))
-    theta_0 = backend.host(on(network, backend).init_theta(theta_0_seed))
+    theta_0 = backend.host(begun(network, backend, theta_0_seed, base))
     theta: NDArray[np.float32] = (theta_0 + P.apply_exact(theta_d)).astype(np.float32)
     return theta
 
 
-def fingerprint(network: Model, P: Map, theta_0_seed: int) -> str:
+def fingerprint(
+    network: Model, P: Map, theta_0_seed: int | None, base: NDArray[np.float32] | None = None
+) -> str:
     """`P.fingerprint()`; of another T the sha256 of the θ that ones decode to."""
     if isinstance(P, Adapter):
-        return sha256(decoded_theta(network, P, theta_0_seed, np.ones(P.dim, np.float32)))
+        return sha256(decoded_theta(network, P, theta_0_seed, np.ones(P.dim, np.float32), base))
     return P.fingerprint()
 
 
@@ -66,11 +82,16 @@ def sha256(theta: NDArray[np.float32]) -> str:
 
 
 def check_parts(
-    network: Model, P: Map, theta_0_seed: int, theta_d: NDArray[np.float32], code: bytes | None
+    network: Model,
+    P: Map,
+    theta_0_seed: int | None,
+    theta_d: NDArray[np.float32],
+    code: bytes | None,
+    base: NDArray[np.float32] | None = None,
 ) -> None:
     """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name.
 
-    So is a T over another θ_0 than the seed draws, e.g. a pre-trained one, which no file holds.
+    So is a T over another θ_0 than the seed draws, or than the pre-trained one that is given.
     """
     d = P.dim if isinstance(P, Adapter) else P.d
     if network.D != P.D:
@@ -93,12 +114,44 @@ def check_parts(
     if code is not None and decoded(code, d).tobytes() != theta_d.tobytes():
         raise FormatError("code is that of another theta_d: `coded` makes both")
     if isinstance(P, Adapter):
-        drawn, own = (P.backend.host(x) for x in (on(network, P.backend).init_theta(theta_0_seed), P.theta_0))
-        if drawn.tobytes() != own.tobytes():
-            raise ValueError(
-                f"theta_0 of T is not the one that theta_0_seed = {theta_0_seed} draws: a file holds seeds, "
-                "and no pre-trained theta_0"
+        theta_0, own = (P.backend.host(x) for x in (begun(network, P.backend, theta_0_seed, base), P.theta_0))
+        if theta_0.tobytes() != own.tobytes():
+            wanted = (
+                f"the one that theta_0_seed = {theta_0_seed} draws: give a pre-trained one as base="
+                if base is None
+                else "base"
             )
+            raise ValueError(f"theta_0 of T is not {wanted}")
+
+
+def check_base(base: Array, D: int) -> NDArray[np.float32]:
+    """A pre-trained θ_0 as the file's hash is taken of it: (D,) float32, read-only."""
+    base = np.asarray(as_array("base", base))
+    if base.dtype != np.float32:
+        raise TypeError(
+            f"base has dtype {base.dtype}: float32 is needed, the numbers that its sha256 is taken of"
+        )
+    if base.shape != (D,):
+        raise ValueError(f"base has shape {base.shape}, but the model has D = {D}: ({D},) is needed")
+    if not np.isfinite(base).all():
+        raise ValueError("base holds NaN or infinity: it is no theta_0")
+    return np.frombuffer(base.tobytes(), np.float32)
+
+
+def named_base(named: str | None, given: Array | None, D: int) -> NDArray[np.float32] | None:
+    """The base, if it is the one that the header names; None where it names none and none is given."""
+    if named is None:
+        if given is not None:
+            raise ValueError("a base is given, but the file draws its theta_0 from a seed")
+        return None
+    if given is None:
+        raise MissingBaseError(
+            f"its theta_0 is a pre-trained one with the sha256 {named}: the base is needed"
+        )
+    base = check_base(given, D)
+    if (own := sha256(base)) != named:
+        raise FormatError(f"its theta_0 has the sha256 {named}, but the base that is given has {own}")
+    return base
 
 
 def check_named(model: Model) -> bool:
@@ -177,7 +230,13 @@ def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> Seed
     return P
 
 
-def make(spec: Spec, model: Model, theta_0_seed: int, theta_d: NDArray[np.float32] | bytes) -> Adapter:
+def make(
+    spec: Spec,
+    model: Model,
+    theta_0_seed: int | None,
+    theta_d: NDArray[np.float32] | bytes,
+    base: NDArray[np.float32] | None = None,
+) -> Adapter:
     """The T that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
     options = dict(spec)
     try:
@@ -188,7 +247,7 @@ def make(spec: Spec, model: Model, theta_0_seed: int, theta_d: NDArray[np.float3
         r = check_integer("r", spec.get("r", 1), 1, LARGEST_D)
         shapes = MatrixAdapter.shapes(model.layout)
         check_room(20 * model.D + 8 * r * sum(map(sum, shapes)), f"D = {model.D}, r = {r}")  # and its factors
-        theta_0 = model.init_theta(theta_0_seed)
+        theta_0 = begun(model, model.backend, theta_0_seed, base)
         T: Adapter = built(
             "parametrisation", options, "kind", ADAPTERS,
             layout=model.layout, theta_0=theta_0, backend=model.backend,

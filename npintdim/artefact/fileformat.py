@@ -19,15 +19,21 @@ from npintdim.typing import Spec
 MAGIC = b"\x89npid\r\n\x1a"
 VERSION, CODED = 1, 2  # theta_d as binary32; as the code of npintdim.artefact.coding
 OF_T = 2  # is added where the header has T in the place of P
+OF_BASE = 4  # where it names a pre-trained theta_0 in the place of its seed
+LATEST = CODED + OF_T + OF_BASE
 PREFIX = struct.Struct("<8sHIQ")  # magic, version, bytes of the header, bytes of the file
 HASH = 32
 FIXED = PREFIX.size + 3 * HASH
 LONGEST_HEADER = 1 << 20
-KEYS = {"model", "scheme", "theta_0_seed"}  # and P or T
+KEYS = {"model", "scheme"}  # and P or T, theta_0_seed or theta_0
 
 
 class FormatError(ValueError):
     """A file that `CompressedModel.load` refuses; its message says why, in the words of docs/format.md."""
+
+
+class MissingBaseError(FormatError):
+    """The file names a pre-trained theta_0, which was not given."""
 
 
 class TooLargeError(FormatError, MemoryError):
@@ -51,7 +57,7 @@ def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.
     else:
         version, values = VERSION, theta_d.astype("<f4").tobytes()
     body += values
-    version += OF_T * ("T" in header)
+    version += OF_T * ("T" in header) + OF_BASE * ("theta_0" in header)
     data = PREFIX.pack(MAGIC, version, len(text), PREFIX.size + len(body) + HASH) + body
     return data + hashlib.sha256(data).digest()
 
@@ -70,9 +76,9 @@ def read(path: Path, room: float) -> bytes:
         if len(prefix) < PREFIX.size:
             raise FormatError(f"truncated: it has {len(prefix)} bytes, less than any compressed model")
         _, version, _, length = PREFIX.unpack(prefix)
-        if not VERSION <= version <= CODED + OF_T:
+        if not VERSION <= version <= LATEST:
             raise FormatError(
-                f"version {version} is unknown, this package reads versions {VERSION} to {CODED + OF_T}: update it?"
+                f"version {version} is unknown, this package reads versions {VERSION} to {LATEST}: update it?"
             )
         size = os.fstat(file.fileno()).st_size
         if size < length:
@@ -94,9 +100,10 @@ def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
             f"its header claims {n} bytes: at most {LONGEST_HEADER} that lie in the file are allowed"
         )
     start = PREFIX.size + n
-    header = parse(data[PREFIX.size : start], "T" if version > OF_T else "P")
+    coded, of_T, of_base = (version - VERSION & bit for bit in (CODED - VERSION, OF_T, OF_BASE))
+    header = parse(data[PREFIX.size : start], "T" if of_T else "P", "theta_0" if of_base else "theta_0_seed")
     hashes, values = data[start : start + 2 * HASH], data[start + 2 * HASH : -HASH]
-    if version in (CODED, CODED + OF_T):
+    if coded:
         return header, hashes[:HASH].hex(), hashes[HASH:].hex(), values
     if len(values) % 4:
         raise FormatError(f"theta_d has {len(values)} bytes: 4 for each of d numbers are needed")
@@ -105,7 +112,7 @@ def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
     return header, hashes[:HASH].hex(), hashes[HASH:].hex(), theta_d
 
 
-def parse(text: bytes, P: str) -> Spec:
+def parse(text: bytes, P: str, theta_0: str) -> Spec:
     """The header, its form checked; the meaning of its two specs, one of them P or T, is not."""
     try:
         header = json.loads(text)
@@ -113,7 +120,7 @@ def parse(text: bytes, P: str) -> Spec:
         raise FormatError(f"its header is not JSON: {error}") from error
     if not isinstance(header, dict):
         raise FormatError(f"its header is a JSON {type(header).__name__}: an object is needed")
-    keys = KEYS | {P}
+    keys = KEYS | {P, theta_0}
     for what, names in (("lacks", keys - header.keys()), ("has unknown", header.keys() - keys)):
         if names:
             raise FormatError(
@@ -128,10 +135,12 @@ def parse(text: bytes, P: str) -> Spec:
             raise ValueError("it is not written in the canonical way")
         if not (isinstance(header[P], dict) and isinstance(header["model"], dict)):
             raise ValueError(f"{P} and model must be objects")
-        if str(check_seed(int(header["theta_0_seed"]))) != header["theta_0_seed"]:
-            raise ValueError(
-                f"theta_0_seed is {header['theta_0_seed']!r}: a string of decimal digits is needed"
-            )
+        named = header[theta_0]
+        if theta_0 == "theta_0":
+            if bytes.fromhex(named).hex() != named or len(named) != 2 * HASH:
+                raise ValueError(f"theta_0 is {named!r}: a sha256 as {2 * HASH} hex digits is needed")
+        elif str(check_seed(int(named))) != named:
+            raise ValueError(f"theta_0_seed is {named!r}: a string of decimal digits is needed")
     except (ValueError, TypeError, RecursionError) as error:
         raise FormatError(f"its header is wrong: {error}") from error
     return header

@@ -7,8 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from npintdim.artefact.fileformat import MissingBaseError
 from npintdim.artefact.mdl import certify
 from npintdim.artefact.mdl.bounds import check
+from npintdim.artefact.mdl.description import LEARNT
 from npintdim.cli.common import add_command, backend_of, compressed_of, data_for, kept_network, say
 from npintdim.cli.compress import choose
 from npintdim.data import own
@@ -45,8 +47,13 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(
                 f"{args.data} changed since the runs in {args.source}: the data they saw are needed"
             )
+        if spec.pretrained is not None:
+            raise ValueError(f"{args.source}: no certificate: {LEARNT}")
     backend = backend_of(args)
-    compressed = compress_run(folder, spec, backend) if measured else compressed_of(args.source, backend)
+    try:
+        compressed = compress_run(folder, spec, backend) if measured else compressed_of(args.source, backend)
+    except MissingBaseError:
+        raise ValueError(f"{args.source}: no certificate: {LEARNT}") from None
     data = data_for(compressed, args.source, args, backend)
     if not data.classes:
         raise ValueError(

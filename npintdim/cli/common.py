@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from npintdim.adapters import check_adapter
+from npintdim.artefact.base import read_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.mdl.certificate import shared
 from npintdim.backend import Backend, get_backend
@@ -86,16 +87,23 @@ class Parser(argparse.ArgumentParser):
         self.option("--standardise", argparse.SUPPRESS, action="store_true")
 
     def add_network(self, parametrisation: bool = False) -> None:
-        """The options that name data, network and projection, or another T in its place, told in the same line."""
+        """The options that name data, network (a pre-trained θ_0 too) and projection, or another T in its place."""
         self.add_data()
-        self.option("--model NET", "784-200-200-10, 784-200-10-tanh, lenet, ...")
-        also, rank = ("; --parametrisation lora", ", r=4") if parametrisation else ("", "")
+        trained, also, rank = ", ...", "", ""
+        if parametrisation:
+            trained, also, rank = "; --base FILE", "; --parametrisation lora", ", r=4"
+        self.option("--model NET", f"784-200-200-10, 784-200-10-tanh, lenet{trained}")
         self.option("--projection KIND", f"fastfood (default), sparse, dense{also}")
         self.option(
             "--option NAME=X", f"of it: blocks=single, signs=False{rank}", action="append", default=[]
         )
         if parametrisation:
             self.option("--parametrisation", argparse.SUPPRESS)
+            self.option("--base", argparse.SUPPRESS, type=Path)
+
+    def add_base(self) -> None:
+        """The option of what reads a fine-tuned network."""
+        self.option("--base FILE", "the pre-trained theta_0 that FILE names: .npy or .npid", type=Path)
 
     def add_training(self) -> None:
         """The options of every training run, but its learning rate."""
@@ -229,13 +237,13 @@ def options_of(args: argparse.Namespace) -> Spec:
     return options
 
 
-def compressed_of(file: Path, backend: Backend) -> CompressedModel:
+def compressed_of(file: Path, backend: Backend, base: Path | None = None) -> CompressedModel:
     """The network in the file."""
     if not file.is_file():
         raise FileNotFoundError(
             f"there is no file {file}: one that measure, compress or train --save made is needed"
         )
-    return CompressedModel.load(file, backend=backend)
+    return CompressedModel.load(file, backend=backend, base=None if base is None else read_base(base))
 
 
 def data_for(

@@ -11,7 +11,7 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.cli.common import add_command, backend_of, check_writable, measured_on, say
 from npintdim.files import DamagedError, read_json
 from npintdim.measurement.custom import Name
-from npintdim.measurement.measure import compress_run
+from npintdim.measurement.measure import base_beside, compress_run, save
 from npintdim.measurement.records import load as load_record
 from npintdim.measurement.report import keys_in
 from npintdim.measurement.runs import RunSpec
@@ -43,11 +43,13 @@ def run(args: argparse.Namespace) -> int:
     path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
     check_writable("--out", path)
     data = None if Name(spec.data).own else load(spec.data, args.folder, spec.limit_train, backend)
-    compressed = compress_run(folder, spec, backend)
-    size = compressed.save(path)
-    decoded = CompressedModel.load(path, backend=backend)
+    compressed = compress_run(folder, spec, backend, args.folder)
+    size = save(compressed, path)
+    decoded = CompressedModel.load(path, backend=backend, base=compressed.base)
     D = compressed.P.D
     say(f"{path}: {size:,} bytes instead of {4 * D:,} (D = {D:,}, {spec.label})")
+    if compressed.base is not None:
+        say(f"{base_beside(path)}: the pre-trained theta_0 that it names, {4 * D:,} bytes not counted")
     if data is None:
         say(f"its performance is not known here: {spec.data} is code of your own, which is not imported")
         return 0

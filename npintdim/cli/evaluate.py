@@ -18,18 +18,22 @@ def add(commands: Any) -> None:
     example = "npintdim evaluate results/digits-64-100-100-10-fastfood/d_int90.npid"
     parser = add_command(commands, "evaluate", run, PURPOSE, example, takes="FILE")
     parser.option("file FILE", MADE, type=Path)
+    parser.add_base()
     parser.add_data()
 
 
 def run(args: argparse.Namespace) -> int:
     """Decode, evaluate, say."""
     backend = backend_of(args)
-    compressed = compressed_of(args.file, backend)
+    compressed = compressed_of(args.file, backend, args.base)
     data = data_for(compressed, args.file, args, backend)
     P = compressed.P
     say(f"{args.file}: {args.file.stat().st_size:,} bytes, D = {P.D:,}, {P.kind}, d = {compressed.d:,}")
     drawn = "T" if isinstance(P, Adapter) else "P"
-    seeds = f"theta_0 seed {compressed.theta_0_seed}, {drawn} seed {P.seed}"
+    theta_0 = (
+        "pre-trained theta_0" if compressed.base is not None else f"theta_0 seed {compressed.theta_0_seed}"
+    )
+    seeds = f"{theta_0}, {drawn} seed {P.seed}"
     say(f"{seeds}, sha256 of theta {compressed.theta_sha256}")
     found, part = compressed.evaluate(data.test), measured_on(data, backend)
     values = f"{part} performance {found.performance:.4f}, loss {found.loss:.4f}"

@@ -97,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
     recipe = recipe_of(args, default_recipe(data, model_of(args.model, data)))
     model, kind = model_name(recipe.model), recipe.T["kind"]
     options = [f"{name}-{value}" for name, value in recipe.T.items() if name != "kind"]
-    folder = args.out or default_folder(args.data, model, kind, *options)
+    base = [] if args.base is None else [args.base.stem]
+    folder = args.out or default_folder(args.data, model, kind, *options, *base)
     count = len(recipe.specs())
     jobs = default_jobs(backend.name) if args.jobs is None else check_integer("jobs", args.jobs, 1)
     check_first(recipe, backend, data)
@@ -156,6 +157,7 @@ def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
         changes["d"] = None if d is None else (d,)
     for name in ("seeds", "epochs", "batch_size", "l2", "fraction", "threshold", "best_epoch"):
         changes[name] = getattr(args, name)
+    changes["pretrained"] = None if args.base is None else {"file": str(args.base)}
     if args.direct_lr is not None:
         changes["direct_optimizer"] = recipe.direct_optimizer | {"lr": args.direct_lr}
     changes = {name: value for name, value in changes.items() if value is not None} | (args.d or {})

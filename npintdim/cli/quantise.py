@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
     example = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 30"
     parser = add_command(commands, "quantise", run, PURPOSE, example, takes="FILE")
     parser.option("file FILE", MADE, type=Path)
+    parser.add_base()
     parser.add_data()
     parser.option("--levels K", "different numbers in theta_d, 1 to 128", type=int)
     parser.option("--codebook", "uniform (default with --levels) or free (k-means)", choices=KINDS)
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     typed = {name: getattr(args, name) for name in ("lr", "pull", "tolerance")}
     given: dict[str, Any] = {name: x for name, x in typed.items() if x is not None}
     backend = backend_of(args)
-    compressed = compressed_of(args.file, backend)
+    compressed = compressed_of(args.file, backend, args.base)
     if args.out is not None and args.out.resolve() == args.file.resolve():
         raise ValueError(
             f"--out is {args.out}, the file that is read: what is lost in fewer bits would be lost for ever"

@@ -91,6 +91,6 @@ def listing() -> str:
     """A paragraph for each."""
     lines = []
     for name, one in REPRODUCTIONS.items():
-        lines.append(f"{name:<22}{one.title}")
-        lines.append(textwrap.indent(f"{one.cost}; --quick: {one.quick_cost}", " " * 22))
+        lines.append(f"{name:<24}{one.title}")
+        lines.append(textwrap.indent(f"{one.cost}; --quick: {one.quick_cost}", " " * 24))
     return "\n".join([*lines, "\nexpected cost on two quiet cores; npintdim reproduce NAME [--quick]"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.adapters import ADAPTERS, Adapter, own_count
+from npintdim.artefact.base import write_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend
 from npintdim.cli.common import (
@@ -24,7 +25,7 @@ from npintdim.data import load_dataset, own
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset
 from npintdim.engine.optimizers import optimizer_from_spec
-from npintdim.measurement.measure import network_and_map
+from npintdim.measurement.measure import parts_of_file
 from npintdim.measurement.recipes import model_name, recipe_for
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.runs import run as train_run
@@ -43,14 +44,14 @@ def add(commands: Any) -> None:
     parser.option("--optimizer NAME", "adam (default), adamw or sgd (momentum 0.9)", default="adam")
     parser.option("--lr", "learning rate; default by data set", type=float)
     parser.add_training()
-    parser.option("--save FILE", "the compressed network (needs --d)", type=Path)
+    parser.option("--save FILE", "the compressed network; without --d FILE.npy", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, and print an epoch a line."""
     direct = args.d is None and args.parametrisation is None
     if args.save and direct:
-        raise ValueError("--save needs --d: only a run in a subspace can be compressed")
+        check_direct(args.save)
     if direct and (args.option or args.projection is not None):
         raise ValueError(
             "--projection and --option need --d: without it all of theta is trained, and there is no P"
@@ -75,17 +76,25 @@ def run(args: argparse.Namespace) -> int:
         epochs=recipe.epochs if args.epochs is None else args.epochs,
         batch_size=recipe.batch_size if args.batch_size is None else args.batch_size,
         l2=args.l2 or 0.0, limit_train=recipe.limit_train, dtype=backend.dtype.name,
+        pretrained=None if args.base is None else {"file": str(args.base)},
     )  # fmt: skip
-    start = map_and_start(spec, backend) if args.save else None  # what no file holds is known before the work
+    in_file = args.save and not direct
+    start = map_and_start(spec, backend) if in_file else None  # what no file holds is known before the work
     record, theta = train_run(spec, backend, data, args.progress)
     told = f"d = {d}, {spec.T['kind']}" if spec.T else "direct"
     name = f"{args.data}, {model_name(spec.model)}, D = {record['D']:,}"
     say(f"{name}, {told}, seed {args.seed}, {backend.name}")
     say(table(record))
     if start and record["status"] != "diverged":
-        size = CompressedModel.from_parts(start.network, start.theta_0_seed, start.P, theta).save(args.save)
-        performance = CompressedModel.load(args.save, backend=backend).evaluate(data.test).performance
+        made = CompressedModel.from_parts(start.network, start.theta_0_seed, start.P, theta, start.base)
+        size = made.save(args.save)
+        again = CompressedModel.load(args.save, backend=backend, base=made.base)
+        performance = again.evaluate(data.test).performance
         say(f"{args.save}: {size:,} bytes, test performance {performance:.4f} after decoding")
+    elif args.save and record["status"] != "diverged":
+        say(
+            f"{args.save}: {write_base(args.save, theta):,} bytes, all of theta: --base {args.save} goes on from it"
+        )
     say(f"{record['status']} after {record['seconds']:.1f} s")
     if record["status"] == "interrupted":
         note("interrupted: the table ends with the last whole epoch")
@@ -93,11 +102,20 @@ def run(args: argparse.Namespace) -> int:
     return 0 if record["status"] == "finished" else 1
 
 
+def check_direct(path: Path) -> None:
+    """Refuse a name under which all of theta would not be found again."""
+    if path.suffix != ".npy":
+        raise ValueError(
+            "--save needs --d: only a run in a subspace can be compressed, and without --d all of theta is saved "
+            f"as FILE.npy, which {path} is not"
+        )
+
+
 def map_and_start(spec: RunSpec, backend: Backend) -> CompressedModel:
     """The network as it is before training."""
-    model, T = network_and_map(spec, backend)
+    model, seed, T, base = parts_of_file(spec, backend)
     v = T.start() if isinstance(T, Adapter) else backend.xp.zeros(T.d, dtype=backend.dtype)
-    return CompressedModel.from_parts(model, spec.seeds.theta_0, T, v)
+    return CompressedModel.from_parts(model, seed, T, v, base)
 
 
 def backend_and_data(args: argparse.Namespace) -> tuple[Backend, Dataset]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from npintdim.data import cifar, digits, idx, own
 from npintdim.data.fetch import locate
-from npintdim.data.holdout import limited
 from npintdim.data.idx import Split
 from npintdim.data.registry import REGISTRY, Source
 from npintdim.data.shuffled import FORMS, parse
@@ -33,7 +32,7 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         (every image turned).
         Or a file or folder of yours (`npintdim.data.own`): "my.npz" or a folder of .npy (x_train, y_train, x_test, y_test;
         or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png; after it may stand "+label=COLUMN",
-        "+test-share=0.2", "+standardise". uint8 is divided by 255, everything else is taken as it is.
+        "+test-share=0.2", "+standardise", or any of the above. uint8 is divided by 255, everything else is taken as it is.
         After a folder of images "+crop=224" (of any size: the middle of each is read when it is needed, and never more than
         a few batches are in memory; in an order of its own, so that the first so many are of all classes),
         "+side=256" (the shorter side before), "+mean" (that of each channel in training is subtracted).
@@ -70,7 +69,7 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         if a download is needed and pooch is not installed.
     """
     if own.is_file(name):
-        return limited(own.read(name)[0], limit_train)
+        return own.read(name, limit_train)[0]
     original, shuffle = parse(name)
     if original not in NAMES:
         raise unknown("dataset", original, (*NAMES, *FORMS))

@@ -7,13 +7,15 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npintdim.data import images
+from npintdim.data.holdout import limited
+from npintdim.data.shuffled import Change, change_of
 from npintdim.engine.arrays import examples_of, numbers
 from npintdim.engine.landscape import Dataset
 from npintdim.inputs import brief, counted, shown
@@ -39,6 +41,7 @@ class Source:
     crop : pixels, of a folder of images of any size: their middle, read when it is needed
     side : pixels of the shorter side before; None for crop
     mean : subtract the mean of each channel over (the first thousand images of) the training part
+    change : what is done to it last: some of its classes, its images turned, something shuffled
     """
 
     path: Path
@@ -49,6 +52,7 @@ class Source:
     crop: int | None = None
     side: int | None = None
     mean: bool = False
+    change: Change | None = None
 
 
 class Arrays(NamedTuple):
@@ -84,6 +88,8 @@ def source_of(name: str) -> Source:
             options[key] = True
         elif key in ("crop", "side") and value.isdecimal():
             options[key] = int(value)
+        elif change := change_of(name, word):
+            options["change"] = change
         elif key == "test-share" and value:
             try:
                 options["test_share"] = float(value)
@@ -97,8 +103,8 @@ def source_of(name: str) -> Source:
     return Source(Path(path).expanduser(), **options)
 
 
-def read(name: str) -> tuple[Dataset, str]:
-    """The data set, and a line that says what it is.
+def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
+    """The data set, of so many first training examples, and a line that says what it is.
 
     Raises
     ------
@@ -111,7 +117,8 @@ def read(name: str) -> tuple[Dataset, str]:
     """
     source = source_of(name)
     if source.crop is not None or source.side is not None or source.mean:
-        return streamed(name, source)
+        data, told_of_it = streamed(name, source)
+        return limited(data, limit_train), told_of_it
     arrays = reader_of(source.path)(source)
     own_test = arrays.x_test is not None
     if own_test and source.test_share is not None:
@@ -132,6 +139,9 @@ def read(name: str) -> tuple[Dataset, str]:
             data = Dataset.from_arrays(x, arrays.y, test_share=share, **options)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{source.path}: {error}") from error
+    data = limited(data, limit_train)
+    if source.change is not None:
+        data = replace(source.change(data), name=name)
     return data, told(data, how + (", standardised" if source.standardise else ""), own_test)
 
 
@@ -145,7 +155,7 @@ def streamed(name: str, source: Source) -> tuple[Dataset, str]:
     """
     if source.crop is None:
         raise ValueError(f"data is {shown(name)}: side and mean need crop=PIXELS")
-    others = {"label": source.label, "test-share": source.test_share, "standardise": source.standardise, "regression": source.regression}  # fmt: skip
+    others = {"label": source.label, "test-share": source.test_share, "standardise": source.standardise, "regression": source.regression, "a change": source.change}  # fmt: skip
     if said := [word for word, value in others.items() if value]:
         raise ValueError(
             f"data is {shown(name)}: {said[0]} cannot be had of images that are read when needed"

@@ -14,10 +14,11 @@ from npintdim.inputs import check_seed, shown
 from npintdim.rng import Purpose, Stream
 
 FORMS = ("NAME+shuffled-pixels", "NAME+shuffled-labels=0.5", *tasks.FORMS)  # of every data set
+Change = Callable[[Dataset], Dataset]
 NEEDED = "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without, or classes=LOW-HIGH, or rotated=DEGREES,"
 
 
-def parse(name: str) -> tuple[str, Callable[[Dataset], Dataset] | None]:
+def parse(name: str) -> tuple[str, Change | None]:
     """Split "mnist+shuffled-labels=0.5@3" into the name of the original and what is done to it.
 
     Raises
@@ -26,27 +27,40 @@ def parse(name: str) -> tuple[str, Callable[[Dataset], Dataset] | None]:
         for another word after +, a share that is not in (0, 1], or a seed that is none.
     """
     original, plus, how = name.partition("+")
-    if not plus:
-        return original, None
-    if some := re.fullmatch(r"classes=(\d)-(\d)", how):
-        return original, lambda data: tasks.only_classes(data, int(some[1]), int(some[2]))
+    change = change_of(name, how)
+    if plus and change is None:
+        raise ValueError(f"data is {shown(name)}: after the + {NEEDED} is needed")
+    return original, change
+
+
+def change_of(name: str, how: str) -> Change | None:
+    """What a word after a +, "shuffled-labels=0.5@3" say, does to a data set; None for another word.
+
+    Raises
+    ------
+    ValueError
+        for a share that is not in (0, 1], or a seed that is none.
+    """
+    if some := re.fullmatch(r"classes=(\d{1,9})-(\d{1,9})", how):
+        return lambda data: tasks.only_classes(data, int(some[1]), int(some[2]))
     if turn := re.fullmatch(r"rotated=(-?\d{1,3})", how):
-        return original, lambda data: tasks.rotated(data, int(turn[1]))
+        return lambda data: tasks.rotated(data, int(turn[1]))
     found = re.fullmatch(r"shuffled-(?:(pixels)|labels=(\d*\.?\d+))(?:@(\d+))?", how)
     if found is None:
-        raise ValueError(f"data is {shown(name)}: after the + {NEEDED} is needed")
+        return None
     seed = check_seed(int(found[3] or 0))
     if found[1]:
-        return original, lambda data: shuffled_pixels(data, seed)
+        return lambda data: shuffled_pixels(data, seed)
     share = float(found[2])
     if not 0 < share <= 1:
         raise ValueError(f"data is {shown(name)}: 0 < SHARE ≤ 1 is needed")
-    return original, lambda data: shuffled_labels(data, share, seed)
+    return lambda data: shuffled_labels(data, share, seed)
 
 
 def shuffled_pixels(data: Dataset, seed: int = 0) -> Dataset:
     """Every image, of both parts, with its places in one and the same other order; channels stay together."""
     assert data.train.x is not None
+    tasks.check_images("shuffled-pixels", data)
     places = int(np.prod(data.train.x.shape[2:]))
     order = Stream(seed, Purpose.SHUFFLE, lane=0).permutation(places)
 

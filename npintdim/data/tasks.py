@@ -27,6 +27,8 @@ def only_classes(data: Dataset, low: int, high: int) -> Dataset:
     def part(batch: Batch) -> Batch:
         assert batch.x is not None and batch.labels is not None
         own = (low <= batch.labels) & (batch.labels <= high)
+        if not own.any():
+            raise ValueError(f"classes={low}-{high}: none of the {len(own):,} examples is of these classes")
         return Batch(batch.x[own], batch.labels[own])
 
     return replace(data, train=part(data.train), test=part(data.test))
@@ -34,12 +36,22 @@ def only_classes(data: Dataset, low: int, high: int) -> Dataset:
 
 def rotated(data: Dataset, degrees: float) -> Dataset:
     """Every image turned anticlockwise about its centre, bilinear between the pixels; beyond its edge it is 0."""
+    check_images("rotated", data)
 
     def part(batch: Batch) -> Batch:
         assert batch.x is not None
         return replace(batch, x=turned(batch.x, degrees))
 
     return replace(data, train=part(data.train), test=part(data.test))
+
+
+def check_images(how: str, data: Dataset) -> None:
+    """ValueError for examples that are no images (n, channels, height, width)."""
+    assert data.train.x is not None
+    if data.train.x.ndim != 4:
+        raise ValueError(
+            f"{how} is for images, and examples of {data.name} have shape {data.train.x.shape[1:]}"
+        )
 
 
 def turned(x: Floats, degrees: float) -> Floats:

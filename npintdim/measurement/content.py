@@ -55,7 +55,9 @@ def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | 
         content["data"] = Digest(unseen).of(thing)
     elif is_file(data):
         content["data"] = content_of_file(data)
-    if pretrained and is_file(before := str(pretrained.get("data", data))):
+    if pretrained and (base := pretrained.get("file")):
+        content["pretrained"] = content_of_file(base)
+    elif pretrained and is_file(before := str(pretrained.get("data", data))):
         content["pretrained"] = content_of_file(before)
     if name := own(model):
         content["objective"] = Digest(unseen).of(Name(name).thing())
@@ -94,7 +96,7 @@ def named_by(spec: RunSpec, part: str) -> str:
         named = own_kinds([spec.model, spec.T, spec.optimizer, spec.pretrained])
         return " and ".join(sorted({cls.__name__ for cls in named}))
     if part == "pretrained":
-        return Name(spec.before().data).label
+        return spec.base or Name(spec.before().data).label
     return Name(spec.own if part == "objective" else spec.data).label
 
 

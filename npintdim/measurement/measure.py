@@ -12,6 +12,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from npintdim.adapters import Adapter
+from npintdim.artefact.base import write_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.decode import Map
 from npintdim.backend import Backend, get_backend
@@ -122,8 +127,6 @@ def measured(
     compressed, why = None, "d_int was not read" if math.isnan(found.d) else "no d is above the line"
     if at is not None and at.own:
         why = "the landscape is your own"
-    elif at is not None and recipe.pretrained:
-        why = "a file holds a θ_0 that a seed draws, and no pre-trained one"
     elif at is not None:
         try:
             compressed, why = keep_network(folder, at, found.name, where, backend), ""
@@ -195,9 +198,23 @@ def keep_network(folder: Path, at: RunSpec, name: str, where: Where, backend: Ba
     """Write a run's compressed network, and say what it is worth when it is read again."""
     data, path = where.data(at), folder / f"{name}.npid"
     assert data is not None  # of a network: `objective` refuses a run without
-    size = compress_run(folder, at, backend).save(path)
-    performance = CompressedModel.load(path, backend=backend).evaluate(data.test).performance
+    compressed = compress_run(folder, at, backend, where.data_folder)
+    size = save(compressed, path)
+    again = CompressedModel.load(path, backend=backend, base=compressed.base)
+    performance = again.evaluate(data.test).performance
     return {"file": path.name, "bytes": size, "performance": performance, "d": at.d, "seed": at.seed}
+
+
+def save(compressed: CompressedModel, path: Path) -> int:
+    """Write the file, and beside it a pre-trained θ_0, which it only names; the bytes of the file."""
+    if compressed.base is not None:
+        write_base(base_beside(path), compressed.base)
+    return compressed.save(path)
+
+
+def base_beside(path: Path) -> Path:
+    """Where the θ_0 lies that a file names."""
+    return path.with_name(f"{path.stem}-base.npy")
 
 
 def crossing_run(
@@ -216,29 +233,36 @@ def crossing_run(
     return None
 
 
-def compress_run(folder: Path, spec: RunSpec, backend: Backend) -> CompressedModel:
-    """The network of a finished run in a subspace, from its kept theta_d.
+def compress_run(
+    folder: Path, spec: RunSpec, backend: Backend, data_folder: str | None = None
+) -> CompressedModel:
+    """The network of a finished run in a subspace, from its kept theta_d; what θ_0 learnt before is learnt again.
 
     Raises
     ------
     ValueError
-        for a direct run, or one that went on from a pre-trained θ_0.
+        for a direct run.
     """
-    model, T = network_and_map(spec, backend)
-    return CompressedModel.from_parts(model, spec.seeds.theta_0, T, read_theta(folder / "runs", spec))
+    model, seed, T, base = parts_of_file(spec, backend, data_folder)
+    return CompressedModel.from_parts(model, seed, T, read_theta(folder / "runs", spec), base)
 
 
-def network_and_map(spec: RunSpec, backend: Backend) -> tuple[Model, Map]:
-    """The network of a run, and the P or T that a file names.
+def parts_of_file(
+    spec: RunSpec, backend: Backend, data_folder: str | None = None
+) -> tuple[Model, int | None, Map, NDArray[np.float32] | None]:
+    """The network of a run, the seed of θ_0, the P or T that a file names, and a pre-trained θ_0 or None.
 
     Raises
     ------
     ValueError
         as `compress_run`.
     """
-    if spec.pretrained is not None:
-        raise ValueError("the run began at a pre-trained theta_0: a file holds one that a seed draws")
-    model, _, T = parts(spec, backend)
+    model, theta_0, T = parts(spec, backend, data_folder)
     if T is None:
         raise ValueError("a direct run has no theta_d: only a run in a subspace can be compressed")
-    return model, T
+    if spec.pretrained is None:
+        return model, spec.seeds.theta_0, T, None
+    base = backend.host(theta_0).astype(np.float32)
+    if isinstance(T, Adapter):
+        T = replace(T, theta_0=backend.send(base, backend.dtype))  # as whoever reads the file will have it
+    return model, None, T, base

@@ -10,10 +10,13 @@ import platform
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import NamedTuple
 
 from npintdim._version import __version__
 from npintdim.adapters import Adapter, adapter_of, check_adapter
+from npintdim.artefact.base import read_base
+from npintdim.artefact.decode import check_base
 from npintdim.backend import Backend, get_backend
 from npintdim.data import load_dataset
 from npintdim.data.holdout import hold_out
@@ -68,7 +71,8 @@ class RunSpec:
     parametrisation : in the place of a projection, e.g. {"kind": "lora", "alpha": 8.0}, see `npintdim.adapters`; d numbers
         are trained, and where the kind has no d of its own, d says the rank
     pretrained : what θ_0 learnt before, from which d numbers go on: {"data": a name, ...}, and of a direct run
-        whatever is otherwise than here ("epochs", "optimizer", ...); the repetition's own, the same for every d
+        whatever is otherwise than here ("epochs", "optimizer", ...); the repetition's own, the same for every d.
+        Or {"file": path} of θ_0 itself, a .npy of D float32 or a compressed network; the same for every repetition
     best_epoch : share of the training data (after `holdout`) that is not trained on and says which epoch counts: that of
         the least loss there, as if training had stopped then. None for the last epoch. The test set is not looked at, so
         the performance there has no bias from the choice; the cost is that all runs, the baseline's too, have fewer
@@ -150,9 +154,16 @@ class RunSpec:
                 check_projection(self.projection)
             if self.parametrisation is not None:
                 check_adapter(self.parametrisation)
-            if self.pretrained is not None:
+            if self.base is not None and len(self.pretrained or {}) > 1:
+                raise ValueError(f"pretrained is {shown(self.pretrained)}: {{'file': path}} alone is needed")
+            if self.pretrained is not None and self.base is None:
                 self.before()
         return self
+
+    @property
+    def base(self) -> str | None:
+        """The file of a pre-trained θ_0, where it is in one."""
+        return (self.pretrained or {}).get("file")
 
     def before(self) -> RunSpec:
         """The direct run that gives a pre-trained θ_0."""
@@ -225,7 +236,11 @@ def begin(spec: RunSpec, model: Model, folder: str | None = None) -> Floats:
     """θ_0: drawn, or pre-trained on data in the folder."""
     if spec.pretrained is None:
         return model.init_theta(spec.seeds.theta_0)
-    return model.backend.send(learnt(canonical(spec.before().spec()), model.backend, folder))
+    if spec.base is None:
+        theta_0 = learnt(canonical(spec.before().spec()), model.backend, folder)
+    else:
+        theta_0 = check_base(read_base(Path(spec.base)), model.D)
+    return model.backend.send(theta_0, model.backend.dtype)
 
 
 @functools.lru_cache(maxsize=8)
@@ -234,6 +249,8 @@ def learnt(spec: bytes, backend: Backend, folder: str | None) -> Floats:
     before = RunSpec.from_spec(json.loads(spec))
     data = load_dataset(before.data, folder=folder, limit_train=before.limit_train).to(backend)
     record, theta = run(before, backend, data)
+    if record["status"] == "interrupted":
+        raise KeyboardInterrupt
     if record["status"] != "finished":
         raise ValueError(f"pre-training on {before.data} {record['status']}: a smaller lr is needed")
     return theta

@@ -90,9 +90,9 @@ def methods_figure(
             )  # fmt: skip
     axes.axhline(height(line), color=GREY, lw=0.8, ls="--")
     axes.annotate(
-        f"{100 * fraction:g} % = {line:.3f}", (0.01, height(line)), xycoords=("axes fraction", "data"),
-        xytext=(0, 3), textcoords="offset points", color=GREY,
-    )  # fmt: skip
+        f"{100 * fraction:g} % = {line:.3f}", (0.99, height(line)), xycoords=("axes fraction", "data"),
+        xytext=(0, -3), textcoords="offset points", color=GREY, ha="right", va="top",
+    )  # fmt: skip  # below and on the right: curves end above it
     low, high = axes.get_ylim()
     ticks = [p for p in TICKS if low - 0.03 <= height(p) <= high]
     axes.set_yticks([float(height(p)) for p in ticks], [f"{p:g}" for p in ticks])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import RateSearch, Recipe, adam, fully_connected
@@ -12,16 +13,26 @@ from npintdim.reproduce.paper import lenet
 from npintdim.typing import Floats, Spec
 
 FC, LENET = fully_connected(784, 200, 200, 10), lenet([1, 28, 28])
-TASKS = {"5-9": ("mnist+classes=0-4", "mnist+classes=5-9"), "rotated": ("mnist", "mnist+rotated=60")}
+TASKS = {
+    "5-9": ("mnist+classes=0-4", "mnist+classes=5-9"), "rotated": ("mnist", "mnist+rotated=60"),
+    "cifar": ("cifar10+classes=0-4", "cifar10+classes=5-9"),
+}  # fmt: skip
 GRID = (50, 100, 200, 400)
 BASE = Recipe(
     data="mnist", model=FC, d=GRID, projection={"kind": "fastfood"}, limit_train=30_000, epochs=5,
     direct_optimizer=adam(1e-3), optimizer=adam(1e-2), seeds=3, direct_seeds=3, fraction=0.9,
     rates=RateSearch(d=200, seeds=1, holdout=0.2, step=3.0, most=5),
 )  # fmt: skip
+OF_LENET = replace(BASE, model=LENET)
+# All 25,000 images of five classes (the first 30,000 of a file may be of six), twice as many epochs, larger d.
+OF_CIFAR = replace(
+    BASE, data="cifar10", model=lenet([3, 32, 32]), limit_train=None, epochs=10, d=(250, 500, 1_000, 2_000, 4_000),
+    rates=RateSearch(d=1_000, seeds=1, holdout=0.2, step=3.0, most=5),
+)  # fmt: skip
 
 # Trained numbers of 784-200-200-10: LoRA 1,594 r, LoRA-FA 410 r, LoRA-XS 3 r², VeRA 3 r + 410. The rate is searched at the
 # second number of each.
+Grids: TypeAlias = dict[str, tuple[int, ...]]
 METHODS: dict[str, tuple[Spec | None, Spec | None, tuple[int, ...]]] = {
     "Fastfood (DID)": ({"kind": "fastfood"}, None, GRID),
     "one-hot": ({"kind": "onehot"}, None, GRID),
@@ -38,13 +49,24 @@ METHODS: dict[str, tuple[Spec | None, Spec | None, tuple[int, ...]]] = {
     "last layer only": (None, {"kind": "only", "names": "fc3.*"}, (2_010,)),
 }
 # Of LeNet: LoRA 871 r, LoRA-FA 236 r, LoRA-XS 5 r², VeRA 5 r + 236; no rank is above 6.
-OF_LENET: dict[str, tuple[int, ...]] = {
+LENET_GRIDS: Grids = {
     "LoRA": (871, 1_742, 3_484), "rsLoRA": (871, 1_742, 3_484), "LoRA-FA": (236, 472, 944), "LoRA-XS": (45, 80, 180),
     "VeRA": (241, 256, 266), "biases only": (236,), "last layer only": (850,),
 }  # fmt: skip
 LENGTHS = {
     **{f"{n} epoch{'s' * (n > 1)}": {"epochs": n} for n in (1, 3, 10, 30)},
     **{f"{n:,} images": {"limit_train": n, "epochs": 150_000 // n} for n in (1_000, 3_000, 10_000)},
+}  # fmt: skip
+ANY_D = tuple(label for label, (_, _, d) in METHODS.items() if d == GRID)
+# Of the FC net on ten classes, where d = 400 is below the line, and of these three d = 800 too.
+WIDER: Grids = {
+    **dict.fromkeys(ANY_D, (*GRID, 800)),
+    **dict.fromkeys(("coordinates", "Uni-LoRA, r = 4", "SubLoRA, r = 4"), (*GRID, 800, 1_600)),
+}
+# Of LeNet for 3×32×32: LoRA 1,065 r, the others as before.
+CIFAR_GRIDS: Grids = {
+    **LENET_GRIDS, **dict.fromkeys(ANY_D, (500, 1_000, 2_000, 4_000)),
+    "LoRA": (1_065, 2_130, 4_260), "rsLoRA": (1_065, 2_130, 4_260), "LoRA-FA": (472, 944, 1_416),
 }  # fmt: skip
 FAMILIES = {
     "subspaces": ("Fastfood (DID)", "one-hot", "SAID"),
@@ -76,21 +98,21 @@ def runs(m: Measurement) -> dict[int, Floats]:
     return {d: p for d, p in m.performances().items() if d is not None}
 
 
-def task(name: str, model: Spec = FC, pretrained: bool = True, length: Spec | None = None) -> Recipe:
+def task(name: str, base: Recipe = BASE, pretrained: bool = True, length: Spec | None = None) -> Recipe:
     """The second task, from what the first has left, after so long, or from scratch."""
     first, second = TASKS[name]
     before = {"data": first, "optimizer": adam(1e-3), **(length or {})} if pretrained else None
-    return replace(BASE, data=second, model=model, pretrained=before)
+    return replace(base, data=second, pretrained=before)
 
 
 def lengths() -> Cases:
     """LeNet turned by 60°, after more or less of the upright digits; and the FC net after the most."""
     cases = [
-        Case(f"LeNet, {what}", task("rotated", LENET, length=length), NOT_THERE,
+        Case(f"LeNet, {what}", task("rotated", OF_LENET, length=length), NOT_THERE,
              "pre-training of so many epochs of 30,000 images, or on so many images as long as 5 of them")
         for what, length in LENGTHS.items()
     ]  # fmt: skip
-    for what, before in (("from scratch", task("rotated", FC, False)), ("5 epochs", task("rotated")),
+    for what, before in (("from scratch", task("rotated", pretrained=False)), ("5 epochs", task("rotated")),
                          ("30 epochs", task("rotated", length={"epochs": 30}))):  # fmt: skip
         wider = replace(before, d=(*GRID, 800))
         cases.append(Case(f"FC, {what}", wider, NOT_THERE, "d up to 800: at 400 it is below the line"))
@@ -100,43 +122,56 @@ def lengths() -> Cases:
     )  # fmt: skip
 
 
-def pretraining(net: str, model: Spec) -> Cases:
-    """Both tasks, both ways."""
+def pretraining(net: str, told: str, base: Recipe, *names: str) -> Cases:
+    """These tasks, both ways."""
     cases = tuple(
-        Case(f"{name}, {'pre-trained' if before else 'from scratch'}", task(name, model, before), NOT_THERE,
+        Case(f"{name}, {'pre-trained' if before else 'from scratch'}", task(name, base, before), NOT_THERE,
              "not in the paper; its question is that of Aghajanyan et al. (2020)")
-        for name in TASKS for before in (False, True)
+        for name in names for before in (False, True)
     )  # fmt: skip
+    if base.data == "cifar10":
+        few = replace(task("cifar", base, length={"epochs": 2}), d=(1_000, 2_000, 4_000), seeds=2)
+        cases += (Case("cifar, pre-trained for 2 epochs", few, NOT_THERE, "a fifth of the pre-training"),)
+    minutes = 3 * len(names) if base.data == "mnist" else 20
     return Cases(
-        f"pretraining-{net}", f"does pre-training lower d_int90? MNIST {net.upper()}: digits 0–4 → 5–9, upright → rotated",
-        "90 runs, 6 minutes", "20 runs, 20 s", cases, SHORTER,
+        f"pretraining-{net}", f"does pre-training lower d_int90? {told}",
+        f"{45 * len(names)} runs, {minutes} minutes", f"{10 * len(names)} runs, 20 s", cases, shorter(base),
     )  # fmt: skip
 
 
-def adapters(suffix: str, title: str, recipe: Recipe) -> Cases:
-    """All methods on one task."""
+def adapters(suffix: str, title: str, recipe: Recipe, grids: Grids) -> Cases:
+    """All methods on one task, with other grids where they are named."""
     cases = []
     for label, (P, T, d) in METHODS.items():
-        if recipe.model == LENET:
-            d = OF_LENET.get(label, d)
-        how = replace(BASE.rates, d=d[min(1, len(d) - 1)]) if BASE.rates else None
+        d = grids.get(label, d)
+        how = replace(recipe.rates, d=d[min(1, len(d) - 1)]) if recipe.rates else None
         own = replace(recipe, parametrisation=T, d=d, rates=how, seeds=2)
         cases.append(
             Case(label, replace(own, projection=P) if P else own, NOT_THERE, "d counts all trained numbers")
         )
     return Methods(
         f"adapters{suffix}", f"accuracy against trained numbers, from subspaces to LoRA: {title}",
-        "150 runs, 10 minutes", "50 runs, 1 minute", tuple(cases), SHORTER,
+        "150 runs, 10 minutes" if recipe.limit_train else "150 runs, 45 minutes", "50 runs, 1 minute",
+        tuple(cases), shorter(recipe),
     )  # fmt: skip
 
 
+def shorter(base: Recipe) -> dict[str, Any]:
+    """What --quick changes; of a file whose first images are of one class it takes all."""
+    return SHORTER | ({} if base.limit_train else {"limit_train": None, "epochs": 1})
+
+
 ADAPTERS = (
-    pretraining("fc", FC),
-    pretraining("lenet", LENET),
+    pretraining("fc", "MNIST FC: digits 0–4 → 5–9, upright → rotated", BASE, "5-9", "rotated"),
+    pretraining("lenet", "MNIST LeNet: digits 0–4 → 5–9, upright → rotated", OF_LENET, "5-9", "rotated"),
+    pretraining("cifar", "CIFAR-10 LeNet: five classes → the other five", OF_CIFAR, "cifar"),
     lengths(),
-    adapters("", "MNIST FC, digits 0–4 → 5–9", task("5-9")),
-    adapters("-rotated", "MNIST FC, upright → rotated by 60°", task("rotated")),
-    adapters("-scratch", "MNIST FC from scratch", BASE),
-    adapters("-lenet", "MNIST LeNet, upright → rotated by 60°", task("rotated", LENET)),
+    adapters("", "MNIST FC, digits 0–4 → 5–9", task("5-9"), {}),
+    adapters("-rotated", "MNIST FC, upright → rotated by 60°", task("rotated"), WIDER),
+    adapters("-scratch", "MNIST FC from scratch", BASE, WIDER),
+    adapters("-lenet", "MNIST LeNet, upright → rotated by 60°", task("rotated", OF_LENET), LENET_GRIDS),
+    adapters("-lenet-digits", "MNIST LeNet, digits 0–4 → 5–9", task("5-9", OF_LENET), LENET_GRIDS),
+    adapters("-lenet-scratch", "MNIST LeNet from scratch", OF_LENET, LENET_GRIDS),
+    adapters("-cifar", "CIFAR-10 LeNet, classes 0–4 → 5–9", task("cifar", OF_CIFAR), CIFAR_GRIDS),
 )
 REPRODUCED = {one.name: one for one in ADAPTERS}

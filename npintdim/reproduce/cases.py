@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from npintdim.backend import get_backend
+from npintdim.data.shuffled import change_of
 from npintdim.engine.architectures import model_from_spec
 from npintdim.measurement.custom import own_objective
 from npintdim.measurement.estimate import DInt
@@ -71,10 +72,13 @@ class Cases(Reproduction):
     shortened_from: Cases | None = None
 
     def changed(self, **changes: Any) -> Cases:
-        """With other numbers in every recipe, data="my/" or l2=1e-4 say; each row tells of them."""
+        """With other numbers in every recipe, data="my/" or l2=1e-4 say; each row tells of them.
+
+        What a case makes of its data ("mnist+classes=0-4") it makes of the others, in pre-training too.
+        """
         told_of = "".join(f"{name} {value}; " for name, value in changes.items())
         cases = (
-            replace(case, recipe=replace(case.recipe, **changes), differs=told_of + case.differs)
+            replace(case, recipe=changed(case.recipe, **changes), differs=told_of + case.differs)
             for case in self.cases
         )
         return replace(self, cases=tuple(cases))
@@ -163,6 +167,21 @@ class Cases(Reproduction):
             read = f"{case.recipe.fraction:g} × baseline" if threshold is None else f"accuracy {threshold:g}"
             rows.append(Row(case.label, m.D, read, paper, ours(reading), short + case.differs))
         return rows
+
+
+def changed(recipe: Recipe, data: str | None = None, **changes: Any) -> Recipe:
+    """With other numbers; of other data are made the same tasks."""
+    if data is not None:
+        changes["data"] = data + task_of(recipe.data)
+        if recipe.pretrained:
+            changes["pretrained"] = recipe.pretrained | {"data": data + task_of(recipe.pretrained["data"])}
+    return replace(recipe, **changes)
+
+
+def task_of(name: str) -> str:
+    """What is made of the data of that name, "+classes=0-4" say; "" where nothing is."""
+    how = name.partition("+")[2]
+    return f"+{how}" if change_of(name, how) else ""
 
 
 def picture_of(found: Mapping[str, Measurement]) -> Figure:

@@ -1,8 +1,8 @@
 """Keep what `npintdim reproduce adapters...` has found in a few kB: python docs/records/adapters/keep.py FOLDER [NAME ...].
 
 FOLDER has a folder for each NAME (adapters, adapters-scratch, ...), as --out gives it. fc-and-lenet.json gets of each case
-the performances by d, the learning rates that were tried and d_int90; with --bytes, bytes.json gets the files of the
-networks that were trained from scratch: float32, and with the fewest uniform levels that lose .005 on training examples.
+the performances by d, the learning rates that were tried and d_int90; with --bytes, bytes.json gets instead the files of
+each NAME's networks: float32, and with the fewest uniform levels that lose .005 on training examples.
 """
 
 import json
@@ -18,21 +18,25 @@ from npintdim.artefact.mdl import quantise
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Batch
 from npintdim.measurement.measure import compress_run
+from npintdim.measurement.report import keys_in
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots import methods_figure, save
-from npintdim.reproduce.adapters import FAMILIES, FC, LENET, METHODS, REPRODUCED
+from npintdim.reproduce.adapters import ANY_D, FAMILIES, METHODS, REPRODUCED
 
 HERE = Path(__file__).parent
 KEPT, BYTES = HERE / "fc-and-lenet.json", HERE / "bytes.json"
 PAGE = HERE.parents[1] / "walkthrough" / "09-from-here-to-lora.md"
 TASKS = {
-    "adapters": "FC, 5–9 after 0–4", "adapters-rotated": "FC, rotated after upright", "adapters-scratch": "FC from scratch",
-    "adapters-lenet": "LeNet, rotated after upright",
+    "adapters": "5–9 after 0–4", "adapters-rotated": "rotated after upright", "adapters-scratch": "from scratch",
+    "adapters-lenet-digits": "5–9 after 0–4", "adapters-lenet": "rotated after upright",
+    "adapters-lenet-scratch": "from scratch", "adapters-cifar": "CIFAR-10 (as JPEG), five classes after five",
 }  # fmt: skip
-ANY_D = ("Fastfood (DID)", "one-hot", "SAID", "Uni-LoRA, r = 4", "SubLoRA, r = 4", "coordinates")
+OF_FC, OF_LENET = list(TASKS)[:3], list(TASKS)[3:]
+EXAMPLES = 5_000
 LEVELS, LOST = (3, 5, 7, 10, 14, 20, 28, 40, 64, 128), 0.005
 IMAGES = HERE.parents[1] / "img"
 TOLD = {name: one.title.rpartition(": ")[2] for name, one in REPRODUCED.items()}
+TOLD["adapters-cifar"] += " (images as JPEG)"  # not the published bytes
 
 
 def folder_of(label):
@@ -40,14 +44,20 @@ def folder_of(label):
     return re.sub(r"[^\w.+-]+", "-", label)
 
 
+def records(folder):
+    """Of the recipe that was measured last; a folder may have runs of another one, at other rates say."""
+    return [
+        json.loads((folder / "runs" / f"{key}.json").read_text()) for key in keys_in(folder / "results.csv")
+    ]
+
+
 def case(folder):
     """Performances by d, rates by d, and d_int90; beyond what was tried there is no d, and one end of the interval."""
     found, summary = {}, json.loads((folder / "summary.json").read_text())
-    for path in sorted((folder / "runs").glob("*.json")):
-        record = json.loads(path.read_text())
+    for record in records(folder):
         spec = record["spec"]
         if "holdout" not in spec:
-            found.setdefault(spec.get("d", 0), {})[spec.get("seed", 0)] = record["performance"]
+            found.setdefault(spec.get("d", 0), {})[spec.get("seed", 0)] = round(record["performance"], 4)
     rates = {
         str(r["d"] or "direct"): dict(
             zip(map(str, r["tried"]), (round(p, 4) for p in r["performance"]), strict=True)
@@ -66,20 +76,28 @@ def case(folder):
     }
 
 
-def bytes_of(folder, test, examples):
+def bytes_of(folder):
     """By d, of each run: bytes and accuracy of the file in float32, and of the coded one."""
     backend, found = get_backend("numba"), {}
-    for path in sorted((folder / "runs").glob("*.json")):
-        record = json.loads(path.read_text())
+    data = None
+    for record in records(folder):
         spec = RunSpec.from_spec(record["spec"])
         if spec.d is None or spec.holdout is not None or record["status"] != "finished":
             continue
+        if data is None:
+            data = load_dataset(spec.data, limit_train=spec.limit_train)
+            some = slice(None, None, len(data.train) // EXAMPLES)  # of a file that is sorted by class, all
+            examples = Batch(data.train.x[some], data.train.labels[some])
         try:
             whole = compress_run(folder, spec, backend)
         except ValueError as error:
             return str(error)
         coded = shortest(whole, examples)
-        row = [x for c in (whole, coded) for x in (len(c.to_bytes()), round(c.evaluate(test).performance, 4))]
+        row = [
+            x
+            for c in (whole, coded)
+            for x in (len(c.to_bytes()), round(c.evaluate(data.test).performance, 4))
+        ]
         found.setdefault(str(spec.d), []).append([*row, coded.codebook.K, coded.codebook.kind])
     return found
 
@@ -115,18 +133,15 @@ def by_bytes(rows):
     return {round(np.mean([row[2] for row in own])): [row[3] for row in own] for own in rows.values()}
 
 
-def draw_bytes(kept, sizes):
-    """Accuracy against bytes of the coded files."""
+def draw_bytes(kept, sizes, name, picture):
+    """Accuracy against bytes of the coded files of one task."""
     families = {
-        family: {label: by_bytes(sizes[folder_of(label)]) for label in labels}
+        family: {label: by_bytes(sizes[name][folder_of(label)]) for label in labels}
         for family, labels in FAMILIES.items()
     }
-    direct = kept["adapters-scratch"]["LoRA"]["accuracy by d (0: all D)"]["0"]
-    save(
-        methods_figure(families, direct, TOLD["adapters-scratch"], counted="bytes"),
-        IMAGES / "adapters-bytes.png",
-    )
-    (IMAGES / "adapters-bytes.svg").unlink()
+    direct = kept[name]["LoRA"]["accuracy by d (0: all D)"]["0"]
+    save(methods_figure(families, direct, TOLD[name], counted="bytes"), IMAGES / f"{picture}.png")
+    (IMAGES / f"{picture}.svg").unlink()
 
 
 def read(found, tried):
@@ -135,19 +150,23 @@ def read(found, tried):
     if d is None:
         return f"above {low:,}" if low else f"above {max(tried):,}"
     if low is None or high is None:
-        return f"{d:,}" + (f" (above {low:,})" if low else f" (up to {high:,})" if high else "")
+        return f"{d:,}" + (f" (above {low:,})" if low else f" (up to {high:,})" if high else " (no interval)")
     return f"{d:,} ({low:,} to {high:,})"
+
+
+def line_of(kept):
+    """90 % of direct training."""
+    return 0.9 * np.mean(kept["accuracy by d (0: all D)"]["0"])
 
 
 def above(kept):
     """The smallest count tried whose mean is above 90 % of direct training, or None."""
-    line = 0.9 * np.mean(kept["accuracy by d (0: all D)"]["0"])
-    return min((d for d, p in runs_of(kept).items() if np.mean(p) >= line), default=None)
+    return min((d for d, p in runs_of(kept).items() if np.mean(p) >= line_of(kept)), default=None)
 
 
-def needed(kept):
+def needed(kept, tasks):
     """d_int90 where d can be any, else the smallest count tried that is above the line, by method and task."""
-    tasks = [name for name in TASKS if name in kept]
+    tasks = [name for name in tasks if name in kept]
     rows = [
         "| method | " + " | ".join(TASKS[name] for name in tasks) + " |",
         "| --- |" + " --: |" * len(tasks),
@@ -176,7 +195,7 @@ def rank(label, name, d):
     """The r of a count, in the net of a task."""
     if label in ("biases only", "last layer only"):
         return ""
-    model = model_from_spec(LENET if "lenet" in name else FC)
+    model = model_from_spec(REPRODUCED[name].cases[0].recipe.model)
     kind = ADAPTERS[METHODS[label][1]["kind"]]
     return f", r = {rank_of(kind, model.layout, d)}"
 
@@ -213,6 +232,32 @@ def lengths(kept):
     return "\n".join(rows)
 
 
+def smallest(kept, sizes):
+    """Bytes of the smallest coded file tried whose mean accuracy is above 90 % of direct training, by method and task."""
+    tasks = [name for name in TASKS if name in sizes]
+    told = [f"{'FC' if name in OF_FC else 'LeNet'}, {TASKS[name].partition(' after')[0]}" for name in tasks]
+    rows = ["| method | " + " | ".join(told) + " |", "| --- |" + " --: |" * len(tasks)]
+    for label in (label for family in FAMILIES.values() for label in family):
+        case = folder_of(label)
+        cells = [smallest_file(sizes[name][case], line_of(kept[name][case])) for name in tasks]
+        if any(cell != "–" for cell in cells):
+            rows.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def smallest_file(own, line):
+    """In bytes, and how many numbers are in it."""
+    if isinstance(own, str):
+        return "–"
+    means = {int(d): np.mean([row[2:4] for row in rows], axis=0) for d, rows in own.items()}
+    good = [(size, d) for d, (size, accuracy) in means.items() if accuracy >= line]
+    return (
+        "{:,.0f} (d = {:,})".format(*min(good))
+        if good
+        else f"none up to {max(means.values(), key=lambda m: m[0])[0]:,.0f}"
+    )
+
+
 def files(sizes):
     """Bytes and accuracy of the networks trained from scratch, the mean over runs: at each method's largest count."""
     rows = [
@@ -237,7 +282,11 @@ def files(sizes):
 
 def on_page(page, kept, sizes):
     """The page with the tables as they are now."""
-    for name, table in (("needed", needed(kept)), ("lengths", lengths(kept)), ("files", files(sizes))):
+    tables = {
+        "needed, FC": needed(kept, OF_FC), "needed, LeNet": needed(kept, OF_LENET), "lengths": lengths(kept),
+        "files": files(sizes["adapters-scratch"]), "smallest": smallest(kept, sizes),
+    }  # fmt: skip
+    for name, table in tables.items():
         begin, end = f"<!-- {name}, by docs/records/adapters/keep.py -->", "<!-- its end -->"
         before, found, rest = page.partition(begin)
         assert found, name
@@ -258,20 +307,16 @@ def lines(kept):
 
 if __name__ == "__main__":
     source, *names = (text for text in sys.argv[1:] if text != "--bytes")
-    kept = json.loads(KEPT.read_text())
+    kept, sizes = (json.loads(path.read_text()) for path in (KEPT, BYTES))
     for name in names:
         folders = sorted(path for path in (Path(source) / name).iterdir() if (path / "summary.json").exists())
-        kept[name] = {folder.name: case(folder) for folder in folders}
+        found, of = (sizes, bytes_of) if "--bytes" in sys.argv else (kept, case)
+        found[name] = {folder.name: of(folder) for folder in folders}
     KEPT.write_text(lines(kept))
-    if "--bytes" in sys.argv:
-        data = load_dataset("mnist", limit_train=30_000)
-        examples = Batch(data.train.x[:5_000], data.train.labels[:5_000])
-        folders = sorted(path for path in (Path(source) / "adapters-scratch").iterdir() if path.is_dir())
-        found = {folder.name: bytes_of(folder, data.test, examples) for folder in folders}
-        BYTES.write_text(lines({"adapters-scratch": found}))
+    BYTES.write_text(lines(sizes))
     for name in kept:
         if name.startswith("adapters"):
             draw(kept, name)
-    sizes = json.loads(BYTES.read_text())["adapters-scratch"]
-    draw_bytes(kept, sizes)
+    draw_bytes(kept, sizes, "adapters-scratch", "adapters-bytes")
+    draw_bytes(kept, sizes, "adapters", "adapters-bytes-tuned")
     PAGE.write_text(on_page(PAGE.read_text(), kept, sizes))

@@ -23,6 +23,10 @@ CATALOGUE: tuple[Spec, ...] = (
     {"architecture": "lenet", "in_shape": [3, 32, 32], "classes": 10, "conv_relu": True},
     {"architecture": "lenet", "in_shape": [3, 32, 32], "classes": 10, "conv_relu": False},
 )  # with "none of these", 3 bits
+LEARNT = (
+    "theta_0 was learnt, and no bit pays for that: a bound would hold only for data of which nothing went into it, "
+    "which no file can show"
+)
 FASTFOOD = {"kind": "fastfood", "blocks": "stacked", "signs": True}
 OURS = {CompressedModel, Model, *BUILT_IN}  # and nothing that was registered
 
@@ -63,10 +67,12 @@ def describe(compressed: CompressedModel, tried: int = 1) -> dict[str, int]:
     Raises
     ------
     TypeError, ValueError
-        for a network that the language cannot describe, see `check_described`.
+        for a network that the language cannot describe, see `check_described`, and a pre-trained θ_0.
     """
     check_integer("tried", tried, 1)
     check_described(compressed)
+    if compressed.theta_0_seed is None:
+        raise ValueError(f"no certificate: {LEARNT}")
     model = compressed.network.spec()
     options = {k: v for k, v in compressed.P.spec().items() if k not in ("D", "d", "seed")}
     code = compressed.code

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.engine.losses.cross_entropy import softmax_cross_entropy
+from npintdim.engine.losses import CrossEntropy
 from npintdim.kernels.reference.conv import windows
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, fitted, numbers, wrong
 from npintdim.typing import Array, Floats, Spec
@@ -152,7 +152,7 @@ def all_of(w: Array) -> Any:
 
 def cross_entropy(z: Floats, labels: Any) -> Any:
     """L = −(1/n) Σ log softmax(z)[label] and ∂L/∂z."""
-    return softmax_cross_entropy(np, z, labels)
+    return CrossEntropy().value_and_grad(np, z, labels)
 
 
 NETWORK: Steps = {
