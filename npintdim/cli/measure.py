@@ -31,8 +31,7 @@ from npintdim.measurement.measure import measured
 from npintdim.measurement.recipes import RateSearch, Recipe, model_name
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.report import write_report
-from npintdim.measurement.runs import check_fit
-from npintdim.measurement.runs import map_of as map_of_run
+from npintdim.measurement.runs import check_fit, draw
 from npintdim.measurement.work import Where
 from npintdim.plots import curve_figure, picture
 
@@ -146,7 +145,7 @@ def check_first(recipe: Recipe, backend: Backend, data: Dataset) -> None:
             f"--d search tries any d, and {T['kind']} trains only the counts of its ranks: --d GRID is needed"
         )
     for d in grid if T else [min(grid)]:
-        map_of_run(recipe.subspace(d, 0), model, model.init_theta(0))
+        draw(recipe.subspace(d, 0), model, model.init_theta(0))
 
 
 def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:

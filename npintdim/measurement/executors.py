@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -227,17 +228,20 @@ def stream(
     check : called every few seconds while nothing arrives; it may raise an exception
     """
     waiting, flying = iter(todo), dict[Future[Any], RunSpec]()
+    arrived: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
     while True:
         for spec in islice(waiting, max(0, width() - len(flying))):
-            flying[submit(spec)] = spec
+            future = submit(spec)
+            flying[future] = spec
+            future.add_done_callback(arrived.put)
         if not flying:
             return
-        done, _ = wait(flying, PATIENCE, FIRST_COMPLETED)
-        if done:
-            future = done.pop()
-            yield flying.pop(future), future
-        else:
+        try:
+            future = arrived.get(timeout=PATIENCE)
+        except queue.Empty:
             check()
+        else:
+            yield flying.pop(future), future
 
 
 def active_backend() -> tuple[Any, int | None]:

@@ -27,7 +27,7 @@ from npintdim.engine.optimizers import Adam, optimizer_from_spec
 from npintdim.engine.train import TrainConfig, train
 from npintdim.files import canonical
 from npintdim.inputs import one_of, quiet, shown
-from npintdim.measurement.custom import NO_DATA, OWN, own, own_objective
+from npintdim.measurement.custom import OWN, Name, own, own_objective
 from npintdim.objective import L2, ParametrisedObjective, SubspaceObjective
 from npintdim.projections import SeededProjection, check_projection, make_projection
 from npintdim.specs import called, check_spec, settle
@@ -136,7 +136,7 @@ class RunSpec:
             which names it.
         """
         cannot = dict(IGNORED) if self.own else {}
-        if self.data == NO_DATA:
+        if Name(self.data).none:
             cannot |= dict.fromkeys(
                 ("limit_train", "batch_size", "best_epoch", "holdout"), "there are no training data"
             )
@@ -219,10 +219,10 @@ def parts(
     """The network, theta_0 and the map of a run, P or another T; None of a direct one."""
     model = model_from_spec(spec.model, backend)
     theta_0 = begin(spec, model, folder)
-    return model, theta_0, map_of(spec, model, theta_0)
+    return model, theta_0, draw(spec, model, theta_0)
 
 
-def map_of(spec: RunSpec, model: Model, theta_0: Floats) -> SeededProjection | Adapter | None:
+def draw(spec: RunSpec, model: Model, theta_0: Floats) -> SeededProjection | Adapter | None:
     """P or T, drawn from the run's seed."""
     d, seed, backend = spec.d, spec.seeds.P, model.backend
     if spec.parametrisation is not None and d is not None:
