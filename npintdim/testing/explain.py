@@ -169,9 +169,9 @@ def _diagnose(
         return Explanation(False, (), _stopped(f"No answer at all: {refused}"))
     but = f" (not compared: {refused})" if refused else ""
     if all(a.ok for a in asked):
-        return _rounding(table, asked, but) if bits else Explanation(True, (), f"Correct to rounding{but}.")
-    for found in [(RANDOM,)] if fn and _random(fn, asked, table) else _candidates(table, asked):
-        if found == (RANDOM,) or _gives(table, found, asked):
+        return _rounding(asked, but) if bits else Explanation(True, (), f"Correct to rounding{but}.")
+    for found in [(RANDOM,)] if fn and _random(fn, asked) else _candidates(table, asked):
+        if found == (RANDOM,) or _gives(found, asked):
             says = "; and ".join(m.says for m in found)
             return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     odd = next(a for a in asked if not a.ok)
@@ -230,15 +230,15 @@ def _ask(
     return asked, refused
 
 
-def _random(fn: Callable[[Any, Any], Any], asked: list[Asked], table: Table) -> bool:
+def _random(fn: Callable[[Any, Any], Any], asked: list[Asked]) -> bool:
     """Is the first wrong answer another one when asked again?"""
     odd = next(a for a in asked if not a.ok)
     try:
-        again = answered(fn(*odd.problem.arguments()), table.outputs)
+        again = answered(fn(*odd.problem.arguments()), odd.table.outputs)
     except Exception:  # it keeps a state, which is not for us to judge
         return False
     finite = all(np.isfinite(x).all() for x in odd.got + again)
-    return finite and not agree(again, odd.got, table.slack)
+    return finite and not agree(again, odd.got, odd.table.slack)
 
 
 def _tests(key: tuple[str, str, str], dtype: np.dtype[Any]) -> list[Case]:
@@ -308,12 +308,12 @@ def _begun(says: str) -> str:
     return says[0].upper() + says[1:] if (word.isalpha() and len(word) > 2) or word == "a" else says
 
 
-def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool:
+def _gives(found: tuple[Mistake, ...], asked: list[Asked]) -> bool:
     """Do these mistakes give fn's numbers on all problems that they can compute, most of them at least?
 
     Of the vectors' smallest tests, where n = 1 say, half may differ: a mistake has forms that only they tell apart.
     """
-    limits = (SLACK, np.float32) if FLOAT32 in found else (table.slack, np.float64)
+    limits = (SLACK, np.float32) if FLOAT32 in found else (asked[0].table.slack, np.float64)
     own = any(a.case is None for a in asked)
     compared = missed = 0
     for a in asked:
@@ -334,7 +334,7 @@ def _gives(table: Table, found: tuple[Mistake, ...], asked: list[Asked]) -> bool
     return 2 * compared > len(asked) and 2 * missed <= wrong
 
 
-def _rounding(table: Table, asked: list[Asked], but: str) -> Explanation:
+def _rounding(asked: list[Asked], but: str) -> Explanation:
     """Right to rounding: are the bits the same, and if not, which order of operations gives them?"""
     asked = [a for a in asked if a.case is None or a.case.bound is None]  # where bits are promised
     if all(same_bits(a.got, a.right) for a in asked):
@@ -346,7 +346,7 @@ def _rounding(table: Table, asked: list[Asked], but: str) -> Explanation:
         if got != needed
         else "another order of operations, or a step in another precision"
     )
-    for m in (m for m in table.mistakes if m.rounding):
+    for m in (m for m in odd.table.mistakes if m.rounding):
         if all(same_bits(a.got, a.variant(m)) for a in asked):
             return Explanation(False, (m.name,), f"Right to rounding, but not in bits: {m.says}{but}.")
     return Explanation(False, (), f"Right to rounding, but not in bits: {why}{but}.")
