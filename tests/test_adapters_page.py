@@ -226,6 +226,16 @@ def test_what_the_text_says_of_subspaces(task):
     assert KEEP.above(KEPT[task]["LoRA"]) > 2 * max(found["d"] for found in own)
 
 
+def test_what_the_text_says_of_methods_on_cifar():
+    own = KEPT["adapters-cifar"]
+    for label, told in (("Uni-LoRA-r-4", "Uni-LoRA takes"), ("one-hot", "one-hot")):
+        assert f"{told} {KEEP.read(own[label]['d_int90'], [])}" in PAGE
+    assert KEEP.above(own["LoRA"]) == KEEP.above(own["rsLoRA"]) == 2_130
+    assert KEEP.above(own["Fastfood-DID-"]) is KEEP.above(own["SAID"]) is None
+    sub = own["SubLoRA-r-4"]["accuracy by d (0: all D)"]
+    assert sorted(round(p, 2) for d in ("2000", "4000") for p in sub[d]) == [0.2, 0.2, 0.2, 0.6]
+
+
 def test_what_the_text_says_of_subspaces_of_factors():
     for task in ("adapters", "adapters-rotated", "adapters-lenet", "adapters-lenet-digits"):
         best = min(found["high"] for found in read_at(task, *OF_THETA[:2]))

@@ -89,10 +89,12 @@ def methods_figure(
                 elinewidth=0.8, ecolor=color,
             )  # fmt: skip
     axes.axhline(height(line), color=GREY, lw=0.8, ls="--")
+    right = nearest(methods, line, min(d)) < nearest(methods, line, max(d))  # where there is more room
     axes.annotate(
-        f"{100 * fraction:g} % = {line:.3f}", (0.99, height(line)), xycoords=("axes fraction", "data"),
-        xytext=(0, -3), textcoords="offset points", color=GREY, ha="right", va="top",
-    )  # fmt: skip  # below and on the right: curves end above it
+        f"{100 * fraction:g} % = {line:.3f}", (0.99 if right else 0.01, height(line)), xycoords=("axes fraction", "data"),
+        xytext=(0, -3 if right else 3), textcoords="offset points", color=GREY,
+        ha="right" if right else "left", va="top" if right else "bottom",
+    )  # fmt: skip
     low, high = axes.get_ylim()
     ticks = [p for p in TICKS if low - 0.03 <= height(p) <= high]
     axes.set_yticks([float(height(p)) for p in ticks], [f"{p:g}" for p in ticks])
@@ -102,6 +104,16 @@ def methods_figure(
     told = "bars: 95 % intervals of the means" if several else "one run a point"
     headline(figure, first_above(methods, line, fraction, counted), f"{task}; {told}", ax)
     return figure
+
+
+def nearest(methods: Mapping[str, Runs], line: float, end: int) -> float:
+    """How near the means come to the line, of sizes up to three times as large or small as at this end of the picture."""
+    return min(
+        abs(float(height(np.mean(p)) - height(line)))
+        for runs in methods.values()
+        for i, p in runs.items()
+        if 1 / 3 < i / end < 3
+    )
 
 
 def height(p: Any) -> Floats:
