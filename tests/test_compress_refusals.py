@@ -23,6 +23,13 @@ def compressed(kind="fastfood", **options):
     return nid.CompressedModel.from_parts(model, 5, P, np.array([0.7]))
 
 
+def tuned():
+    """The bytes of a file that names its base."""
+    one = compressed()
+    base = np.zeros(one.network.D, np.float32)
+    return nid.CompressedModel.from_parts(one.network, None, one.P, one.theta_d, base).to_bytes()
+
+
 def load(data, tmp_path, model=None):
     path = tmp_path / "net.npid"
     path.write_bytes(data)
@@ -121,6 +128,7 @@ REASONS = {
     "sent as text": (compressed().to_bytes().replace(b"\r\n", b"\n"), "not a compressed model"),
     "empty": (b"", "truncated: it has 0 bytes, less than any"),
     "newer": (forge(version=9), "version 9 is unknown, this package reads versions 1 to 8"),
+    "without its base": (tuned(), "its theta_0 is a pre-trained one with the sha256 [0-9a-f]{64}: the base is needed"),
     "P in a file of a T": (forge(version=3), "its header lacks T: T, model, scheme, theta_0_seed are needed"),
     "older": (forge(version=0), "version 0 is unknown"),
     "another scheme": (forge(scheme="mt19937/1"), "of scheme 'mt19937/1', this package has 'philox4x32"),
@@ -227,7 +235,7 @@ def test_every_message_of_the_page_has_a_reason_here(tmp_path):
     listed = [message for row in rows for message in re.findall("`([^`]+)`", row.split("|")[1])]
     elsewhere = {"altered", "it holds the network", "it has", "decoding"}
     told = [str(refusal(data, tmp_path)).partition("net.npid: ")[2] for data, _ in REASONS.values()]
-    assert len(listed) == 21
+    assert len(listed) == 22
     for message in set(listed) - elsewhere:
         assert any(text.startswith(message) for text in told), message
     for text in told:
