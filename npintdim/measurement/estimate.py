@@ -341,7 +341,8 @@ def survivors(groups: dict[int, Floats], line: float) -> tuple[dict[int, Floats]
     """The runs that did not collapse; how many did: p_i < max {median at d : d ≤ d_i} − line/3.
 
     More directions do not make the best point worse, and luck is no third of the line, so such a run failed to train.
-    Where that would be more than two runs and more than `MANY` of all, it is their noise, and none is left out.
+    Where that would be more than two runs and more than `MANY` of all, or where those that are kept differ at the same d
+    by luck as large, as agents do that solve their task or do not, it is their noise, and none is left out.
     """
     best, kept = 0.0, {}
     for d, p in groups.items():
@@ -350,7 +351,9 @@ def survivors(groups: dict[int, Floats], line: float) -> tuple[dict[int, Floats]
             kept[d] = alive
     runs = sum(map(len, groups.values()))
     lost = runs - sum(map(len, kept.values()))
-    return (groups, 0) if lost > max(2, MANY * runs) else (kept, lost)
+    free = runs - lost - len(kept)
+    luck = math.sqrt(sum(len(p) * p.var() for p in kept.values()) / free) if free else 0.0
+    return (groups, 0) if lost > max(2, MANY * runs) or luck > line / 6 else (kept, lost)
 
 
 def finite(name: str, performance: Sequence[float]) -> Floats:
