@@ -176,6 +176,21 @@ def test_the_smallest_files_above_the_line():
             assert text.startswith("none up to ") == (not good)
 
 
+def test_what_the_text_says_of_the_smallest_files():
+    table = {name: own for name, *own in map(cells, KEEP.smallest(KEPT, SIZES).splitlines()[2:])}
+    size = {
+        label: [int(t.partition(" (")[0].replace(",", "")) if t[0] != "n" else np.inf for t in texts]
+        for label, texts in table.items()
+    }
+    shares = []
+    for k in range(len(DIGITS)):
+        best = min(size, key=lambda label: size[label][k])
+        assert best in (*OF_THETA, *OF_LORA)
+        shares.append(min(size["LoRA"][k], size["rsLoRA"][k]) / size[best][k])
+    assert (round(min(shares), 1), round(max(shares), 1)) == (1.6, 3.0)
+    assert "takes 1.6 to 3 times as many bytes" in PAGE
+
+
 def test_what_the_text_says_of_bytes_and_lengths():
     bits = [
         float(row[6]) for row in map(cells, KEEP.files(SIZES["adapters-scratch"]).splitlines()[2:]) if row[6]

@@ -151,7 +151,7 @@ def adapters(suffix: str, title: str, recipe: Recipe, grids: Grids) -> Cases:
         )
     return Methods(
         f"adapters{suffix}", f"accuracy against trained numbers, from subspaces to LoRA: {title}",
-        "150 runs, 10 minutes" if recipe.limit_train else "150 runs, 45 minutes", "50 runs, 1 minute",
+        "200 runs, 10 minutes" if recipe.limit_train else "230 runs, 1 hour", "50 runs, 1 minute",
         tuple(cases), shorter(recipe),
     )  # fmt: skip
 
