@@ -23,21 +23,21 @@ BEGIN, END = "<!-- the table of npintdim/reproduce/table.py -->", "<!-- its end 
 
 def keep(folder: Path, name: str) -> Path:
     """Write NAME.json beside this file."""
-    recipe = json.loads((folder / "summary.json").read_text())["recipe"]
+    summary = json.loads((folder / "summary.json").read_text())
     found = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*.json"))]
     runs = [
         {
             "d": r["spec"].get("d"), "seed": r["spec"].get("seed", 0), "lr": r["spec"]["optimizer"]["lr"],
-            "holdout": r["spec"].get("holdout"), "status": r["status"], "performance": r["performance"],
+            **({"holdout": r["spec"]["holdout"]} if "holdout" in r["spec"] else {}), "status": r["status"], "performance": r["performance"],
             "seconds": round(r["seconds"], 1), "by_epoch": [round(e["test"], 4) for e in r["epochs"]],
             "loss_by_epoch": [e["loss"] and round(e["loss"], 4) for e in r["epochs"]],
         }
         for r in found
     ]  # fmt: skip
-    runs.sort(key=lambda run: (run["holdout"] or 0, run["d"] or 0, run["lr"], run["seed"]))
+    runs.sort(key=lambda run: (run.get("holdout", 0), run["d"] or 0, run["lr"], run["seed"]))
     lines = ",\n".join("  " + json.dumps(run) for run in runs)
-    kept = {name: found[0][name] for name in ("D", "backend", "threads", "machine")}
-    text = f'{{"recipe": {json.dumps(recipe)},\n "kept": {json.dumps(kept)},\n "runs": [\n{lines}\n ]}}\n'
+    kept = {"D": summary["D"], **{name: found[0][name] for name in ("backend", "threads", "machine")}}
+    text = f'{{"recipe": {json.dumps(summary["recipe"])},\n "kept": {json.dumps(kept)},\n "runs": [\n{lines}\n ]}}\n'
     path = HERE / f"{name}.json"
     path.write_text(text)
     return path
@@ -55,7 +55,7 @@ def read(name: str, threshold: float | None) -> tuple[DInt, int, float]:
     records = [
         {"spec": {} if run["d"] is None else {"d": run["d"]}, **run}
         for run in kept["runs"]
-        if run["holdout"] is None
+        if "holdout" not in run
     ]
     return read_off(recipe, records, 0.11), len(kept["runs"]), sum(run["seconds"] for run in kept["runs"])
 
