@@ -188,6 +188,18 @@ def test_where_too_many_collapse_it_is_noise_and_where_performance_jumps_nothing
     assert (jump.collapsed, 9 <= jump.d <= 10) == (0, True)
 
 
+@pytest.mark.parametrize(("sd", "collapsed"), [(0.02, 3), (0.145, 3), (0.155, 0), (0.2, 0)])
+def test_where_runs_succeed_or_fail_by_luck_none_collapsed(sd, collapsed):
+    """Three of ten runs reach little; the others have this sd at the same d, and the line is .9, a sixth of it .15."""
+    moved = sd / np.sqrt(2)
+    reached = {d: [0.05, mean - moved, mean + moved] for d, mean in ((5, 0.6), (20, 0.7), (80, 0.75))} | {
+        320: [0.8]
+    }
+    runs = [(d, p) for d, each in reached.items() for p in each]
+    found = nid.d_int(*zip(*runs, strict=True), threshold=0.9)
+    assert (found.collapsed, found.runs) == (collapsed, 10 - collapsed)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_where_the_means_contradict_the_curve_they_are_read_and_it_is_said(seed):
     """Flat at .86 up to 500, then .95: no three numbers follow that, and 33 runs leave no doubt of it."""
