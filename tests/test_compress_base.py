@@ -14,6 +14,7 @@ import npintdim as nid
 from npintdim.artefact.base import read_base, write_base
 from npintdim.artefact.fileformat import FormatError, MissingBaseError
 from npintdim.artefact.mdl import certify, describe, quantise
+from npintdim.measurement import runs
 from npintdim.measurement.content import content_of
 from npintdim.measurement.measure import base_beside, compress_run
 from npintdim.measurement.runs import RunSpec, begin
@@ -87,6 +88,15 @@ def test_theta_is_base_plus_P_theta_d():
     np.testing.assert_allclose(one.theta(), BASE + P.apply(U.astype(float)), rtol=1e-6)
     nothing = nid.CompressedModel.from_parts(network(), None, P, np.zeros(20), BASE)
     assert nothing.theta().tobytes() == BASE.tobytes()
+
+
+def test_the_base_stays_what_was_hashed():
+    """Whoever writes to the array that was given changes nothing, and nobody can write to the one that is kept."""
+    given = BASE.copy()
+    one = made("fastfood", base=given)
+    given[0] += 1
+    assert not one.base.flags.writeable and one.header()["theta_0"] == HASH
+    assert one.reread().theta_sha256 == one.theta_sha256
 
 
 @pytest.mark.parametrize("version", [5, 7])
@@ -203,6 +213,15 @@ def test_a_run_begins_at_the_file(tmp_path):
         begin(spec, model)
     with pytest.raises(ValueError, match=r"\{'file': path\} alone is needed"):
         RunSpec("digits", NET, {"kind": "fastfood"}, 5, pretrained={"file": "x.npy", "epochs": 3}).check()
+
+
+def test_an_interrupted_pretraining_interrupts(monkeypatch):
+    """It is no matter of its rate, and what it has learnt so far is no θ_0."""
+    spec = RunSpec("digits", NET, {"kind": "fastfood"}, 5, pretrained={"data": "digits+classes=0-4"}, seed=77)
+    for status, error in (("interrupted", KeyboardInterrupt), ("diverged", ValueError)):
+        monkeypatch.setattr(runs, "run", lambda *_, status=status: ({"status": status}, np.zeros(1)))
+        with pytest.raises(error):
+            begin(spec, nid.mlp([64, 8, 10], NUMPY))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

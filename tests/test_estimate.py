@@ -184,6 +184,12 @@ def test_a_run_that_collapsed_is_left_out_and_said():
 def test_where_too_many_collapse_it_is_noise_and_where_performance_jumps_nothing_collapsed():
     p = [0.9, 0.1, 0.95, 0.2, 0.15, 0.97, 0.1, 0.12]
     assert nid.d_int(range(10, 90, 10), p, threshold=0.9).collapsed == 0
+    for collapsed, d in (
+        (2, range(10, 70, 10)),
+        (0, range(20, 90, 10)),
+    ):  # 2 of 6 runs; 3 of 7 are more than two and 40 %
+        few = [0.9] * 4 + [0.1] * (len(d) - 4)
+        assert nid.d_int(d, few, threshold=0.9).collapsed == collapsed
     jump = nid.d_int(range(6, 14), [0.06, 0.07, 0.08, 0.09, 1.0, 1.0, 1.0, 1.0], threshold=0.9)
     assert (jump.collapsed, 9 <= jump.d <= 10) == (0, True)
 
