@@ -48,7 +48,8 @@ PRETRAINED = [("fc", "5-9"), ("fc", "rotated"), ("lenet", "5-9"), ("lenet", "rot
 
 
 def test_what_pre_training_changes():
-    for (_, *told), (net, task) in zip(READ, PRETRAINED, strict=True):
+    for (name, *told), (net, task) in zip(READ, PRETRAINED, strict=True):
+        assert name == {"fc": "FC"}.get(net, "LeNet")
         for text, how in zip(told, ["from-scratch", "pre-trained"], strict=True):
             kept = KEPT[f"pretraining-{net}"][f"{task}-{how}"]
             if (net, task) == ("fc", "rotated"):  # measured with d = 800 too
@@ -152,7 +153,7 @@ def test_bytes_are_those_of_files(task):
             for (whole, accuracy, coded, after, K, kind), p in zip(
                 sorted(runs, key=lambda r: r[1]), sorted(kept), strict=True
             ):
-                assert 250 < whole - 4 * int(d) < 550
+                assert 250 < whole - 4 * int(d) < 450
                 assert coded < whole and K <= 128 and kind == "uniform"
                 assert accuracy == pytest.approx(p, abs=2e-3)
                 assert K == 128 or after > accuracy - 0.03  # 128: where no fewer are enough

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import re
 
 import format_from_the_page as page
 import numpy as np
@@ -13,6 +14,7 @@ import npintdim as nid
 from npintdim.artefact.base import read_base, write_base
 from npintdim.artefact.fileformat import FormatError, MissingBaseError
 from npintdim.artefact.mdl import certify, describe, quantise
+from npintdim.measurement import runs
 from npintdim.measurement.content import content_of
 from npintdim.measurement.measure import base_beside, compress_run
 from npintdim.measurement.runs import RunSpec, begin
@@ -86,6 +88,15 @@ def test_theta_is_base_plus_P_theta_d():
     np.testing.assert_allclose(one.theta(), BASE + P.apply(U.astype(float)), rtol=1e-6)
     nothing = nid.CompressedModel.from_parts(network(), None, P, np.zeros(20), BASE)
     assert nothing.theta().tobytes() == BASE.tobytes()
+
+
+def test_the_base_stays_what_was_hashed():
+    """Whoever writes to the array that was given changes nothing, and nobody can write to the one that is kept."""
+    given = BASE.copy()
+    one = made("fastfood", base=given)
+    given[0] += 1
+    assert not one.base.flags.writeable and one.header()["theta_0"] == HASH
+    assert one.reread().theta_sha256 == one.theta_sha256
 
 
 @pytest.mark.parametrize("version", [5, 7])
@@ -171,7 +182,11 @@ def test_a_base_is_read_from_npy_and_npid(tmp_path):
     assert made("fastfood", base=first.theta()).header()["theta_0"] == first.theta_sha256
     np.save(tmp_path / "double.npy", BASE.astype(float))
     (tmp_path / "text.npy").write_text("1 2 3")
-    for name in ("double.npy", "text.npy"):
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "base.npy").read_bytes()[:-1])
+    (tmp_path / "zip.npy").write_bytes(b"PK\x03\x04 a zip that was cut off")
+    np.savez(tmp_path / "many.npz", BASE)
+    np.save(tmp_path / "big.npy", BASE.astype(">f4"))
+    for name in ("double.npy", "text.npy", "cut.npy", "zip.npy", "many.npz", "big.npy"):
         with pytest.raises(ValueError, match=r"base is .*: a .npy of all D numbers of theta_0 in float32"):
             read_base(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="there is no such file"):
@@ -200,6 +215,15 @@ def test_a_run_begins_at_the_file(tmp_path):
         RunSpec("digits", NET, {"kind": "fastfood"}, 5, pretrained={"file": "x.npy", "epochs": 3}).check()
 
 
+def test_an_interrupted_pretraining_interrupts(monkeypatch):
+    """It is no matter of its rate, and what it has learnt so far is no θ_0."""
+    spec = RunSpec("digits", NET, {"kind": "fastfood"}, 5, pretrained={"data": "digits+classes=0-4"}, seed=77)
+    for status, error in (("interrupted", KeyboardInterrupt), ("diverged", ValueError)):
+        monkeypatch.setattr(runs, "run", lambda *_, status=status: ({"status": status}, np.zeros(1)))
+        with pytest.raises(error):
+            begin(spec, nid.mlp([64, 8, 10], NUMPY))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("T", ["fastfood", "lora"])
 def test_a_measurement_keeps_the_file_and_its_base(T, dtype, tmp_path):
@@ -218,6 +242,26 @@ def test_a_measurement_keeps_the_file_and_its_base(T, dtype, tmp_path):
     assert m.compressed["performance"] == pytest.approx(run["performance"], abs=0.01)
     again = compress_run(tmp_path, RunSpec.from_spec(run["spec"]), backend)
     assert again.theta_sha256 == kept.theta_sha256 and again.header() == kept.header()
+
+
+def test_another_base_than_the_runs_began_at_is_not_taken_for_it(tmp_path):
+    """Neither the file of θ_0 nor that of the data which it learnt may have changed when a run is compressed later."""
+    D, digits = nid.mlp([64, 8, 10], NUMPY).D, nid.load_dataset("digits").train
+    path, data = tmp_path / "a+b.npy", tmp_path / "mine.npz"
+    for changed, pretrained in ((path, {"file": str(path)}), (data, {"data": str(data), "epochs": 1})):
+        write_base(path, np.zeros(D))
+        np.savez(data, x=digits.x[:200], y=digits.labels[:200])
+        how = {"seeds": 1, "direct_seeds": 1, "epochs": 1, "threshold": 0.01}
+        recipe = nid.Recipe("digits", NET, (5,), pretrained=pretrained, **how)
+        m = nid.measure(recipe, tmp_path / "runs", backend=NUMPY, jobs=1, progress=False)
+        spec = RunSpec.from_spec(next(r["spec"] for r in m.records if "d" in r["spec"]))
+        assert compress_run(m.folder, spec, NUMPY).base is not None
+        write_base(path, np.ones(D))
+        np.savez(data, x=1 - digits.x[:200], y=digits.labels[:200])
+        with pytest.raises(
+            ValueError, match=rf"{re.escape(str(changed))} changed since the runs in .*: the theta_0 "
+        ):
+            compress_run(m.folder, spec, NUMPY)
 
 
 SMALL = ("--backend", "numpy", "--quiet", "--model", "64-8-10", "--epochs", "2")

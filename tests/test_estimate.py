@@ -184,8 +184,26 @@ def test_a_run_that_collapsed_is_left_out_and_said():
 def test_where_too_many_collapse_it_is_noise_and_where_performance_jumps_nothing_collapsed():
     p = [0.9, 0.1, 0.95, 0.2, 0.15, 0.97, 0.1, 0.12]
     assert nid.d_int(range(10, 90, 10), p, threshold=0.9).collapsed == 0
+    for collapsed, d in (
+        (2, range(10, 70, 10)),
+        (0, range(20, 90, 10)),
+    ):  # 2 of 6 runs; 3 of 7 are more than two and 40 %
+        few = [0.9] * 4 + [0.1] * (len(d) - 4)
+        assert nid.d_int(d, few, threshold=0.9).collapsed == collapsed
     jump = nid.d_int(range(6, 14), [0.06, 0.07, 0.08, 0.09, 1.0, 1.0, 1.0, 1.0], threshold=0.9)
     assert (jump.collapsed, 9 <= jump.d <= 10) == (0, True)
+
+
+@pytest.mark.parametrize(("sd", "collapsed"), [(0.02, 3), (0.145, 3), (0.155, 0), (0.2, 0)])
+def test_where_runs_succeed_or_fail_by_luck_none_collapsed(sd, collapsed):
+    """Three of ten runs reach little; the others have this sd at the same d, and the line is .9, a sixth of it .15."""
+    moved = sd / np.sqrt(2)
+    reached = {d: [0.05, mean - moved, mean + moved] for d, mean in ((5, 0.6), (20, 0.7), (80, 0.75))} | {
+        320: [0.8]
+    }
+    runs = [(d, p) for d, each in reached.items() for p in each]
+    found = nid.d_int(*zip(*runs, strict=True), threshold=0.9)
+    assert (found.collapsed, found.runs) == (collapsed, 10 - collapsed)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -306,6 +306,13 @@ def test_the_subspace_objective_passes():
 # ---- what strangers give instead ----
 
 
+def test_what_overflows_is_told_once_and_without_a_warning():
+    with pytest.raises(CheckError, match=r"apply gives -?inf at \[\d\], of finite numbers"):
+        check_adjoint(lambda v: P.apply(v) * 1e300 * 1e300, P.adjoint, D, d)
+    with pytest.raises(CheckError, match="the loss has a inf"):
+        check_gradient(lambda x: (np.exp(1000 * np.sum(x**2)), x), np.ones(3))
+
+
 def test_a_column_that_is_not_finite_is_no_unit_column():
     """No comparison with NaN holds, not even that of the worst column."""
     with pytest.raises(CheckError, match=r"apply gives nan at \[0\], of finite numbers"):

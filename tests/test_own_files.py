@@ -298,6 +298,11 @@ def test_what_cannot_be_made_of_a_file(tmp_path):
         nid.load_dataset(f"{name}+classes=2-2", limit_train=10)
     with pytest.raises(ValueError, match=r"classes=2-3: 0 ≤ LOW ≤ HIGH < 3 is needed"):
         nid.load_dataset(f"{name}+classes=2-3")
+    for words in ("classes=0-1+rotated=60", "classes=0-1+classes=1-2", "label=y+label=z"):
+        with pytest.raises(ValueError, match="each can be said once, and one change of the examples is made"):
+            nid.load_dataset(f"{name}+{words}")
+    with pytest.raises(ValueError, match=r"after a \+ .* is needed.* classes=LOW-HIGH, rotated=DEGREES"):
+        nid.load_dataset(f"{name}+clases=0-1")
     features = saved(tmp_path / "table.npz", x=X.reshape(40, 30), y=Y)
     for how in ("rotated=60", "shuffled-pixels"):
         with pytest.raises(ValueError, match=r"is for images, and examples of .* have shape \(30,\)"):

@@ -47,7 +47,9 @@ def test_rows_are_those_of_the_whole(draw, D, d):
 @backends
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("blocks", ["stacked", "single"])
-@pytest.mark.parametrize(("D", "d"), [(1, 1), (100, 5), (5000, 3), (5000, 30), (70_001, 900)])
+@pytest.mark.parametrize(
+    ("D", "d"), [(1, 1), (100, 5), (5000, 3), (5000, 30), (70_001, 900), (100_000, 20_000)]
+)
 def test_drawn_and_stored_fastfood_are_the_same_P(monkeypatch, backend, dtype, blocks, D, d):
     monkeypatch.setattr(fastfood, "PIECE", 1 << 11)  # many pieces
     stored, drawn = (

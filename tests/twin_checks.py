@@ -273,6 +273,7 @@ def test_dense_columns(twin, D):
 def test_dense_products(twin, D, d, kind, dtype):
     v, g, seed = normal(d, dtype), normal(D, dtype, 1), 2**63 + 5
     squares = [reference.drawn_square_sum(seed, Purpose.DENSE, j, 0, D) for j in range(d)]
+    assert [twin.kernels.drawn_square_sum(seed, Purpose.DENSE, j, 0, D) for j in range(d)] == squares
     norms = (frozen(np.sqrt(np.array(squares, float))),) if kind == "gaussian" else ()
     of_P = (seed, *norms) if norms else (seed, D)
     assert_same(twin, f"{kind}_apply", v, *of_P, 0, D)

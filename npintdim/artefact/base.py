@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,11 @@ def read_base(path: Path) -> NDArray[np.float32]:
     if path.suffix == ".npid":
         return CompressedModel.load(path).theta()
     try:
-        theta: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            theta: NDArray[np.float32] = np.load(file, allow_pickle=False)
         if theta.dtype != np.float32 or theta.ndim != 1:
             raise ValueError(f"it holds {theta.dtype} of shape {theta.shape}")
-    except (ValueError, EOFError, AttributeError) as error:
+    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"base is {path}: a .npy of all D numbers of theta_0 in float32, or a .npid, is needed ({brief(error)})"
         ) from error

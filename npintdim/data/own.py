@@ -76,7 +76,7 @@ def source_of(name: str) -> Source:
     Raises
     ------
     ValueError
-        for a word after + that is none of ours.
+        for a word after + that is none of ours, or said twice.
     """
     path, *words = name.split("+")
     options: dict[str, Any] = {}
@@ -98,8 +98,13 @@ def source_of(name: str) -> Source:
         else:
             raise ValueError(
                 f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE, standardise or regression is needed, "
-                "or of images crop=PIXELS, side=PIXELS or mean"
+                "or of images crop=PIXELS, side=PIXELS or mean, or one of classes=LOW-HIGH, rotated=DEGREES, shuffled-pixels "
+                "or shuffled-labels=SHARE"
             )
+    if len(options) < len(words):
+        raise ValueError(
+            f"data is {shown(name)}: each can be said once, and one change of the examples is made"
+        )
     return Source(Path(path).expanduser(), **options)
 
 
@@ -295,8 +300,13 @@ def files(path: Path) -> Iterator[Path]:
 
 
 def content(name: str) -> str:
+    """sha256 of what lies where the name says."""
+    return content_at(source_of(name).path)
+
+
+def content_at(path: Path) -> str:
     """sha256 of the file, or of the names and bytes of all in the folder."""
-    path, digest = source_of(name).path, hashlib.sha256()
+    digest = hashlib.sha256()
     for file in files(path):
         digest.update(file.relative_to(path).as_posix().encode() + b"\0")
         with file.open("rb") as stream:

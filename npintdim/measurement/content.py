@@ -18,7 +18,7 @@ import numpy as np
 
 from npintdim.backend import as_array
 from npintdim.data.own import content as content_of_file
-from npintdim.data.own import is_file
+from npintdim.data.own import content_at, is_file
 from npintdim.files import DamagedError, canonical, read_json
 from npintdim.inputs import shown
 from npintdim.measurement.custom import Name, own
@@ -55,10 +55,8 @@ def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | 
         content["data"] = Digest(unseen).of(thing)
     elif is_file(data):
         content["data"] = content_of_file(data)
-    if pretrained and (base := pretrained.get("file")):
-        content["pretrained"] = content_of_file(base)
-    elif pretrained and is_file(before := str(pretrained.get("data", data))):
-        content["pretrained"] = content_of_file(before)
+    if before := content_before(data, pretrained):
+        content["pretrained"] = before
     if name := own(model):
         content["objective"] = Digest(unseen).of(Name(name).thing())
     if kinds := sorted(set(own_kinds([model, *others, pretrained])), key=lambda cls: cls.__qualname__):
@@ -70,6 +68,14 @@ def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | 
             stacklevel=3,
         )
     return content or None
+
+
+def content_before(data: str, pretrained: Spec | None) -> str | None:
+    """sha256 of the file of a pre-trained θ_0, or of the data that it learnt; None where these are no file of one's own."""
+    if pretrained and (base := pretrained.get("file")):
+        return content_at(Path(base))
+    before = str((pretrained or {}).get("data", data))
+    return content_of_file(before) if pretrained and is_file(before) else None
 
 
 def because(runs: Path, specs: Sequence[RunSpec]) -> str:

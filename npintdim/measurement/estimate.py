@@ -341,8 +341,9 @@ def survivors(groups: dict[int, Floats], line: float) -> tuple[dict[int, Floats]
     """The runs that did not collapse; how many did: p_i < max {median at d : d ≤ d_i} − line/3.
 
     More directions do not make the best point worse, and luck is no third of the line, so such a run failed to train.
-    Where that would be more than two runs and more than `MANY` of all, or where those that are kept differ at the same d
-    by luck as large, as agents do that solve their task or do not, it is their noise, and none is left out.
+    Where that would be more than two runs and more than `MANY` of all, it is their noise, and none is left out; nor where
+    luck is half as much as that: where those that are kept have an sd at the same d above line/6, as agents have that
+    solve their task or do not.
     """
     best, kept = 0.0, {}
     for d, p in groups.items():

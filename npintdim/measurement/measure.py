@@ -22,7 +22,7 @@ from npintdim.artefact.decode import Map
 from npintdim.backend import Backend, get_backend
 from npintdim.engine.model import Model
 from npintdim.inputs import attempt, brief, check_kind, counted, quiet
-from npintdim.measurement.content import because, content_of
+from npintdim.measurement.content import because, content_before, content_of, named_by
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.events import Bar, Callback, Measured, SearchStep, Sentences, Tell, announce
 from npintdim.measurement.measurement import Baseline, Measurement, guessing, read_off
@@ -241,8 +241,13 @@ def compress_run(
     Raises
     ------
     ValueError
-        for a direct run.
+        for a direct run, and where the file of θ_0, or of the data that it learnt, is another one now.
     """
+    if content_before(spec.data, spec.pretrained) != (spec.content or {}).get("pretrained"):
+        named = named_by(spec, "pretrained")
+        raise ValueError(
+            f"{named} changed since the runs in {folder}: the theta_0 that they began at is needed"
+        )
     model, seed, T, base = parts_of_file(spec, backend, data_folder)
     return CompressedModel.from_parts(model, seed, T, read_theta(folder / "runs", spec), base)
 

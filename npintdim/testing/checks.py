@@ -168,6 +168,7 @@ def adjoint_matrix_check(P: Operator, tolerance: float | None = None) -> Check:
     return _entries(operator(P, tolerance))
 
 
+@quiet
 def check_adjoint(
     apply: Function,
     adjoint: Function,

@@ -17,7 +17,6 @@ from npintdim.typing import Array, Floats
 STEPS = (1e-4, 1e-5, 1e-6)  # of central differences, relative to ‖θ‖∞ + 1
 
 
-@quiet
 def gradient_check(
     landscape: Landscape,
     theta: Floats,
@@ -26,25 +25,26 @@ def gradient_check(
     seed: int = 0,
     tolerance: float = 1e-6,
 ) -> list[Check]:
-    """`check_gradient` of a landscape on one batch.
+    """⟨∇L(θ), v⟩ = (L(θ + h v) − L(θ − h v)) / 2h along random directions v: `check_gradient` of a landscape on one batch.
 
     Parameters
     ----------
     landscape, theta, batch : float64, or the differences drown in rounding
-    directions, seed, tolerance : as there
+    directions : how many v
+    seed : of the v
+    tolerance : relative
 
     Raises
     ------
-    CheckError
-        if a direction disagrees at every step.
-    TypeError
-        if theta is not float64.
+    CheckError, TypeError, ValueError
+        as `check_gradient`: if a direction disagrees at every step; if theta is not float64.
     """
     one = Batch() if batch is None else batch  # a batch without data is falsy
     loss_and_grad = lambda at: tuple(landscape.loss_and_grad(at, one))  # noqa: E731
     return check_gradient(loss_and_grad, theta, np.asarray, directions, tolerance, seed)
 
 
+@quiet
 def check_gradient(
     loss_and_grad: Callable[[Any], tuple[Any, Any]],
     theta: Any,

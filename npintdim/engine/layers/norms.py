@@ -74,12 +74,16 @@ class Norm(Layer):
 
 @dataclass(frozen=True)
 class LayerNorm(Norm):
-    """y = γ x̂ + β over the last axis, a γ and a β a feature (Ba, Kiros and Hinton 2016); formulas: see `Norm`.
+    """y = γ x̂ + β, x̂ = (x − mean x)/√(var x + ε) over the last axis, a γ and a β a feature (Ba, Kiros and Hinton 2016).
 
     Parameters
     ----------
     n : features, the length of the last axis
     eps : added to the variance, > 0
+
+    Notes
+    -----
+    Forward and backward are `npintdim.engine.layers.norms.Norm`'s, with means over the features of one example.
     """
 
     n: int
@@ -102,12 +106,16 @@ class LayerNorm(Norm):
 
 @dataclass(frozen=True)
 class ChannelNorm(Norm):
-    """y = γ x̂ + β over all of an example, a γ and a β a channel (Wu and He 2018, with one group); formulas: see `Norm`.
+    """y = γ x̂ + β, x̂ = (x − mean x)/√(var x + ε) over all of an example, a γ and a β a channel (Wu and He 2018, one group).
 
     Parameters
     ----------
     channels : c, the length of the first axis of an example (c, ...)
     eps : added to the variance, > 0
+
+    Notes
+    -----
+    Forward and backward are `npintdim.engine.layers.norms.Norm`'s; the sums of dγ and dβ run over examples and places.
     """
 
     channels: int
