@@ -79,13 +79,16 @@ def test_a_parametrisation_without_d_is_measured_at_its_own_count(cli):
         ("measure --parametrisation lora --projection dense", "exclude each other"),
         ("measure --parametrisation lora --d search", "lora trains only the counts of its ranks: --d GRID is needed"),
         ("measure --parametrisation lora --d 94,100", "d is 100, but no rank of lora trains so many numbers"),
+        ("train --parametrisation lora --option r=1 --option r=2", "--option r is given twice"),
+        ("train --d 9 --save x.npy", "a .npy holds all of theta, and a run in a subspace is saved as FILE.npid"),
+        ("measure --base none.npy --d 9", "error: base is none.npy: there is no such file"),
         ("measure --parametrisation said --d 3", "d is 3, but SAID pays 4 scales out of it"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_one_line_before_any_work(cli, argv, message, tmp_path):
     name, *rest = argv.split()
-    code, _, err = cli(name, *SMALL, *rest)
-    assert code != 0 and len(err.splitlines()) == 1
+    code, out, err = cli(name, *SMALL, *rest)
+    assert code != 0 and len(err.splitlines()) == 1 and not text(out).strip()
     assert re.search(message, err.strip()), err
     assert not list(tmp_path.iterdir())
 

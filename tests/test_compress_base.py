@@ -187,8 +187,18 @@ def test_a_base_is_read_from_npy_and_npid(tmp_path):
     np.savez(tmp_path / "many.npz", BASE)
     np.save(tmp_path / "big.npy", BASE.astype(">f4"))
     for name in ("double.npy", "text.npy", "cut.npy", "zip.npy", "many.npz", "big.npy"):
-        with pytest.raises(ValueError, match=r"base is .*: a .npy of all D numbers of theta_0 in float32"):
+        with pytest.raises(
+            ValueError, match=r"base is .*: a .npy of all D numbers of theta_0 in float32"
+        ) as told:
             read_base(tmp_path / name)
+        assert "pickle" not in str(told.value) and "Attribute" not in str(told.value)
+    first.save(tmp_path / "first")  # known by its first bytes
+    assert read_base(tmp_path / "first").tobytes() == first.theta().tobytes()
+    made("fastfood").save(tmp_path / "fine-tuned.npid")
+    with pytest.raises(
+        ValueError, match=r"base is .*fine-tuned.npid, which only names the pre-trained theta_0"
+    ):
+        read_base(tmp_path / "fine-tuned.npid")
     with pytest.raises(FileNotFoundError, match="there is no such file"):
         read_base(tmp_path / "none.npy")
 
@@ -300,5 +310,17 @@ def test_commands(cli, tmp_path, monkeypatch):
     assert code == 2 and "no certificate: theta_0 was learnt" in err
     code, _, err = cli("train", *SMALL, *task, "--base", "none.npy", "--d", "5")
     assert code == 2 and "base is none.npy: there is no such file" in err
+    network = folder / json.loads((folder / "summary.json").read_text())["compressed"]["file"]
+    base, kept = tmp_path / "base.npy", base_beside(network)
+    before = base.read_bytes(), kept.read_bytes()
+    for argv, why in (
+        (("--save", "./base.npy"), "the base that is read"),
+        (("--d", "5", "--save", "base.npy"), "the base that is read"),
+        (("--save", str(kept)), "a measurement keeps that file"),
+        (("--d", "5", "--save", str(network)), "a measurement keeps that file"),
+    ):
+        code, _, err = cli("train", *SMALL, *task, "--base", "base.npy", *argv)
+        assert code == 2 and len(err.splitlines()) == 1 and "--save is" in err and why in err
+    assert (base.read_bytes(), kept.read_bytes()) == before
     code, _, err = cli("train", *SMALL, *task, "--save", "x.npid")
     assert code == 2 and "--save needs --d: only a run in a subspace can be compressed" in err

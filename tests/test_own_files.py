@@ -195,6 +195,9 @@ def test_refusals(tmp_path):
         "one class": (saved(tmp_path / "o.npz", x=X, y=Y * 0), "o.npz: y holds one class alone, 0"),
         "other classes": (saved(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X, y_test=Y + 1), "test y holds '3', but training has"),
         "objects": (saved(tmp_path / "p.npz", x=np.array([{}] * 4), y=Y), "p.npz cannot be read: .*allow_pickle"),
+        "two tasks": (f"{tmp_path}/s.npz+classes=0-1+rotated=60", "'rotated=60' comes after another of its kind"),
+        "two labels": (f"{tmp_path}/s.npz+label=a+label=b", "'label=b' comes after another of its kind"),
+        "task": (f"{tmp_path}/s.npz+classes=0", "or one of .*classes=LOW-HIGH, or rotated=DEGREES$"),
         "word": (f"{tmp_path}/s.npz+shuffle", "after a .* label=COLUMN, test-share=SHARE, standardise or regression is needed"),
         "no label": (table(tmp_path / "l.csv", ROWS), "l.csv has no column 'label' or 'class' or 'target' or 'y': .*one of a, kind, b"),
         "text": (table(tmp_path / "n.csv", [*ROWS, ["4", "x", "?"]]) + "+label=kind", "n.csv, line 32, b: '[?]' is no number"),
@@ -299,7 +302,7 @@ def test_what_cannot_be_made_of_a_file(tmp_path):
     with pytest.raises(ValueError, match=r"classes=2-3: 0 ≤ LOW ≤ HIGH < 3 is needed"):
         nid.load_dataset(f"{name}+classes=2-3")
     for words in ("classes=0-1+rotated=60", "classes=0-1+classes=1-2", "label=y+label=z"):
-        with pytest.raises(ValueError, match="each can be said once, and one change of the examples is made"):
+        with pytest.raises(ValueError, match="comes after another of its kind, one is needed"):
             nid.load_dataset(f"{name}+{words}")
     with pytest.raises(ValueError, match=r"after a \+ .* is needed.* classes=LOW-HIGH, rotated=DEGREES"):
         nid.load_dataset(f"{name}+clases=0-1")

@@ -431,11 +431,11 @@ def test_a_runs_seconds_lie_on_the_line_between_two_d():
 def test_each_kind_of_run_is_timed_at_its_ends(monkeypatch):
     timed = []
 
-    def told(work, spec):
+    def told(spec, *_):
         timed.append(spec)
         return Pace(0.0, float(spec.d or 7))
 
-    monkeypatch.setattr(Where, "pace", told)
+    monkeypatch.setattr(work, "pace", told)
     direct = replace(SUBSPACE, d=None, projection=None)
     todo = [direct, *(replace(SUBSPACE, d=d, seed=s, epochs=3) for d in (20, 25, 30) for s in range(2))]
     assert Where("numpy").rehearse(todo) == [7 * 2, 60, 60, 75, 75, 90, 90]

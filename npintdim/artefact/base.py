@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.artefact.compress import CompressedModel
+from npintdim.artefact.fileformat import MAGIC, MissingBaseError
 from npintdim.files import write_atomically
 from npintdim.inputs import brief
 from npintdim.typing import Floats
@@ -27,14 +28,22 @@ def read_base(path: Path) -> NDArray[np.float32]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"base is {path}: there is no such file")
-    if path.suffix == ".npid":
-        return CompressedModel.load(path).theta()
+    with path.open("rb") as file:
+        compressed = file.read(len(MAGIC)) == MAGIC
+    if path.suffix == ".npid" or compressed:
+        try:
+            return CompressedModel.load(path).theta()
+        except MissingBaseError as error:
+            raise ValueError(
+                f"base is {path}, which only names the pre-trained theta_0 that it goes on from: "
+                "a .npy of all D numbers of theta_0 in float32 is needed"
+            ) from error
     try:
         with path.open("rb") as file:
-            theta: NDArray[np.float32] = np.load(file, allow_pickle=False)
+            theta: NDArray[np.float32] = np.lib.format.read_array(file, allow_pickle=False)
         if theta.dtype != np.float32 or theta.ndim != 1:
             raise ValueError(f"it holds {theta.dtype} of shape {theta.shape}")
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError) as error:
         raise ValueError(
             f"base is {path}: a .npy of all D numbers of theta_0 in float32, or a .npid, is needed ({brief(error)})"
         ) from error

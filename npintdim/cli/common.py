@@ -230,6 +230,8 @@ def options_of(args: argparse.Namespace) -> Spec:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise ValueError(f"--option is {text!r}: NAME=X is needed, e.g. blocks=single")
+        if name in options:
+            raise ValueError(f"--option {name} is given twice")
         try:
             options[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -288,9 +290,10 @@ def check_writable(option: str, path: Path) -> None:
 def check_not_kept(option: str, path: Path) -> None:
     """Refuse a file that a measurement keeps: its results, its network, what lies in runs/."""
     file = path.resolve()
+    network = file.with_name(file.name.replace("-base.npy", ".npid"))  # that of a base, or the file itself
     own = file.parent / "runs"
     in_runs = own.parent.name == "runs" and file.suffix in (".json", ".npy", ".claim")
-    if in_runs or (own.is_dir() and file.name in KEPT) or kept_network(file):
+    if in_runs or (own.is_dir() and file.name in KEPT) or kept_network(network):
         raise ValueError(f"{option} is {path}: a measurement keeps that file, give another name")
 
 

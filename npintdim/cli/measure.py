@@ -31,7 +31,7 @@ from npintdim.measurement.measure import measured
 from npintdim.measurement.recipes import RateSearch, Recipe, model_name
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.report import write_report
-from npintdim.measurement.runs import check_fit, draw
+from npintdim.measurement.runs import begin, check_fit, draw
 from npintdim.measurement.work import Where
 from npintdim.plots import curve_figure, picture
 
@@ -135,7 +135,8 @@ def check_first(recipe: Recipe, backend: Backend, data: Dataset) -> None:
         see `check_fit`, `make_projection` and `adapter_of`.
     """
     model = model_from_spec(recipe.model, backend)
-    check_fit(recipe.direct(0, backend.dtype.name), model, data)
+    first = recipe.direct(0, backend.dtype.name)
+    check_fit(first, model, data)
     grid = recipe.d or (recipe.search(model.D).start,)
     for d in (min(grid), max(grid)):
         check_integer("d", d, 1, model.D, f"1 ≤ d ≤ D = {model.D}")
@@ -144,8 +145,9 @@ def check_first(recipe: Recipe, backend: Backend, data: Dataset) -> None:
         raise ValueError(
             f"--d search tries any d, and {T['kind']} trains only the counts of its ranks: --d GRID is needed"
         )
+    theta_0 = begin(first, model)  # of --base too
     for d in grid if T else [min(grid)]:
-        draw(recipe.subspace(d, 0), model, model.init_theta(0))
+        draw(recipe.subspace(d, 0), model, theta_0)
 
 
 def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:

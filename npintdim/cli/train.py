@@ -50,8 +50,8 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, and print an epoch a line."""
     direct = args.d is None and args.parametrisation is None
-    if args.save and direct:
-        check_direct(args.save)
+    if args.save:
+        check_name(args.save, direct, args.base)
     if direct and (args.option or args.projection is not None):
         raise ValueError(
             "--projection and --option need --d: without it all of theta is trained, and there is no P"
@@ -102,9 +102,15 @@ def run(args: argparse.Namespace) -> int:
     return 0 if record["status"] == "finished" else 1
 
 
-def check_direct(path: Path) -> None:
-    """Refuse a name under which all of theta would not be found again."""
-    if path.suffix != ".npy":
+def check_name(path: Path, direct: bool, base: Path | None) -> None:
+    """Refuse a name under which what is saved would not be found again, or in whose place theta_0 would be lost."""
+    if base is not None and path.resolve() == base.resolve():
+        raise ValueError(f"--save is {path}, the base that is read: files that name it would be lost with it")
+    if not direct and path.suffix == ".npy":
+        raise ValueError(
+            f"--save is {path}: a .npy holds all of theta, and a run in a subspace is saved as FILE.npid"
+        )
+    if direct and path.suffix != ".npy":
         raise ValueError(
             "--save needs --d: only a run in a subspace can be compressed, and without --d all of theta is saved "
             f"as FILE.npy, which {path} is not"

@@ -15,7 +15,7 @@ import numpy as np
 
 from npintdim.data import images
 from npintdim.data.holdout import limited
-from npintdim.data.shuffled import Change, change_of
+from npintdim.data.shuffled import NEEDED, Change, change_of
 from npintdim.engine.arrays import examples_of, numbers
 from npintdim.engine.landscape import Dataset
 from npintdim.inputs import brief, counted, shown
@@ -82,6 +82,7 @@ def source_of(name: str) -> Source:
     options: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
+        before = len(options)
         if key == "label" and value:
             options["label"] = value
         elif key in ("standardise", "regression", "mean") and not equals:
@@ -98,13 +99,12 @@ def source_of(name: str) -> Source:
         else:
             raise ValueError(
                 f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE, standardise or regression is needed, "
-                "or of images crop=PIXELS, side=PIXELS or mean, or one of classes=LOW-HIGH, rotated=DEGREES, shuffled-pixels "
-                "or shuffled-labels=SHARE"
+                f"or of images crop=PIXELS, side=PIXELS or mean; or one of {NEEDED.rstrip(',')}"
             )
-    if len(options) < len(words):
-        raise ValueError(
-            f"data is {shown(name)}: each can be said once, and one change of the examples is made"
-        )
+        if len(options) == before:
+            raise ValueError(
+                f"data is {shown(name)}: {shown(word)} comes after another of its kind, one is needed"
+            )
     return Source(Path(path).expanduser(), **options)
 
 

@@ -29,7 +29,7 @@ def parse(name: str) -> tuple[str, Change | None]:
     original, plus, how = name.partition("+")
     change = change_of(name, how)
     if plus and change is None:
-        raise ValueError(f"data is {shown(name)}: after the + {NEEDED} is needed")
+        raise ValueError(f"data is {shown(name)}: after the + one of {NEEDED} is needed")
     return original, change
 
 
