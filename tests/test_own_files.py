@@ -304,7 +304,7 @@ def test_what_cannot_be_made_of_a_file(tmp_path):
     for words in ("classes=0-1+rotated=60", "classes=0-1+classes=1-2", "label=y+label=z"):
         with pytest.raises(ValueError, match="comes after another of its kind, one is needed"):
             nid.load_dataset(f"{name}+{words}")
-    with pytest.raises(ValueError, match=r"after a \+ .* is needed.* classes=LOW-HIGH, rotated=DEGREES"):
+    with pytest.raises(ValueError, match=r"after a \+ .* is needed.* classes=LOW-HIGH, or rotated=DEGREES"):
         nid.load_dataset(f"{name}+clases=0-1")
     features = saved(tmp_path / "table.npz", x=X.reshape(40, 30), y=Y)
     for how in ("rotated=60", "shuffled-pixels"):
