@@ -226,3 +226,13 @@ def test_a_kind_of_ones_own_is_known_by_its_name():
         assert T.spec() == {"kind": "doubled", "seed": "0", "r": 1, "alpha": 8.0, "stabilised": False}
     finally:
         del specs.TABLES["parametrisation"].kinds["doubled"]
+
+
+def test_every_matrix_of_vera_takes_the_first_rows_and_columns_of_one_pair():
+    T = make_adapter(
+        "vera", nid.mlp([5, 9, 7, 4], NUMPY).layout, np.zeros(nid.mlp([5, 9, 7, 4], NUMPY).D), 3, NUMPY, r=6
+    )
+    A, B = T.normals(0, 9, 6, sd=(2 / 9) ** 0.5), T.normals(1, 6, 9, sd=(2 / 6) ** 0.5)
+    for (own_A, own_B), (n_in, n_out) in zip(T.frozen, [(5, 9), (9, 7), (7, 4)], strict=True):
+        np.testing.assert_array_equal(own_A, A[:n_in])
+        np.testing.assert_array_equal(own_B, B[:, :n_out])

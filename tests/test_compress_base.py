@@ -307,7 +307,7 @@ def test_commands(cli, tmp_path, monkeypatch):
     code, out, _ = cli("compress", str(folder), "--out", "again.npid", "--backend", "numpy")
     assert code == 0 and any("again-base.npy: the pre-trained theta_0 that it names" in line for line in out)
     code, _, err = cli("certify", str(folder), "--backend", "numpy")
-    assert code == 2 and "no certificate: theta_0 was learnt" in err
+    assert code == 2 and f"error: {folder}: no certificate: theta_0 was learnt" in err
     code, _, err = cli("train", *SMALL, *task, "--base", "none.npy", "--d", "5")
     assert code == 2 and "base is none.npy: there is no such file" in err
     network = folder / json.loads((folder / "summary.json").read_text())["compressed"]["file"]

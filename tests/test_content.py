@@ -340,6 +340,11 @@ def test_objects_stand_for_their_specs():
         ({"projection": "dense"}, "projection is .*dense.*, but a landscape of your own draws its own P"),
         ({"limit_train": 5}, "limit_train is 5, but there are no training data"),
         ({"batch_size": 7}, "batch_size is 7, but there are no training data"),
+        ({"best_epoch": 0.2}, "best_epoch is 0.2, but there are no training data"),
+        (
+            {"pretrained": {"data": "digits"}},
+            "pretrained is .*, but a landscape of your own begins where it says",
+        ),
     ],
 )
 def test_what_a_landscape_of_one_s_own_cannot_honour_is_refused(numbers, says):

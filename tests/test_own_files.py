@@ -33,6 +33,11 @@ def test_npz_with_both_parts(tmp_path):
     assert_array_equal(data.test.labels, Y[:8])
     assert data.train.x.dtype == np.float32
     assert_array_equal(nid.load_dataset(name, limit_train=7).train.x, data.train.x[:7])
+    for limit in (0, len(data.train) + 1):
+        with pytest.raises(
+            ValueError, match=rf"limit_train is {limit}: 1 ≤ limit_train ≤ {len(data.train)} is needed"
+        ):
+            nid.load_dataset(name, limit_train=limit)
 
 
 def test_npz_of_floats_is_split(tmp_path):

@@ -322,3 +322,13 @@ def test_the_command_searches_the_rates(tmp_path, capsys):
     assert "'fast' is not a learning rate such as 0.01, nor search or search:3" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["measure", "--lr", "search:x"])
+
+
+def test_rates_that_diverged_are_written_and_read():
+    """JSON has no NaN: null stands for it, and is NaN again."""
+    rates = Rates(20, (0.01, 0.1, 1.0), (0.5, 0.75, math.nan), 3, 1.5)
+    spec = json.loads(json.dumps(rates.spec(), allow_nan=False))
+    assert (spec["performance"], spec["chosen"], spec["on_edge"]) == ([0.5, 0.75, None], 0.1, False)
+    again = Rates.from_spec(spec, None)
+    assert again.performance[:2] == (0.5, 0.75) and math.isnan(again.performance[2])
+    assert (again.spec(), again.chosen, again.summary()) == (rates.spec(), 0.1, rates.summary())
