@@ -22,6 +22,14 @@ def spec_of(thing: object, what: str = "landscape") -> Spec:
     return spec() if spec else {what: type(thing).__qualname__}
 
 
+def size_of(P: Operator) -> tuple[int, int]:
+    """D and d; TypeError for what is no operator, a matrix as it is, say."""
+    if not isinstance(P, Operator):
+        raise TypeError(f"P is a {type(P).__name__}: shape, apply and adjoint are needed")
+    D, d = P.shape
+    return D, d
+
+
 @runtime_checkable
 class Parametrisation(Protocol):
     """A map T from R^dim to R^D. The random subspace is the linear one, LoRA a bilinear one, and so may yours be."""
@@ -63,12 +71,12 @@ class Subspace:
 
     Raises
     ------
-    ValueError
-        if the two do not agree on D.
+    TypeError, ValueError
+        if P is no such thing, or the two do not agree on D.
     """
 
     def __init__(self, theta_0: Floats, P: Operator) -> None:
-        backend, (D, d) = getattr(P, "backend", None), P.shape
+        backend, (D, d) = getattr(P, "backend", None), size_of(P)
         theta_0 = backend.floats(theta_0, "theta_0") if backend else as_array("theta_0", theta_0)
         if theta_0.shape != (D,):
             raise ValueError(f"theta_0 has shape {theta_0.shape}, but P is D×d = {D}×{d}: ({D},) is needed")
@@ -154,8 +162,8 @@ class SubspaceObjective(ParametrisedObjective):
 
     Raises
     ------
-    ValueError
-        if the three do not agree on D.
+    TypeError, ValueError
+        if P is no such thing, or the three do not agree on D.
 
     Notes
     -----
@@ -163,7 +171,7 @@ class SubspaceObjective(ParametrisedObjective):
     """
 
     def __init__(self, landscape: Landscape, theta_0: Floats, P: Operator) -> None:
-        D, d = P.shape
+        D, d = size_of(P)
         if landscape.dim != D:
             raise ValueError(f"P is D×d = {D}×{d}, but the landscape has D = {landscape.dim}")
         subspace = Subspace(theta_0, P)

@@ -533,6 +533,7 @@ def impostor():
         ({"theta_0_seed": 2**64}, ValueError, r"theta_0_seed < 2\*\*64 is needed"),
         ({"theta_0_seed": 0.5}, TypeError, r"theta_0_seed is 0.5: an integer"),
         ({"model": nid.mlp([5, 3, 2], NUMPY)}, ValueError, "P is D×d = 23×3, but the model has D = 26"),
+        ({"P": np.zeros((23, 3))}, TypeError, "P is a ndarray: a file can name only dense, sparse, fastfood"),
         (
             {"P": MyProjection(23, 3, 7, NUMPY, 0.9)},
             TypeError,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 from helpers import measured
 
 import npintdim as nid
@@ -215,6 +216,42 @@ def another_size(d, seed):
 def no_start(d, seed):
     net = nid.mlp([64, 16, 10], backend=NUMPY)
     return L2(net, net.layout, 0.0) if d is None else network(d, seed)
+
+
+class Wrong:
+    """L = ½‖θ‖² in D = 5, with a gradient and an evaluation of another kind."""
+
+    dim = 5
+
+    def __init__(self, gradient=None, evaluation=None):
+        self.gradient, self.evaluation = gradient, evaluation
+
+    def loss_and_grad(self, theta, batch):
+        return theta @ theta / 2, theta if self.gradient is None else self.gradient
+
+    def evaluate(self, theta, data):
+        return self.evaluation or nid.Evaluation(float(theta @ theta / 2), 0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("landscape", "kind", "message"),
+    [
+        (Wrong(np.ones(1)), ValueError, r"the gradient has shape \(1,\): \(5,\) is needed"),
+        (Wrong(np.ones((5, 1))), ValueError, r"the gradient has shape \(5, 1\): \(5,\) is needed"),
+        (Wrong(3.0), ValueError, r"the gradient has shape \(\): \(5,\) is needed"),
+        (Wrong(evaluation=(0.5, 0.5)), TypeError, r"evaluate gave a tuple: an Evaluation\("),
+    ],
+)
+def test_what_a_landscape_gives_is_looked_at(landscape, kind, message):
+    config = nid.TrainConfig(optimizer=nid.Adam(0.1), epochs=1, steps_per_epoch=2)
+    with pytest.raises(kind, match=message):
+        nid.train(landscape, np.ones(5), None, config)
+
+
+@pytest.mark.parametrize("P", [np.ones((5, 2)), scipy.sparse.eye(5, 2)])
+def test_a_matrix_is_no_operator(P):
+    with pytest.raises(TypeError, match=r"P is a \w+: shape, apply and adjoint are needed"):
+        nid.SubspaceObjective(Wrong(), np.ones(5), P)
 
 
 def no_dataset():

@@ -191,7 +191,8 @@ def test_the_content_of_a_folder_is_its_names_and_bytes(tmp_path):
     assert of() != first
 
 
-def test_refusals(tmp_path):
+def test_refusals(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     cases = {
         "absent": (str(tmp_path / "no.npz"), "there is no file or folder .*no.npz"),
         "form": (table(tmp_path / "x.tsv", ROWS), r"one of FILE.npz, FILE.csv, FOLDER is needed"),
@@ -200,6 +201,7 @@ def test_refusals(tmp_path):
         "one class": (saved(tmp_path / "o.npz", x=X, y=Y * 0), "o.npz: y holds one class alone, 0"),
         "other classes": (saved(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X, y_test=Y + 1), "test y holds '3', but training has"),
         "objects": (saved(tmp_path / "p.npz", x=np.array([{}] * 4), y=Y), "p.npz cannot be read: .*allow_pickle"),
+        "label of no table": (saved(tmp_path / "v.npz", x=X, y=Y) + "+label=y", "label is 'y', a column of a CSV, and .*v.npz is none"),
         "two tasks": (f"{tmp_path}/s.npz+classes=0-1+rotated=60", "'rotated=60' comes after another of its kind"),
         "two labels": (f"{tmp_path}/s.npz+label=a+label=b", "'label=b' comes after another of its kind"),
         "task": (f"{tmp_path}/s.npz+classes=0", "or one of .*classes=LOW-HIGH, or rotated=DEGREES$"),
@@ -211,6 +213,10 @@ def test_refusals(tmp_path):
         "empty folder": (f"{tmp_path}/empty", "has no folder train"),
     }  # fmt: skip
     (tmp_path / "empty").mkdir()
+    cases["name of a folder"] = (
+        "empty",
+        r"unknown dataset 'empty'.* There is such a folder: empty/ reads it\.",
+    )
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 no zip")
     cases["damaged"] = (str(tmp_path / "bad.npz"), "bad.npz cannot be read")
     for name, says in cases.values():
@@ -311,6 +317,9 @@ def test_what_cannot_be_made_of_a_file(tmp_path):
             nid.load_dataset(f"{name}+{words}")
     with pytest.raises(ValueError, match=r"after a \+ .* is needed.* classes=LOW-HIGH, or rotated=DEGREES"):
         nid.load_dataset(f"{name}+clases=0-1")
+    decimals = saved(tmp_path / "numbers.npz", x=X, y=Y + 0.5)
+    with pytest.raises(ValueError, match=r"classes=0-1 is for classes, and the targets of .* are numbers"):
+        nid.load_dataset(f"{decimals}+classes=0-1")
     features = saved(tmp_path / "table.npz", x=X.reshape(40, 30), y=Y)
     for how in ("rotated=60", "shuffled-pixels"):
         with pytest.raises(ValueError, match=r"is for images, and examples of .* have shape \(30,\)"):

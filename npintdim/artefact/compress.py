@@ -19,6 +19,7 @@ from npintdim.artefact.decode import (
     Map,
     begun,
     check_base,
+    check_map,
     check_parts,
     decoded,
     decoded_theta,
@@ -99,6 +100,7 @@ class CompressedModel:
         TypeError, ValueError
             as the class does, and if theta goes beyond float32.
         """
+        check_map(P)
         values = P.backend.host(theta_d)
         if values.dtype.kind not in "fiu":
             raise TypeError(f"theta_d has dtype {values.dtype}: real numbers are needed")

@@ -93,11 +93,10 @@ def check_parts(
 
     So is a T over another θ_0 than the seed draws, or than the pre-trained one that is given.
     """
+    check_map(P)
     d = P.dim if isinstance(P, Adapter) else P.d
     if network.D != P.D:
         raise ValueError(f"P is D×d = {P.D}×{d}, but the model has D = {network.D}")
-    if {**KINDS, **ADAPTERS}.get(P.kind) is not type(P):
-        raise TypeError(f"P is a {type(P).__name__}: a file can name only {', '.join([*KINDS, *ADAPTERS])}")
     check_named(network)
     if isinstance(P, Adapter) and P.layout.entries != network.layout.entries:
         raise ValueError(f"T is over {P.layout.entries}, but the model has {network.layout.entries}")
@@ -122,6 +121,12 @@ def check_parts(
                 else "base"
             )
             raise ValueError(f"theta_0 of T is not {wanted}")
+
+
+def check_map(P: object) -> None:
+    """TypeError for a P or T that no file can name."""
+    if {**KINDS, **ADAPTERS}.get(getattr(P, "kind", "")) is not type(P):
+        raise TypeError(f"P is a {type(P).__name__}: a file can name only {', '.join([*KINDS, *ADAPTERS])}")
 
 
 def check_base(base: Array, D: int) -> NDArray[np.float32]:

@@ -72,7 +72,8 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         return own.read(name, limit_train)[0]
     original, shuffle = parse(name)
     if original not in NAMES:
-        raise unknown("dataset", original, (*NAMES, *FORMS))
+        here = f" There is such a folder: {original}/ reads it." if Path(original).is_dir() else ""
+        raise unknown("dataset", original, (*NAMES, *FORMS), here)
     if original == "digits":
         data = _dataset(original, digits.read(), digits.TOP, limit_train)
     else:

@@ -124,6 +124,8 @@ def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
     if source.crop is not None or source.side is not None or source.mean:
         data, told_of_it = streamed(name, source)
         return limited(data, limit_train), told_of_it
+    if source.label is not None and source.path.suffix.lower() != ".csv":
+        raise ValueError(f"label is {shown(source.label)}, a column of a CSV, and {source.path} is none")
     arrays = reader_of(source.path)(source)
     own_test = arrays.x_test is not None
     if own_test and source.test_share is not None:

@@ -21,6 +21,8 @@ def only_classes(data: Dataset, low: int, high: int) -> Dataset:
     ValueError
         for classes that the data do not have.
     """
+    if not data.classes:
+        raise ValueError(f"classes={low}-{high} is for classes, and the targets of {data.name} are numbers")
     if not 0 <= low <= high < data.classes:
         raise ValueError(f"classes={low}-{high}: 0 ≤ LOW ≤ HIGH < {data.classes} is needed")
 

@@ -148,7 +148,7 @@ def train(
     TypeError
         if data has no training and test part.
     ValueError
-        if theta has another shape than (dim,), or the batch is larger than the training set.
+        if theta or a gradient has another shape than (dim,), or the batch is larger than the training set.
 
     Notes
     -----
@@ -180,6 +180,8 @@ def train(
                     loss, grad = landscape.loss_and_grad(theta, batch)
                     if type(grad) is not type(theta):  # of a landscape of one's own
                         grad = as_array("grad", grad)
+                    if getattr(grad, "shape", None) != theta.shape:  # or it would be broadcast
+                        raise ValueError(f"the gradient has shape {np.shape(grad)}: {theta.shape} is needed")
                     t += 1
                     theta, state = config.optimizer.update(theta, grad, state, t)
                     total = total + loss * max(1, len(batch))
@@ -236,4 +238,8 @@ def performances(
         assert x is not None and labels is not None
         first = Batch(x[: config.train_examples], labels[: config.train_examples])
         on_train, on_test = landscape.evaluate(theta, first), landscape.evaluate(theta, data.test)
+    if not hasattr(on_test, "performance"):
+        raise TypeError(
+            f"evaluate gave a {type(on_test).__name__}: an Evaluation(loss, performance, n) is needed"
+        )
     return (on_train.performance, on_test.performance) if math.isfinite(on_train.loss) else None

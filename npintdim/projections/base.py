@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LARGE = 1 << 28  # bytes, from which on it is asked whether there are so many
 
 
+@runtime_checkable
 class Operator(Protocol):
     """All that training in a subspace and the checks need of a P: a `Projection` has it, and so may your own class.
 
