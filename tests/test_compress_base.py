@@ -306,6 +306,11 @@ def test_commands(cli, tmp_path, monkeypatch):
     assert folder.name.endswith("-base") and json.loads((folder / "summary.json").read_text())["compressed"]
     code, out, _ = cli("compress", str(folder), "--out", "again.npid", "--backend", "numpy")
     assert code == 0 and any("again-base.npy: the pre-trained theta_0 that it names" in line for line in out)
+    for theta in (b"of somebody", (tmp_path / "base.npy").read_bytes()[:-1] + b"?"):
+        (tmp_path / "mine-base.npy").write_bytes(theta)
+        code, _, err = cli("compress", str(folder), "--out", "mine.npid", "--backend", "numpy")
+        assert code == 2 and "goes to mine-base.npy, and that holds another" in err
+        assert (tmp_path / "mine-base.npy").read_bytes() == theta and not (tmp_path / "mine.npid").exists()
     code, _, err = cli("certify", str(folder), "--backend", "numpy")
     assert code == 2 and f"error: {folder}: no certificate: theta_0 was learnt" in err
     code, _, err = cli("train", *SMALL, *task, "--base", "none.npy", "--d", "5")

@@ -7,6 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from npintdim.artefact.base import read_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.cli.common import add_command, backend_of, check_writable, measured_on, say
 from npintdim.files import DamagedError, read_json
@@ -16,7 +19,7 @@ from npintdim.measurement.records import load as load_record
 from npintdim.measurement.report import keys_in
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import load
-from npintdim.typing import Spec
+from npintdim.typing import Floats, Spec
 
 PURPOSE = """\
 Compress a network of a measurement, without training.
@@ -44,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     check_writable("--out", path)
     data = None if Name(spec.data).own else load(spec.data, args.folder, spec.limit_train, backend)
     compressed = compress_run(folder, spec, backend, args.folder)
+    if compressed.base is not None and not path.exists():
+        check_beside(path, compressed.base)
     size = save(compressed, path)
     decoded = CompressedModel.load(path, backend=backend, base=compressed.base)
     D = compressed.P.D
@@ -56,6 +61,18 @@ def run(args: argparse.Namespace) -> int:
     performance = decoded.evaluate(data.test).performance
     say(f"{measured_on(data, backend)} performance {performance:.4f} on {spec.data}, after decoding")
     return 0
+
+
+def check_beside(path: Path, base: Floats) -> None:
+    """Refuse to write theta_0 where another lies, which is of no file that is replaced with it."""
+    beside = base_beside(path)
+    with suppress(FileNotFoundError, ValueError):
+        if np.array_equal(read_base(beside), base):
+            return
+    if beside.exists():
+        raise ValueError(
+            f"--out is {path}: the theta_0 that it names goes to {beside}, and that holds another"
+        )
 
 
 def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, RunSpec]:

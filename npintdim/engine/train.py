@@ -178,10 +178,8 @@ def train(
                 n = 0
                 for batch in ahead(batches(data, config, epoch, t), data and data.train.x):
                     loss, grad = landscape.loss_and_grad(theta, batch)
-                    if type(grad) is not type(theta):  # of a landscape of one's own
-                        grad = as_array("grad", grad)
-                    if getattr(grad, "shape", None) != theta.shape:  # or it would be broadcast
-                        raise ValueError(f"the gradient has shape {np.shape(grad)}: {theta.shape} is needed")
+                    if type(grad) is not type(theta) or grad.shape != theta.shape:  # of one's own landscape
+                        grad = check_gradient(grad, theta)
                     t += 1
                     theta, state = config.optimizer.update(theta, grad, state, t)
                     total = total + loss * max(1, len(batch))
@@ -204,6 +202,15 @@ def train(
             return Run(theta=reached, status="diverged", records=tuple(records))
         records = records[:kept]
     return Run(theta=reached, status=status, records=tuple(records))
+
+
+def check_gradient(grad: Any, theta: Floats) -> Floats:
+    """∂L/∂θ as an array of θ's shape: another one would be broadcast, and train something else."""
+    grad = as_array("grad", grad)
+    if getattr(grad, "shape", None) != theta.shape:
+        raise ValueError(f"the gradient has shape {np.shape(grad)}: {theta.shape} is needed")
+    found: Floats = grad
+    return found
 
 
 def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) -> Iterator[Batch]:
