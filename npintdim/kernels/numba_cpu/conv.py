@@ -6,9 +6,10 @@ by offsets_t = (c h' + a) w' + b, and for all places q = i w' + j of the output 
     y[o, q] = Σ_t W[o, t] x[q + offsets_t]        dW[o, t] = Σ_q dy[o, q] x[q + offsets_t]
 
 Places between the end of an output row and the next one are computed too, and left out when rows
-are copied; with a stride s the places in between are as well. dx is the same correlation of dy,
-spread out by the stride in a frame of zeros, with the kernels turned round. Kernels as large as the image are
-taken to the frequency domain, as in the definition (`kernels/conv_spectrum.py`).
+are copied. dx is the same correlation of dy in a frame of zeros, with the kernels turned round. With a
+stride s the pixels of every s×s square become channels, x[c, i·s + α, j·s + β] = x'[(c, α, β), i, j], W too,
+and there is no stride any more. Kernels as large as the image are taken to the frequency domain, as in the
+definition (`kernels/conv_spectrum.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from npintdim.typing import Floats
 
 CHANNELS, PLACES, TAPS = 4, 2 * LANES, 5  # of a tile, which is held in registers
 SHIFTS = np.arange(2) * LANES
-PARTS = 8  # partial sums of dW, whatever the number of threads
+PARTS = 8  # partial sums of dW at most, whatever the number of threads
 
 
 @jit
@@ -52,60 +53,58 @@ def add_dW(x, offsets, dy, run, sums):
 
 
 @jit
-def lay(image, first, step, height, width, plane, flat):
-    """Put entry (i, j) of each channel at row first + i · step, column first + j · step of its plane, if there."""
-    low = max(0, (step - 1 - first) // step)
+def lay(image, first, height, width, plane, flat):
+    """Put entry (i, j) of each channel at row first + i, column first + j of its plane, if there."""
     for c in range(len(image)):
-        for i in range(low, min(image.shape[1], (height - first + step - 1) // step)):
-            line = flat[c * plane + (first + i * step) * width :]
-            for j in range(low, min(image.shape[2], (width - first + step - 1) // step)):
-                line[first + j * step] = image[c, i, j]
+        for i in range(max(0, -first), min(image.shape[1], height - first)):
+            line = flat[c * plane + (first + i) * width :]
+            for j in range(max(0, -first), min(image.shape[2], width - first)):
+                line[first + j] = image[c, i, j]
 
 
 @jit
-def pick(flat, step, width, run, image):
-    """Entry (i, j) of each channel from row i · step, column j · step of its plane."""
+def pick(flat, width, run, image):
+    """Entry (i, j) of each channel from row i, column j of its plane."""
     for c in range(len(image)):
         for i in range(image.shape[1]):
-            line = flat[c * run + i * step * width :]
+            line = flat[c * run + i * width :]
             for j in range(image.shape[2]):
-                image[c, i, j] = line[j * step]
+                image[c, i, j] = line[j]
 
 
 @shared
-def correlate_images(x, first, spacing, frame, W, loops, stride, y, work):
+def correlate_images(x, first, frame, W, loops, y, work):
     """y of images x laid into a frame."""
     height, width = frame
-    run = reach(y.shape[2], y.shape[3], stride, width)
+    run = reach(y.shape[2], y.shape[3], width)
     flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
     out = np.empty(len(W) * run, x.dtype)
     for i in each(work, 0, len(x)):
-        lay(x[i], first, spacing, height, width, height * width, flat)
+        lay(x[i], first, height, width, height * width, flat)
         correlate(flat, W, loops, run, out)
-        pick(out, stride, width, run, y[i])
+        pick(out, width, run, y[i])
     linger(work)
 
 
 @shared
-def dW_parts(x, padding, frame, offsets, dy, stride, sums, work):
+def dW_parts(x, padding, frame, offsets, dy, sums, work):
     """sums[q] of part q of the images."""
     height, width = frame
-    run = reach(dy.shape[2], dy.shape[3], stride, width)
+    run = reach(dy.shape[2], dy.shape[3], width)
     flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
     flat_dy = np.zeros(sums.shape[1] * run, x.dtype)
-    for q in each(work, 0, PARTS):
-        for i in range(len(x) * q // PARTS, len(x) * (q + 1) // PARTS):
-            lay(x[i], padding, 1, height, width, height * width, flat)
-            lay(dy[i], 0, stride, height, width, run, flat_dy)
+    for q in each(work, 0, len(sums)):
+        for i in range(len(x) * q // len(sums), len(x) * (q + 1) // len(sums)):
+            lay(x[i], padding, height, width, height * width, flat)
+            lay(dy[i], 0, height, width, run, flat_dy)
             add_dW(flat, offsets, flat_dy, run, sums[q])
     linger(work)
 
 
 @jit
-def reach(rows, columns, stride, width):
+def reach(rows, columns, width):
     """Places from the first to the last of an output, in whole tiles."""
-    last = ((rows - 1) * width + columns - 1) * stride
-    return (last // PLACES + 1) * PLACES
+    return (((rows - 1) * width + columns - 1) // PLACES + 1) * PLACES
 
 
 @jit
@@ -114,7 +113,7 @@ def join(sums, dW):
     for o in range(dW.shape[0]):
         for t in range(dW.shape[1]):
             s = load(sums[0, o, t], 0)
-            for q in range(1, PARTS):
+            for q in range(1, len(sums)):
                 s = s + load(sums[q, o, t], 0)
             dW[o, t] = total(s)
 
@@ -127,16 +126,50 @@ def taps(W: Floats, frame: tuple[int, int]) -> tuple[Floats, tuple[tuple[int, ..
     return flat, ((c, k, k), (k * k, k, 1), (frame[0] * frame[1], frame[1], 1))
 
 
+def squares(x: Floats, s: int, m: int, first: int, sides: tuple[int, int]) -> Floats:
+    """x'[n, (c, α, β), i, j] = x[n, c, i·s + α − first, j·s + β − first] for α, β < m and so many i and j, 0 where x ends."""
+    n, c, h, w = x.shape
+    rows, columns = sides
+    framed = np.zeros((n, c, rows * s, columns * s), x.dtype)
+    inside = framed[:, :, first : first + h, first : first + w]
+    inside[...] = x[:, :, : inside.shape[2], : inside.shape[3]]
+    split = framed.reshape(n, c, rows, s, columns, s)[:, :, :, :m, :, :m]
+    return split.transpose(0, 1, 3, 5, 2, 4).reshape(n, c * m * m, rows, columns)
+
+
+def pixels(squared: Floats, s: int, m: int, first: int, like: Floats) -> Floats:
+    """The adjoint of `squares`: what each pixel of x got."""
+    n, c, h, w = like.shape
+    rows, columns = squared.shape[2:]
+    framed = np.zeros((n, c, rows, s, columns, s), like.dtype)
+    framed[:, :, :, :m, :, :m] = squared.reshape(n, c, m, m, rows, columns).transpose(0, 1, 4, 2, 5, 3)
+    found = np.zeros_like(like)
+    inside = framed.reshape(n, c, rows * s, columns * s)[:, :, first : first + h, first : first + w]
+    found[:, :, : inside.shape[2], : inside.shape[3]] = inside
+    return found
+
+
+def strideless(x: Floats, W: Floats, s: int, padding: int) -> tuple[Floats, Floats, int]:
+    """Images and kernels whose convolution without a stride is the same y, and min(k, s)."""
+    k, m = W.shape[-1], min(W.shape[-1], s)
+    K = -(-k // s)
+    h, w = ((side + 2 * padding - k) // s + K for side in x.shape[2:])
+    return squares(x, s, m, padding, (h, w)), squares(W, s, m, 0, (K, K)), m
+
+
 def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int = 1) -> Floats:
     """y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]."""
     if conv_spectrum.pays(x, W, stride):
         return conv_spectrum.conv2d_forward(x, W, padding, threads)
+    if stride > 1:
+        x, W, _ = strideless(x, W, stride, padding)
+        return conv2d_forward(x, W, 1, 0, threads)
     n, _, h, w = x.shape
     k = W.shape[-1]
     frame = h + 2 * padding, w + 2 * padding
-    y = np.empty((n, len(W), (frame[0] - k) // stride + 1, (frame[1] - k) // stride + 1), dtype=x.dtype)
+    y = np.empty((n, len(W), frame[0] - k + 1, frame[1] - k + 1), dtype=x.dtype)
     threads = worth(threads, "convolution", y.size * W[0].size)
-    correlate_images(*frozen(x), padding, 1, frame, *taps(W, frame), stride, y, threads)
+    correlate_images(*frozen(x), padding, frame, *taps(W, frame), y, threads)
     return y
 
 
@@ -146,6 +179,11 @@ def conv2d_backward(
     """dx (None where need_dx is False) and dW of conv2d_forward."""
     if conv_spectrum.pays(x, W, stride):
         return conv_spectrum.conv2d_backward(x, W, dy, padding, need_dx, threads)
+    if stride > 1:
+        squared, V, m = strideless(x, W, stride, padding)
+        d_squared, dV = conv2d_backward(squared, V, dy, 1, 0, need_dx, threads)
+        dx = None if d_squared is None else pixels(d_squared, stride, m, padding, x)
+        return dx, pixels(dV, stride, m, 0, W)
     c, h, w = x.shape[1:]
     k = W.shape[-1]
     x, dy = frozen(x, dy)
@@ -154,8 +192,10 @@ def conv2d_backward(
     place, a, b = np.ogrid[:c, :k, :k]
     offsets = ((place * frame[0] + a) * frame[1] + b).reshape(-1)
     offsets = np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")
-    sums = np.zeros((PARTS, len(W) + -len(W) % CHANNELS, len(offsets), LANES), dtype=x.dtype)
-    dW_parts(x, padding, frame, offsets, dy, stride, sums, threads)
+    sums = np.zeros(
+        (max(1, min(PARTS, len(x))), len(W) + -len(W) % CHANNELS, len(offsets), LANES), dtype=x.dtype
+    )
+    dW_parts(x, padding, frame, offsets, dy, sums, threads)
     dW = np.empty(W.shape, dtype=x.dtype)
     join(sums, dW.reshape(len(W), -1))
     if not need_dx:
@@ -163,5 +203,5 @@ def conv2d_backward(
     frame = h + k - 1, w + k - 1
     turned = W[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
     dx = np.empty(x.shape, dtype=x.dtype)
-    correlate_images(dy, k - 1 - padding, stride, frame, *taps(turned, frame), 1, dx, threads)
+    correlate_images(dy, k - 1 - padding, frame, *taps(turned, frame), dx, threads)
     return dx, dW
