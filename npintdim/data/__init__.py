@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
         return own.read(name, limit_train)[0]
     original, shuffle = parse(name)
     if original not in NAMES:
-        here = f" There is such a folder: {original}/ reads it." if Path(original).is_dir() else ""
+        here = ""
+        with suppress(OSError):  # a name that is too long for a file system
+            here = f" There is such a folder: {original}/ reads it." * Path(original).is_dir()
         raise unknown("dataset", original, (*NAMES, *FORMS), here)
     if original == "digits":
         data = _dataset(original, digits.read(), digits.TOP, limit_train)
