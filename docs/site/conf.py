@@ -76,6 +76,6 @@ nitpick_ignore_regex = [
     ("py:.*", r"(numpy|enum|collections|typing|abc|argparse|object)\b.*"),
     (
         "py:class",
-        r"npintdim\.engine\.layers\..*\.(Elementwise|Noisy|Pool2D)",
+        r"npintdim\.engine\.layers\..*\.(Elementwise|Noisy|Norm|Pool2D)",
     ),  # what layers share, not public
 ]

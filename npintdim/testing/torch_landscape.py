@@ -21,7 +21,7 @@ from npintdim.typing import Array, Floats
 CHUNK = 2048  # examples evaluated at once
 
 
-class TorchLandscape:
+class torch_landscape:  # noqa: N801  (in use it is a function of a module)
     """A module's loss as a function of its parameters, which lie one after another in θ.
 
     Parameters
@@ -240,9 +240,6 @@ class TorchLandscape:
             yield
         finally:
             own.set_state(state)
-
-
-torch_landscape = TorchLandscape  # in use it is a function of a module
 
 
 def accuracy(outputs: Any, labels: Any) -> Any:
