@@ -198,3 +198,29 @@ def test_the_files_that_are_mutated_exist():
     tests = {name for names in mutants.CORE.values() for name in names}
     assert not [file for file in mutants.CORE if not (ROOT / f"{file}.py").exists()]
     assert not [name for name in tests if not (Path(__file__).parent / f"{name}.py").exists()]
+
+
+def test_files_that_texts_name_exist():
+    """Paths in the package's texts and in the pages; modules that a package's docstring lists."""
+    home = ROOT.parent
+    files = [f"/{path.relative_to(home).as_posix()}" for path in home.rglob("*.py")]
+    texts = [
+        *ROOT.rglob("*.py"),
+        *(home / "docs").glob("*.md"),
+        *(home / "docs" / "walkthrough").glob("*.md"),
+    ]
+    named = {
+        (text.name, name)
+        for text in texts
+        for name in re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`", text.read_text(encoding="utf-8"))
+    }
+    listed = {
+        (face.parent, name)
+        for face in ROOT.rglob("__init__.py")
+        for name in re.findall(r"^`([a-z_0-9]+)`", face.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert len(named) > 50 and len(listed) > 5  # or the patterns find nothing any more
+    assert not [(text, name) for text, name in named if not any(file.endswith(f"/{name}") for file in files)]
+    assert not [
+        (str(p), name) for p, name in listed if not ((p / f"{name}.py").exists() or (p / name).is_dir())
+    ]
