@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from npintdim.backend import as_array, namespace
-from npintdim.engine.landscape import Batch, Evaluation, Landscape
+from npintdim.engine.landscape import Batch, Evaluation, Landscape, pair
 from npintdim.engine.params import ParamLayout
 from npintdim.projections import Operator
 from npintdim.specs import settle
@@ -128,6 +128,10 @@ class ParametrisedObjective:
         self.parametrisation = parametrisation
         self.dim = parametrisation.dim  # d, in a subspace
 
+    def __repr__(self) -> str:
+        T = getattr(self, "P", self.parametrisation)
+        return f"<{type(self).__name__}: {self.dim:,} numbers of {self.landscape!r} through {T!r}>"
+
     def start(self) -> Floats:
         """v where training begins."""
         return self.parametrisation.start()
@@ -139,7 +143,7 @@ class ParametrisedObjective:
     def loss_and_grad(self, v: Floats, batch: Batch) -> tuple[Any, Floats]:
         """Loss at θ = T(v) and ∂L/∂v = J_T(v)ᵀ ∂L/∂θ."""
         T = self.parametrisation
-        loss, grad_theta = self.landscape.loss_and_grad(T.theta(v), batch)
+        loss, grad_theta = pair(self.landscape.loss_and_grad(T.theta(v), batch))
         return loss, T.pullback(v, grad_theta)
 
     def evaluate(self, v: Floats, data: Batch) -> Evaluation:
@@ -317,7 +321,7 @@ class L2:
 
     def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
         """L + w Σ θ²  and  ∇L + 2 w θ, both over kernels only."""
-        loss, grad = self.landscape.loss_and_grad(theta, batch)
+        loss, grad = pair(self.landscape.loss_and_grad(theta, batch))
         for name, where in self.layout.slices.items():
             if name.endswith(".W"):
                 kernel = theta[where]

@@ -58,6 +58,13 @@ def test_a_measurement_of_an_adapter(tmp_path):
     assert nid.load_measurement(tmp_path).recipe.parametrisation == {"kind": "lora"}
 
 
+def test_of_projection_and_parametrisation_none_is_dropped():
+    with pytest.raises(
+        ValueError, match=r"projection is .*dense.* and parametrisation .*lora.*: one of them is needed"
+    ):
+        nid.Recipe("digits", NET, (94,), projection="dense", parametrisation={"kind": "lora"})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -14,7 +14,7 @@ from npintdim.engine.landscape import Batch, Dataset
 from npintdim.measurement import records
 from npintdim.measurement.measure import Measurement, read_off
 from npintdim.measurement.measurement import Baseline, guessing
-from npintdim.measurement.recipes import RateSearch
+from npintdim.measurement.recipes import RateSearch, fully_connected
 from npintdim.measurement.report import read_measurement, summary, write_report
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots import curve_figure, nets_figure, several_figure
@@ -232,6 +232,22 @@ def test_no_rate_is_chosen_among_dead_ones(tmp_path):
     ):
         nid.measure(recipe, tmp_path, backend=backend, jobs=1, tell=lines.append)
     assert lines[-2] == "learning rate, direct: no rate learnt anything; next 1.1e-10"
+
+
+def test_cases_refused_for_one_reason_are_refused_once(tmp_path):
+    from npintdim.reproduce.base import Setting
+    from npintdim.reproduce.cases import Case, Cases
+
+    wide = replace(RECIPE, model=fully_connected(65, 10), d=(20,), rates=None)
+    told = []
+    cases = tuple(Case(label, replace(wide, seed=k), {None: "–"}, "") for k, label in enumerate("abcd"))
+    with pytest.raises(ValueError, match=r"the model takes examples of shape \(65,\), but digits has"):
+        Cases("four", "", "", "", cases=cases).run(
+            Setting(tmp_path, nid.get_backend("numpy", threads=1), jobs=1, tell=told.append)
+        )
+    assert [line for line in told if line.startswith("\n")] == [
+        f"\n[{n}/4] {label}: 65-10, D = 660" for n, label in ((1, "a"), (2, "b"))
+    ]
 
 
 def test_a_reproduction_says_that_nothing_was_read(tmp_path):

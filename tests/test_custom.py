@@ -18,6 +18,7 @@ from npintdim.measurement.custom import HERE, Name, named
 from npintdim.measurement.recipes import adam, fully_connected, model_name
 from npintdim.measurement.work import Where
 from npintdim.objective import L2
+from npintdim.testing.gradient import gradient_check
 
 NUMPY = nid.get_backend("numpy", threads=1)
 NUMBERS = {
@@ -246,6 +247,36 @@ def test_what_a_landscape_gives_is_looked_at(landscape, kind, message):
     config = nid.TrainConfig(optimizer=nid.Adam(0.1), epochs=1, steps_per_epoch=2)
     with pytest.raises(kind, match=message):
         nid.train(landscape, np.ones(5), None, config)
+
+
+@pytest.mark.parametrize("gives", [1.5, (1.5,), (1.5, np.ones(5), 0), "ab"], ids=str)
+def test_a_loss_without_its_gradient_is_told(gives):
+    class Half(Wrong):
+        def loss_and_grad(self, theta, batch):
+            return gives
+
+    P = nid.make_projection("dense", D=5, d=2, seed=0, backend=NUMPY)
+    config = nid.TrainConfig(optimizer=nid.Adam(0.1), epochs=1, steps_per_epoch=2)
+    for landscape in (Half(), nid.SubspaceObjective(Half(), np.ones(5, np.float32), P)):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"loss_and_grad gave .*: the pair \(loss, gradient\) is needed"
+        ):
+            nid.train(landscape, np.ones(landscape.dim, np.float32), None, config)
+    with pytest.raises(AssertionError, match=r"loss_and_grad gives a \w+: the pair"):
+        gradient_check(Half(), np.ones(5))
+
+
+def test_what_is_built_says_what_it_is():
+    net = nid.mlp([4, 8, 3], backend=NUMPY)
+    assert repr(net) == f"<Model: (4,) → fc1 → relu1 → fc2 → (3,), D = 67, {NUMPY!r}>"
+    inside = nid.SubspaceObjective(
+        net, net.init_theta(0), nid.make_projection("dense", D=67, d=2, seed=0, backend=NUMPY)
+    )
+    assert repr(inside).startswith(
+        f"<SubspaceObjective: 2 numbers of {net!r} through DenseProjection(D=67, d=2, "
+    )
+    data = nid.load_dataset("digits")
+    assert repr(data) == "<Dataset digits: train (1297, 1, 8, 8), test (500, 1, 8, 8), 10 classes>"
 
 
 @pytest.mark.parametrize("P", [np.ones((5, 2)), scipy.sparse.eye(5, 2)])

@@ -10,7 +10,7 @@ import numpy as np
 from npintdim.backend import as_array
 from npintdim.engine.arrays import numbers, parts_of
 from npintdim.engine.streamed import Streamed
-from npintdim.inputs import check_flag, check_kind
+from npintdim.inputs import check_flag, check_kind, shown
 from npintdim.specs import settle
 from npintdim.typing import Array, Floats
 
@@ -65,6 +65,13 @@ class Landscape(Protocol):
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
         """Loss and performance on data, of any length."""
         ...
+
+
+def pair(found: Any) -> tuple[Any, Any]:
+    """What `loss_and_grad` of one's own landscape gave, if it is (L, ∇L)."""
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise TypeError(f"loss_and_grad gave {shown(found)}: the pair (loss, gradient) is needed")
+    return found[0], found[1]
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,10 @@ class Dataset:
         numeric = numbers(y) if regression is None else check_flag("regression", regression)
         (train, held), names = parts_of(x, y, test, numeric, test_share, seed, standardise)
         return cls(name, Batch(*train), Batch(*held), len(names), names)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{part} {np.shape(getattr(self, part).x)}" for part in ("train", "test"))
+        return f"<Dataset {self.name}: {parts}, {f'{self.classes} classes' if self.classes else 'targets that are numbers'}>"
 
     def __post_init__(self) -> None:
         settle(self, classes=0)

@@ -19,7 +19,7 @@ from npintdim.engine.layers import Layer, Noisy
 from npintdim.engine.layers.base import layout_of
 from npintdim.engine.losses import CrossEntropy, Loss
 from npintdim.engine.streamed import made
-from npintdim.inputs import check_flag, check_integers, check_kind, check_seed, quiet
+from npintdim.inputs import check_flag, check_integers, check_kind, check_seed, cut, quiet
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import kind_of, spec_of
 from npintdim.typing import Array, Floats, Spec
@@ -82,6 +82,10 @@ class Model:
         self._places = layout_of(self.computed)
         self._keys = [tuple(layer.param_shapes()) for layer in self.computed]
         self._first = next((i for i, keys in enumerate(self._keys) if keys), 0)
+
+    def __repr__(self) -> str:
+        way = " → ".join([str(self.in_shape), *(layer.name for layer in self.layers), str((self.classes,))])
+        return f"<Model: {cut(way, 200)}, D = {self.D:,}, {self.backend!r}>"
 
     def spec(self) -> Spec:
         """The architecture, JSON-able."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import as_array, namespace
-from npintdim.engine.landscape import Batch, Dataset, Landscape
+from npintdim.engine.landscape import Batch, Dataset, Landscape, pair
 from npintdim.engine.optimizers import Adam, Optimizer
 from npintdim.engine.progress import Progress
 from npintdim.engine.streamed import Streamed, ahead
@@ -177,7 +177,7 @@ def train(
                 total: Any = 0.0
                 n = 0
                 for batch in ahead(batches(data, config, epoch, t), data and data.train.x):
-                    loss, grad = landscape.loss_and_grad(theta, batch)
+                    loss, grad = pair(landscape.loss_and_grad(theta, batch))
                     if type(grad) is not type(theta) or grad.shape != theta.shape:  # of one's own landscape
                         grad = check_gradient(grad, theta)
                     t += 1

@@ -22,6 +22,8 @@ from npintdim.measurement.search import Search
 from npintdim.specs import kind_of, settle
 from npintdim.typing import Floats, Spec
 
+FASTFOOD: Spec = {"kind": "fastfood"}  # unless said otherwise
+
 
 @dataclass(frozen=True)
 class RateSearch:
@@ -111,7 +113,7 @@ class Recipe:
     data: str
     model: Spec
     d: tuple[int, ...] | None
-    projection: Spec = field(default_factory=lambda: {"kind": "fastfood"})
+    projection: Spec = field(default_factory=lambda: dict(FASTFOOD))
     optimizer: Spec = field(default_factory=lambda: adam(1e-2))
     direct_optimizer: Spec = field(default_factory=lambda: adam(1e-3))
     seeds: int = 3
@@ -143,6 +145,10 @@ class Recipe:
             object.__setattr__(self, "data", named(data))
         if isinstance(projection, str):
             object.__setattr__(self, "projection", {"kind": projection})
+        if self.parametrisation and self.projection != FASTFOOD:
+            raise ValueError(
+                f"projection is {shown(self.projection)} and parametrisation {shown(self.parametrisation)}: one of them is needed"
+            )
         if self.d is not None:
             object.__setattr__(self, "d", grid(self.d))
         settle(self, seeds=1, direct_seeds=1, epochs=1, batch_size=1, limit_train=1, seed=(0, LARGEST_SEED),

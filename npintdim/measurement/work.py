@@ -21,7 +21,7 @@ import numpy as np
 from npintdim.backend import Backend, get_backend
 from npintdim.data import load_dataset
 from npintdim.data.holdout import hold_out
-from npintdim.engine.landscape import Batch, Dataset, first
+from npintdim.engine.landscape import Batch, Dataset, first, pair
 from npintdim.engine.train import batches
 from npintdim.inputs import check_integer
 from npintdim.machine import blas_threads
@@ -206,7 +206,7 @@ def pace(spec: RunSpec, backend: Backend, data: Dataset | None, folder: str | No
     following = batches(data, config, 0, 0)
     for t, batch in enumerate(islice(following, STEPS + 1)):
         now = time.perf_counter()
-        loss, grad = landscape.loss_and_grad(theta, batch)
+        loss, grad = pair(landscape.loss_and_grad(theta, batch))
         theta, state = config.optimizer.update(theta, grad, state, t + 1)
         float(loss)  # a GPU answers when it is done
         steps.append(time.perf_counter() - now)

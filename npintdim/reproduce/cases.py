@@ -129,8 +129,9 @@ class Cases(Reproduction):
                     progress=setting.progress, tell=setting.tell,
                 )  # fmt: skip
             except ValueError as error:
-                if number == len(self.cases) and not found:
-                    raise  # nothing worked: it is the input
+                as_the_first = f"{self.cases[0].label}: {error}" in failed and not folder.exists()
+                if not found and (as_the_first or number == len(self.cases)):
+                    raise  # no case works, or none has begun: it is the input
                 failed.append(f"{case.label}: {error}")
                 setting.tell(f"not read: {error}")
                 continue

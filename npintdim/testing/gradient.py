@@ -40,7 +40,7 @@ def gradient_check(
         as `check_gradient`: if a direction disagrees at every step; if theta is not float64.
     """
     one = Batch() if batch is None else batch  # a batch without data is falsy
-    loss_and_grad = lambda at: tuple(landscape.loss_and_grad(at, one))  # noqa: E731
+    loss_and_grad = lambda at: landscape.loss_and_grad(at, one)  # noqa: E731
     return check_gradient(loss_and_grad, theta, np.asarray, directions, tolerance, seed)
 
 
