@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 import npintdim as nid
-from benchmarks.cases import backend, fastfood
+from benchmarks.cases import backend, fastfood, normal
 from npintdim.cli.bench import LENET_d, direct, subspace
 
 
@@ -40,3 +42,18 @@ def lenet_direct(threads: int) -> Callable[[], object]:
 def lenet_fastfood(threads: int) -> Callable[[], object]:
     net = lenet(threads)
     return subspace(net, fastfood(threads, net.D, LENET_d))
+
+
+def convolution(
+    k: int, stride: int, padding: int, c_in: int, c_out: int, side: int, n: int, threads: int
+) -> Callable[[], object]:
+    layer = nid.Conv2D(c_in, c_out, k, stride=stride, padding=padding)
+    computed, x = backend(threads), normal(n, c_in, side, side)
+    params = {"W": normal(c_out, c_in, k, k), "b": np.zeros(c_out, np.float32)}
+    dy = normal(*layer.forward(computed, params, x)[0].shape)
+
+    def step() -> None:
+        _, cache = layer.forward(computed, params, x)
+        layer.backward(computed, params, cache, dy, need_dx=c_in > 3)
+
+    return step

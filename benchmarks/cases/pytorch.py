@@ -73,3 +73,17 @@ def mlp_fastfood(threads: int) -> Callable[[], object]:
 
 def lenet_fastfood(threads: int) -> Callable[[], object]:
     return subspace(torch_side.lenet, LENET_D, LENET_d)
+
+
+def convolution(
+    k: int, stride: int, padding: int, c_in: int, c_out: int, side: int, n: int, threads: int
+) -> Callable[[], object]:
+    layer = torch.nn.Conv2d(c_in, c_out, k, stride=stride, padding=padding)
+    x = tensor(normal(n, c_in, side, side)).requires_grad_(c_in > 3)
+    dy = torch.randn_like(layer(x))
+
+    def step() -> None:
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(dy)
+
+    return step

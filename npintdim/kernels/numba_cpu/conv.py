@@ -5,11 +5,11 @@ by offsets_t = (c h' + a) w' + b, and for all places q = i w' + j of the output 
 
     y[o, q] = Σ_t W[o, t] x[q + offsets_t]        dW[o, t] = Σ_q dy[o, q] x[q + offsets_t]
 
-Places between the end of an output row and the next one are computed too, and left out when rows
-are copied. dx is the same correlation of dy in a frame of zeros, with the kernels turned round. With a
-stride s the pixels of every s×s square become channels, x[c, i·s + α, j·s + β] = x'[(c, α, β), i, j], W too,
-and there is no stride any more. Kernels as large as the image are taken to the frequency domain, as in the
-definition (`kernels/conv_spectrum.py`).
+The lanes of y are places: those between the end of an output row and the next one are computed too, and left out when
+rows are copied. The lanes of dW are output channels. dx is the same correlation of dy in a frame of zeros, with the
+kernels turned round. With a stride s the pixels of every s×s square become channels, W too, and there is no stride any
+more: x[c, i·s + α, j·s + β] = x'[(c, α, β), i, j]. Kernels as large as the image are taken to the frequency domain, as
+in the definition (`kernels/conv_spectrum.py`).
 """
 
 from __future__ import annotations
@@ -18,38 +18,73 @@ import numpy as np
 
 from npintdim.kernels import conv_spectrum
 from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, load, store, total
-from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, vectors_by_vectors
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, store
+from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, seen, transpose, vectors_by_numbers
 from npintdim.typing import Floats
 
-CHANNELS, PLACES, TAPS = 4, 2 * LANES, 5  # of a tile, which is held in registers
+# Of a tile in registers: output channels × vectors of places, and of dW taps × vectors of channels. Where 16 numbers of
+# `FULL` bytes fill one register there is room for twice as many channels.
+FEW, MANY = 4, 8
+VECTORS, TAPS, FULL = (2, 13, 4) if WIDE else (1, 6, 0)
+PLACES = VECTORS * LANES
 SHIFTS = np.arange(2) * LANES
 PARTS = 8  # partial sums of dW at most, whatever the number of threads
 
 
 @jit
-def correlate(x, W, loops, run, y):
-    """y[o · run + q] = Σ_t W[o, t] x[q + offsets_t] for q < run; the loops walk through the taps."""
-    taps = W.size // (y.size // run)
-    for o in range(0, y.size // run, CHANNELS):
+def correlate(x, W, loops, rows, run, y):
+    """y[o · run + q] = Σ_t W[o, t] x[q + offsets_t] for q < run; the loops walk through the taps.
+
+    Taps that meet only the frame of x, whose content lies in `rows`, are left out.
+    """
+    (c, k, _), by_W, by_x = loops
+    channels, o = y.size // run, 0
+    while o < channels:
+        many = x.itemsize == FULL and channels - o >= MANY
         for q in range(0, run, PLACES):
-            tile = numbers_by_vectors(CHANNELS, 2, W, o * taps, taps, x, q, SHIFTS, loops, LANES)
-            for c, (s0, s1) in enumerate(tile):
-                store(y, (o + c) * run + q, s0)
-                store(y, (o + c) * run + q + LANES, s1)
+            a = max(0, rows[0] - (q + PLACES - 1) // by_x[1])
+            some = (c, min(k, rows[1] - q // by_x[1]) - a, k), by_W, by_x
+            at, p = o * c * k * k + a * k, q + a * by_x[1]
+            if many:
+                m = numbers_by_vectors(MANY, VECTORS, W, at, c * k * k, x, p, SHIFTS, some, LANES)
+                keep(m, y, o * run + q, run)
+            else:
+                f = numbers_by_vectors(FEW, VECTORS, W, at, c * k * k, x, p, SHIFTS, some, LANES)
+                keep(f, y, o * run + q, run)
+        o += MANY if many else FEW
 
 
 @jit
-def add_dW(x, offsets, dy, run, sums):
-    """sums[o, t, lane] += Σ_q dy[o · run + q] x[q + offsets_t] over every 16th q."""
-    loops = (run // LANES,), (LANES,), (LANES,)
-    for o in range(0, len(sums), CHANNELS):
-        for t in range(0, len(offsets), TAPS):
-            tile = vectors_by_vectors(CHANNELS, TAPS, dy, o * run, run, x, 0, offsets[t:], loops, LANES)
-            for i, channel in enumerate(tile):
-                for j, s in enumerate(channel):
-                    kept = sums[o + i, t + j]
-                    store(kept, 0, load(kept, 0) + s)
+def keep(tile, y, at, run):
+    """Write its rows, `run` apart."""
+    for r, line in enumerate(tile):
+        for v, s in enumerate(line):
+            store(y, at + r * run + v * LANES, s)
+
+
+@jit
+def add_dW(x, offsets, dyT, loops, sums):
+    """sums[t, o] += Σ_q dyT[q, o] x[q + offsets_t]; the loops walk through the places q."""
+    many = sums.shape[1]
+    for t in range(0, len(sums), TAPS):
+        o = 0
+        while o < many:
+            if x.itemsize == FULL and many - o >= 2 * LANES:
+                two = vectors_by_numbers(2, TAPS, dyT, o, LANES, x, 0, offsets[t:], loops, LANES)
+                raise_by(two, sums, t, o)
+                o += 2 * LANES
+            else:
+                one = vectors_by_numbers(1, TAPS, dyT, o, LANES, x, 0, offsets[t:], loops, LANES)
+                raise_by(one, sums, t, o)
+                o += LANES
+
+
+@jit
+def raise_by(tile, sums, t, o):
+    """Add its vectors, each of one tap and of some channels."""
+    for v, line in enumerate(tile):
+        for c, s in enumerate(line):
+            store(sums[t + c], o + v * LANES, load(sums[t + c], o + v * LANES) + s)
 
 
 @jit
@@ -79,9 +114,14 @@ def correlate_images(x, first, frame, W, loops, y, work):
     run = reach(y.shape[2], y.shape[3], width)
     flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
     out = np.empty(len(W) * run, x.dtype)
+    rows = max(0, first), min(height, first + x.shape[2])
+    framed = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
     for i in each(work, 0, len(x)):
-        lay(x[i], first, height, width, height * width, flat)
-        correlate(flat, W, loops, run, out)
+        image = framed[i]
+        if first or (len(x) - 1 - i) * len(image) < PLACES:  # the last tile reads on, into the next images
+            lay(x[i], first, height, width, height * width, flat)
+            image = seen(flat)
+        correlate(image, W, loops, rows, run, out)
         pick(out, width, run, y[i])
     linger(work)
 
@@ -90,14 +130,17 @@ def correlate_images(x, first, frame, W, loops, y, work):
 def dW_parts(x, padding, frame, offsets, dy, sums, work):
     """sums[q] of part q of the images."""
     height, width = frame
-    run = reach(dy.shape[2], dy.shape[3], width)
-    flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
-    flat_dy = np.zeros(sums.shape[1] * run, x.dtype)
+    many, rows, columns = sums.shape[2], dy.shape[2], dy.shape[3]
+    loops = (rows, columns), (columns * many, many), (width, 1)
+    flat = np.zeros(x.shape[1] * height * width, x.dtype)
+    dyT = np.zeros(rows * columns * many, x.dtype)
+    framed = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
     for q in each(work, 0, len(sums)):
         for i in range(len(x) * q // len(sums), len(x) * (q + 1) // len(sums)):
-            lay(x[i], padding, height, width, height * width, flat)
-            lay(dy[i], 0, height, width, run, flat_dy)
-            add_dW(flat, offsets, flat_dy, run, sums[q])
+            if padding:
+                lay(x[i], padding, height, width, height * width, flat)
+            transpose(dy[i].ravel(), 0, rows * columns, dy.shape[1], rows * columns, dyT, 0, many)
+            add_dW(seen(flat) if padding else framed[i], offsets, dyT, loops, sums[q])
     linger(work)
 
 
@@ -109,19 +152,19 @@ def reach(rows, columns, width):
 
 @jit
 def join(sums, dW):
-    """dW[o, t] = Σ over parts and lanes."""
+    """dW[o, t] = Σ over parts."""
     for o in range(dW.shape[0]):
         for t in range(dW.shape[1]):
-            s = load(sums[0, o, t], 0)
+            s = sums[0, t, o]
             for q in range(1, len(sums)):
-                s = s + load(sums[q, o, t], 0)
-            dW[o, t] = total(s)
+                s = s + sums[q, t, o]
+            dW[o, t] = s
 
 
 def taps(W: Floats, frame: tuple[int, int]) -> tuple[Floats, tuple[tuple[int, ...], ...]]:
     """W[o, t], with zeros up to whole tiles of output channels; and the loops over t, see `tile.py`."""
     c, k = W.shape[1:3]
-    flat = np.zeros((len(W) + -len(W) % CHANNELS, c * k * k), dtype=W.dtype)
+    flat = np.zeros((len(W) + -len(W) % FEW, c * k * k), dtype=W.dtype)
     flat[: len(W)] = W.reshape(len(W), -1)
     return flat, ((c, k, k), (k * k, k, 1), (frame[0] * frame[1], frame[1], 1))
 
@@ -192,9 +235,7 @@ def conv2d_backward(
     place, a, b = np.ogrid[:c, :k, :k]
     offsets = ((place * frame[0] + a) * frame[1] + b).reshape(-1)
     offsets = np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")
-    sums = np.zeros(
-        (max(1, min(PARTS, len(x))), len(W) + -len(W) % CHANNELS, len(offsets), LANES), dtype=x.dtype
-    )
+    sums = np.zeros((max(1, min(PARTS, len(x))), len(offsets), len(W) + -len(W) % LANES), dtype=x.dtype)
     dW_parts(x, padding, frame, offsets, dy, sums, threads)
     dW = np.empty(W.shape, dtype=x.dtype)
     join(sums, dW.reshape(len(W), -1))

@@ -91,8 +91,8 @@ def store_first(typingctx, array, i, x, count):
     return types.void(array, types.intp, x, types.intp), codegen
 
 
-def tile(numbers: bool) -> Callable[..., Any]:
-    """The tile whose left operands are numbers, one for all lanes, or vectors.
+def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
+    """The tile whose left or right operands are numbers, one for all lanes, or vectors.
 
     sums[r][c] = Σ left[p + r · apart] · right[q + shifts[c]], where p and q start at (at, start) and
     walk through a nest of loops = (counts, steps of p, steps of q), the outermost first. Of the last
@@ -120,6 +120,22 @@ def tile(numbers: bool) -> Callable[..., Any]:
             mask = first(builder, kept)
             nest = [cgutils.unpack_tuple(builder, steps) for steps in cgutils.unpack_tuple(builder, nest)]
 
+            def number(here):
+                return splat(context, builder, builder.load(here), vector.dtype, vector)
+
+            def of_left(p, r):
+                here = builder.gep(a, [builder.add(p, builder.mul(apart, I64(r)))], inbounds=True)
+                return number(here) if left_numbers else read(builder, here, ty)
+
+            def of_right(q, c):
+                here = builder.gep(columns[c], [q], inbounds=True)
+                if right_numbers:
+                    return number(here)
+                return read_first(builder, here, ty, mask) if c == C - 1 else read(builder, here, ty)
+
+            def add(r, c, w, x):
+                builder.store(fused(builder, w, x, builder.load(acc[r][c])), acc[r][c])
+
             def walk(nest, p, q):
                 if nest:
                     (count, by_left, by_right), *inner = nest
@@ -129,17 +145,18 @@ def tile(numbers: bool) -> Callable[..., Any]:
                             builder.add(p, builder.mul(loop.index, by_left)),
                             builder.add(q, builder.mul(loop.index, by_right)),
                         )
-                    return
-                *whole, last = (builder.gep(p, [q], inbounds=True) for p in columns)
-                x = [*(read(builder, p, ty) for p in whole), read_first(builder, last, ty, mask)]
-                for r in range(R):
-                    number = builder.gep(a, [builder.add(p, builder.mul(apart, I64(r)))], inbounds=True)
-                    if numbers:
-                        w = splat(context, builder, builder.load(number), vector.dtype, vector)
-                    else:
-                        w = read(builder, number, ty)
+                elif right_numbers:  # first the vectors, which all numbers meet
+                    w = [of_left(p, r) for r in range(R)]
                     for c in range(C):
-                        builder.store(fused(builder, w, x[c], builder.load(acc[r][c])), acc[r][c])
+                        x = of_right(q, c)
+                        for r in range(R):
+                            add(r, c, w[r], x)
+                else:
+                    x = [of_right(q, c) for c in range(C)]
+                    for r in range(R):
+                        w = of_left(p, r)
+                        for c in range(C):
+                            add(r, c, w, x[c])
 
             walk(list(zip(*nest, strict=True)), I64(0), I64(0))
             lines = [context.make_tuple(builder, result.dtype, map(builder.load, line)) for line in acc]
@@ -152,7 +169,7 @@ def tile(numbers: bool) -> Callable[..., Any]:
     return sums
 
 
-numbers_by_vectors, vectors_by_vectors = tile(True), tile(False)
+numbers_by_vectors, vectors_by_vectors, vectors_by_numbers = tile(True), tile(False), tile(False, True)
 
 
 @intrinsic
