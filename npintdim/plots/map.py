@@ -37,7 +37,7 @@ def map_figure(
             axes.plot(D, paper, "o", color=ORANGE, mfc="none", ms=7)
         if ours is not None:
             d, low, high = ours
-            axes.plot([D, D], [low, high], color=BLUE, lw=1.4)
+            axes.plot([D, D], [max(low, 1), min(high, D)], color=BLUE, lw=1.4)  # an open end
             axes.plot(D, d, "o", color=BLUE, ms=4)
     heights = {at: ours[0] if ours else float(paper or 0) for at, (_, _, paper, ours) in enumerate(points)}
     order = sorted(heights, key=heights.__getitem__)
