@@ -130,25 +130,25 @@ def steps() -> list[Row]:
     ]  # fmt: skip
 
 
-# k, stride, padding, channels in and out, side of an image, images; of a first layer (1 or 3 channels in) without dx.
+# k, stride, padding, channels in and out, side of an image, images; and the floor. Of a first layer (1 or 3 channels) without dx.
 CONVOLUTIONS = (
-    ((1, 1, 0, 3, 16, 32, 16), ""),
-    ((1, 1, 0, 64, 64, 28, 8), ""),
-    ((1, 2, 0, 64, 64, 28, 8), ""),
-    ((3, 1, 1, 3, 16, 32, 16), ""),
-    ((3, 1, 1, 64, 64, 28, 8), ""),
-    ((3, 2, 1, 64, 64, 28, 8), ""),
-    ((5, 1, 0, 1, 6, 28, 64), ", LeNet's first"),
-    ((5, 1, 0, 6, 16, 12, 64), ", LeNet's second"),
-    ((7, 1, 3, 64, 64, 28, 4), ""),
-    ((7, 2, 0, 3, 96, 112, 4), ", SqueezeNet's first"),
-    ((8, 4, 0, 4, 16, 84, 8), ", Pong's first"),
-    ((4, 2, 0, 16, 32, 20, 16), ", Pong's second"),
-    ((11, 1, 0, 16, 16, 28, 8), ""),
-    ((28, 1, 0, 16, 16, 32, 8), ""),
-    ((28, 2, 14, 16, 16, 32, 8), ""),
-    ((55, 1, 27, 1, 6, 28, 16), ", FCTied-LeNet's first"),
-    ((55, 4, 27, 16, 16, 56, 4), ""),
+    ((1, 1, 0, 3, 16, 32, 16), "", 1.0),
+    ((1, 1, 0, 64, 64, 28, 8), "", 0.9),
+    ((1, 2, 0, 64, 64, 28, 8), "", 1.2),
+    ((3, 1, 1, 3, 16, 32, 16), "", 0.8),
+    ((3, 1, 1, 64, 64, 28, 8), "", 0.85),
+    ((3, 2, 1, 64, 64, 28, 8), "", 0.4),
+    ((5, 1, 0, 1, 6, 28, 64), ", LeNet's first", 1.1),
+    ((5, 1, 0, 6, 16, 12, 64), ", LeNet's second", 1.1),
+    ((7, 1, 3, 64, 64, 28, 4), "", 0.7),
+    ((7, 2, 0, 3, 96, 112, 4), ", SqueezeNet's first", 0.75),
+    ((8, 4, 0, 4, 16, 84, 8), ", Pong's first", 1.5),
+    ((4, 2, 0, 16, 32, 20, 16), ", Pong's second", 0.65),
+    ((11, 1, 0, 16, 16, 28, 8), "", 0.6),
+    ((28, 1, 0, 16, 16, 32, 8), "", 0.6),
+    ((28, 2, 14, 16, 16, 32, 8), "", 2.0),
+    ((55, 1, 27, 1, 6, 28, 16), ", FCTied-LeNet's first", 12.0),
+    ((55, 4, 27, 16, 16, 56, 4), "", 2.0),
 )
 
 
@@ -158,8 +158,8 @@ def convolutions() -> list[Row]:
         Row(f"conv-{'-'.join(map(str, case))}", "convolutions",
             f"k = {k}, stride {s}, padding {p}, {c} to {o} channels, {n} of {side}×{side}{name}",
             f"networks.convolution {' '.join(map(str, case))}", (f"pytorch.convolution {' '.join(map(str, case))}",),
-            threads=(1,))
-        for case, name in CONVOLUTIONS
+            floor={1: floor}, aim={1: max(1, floor)}, threads=(1,))
+        for case, name, floor in CONVOLUTIONS
         for k, s, p, c, o, side, n in (case,)
     ]  # fmt: skip
 
