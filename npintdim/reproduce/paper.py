@@ -46,12 +46,19 @@ CIFAR_FC = replace(
     MNIST_FC, data="cifar10", model=fully_connected(3072, 200, 200, 10), rates=searched(8_000), epochs=30, first=4_096
 )  # fmt: skip
 CIFAR_LENET = replace(CIFAR_FC, model=lenet([3, 32, 32]), rates=searched(2_900), first=1_024)
+
+
+def falling(lr: float) -> Spec:
+    """Adam whose rate falls to 0 over 150 epochs of 391 batches: a constant one learns by heart many times slower."""
+    return adam(lr) | {"schedule": {"kind": "cosine", "steps": 150 * 391, "least": 0.0}}
+
+
 # The test part of data with shuffled labels is its training part, so performance is training accuracy.
 BY_HEART = replace(
     MNIST_FC,
     model=fully_connected(784, 400, 400, 400, 400, 400, 10),  # FC-5, D = 959,610
     rates=None,  # held-out data say nothing here
-    direct_optimizer=adam(1e-4), optimizer=adam(1e-4), epochs=500, first=131_072, budget=12, direct_seeds=2,
+    direct_optimizer=falling(3e-4), optimizer=falling(1e-3), epochs=150, first=65_536, budget=8, direct_seeds=2,
 )  # fmt: skip
 
 SHORTER = {
@@ -137,11 +144,12 @@ EXPERIMENTS = (
     ),
     Cases(
         "shuffled-labels", "FC-5 784-400×5-10 learns 100, 50 and 10 % shuffled labels by heart",
-        "40 runs of 500 epochs: two days", "40 runs, 2 minutes",
+        "30 runs of 150 epochs: 6 core-hours", "40 runs, 2 minutes",
         tuple(
             Case(f"{100 * share:g} % shuffled", replace(BY_HEART, data=f"mnist+shuffled-labels={share:g}"),
                  {None: "–", 0.89: paper, 0.9: at_90},
-                 "stacked Fastfood with output signs; the paper's numbers were read at a training accuracy of 0.89")
+                 "150 epochs at a rate that falls from 1e-3 instead of 500 at 1e-4; stacked Fastfood with output signs; "
+                 "the paper's numbers were read at a training accuracy of 0.89")
             for share, paper, at_90 in (
                 (1, "190,000", "190,000"), (0.5, "130,000", "140,000"), (0.1, "90,000", "100,000")
             )
