@@ -144,6 +144,18 @@ def test_noise_of_actions_is_off_at_evaluation():
     )
 
 
+def test_a_policys_own_noise_is_in_units_of_action_noise():
+    net = nid.mlp([2, 3, 2], BACKEND)
+    loss = lambda noise, theta: (
+        nid.Episodes("balance", net, 2, action_noise=noise).evaluate(theta, nid.Batch(step=1)).loss
+    )  # noqa: E731
+    theta = net.init_theta(0)
+    eighth = loss(0.125, theta)
+    theta[-1] -= np.log(8)
+    assert loss(0.0, theta) == pytest.approx(eighth, rel=1e-4)
+    assert loss(0.125, theta) != pytest.approx(eighth, rel=1e-4)
+
+
 def test_returns_are_shifted_to_the_least():
     model = nid.mlp([2, 3, 1], BACKEND)
     earned = 100 * nid.Episodes("balance", model).evaluate(model.init_theta(0), nid.Batch()).performance

@@ -72,7 +72,8 @@ class Episodes:
         as many; or one for each action there is to choose from, and the largest is taken
     episodes : of each evaluation
     seed : of the episodes' starts and the noise of actions
-    action_noise : sd of what is added to an action's numbers while training; none is added at evaluation
+    action_noise : sd of what is added to an action's numbers while training; none is added at evaluation. Where the
+        policy has outputs for it, the sd is their exp times this, or times 1 if this is 0
     range : the least return, and the one that counts as solved; None where `environments.RANGES` has it
     statistics : of observations so far, which are standardised by them; see `learn`
 
@@ -210,7 +211,12 @@ class Episodes:
         k = self.open.actions
         a = y[:k]
         if z is not None:
-            a = a + (np.exp(np.clip(y[k:], -5, 1)) if len(y) > k else self.action_noise) * z
+            sd = (
+                np.exp(np.clip(y[k:], -5, 1)) * (self.action_noise or 1.0)
+                if len(y) > k
+                else self.action_noise
+            )
+            a = a + sd * z
         return np.clip(a, *self.open.bounds)
 
     def spec(self) -> Spec:

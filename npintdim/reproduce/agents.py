@@ -28,7 +28,7 @@ PENDULUM = small(
     agent("InvertedPendulum-v5", 541, 0.1, 1, 8, pairs=8, sigma=0.1), (2, 3, 4, 5, 6, 8, 12, 16), 4
 )
 TWO = {
-    "environment": "InvertedPendulum-v5", "pairs": 8, "sigma": 0.1,
+    "environment": "InvertedPendulum-v5", "pairs": 8, "sigma": 0.1, "action_noise": 0.1,
     "model": fully_connected(4, 20, 20, 2, activation="tanh"),
 }  # fmt: skip
 CARTPOLE = small(agent("CartPole-v1", 562, 0.05, 1, 8, pairs=4, sigma=0.1), (1, 2, 3, 4, 5, 6, 8, 12, 16), 5)
