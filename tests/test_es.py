@@ -146,9 +146,10 @@ def test_noise_of_actions_is_off_at_evaluation():
 
 def test_a_policys_own_noise_is_in_units_of_action_noise():
     net = nid.mlp([2, 3, 2], BACKEND)
-    loss = lambda noise, theta: (
-        nid.Episodes("balance", net, 2, action_noise=noise).evaluate(theta, nid.Batch(step=1)).loss
-    )  # noqa: E731
+
+    def loss(noise, theta):
+        return nid.Episodes("balance", net, 2, action_noise=noise).evaluate(theta, nid.Batch(step=1)).loss
+
     theta = net.init_theta(0)
     eighth = loss(0.125, theta)
     theta[-1] -= np.log(8)
