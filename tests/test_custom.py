@@ -219,6 +219,44 @@ def no_start(d, seed):
     return L2(net, net.layout, 0.0) if d is None else network(d, seed)
 
 
+STEPS = []
+
+
+class Counted:
+    """L = ½‖θ‖² without data, where every step may be a generation of long episodes."""
+
+    def __init__(self, dim):
+        self.dim = dim
+
+    def start(self):
+        return np.ones(self.dim, np.float32)
+
+    def loss_and_grad(self, theta, batch):
+        STEPS.append(batch.step)
+        return theta @ theta / 2, theta.copy()
+
+    def evaluate(self, theta, data):
+        return nid.Evaluation(float(theta @ theta / 2), 0.5, 1)
+
+
+def counted(d, seed):
+    return Counted(d or 5)
+
+
+def test_the_rehearsal_is_a_step_and_not_an_epoch(tmp_path):
+    STEPS.clear()
+    numbers = {
+        "seeds": 1,
+        "direct_seeds": 1,
+        "epochs": 1,
+        "optimizer": adam(0.1),
+        "direct_optimizer": adam(0.1),
+    }
+    m = measured(nid.objective_recipe(counted, None, d=(2, 4), **numbers), tmp_path)
+    assert len(m.records) == 3
+    assert len(STEPS) <= 3 * 100 + 2 * (1 + 9) + 9  # the runs, a step of each kind, and the pace of each
+
+
 class Wrong:
     """L = ½‖θ‖² in D = 5, with a gradient and an evaluation of another kind."""
 

@@ -309,6 +309,7 @@ def run(
     data: Dataset | None,
     progress: bool | None = False,
     folder: str | None = None,
+    steps: int | None = None,
 ) -> tuple[Spec, Floats]:
     """Train as the spec says.
 
@@ -319,6 +320,7 @@ def run(
     data : the data set of that name, on the backend's device
     progress : see `train`
     folder : of the data of a pre-training, see `load_dataset`
+    steps : of an epoch without data; None for those of `TrainConfig`
 
     Returns
     -------
@@ -341,7 +343,8 @@ def run(
     if spec.best_epoch is not None and data is not None:
         own = hold_out(data, spec.best_epoch, spec.seeds.batches)
         data, held = replace(data, train=own.train), own.test
-    reached = train(landscape, start, data, spec.config(), progress, spec.label, held)
+    config = spec.config() if steps is None else replace(spec.config(), steps_per_epoch=steps)
+    reached = train(landscape, start, data, config, progress, spec.label, held)
     epochs = [{k: number(v) for k, v in asdict(r).items() if v is not None} for r in reached.records]
     finished = reached.status == "finished"
     record = {

@@ -125,7 +125,7 @@ class Where:
                 data = self.data(many)
                 needed = math.ceil(many.batch_size / (1 - (many.best_epoch or 0))) + bool(many.best_epoch)
                 few_data = data and first(data, needed)
-                run(replace(many, epochs=1), self.engine(many), few_data, folder=self.data_folder)
+                run(replace(many, epochs=1), self.engine(many), few_data, folder=self.data_folder, steps=1)
             for kind, (few, many) in zip(kinds.values(), ends, strict=True):
                 at_many = paced(many)
                 at_few = at_many if few.d == many.d else paced(few)
