@@ -37,7 +37,7 @@ LOOPS = 4  # at most, in a kernel
 LEAST = 20.0  # microseconds of work that are worth a helper, who may be awake
 PER_MICROSECOND = {  # what one thread does; from one run of `python -m benchmarks` with AVX-512 (docs/performance.md), rounded
     "tile": 1e5,  # products of the register tile: fused layers
-    "convolution": 4e4,  # products of a layer that is not fused
+    "convolution": 7e4,  # products of a layer that is not fused
     "pool": 500, "unpool": 300,  # numbers
     "transform": 4000,  # numbers of a vector
     "fastfood": 1500,  # rows of P
