@@ -336,6 +336,9 @@ def test_sparse_products(twin, D, d, density, dtype):
         (2, 3, 11, 10, 2, 4, 3, 2), (1, 2, 6, 6, 7, 6, 1, 0), (2, 2, 7, 7, 3, 3, 2, 3), (1, 2, 5, 5, 2, 1, 2, 1),
         (7, 1, 28, 28, 6, 5, 1, 0), (17, 1, 28, 28, 6, 5, 1, 0), (4, 6, 12, 12, 16, 5, 1, 0), (2, 7, 8, 8, 9, 1, 2, 0), (1, 3, 40, 33, 9, 5, 1, 2),
         (3, 4, 20, 21, 6, 8, 4, 2), (2, 2, 9, 11, 3, 2, 3, 1), (9, 3, 13, 13, 4, 5, 4, 4),  # squares of 4×4 and 3×3 pixels
+        (5, 1, 2, 2, 9, 1, 1, 0), (4, 1, 3, 3, 12, 2, 1, 0),  # the last tile reaches beyond several images
+        (2, 13, 7, 9, 33, 3, 1, 1), (2, 9, 6, 5, 49, 1, 1, 0), (3, 17, 9, 8, 8, 8, 1, 0),  # tiles of dW, rows of the frame
+        (2, 2, 5, 6, 3, 2, 1, 4),  # a frame wider than the kernel: dx is cut
     ],
 )  # fmt: skip
 def test_conv2d(twin, case, dtype):

@@ -71,16 +71,16 @@ def add_dW(x, offsets, dyT, loops, sums):
         while o < many:
             if x.itemsize == FULL and many - o >= 2 * LANES:
                 two = vectors_by_numbers(2, TAPS, dyT, o, LANES, x, 0, offsets[t:], loops, LANES)
-                raise_by(two, sums, t, o)
+                add_to(two, sums, t, o)
                 o += 2 * LANES
             else:
                 one = vectors_by_numbers(1, TAPS, dyT, o, LANES, x, 0, offsets[t:], loops, LANES)
-                raise_by(one, sums, t, o)
+                add_to(one, sums, t, o)
                 o += LANES
 
 
 @jit
-def raise_by(tile, sums, t, o):
+def add_to(tile, sums, t, o):
     """Add its vectors, each of one tap and of some channels."""
     for v, line in enumerate(tile):
         for c, s in enumerate(line):

@@ -1,0 +1,39 @@
+"""The convolution reads tiles past the end of an image, but nothing past the end of the last one."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("numba")
+CODE = """
+import ctypes, mmap
+import numpy as np
+from npintdim.kernels.numba_cpu.conv import conv2d_backward, conv2d_forward
+
+PAGE = mmap.PAGESIZE
+memory = mmap.mmap(-1, 17 * PAGE)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.mprotect(ctypes.c_void_p(start + 16 * PAGE), ctypes.c_size_t(PAGE), 0) == 0  # whoever reads here is killed
+
+def at_the_end(*shape):
+    size = int(np.prod(shape))
+    return np.frombuffer(memory, np.float32, size, 16 * PAGE - 4 * size).reshape(shape)
+
+for n, c, h, w, o, k, p in ((1, 1, 3, 3, 2, 1, 0), (5, 1, 2, 2, 9, 1, 0), (4, 1, 3, 3, 12, 2, 0), (2, 2, 9, 7, 8, 3, 1)):
+    x = at_the_end(n, c, h, w)
+    x[...] = 1
+    W = np.ones((o, c, k, k), np.float32)
+    y = conv2d_forward(x, W, 1, p)
+    dy = at_the_end(*y.shape)
+    conv2d_backward(x.copy(), W, dy, 1, p, True)
+    conv2d_backward(at_the_end(n, c, h, w), W, y, 1, p, True)
+print("read")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mprotect by way of libc")
+def test_nothing_is_read_beyond_the_last_image():
+    found = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
+    assert found.stdout == "read\n", (found.returncode, found.stderr[-500:])
