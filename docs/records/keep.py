@@ -69,7 +69,9 @@ def on_page(page: str) -> str:
 
 def points() -> list[tuple[str, int, float | None, tuple[float, float, float] | None]]:
     """Of the picture: each objective once, as the paper read it first."""
-    of = {one.what: (one.what, one.D, one.paper, one.ours) for one in reversed(TABLE) if one.paper is not None}
+    of = {
+        one.what: (one.what, one.D, one.paper, one.ours) for one in reversed(TABLE) if one.paper is not None
+    }
     return list(of.values())
 
 
