@@ -37,7 +37,9 @@ def map_figure(
             axes.plot(D, paper, "o", color=ORANGE, mfc="none", ms=7)
         if ours is not None:
             d, low, high = ours
-            axes.plot([D, D], [max(low, 1), min(high, D)], color=BLUE, lw=1.4)  # an open end
+            axes.plot([D, D], [max(low, 1), high if high < np.inf else d], color=BLUE, lw=1.4)
+            if high == np.inf:  # an open end
+                axes.plot([D, D], [d, D], color=BLUE, lw=1.0, ls=":")
             axes.plot(D, d, "o", color=BLUE, ms=4)
     heights = {at: ours[0] if ours else float(paper or 0) for at, (_, _, paper, ours) in enumerate(points)}
     order = sorted(heights, key=heights.__getitem__)
@@ -55,7 +57,7 @@ def map_figure(
     measured = sum(ours is not None for _, _, _, ours in points)
     headline(
         figure,
-        f"{measured} objectives measured, with 95 % intervals; hollow: the paper's; dotted: d = D",
+        f"{measured} objectives measured, with 95 % intervals; hollow: the paper's; dotted: d = D, and open ends",
         ax=ax,
     )
     return figure
