@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def test_every_record_is_used_or_said_and_small():
         assert path.stem in used or path.name in PAGE
         assert path.stat().st_size < 16_000
         assert all(math.isfinite(run["seconds"]) for run in json.loads(path.read_text())["runs"])
+
+
+@pytest.mark.parametrize("path", sorted(RECORDS.rglob("*.json")), ids=lambda path: path.stem)
+def test_no_record_names_a_folder_of_the_machine_it_was_made_on(path):
+    assert not re.search(r'"(/|~|[A-Za-z]:\\)', path.read_text())
 
 
 def test_a_record_is_what_a_folder_holds(keep, tmp_path, monkeypatch):

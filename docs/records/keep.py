@@ -37,7 +37,10 @@ def keep(folder: Path, name: str) -> Path:
     runs.sort(key=lambda run: (run.get("holdout", 0), run["d"] or 0, run["lr"], run["seed"]))
     lines = ",\n".join("  " + json.dumps(run) for run in runs)
     kept = {"D": summary["D"], **{name: found[0][name] for name in ("backend", "threads", "machine")}}
-    text = f'{{"recipe": {json.dumps(summary["recipe"])},\n "kept": {json.dumps(kept)},\n "runs": [\n{lines}\n ]}}\n'
+    recipe = summary["recipe"] | {
+        "data": Path(summary["recipe"]["data"]).name
+    }  # its hash says which file it was
+    text = f'{{"recipe": {json.dumps(recipe)},\n "kept": {json.dumps(kept)},\n "runs": [\n{lines}\n ]}}\n'
     path = HERE / f"{name}.json"
     path.write_text(text)
     return path
