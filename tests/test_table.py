@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from npintdim.cli import main
-from npintdim.reproduce.table import TABLE, Found, as_markdown, as_text
+from npintdim.reproduce.table import TABLE, Found, as_markdown, as_text, said
 
 RECORDS = Path(__file__).parents[1] / "docs" / "records"
 PAGE = (RECORDS.parent / "results.md").read_text(encoding="utf-8")
@@ -91,3 +91,18 @@ def test_data_of_ones_own_take_the_place_of_a_recipes(tmp_path, capsys):
     assert all(c.differs.startswith("data my/; l2 0.0001; ") for c in changed.cases)
     assert main(["reproduce", "toy", "--l2", "0.1"]) == 2
     assert "--l2 is for networks, and toy has none" in capsys.readouterr().err
+
+
+def test_the_map_dots_an_open_end():
+    pytest.importorskip("matplotlib")
+    from npintdim.plots.map import map_figure
+
+    axes = map_figure([("a", 500, 4.0, (10, 8, math.inf)), ("b", 900, None, (20, -math.inf, 30))]).axes[0]
+    vertical = [line for line in axes.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2]
+    drawn = [(line.get_xdata()[0], line.get_linestyle(), *line.get_ydata()) for line in vertical]
+    assert drawn == [(500, "-", 8, 10), (500, ":", 10, 500), (900, "-", 20, 30), (900, ":", 20, 1)]
+
+
+def test_an_open_end_is_said():
+    assert said(10, 7.51, math.inf) == "10 (8 or more)"
+    assert said(4_360, -math.inf, 5_901) == "4,360 (5,901 or less)"

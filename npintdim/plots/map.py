@@ -37,9 +37,10 @@ def map_figure(
             axes.plot(D, paper, "o", color=ORANGE, mfc="none", ms=7)
         if ours is not None:
             d, low, high = ours
-            axes.plot([D, D], [max(low, 1), high if high < np.inf else d], color=BLUE, lw=1.4)
-            if high == np.inf:  # an open end
-                axes.plot([D, D], [d, D], color=BLUE, lw=1.0, ls=":")
+            axes.plot([D, D], [end if np.isfinite(end) else d for end in (low, high)], color=BLUE, lw=1.4)
+            for end, furthest in ((low, 1), (high, D)):
+                if not np.isfinite(end):  # an open end
+                    axes.plot([D, D], [d, furthest], color=BLUE, lw=1.0, ls=":")
             axes.plot(D, d, "o", color=BLUE, ms=4)
     heights = {at: ours[0] if ours else float(paper or 0) for at, (_, _, paper, ours) in enumerate(points)}
     order = sorted(heights, key=heights.__getitem__)
