@@ -2,12 +2,14 @@
 
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import normal
 
+from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.mdl import certify, quantise
 from npintdim.backend import get_backend, missing
 from npintdim.cli import main
@@ -30,7 +32,7 @@ from npintdim.engine.params import ParamLayout
 from npintdim.engine.train import TrainConfig, train
 from npintdim.inputs import check_integer, counted
 from npintdim.measurement.measure import measure
-from npintdim.measurement.recipes import Recipe
+from npintdim.measurement.recipes import DIGITS, Recipe
 from npintdim.objective import L2, SubspaceObjective
 from npintdim.projections import make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
@@ -44,6 +46,7 @@ THETA = MODEL.init_theta(0)
 X, LABELS = normal(5, 4), np.array([0, 1, 1, 0, 1])
 P = make_projection("fastfood", 23, 3, 0, CPU)
 TOY = ToyProblem(20, 5)
+GOLDEN = Path(__file__).parent / "golden" / "mlp-dense.npid"
 
 
 def batch(x=X, labels=LABELS):
@@ -119,6 +122,14 @@ MESSAGES = {
     ),
     "backend of a model": (
         TypeError, "backend is 3: a Backend is needed, e.g. get_backend('numpy')", lambda: mlp([4, 2], backend=3),
+    ),
+    "backend of a measurement": (
+        TypeError, "backend is 'numpy': a Backend is needed, e.g. get_backend('numpy')",
+        lambda: measure(DIGITS, "results", backend="numpy"),
+    ),
+    "backend of a file": (
+        TypeError, "backend is 'numpy': a Backend is needed, e.g. get_backend('numpy')",
+        lambda: CompressedModel.load(GOLDEN, backend="numpy"),
     ),
     "recipe by name": (
         TypeError, "recipe is 'digits': a Recipe is needed, e.g. recipe_for('mnist')",

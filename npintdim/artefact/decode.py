@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from npintdim.adapters import ADAPTERS, Adapter, MatrixAdapter
 from npintdim.artefact.coding import unpack
 from npintdim.artefact.fileformat import FormatError, MissingBaseError, TooLargeError
-from npintdim.backend import Backend, as_array, get_backend
+from npintdim.backend import Backend, as_array, given
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.model import Model
 from npintdim.files import canonical
@@ -182,14 +182,14 @@ def check_named(model: Model) -> bool:
     return True
 
 
-def network_of(spec: Spec, given: Model | None, backend: Backend | None) -> Model:
+def network_of(spec: Spec, model: Model | None, backend: Backend | None) -> Model:
     """The network that the header describes, built or given."""
-    if given is not None:
-        own, there = (canonical(s).decode() for s in (given.spec(), spec))
+    if model is not None:
+        own, there = (canonical(s).decode() for s in (model.spec(), spec))
         if own != there:
             raise FormatError(f"it holds the network {there}, but the model given is {own}")
-        return on(given, backend or given.backend)
-    backend = backend or get_backend()
+        return on(model, model.backend if backend is None else backend)
+    backend = given(backend)
     try:
         model = model_from_spec(spec, backend)
         if canonical(model.spec()) != canonical(spec):

@@ -19,7 +19,7 @@ from npintdim.adapters import Adapter
 from npintdim.artefact.base import write_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.decode import Map
-from npintdim.backend import Backend, get_backend
+from npintdim.backend import Backend, get_backend, given
 from npintdim.engine.model import Model
 from npintdim.inputs import attempt, brief, check_kind, counted, quiet
 from npintdim.measurement.content import because, content_before, content_of, named_by
@@ -75,7 +75,7 @@ def measure(
     """
     own = "objective_recipe(make_objective, data, ...), where make_objective is your function"
     check_kind("recipe", recipe, Recipe, own if callable(recipe) else "recipe_for('mnist')")
-    backend = backend or get_backend(threads=1)
+    backend = get_backend(threads=1) if backend is None else given(backend)
     where = Where.on(backend, jobs=jobs, data_folder=data_folder, cluster=cluster)
     told = [] if tell is None else [Sentences(tell, 0 if recipe.d else recipe.budget)]
     m = measured(recipe, Path(folder), where, progress, [*told, *callbacks])
