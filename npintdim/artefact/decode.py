@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from npintdim.adapters import ADAPTERS, Adapter, MatrixAdapter
 from npintdim.artefact.coding import unpack
 from npintdim.artefact.fileformat import FormatError, MissingBaseError, TooLargeError
-from npintdim.backend import Backend, as_array, given
+from npintdim.backend import Backend, as_array, get_backend, given
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.model import Model
 from npintdim.files import canonical

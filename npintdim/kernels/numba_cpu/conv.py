@@ -6,13 +6,16 @@ by offsets_t = (c h' + a) w' + b, and for all places q = i w' + j of the output 
     y[o, q] = Σ_t W[o, t] x[q + offsets_t]        dW[o, t] = Σ_q dy[o, q] x[q + offsets_t]
 
 The lanes of y are places: those between the end of an output row and the next one are computed too, and left out when
-rows are copied. The lanes of dW are output channels. dx is the same correlation of dy in a frame of zeros, with the
-kernels turned round. With a stride s the pixels of every s×s square become channels, W too, and there is no stride any
-more: x[c, i·s + α, j·s + β] = x'[(c, α, β), i, j]. Kernels as large as the image are taken to the frequency domain, as
-in the definition (`kernels/conv_spectrum.py`).
+rows are copied. The lanes of dW are output channels. With a stride s the pixels (α, β) of all s×s squares of an image
+make a plane of their own, x'[c, α, β, i, j] = x[c, i·s + α, j·s + β], so that a tap is a shift again. dx is the
+correlation of dy in a frame of zeros with the kernels turned round; with a stride each pixel of such a square has its
+own part of them, W[o, c, α + s A, β + s B]. Kernels as large as the image are taken to the frequency domain, as in the
+definition (`kernels/conv_spectrum.py`).
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,26 +35,28 @@ PARTS = 8  # partial sums of dW at most, whatever the number of threads
 
 
 @jit
-def correlate(x, W, loops, rows, run, y):
-    """y[o · run + q] = Σ_t W[o, t] x[q + offsets_t] for q < run; the loops walk through the taps.
+def correlate(x, W, kernel, offsets, rows, s, lines, y):
+    """y[o, q] = Σ_t W[t, o] x[q + offsets_t] for all q in lines = (how many, so long each, so far apart, w').
 
     Taps that meet only the frame of x, whose content lies in `rows`, are left out.
     """
-    (c, k, _), by_W, by_x = loops
-    channels, o = y.size // run, 0
+    (c, high, wide), channels, o = kernel, W.shape[1], 0
+    many, long, apart, width = lines
     while o < channels:
-        many = x.itemsize == FULL and channels - o >= MANY
-        for q in range(0, run, PLACES):
-            a = max(0, rows[0] - (q + PLACES - 1) // by_x[1])
-            some = (c, min(k, rows[1] - q // by_x[1]) - a, k), by_W, by_x
-            at, p = o * c * k * k + a * k, q + a * by_x[1]
-            if many:
-                m = numbers_by_vectors(MANY, VECTORS, W, at, c * k * k, x, p, SHIFTS, some, LANES)
-                keep(m, y, o * run + q, run)
-            else:
-                f = numbers_by_vectors(FEW, VECTORS, W, at, c * k * k, x, p, SHIFTS, some, LANES)
-                keep(f, y, o * run + q, run)
-        o += MANY if many else FEW
+        eight = x.itemsize == FULL and channels - o >= MANY
+        for line in range(0, many * apart, apart):
+            for q in range(line, line + long, PLACES):
+                a = max(0, rows[0] - (q + PLACES - 1) // width * s)
+                below = min(high, rows[1] - q // width * s)
+                steps, at = (high * wide, 1), a * wide * channels + o
+                some = (c, (below - a) * wide), (steps[0] * channels, channels), steps, (offsets, a * wide)
+                if eight:
+                    m = numbers_by_vectors(MANY, VECTORS, W, at, 1, x, q, SHIFTS, some, LANES)
+                    keep(m, y, o * many * apart + q, many * apart)
+                else:
+                    f = numbers_by_vectors(FEW, VECTORS, W, at, 1, x, q, SHIFTS, some, LANES)
+                    keep(f, y, o * many * apart + q, many * apart)
+        o += MANY if eight else FEW
 
 
 @jit
@@ -88,66 +93,103 @@ def add_to(tile, sums, t, o):
 
 
 @jit
-def lay(image, first, height, width, plane, flat):
-    """Put entry (i, j) of each channel at row first + i, column first + j of its plane, if there."""
-    for c in range(len(image)):
-        for i in range(max(0, -first), min(image.shape[1], height - first)):
-            line = flat[c * plane + (first + i) * width :]
-            for j in range(max(0, -first), min(image.shape[2], width - first)):
-                line[first + j] = image[c, i, j]
+def every(s, a, first, end):
+    """Of a, a + s, ...: the first that is not below `first`, and how many there are from it on below `end`."""
+    start = max(a, first + (a - first) % s)
+    return start, (end - start + s - 1) // s
 
 
 @jit
-def pick(flat, width, run, image):
-    """Entry (i, j) of each channel from row i, column j of its plane."""
+def lay(image, first, frame, s, m, flat):
+    """Put the pixel of channel c at (i, j) = first + its place there into plane (c, i mod s, j mod s), at (i // s, j // s)."""
+    (height, width), (above, left) = frame, first
     for c in range(len(image)):
-        for i in range(image.shape[1]):
-            line = flat[c * run + i * width :]
-            for j in range(image.shape[2]):
-                image[c, i, j] = line[j]
+        for a in range(m):
+            top, rows = every(s, a, above, min(above + image.shape[1], height * s))
+            for b in range(m):
+                side, columns = every(s, b, left, min(left + image.shape[2], width * s))
+                start = ((c * m + a) * m + b) * height * width + top // s * width + side // s
+                for i in range(rows):
+                    line, pixels = flat[start + i * width :], image[c, top - above + i * s, side - left :]
+                    if s == 1:
+                        for j in range(columns):
+                            line[j] = pixels[j]
+                    else:
+                        for j in range(columns):
+                            line[j] = pixels[j * s]
+
+
+@jit
+def pick(flat, width, run, image, first, s):
+    """Pixel first + s (i, j) of each channel, where there is one, from row i, column j of its plane."""
+    (above, left), (height, wide) = first, image.shape[1:]
+    top, rows = every(s, above, 0, height)
+    side, columns = every(s, left, 0, wide)
+    start = (top - above) // s * width + (side - left) // s
+    for c in range(len(image)):
+        for i in range(rows):
+            line = flat[c * run + start + i * width :]
+            if s == 1:
+                for j in range(columns):
+                    image[c, i, j] = line[j]
+            else:
+                for j in range(columns):
+                    image[c, top + i * s, side + j * s] = line[j]
+
+
+@jit
+def tiled(rows, columns, width):
+    """The lines of `correlate` for so many places: the rows, if whole tiles fit into them, else one through all."""
+    long = (columns + PLACES - 1) // PLACES * PLACES
+    if long <= width:
+        return rows, long, width, width
+    all_rows = ((rows - 1) * width + columns + PLACES - 1) // PLACES * PLACES
+    return 1, all_rows, all_rows, width
 
 
 @shared
-def correlate_images(x, first, frame, W, loops, y, work):
-    """y of images x laid into a frame."""
-    height, width = frame
-    run = reach(y.shape[2], y.shape[3], width)
-    flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
-    out = np.empty(len(W) * run, x.dtype)
-    rows = max(0, first), min(height, first + x.shape[2])
+def correlate_images(x, first, frame, s, W, phases, offsets, y, step, work):
+    """y of images x laid into a frame; of the pixels of each step×step square of y, every one has its own W."""
+    (height, width), k = frame, phases[0, 0]
+    m, more = min(k, s), (k - 1) // s
+    lines = tiled(height - more, width - more, width)
+    run = lines[0] * lines[2]
+    flat = np.zeros(x.shape[1] * m * m * height * width + PLACES, x.dtype)
+    out = np.empty(W.shape[2] * run, x.dtype)
     framed = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
+    as_is = s == 1 and first == (0, 0) and frame == x.shape[2:]
     for i in each(work, 0, len(x)):
         image = framed[i]
-        if first or (len(x) - 1 - i) * len(image) < PLACES:  # the last tile reads on, into the next images
-            lay(x[i], first, height, width, height * width, flat)
+        if (
+            not as_is or (len(x) - 1 - i) * len(image) < PLACES
+        ):  # the last tile reads on, into the next images
+            lay(x[i], first, frame, s, m, flat)
             image = seen(flat)
-        correlate(image, W, loops, rows, run, out)
-        pick(out, width, run, y[i])
+        for f in range(len(phases)):
+            high, wide, above, left = phases[f]
+            rows = max(0, first[0]) + high - k, first[0] + x.shape[2] + high - k
+            correlate(image, W[f], (x.shape[1], high, wide), offsets[f], rows, s, lines, out)
+            pick(out, width, run, y[i], (above, left), step)
     linger(work)
 
 
 @shared
-def dW_parts(x, padding, frame, offsets, dy, sums, work):
+def dW_parts(x, first, frame, s, m, offsets, dy, sums, work):
     """sums[q] of part q of the images."""
     height, width = frame
     many, rows, columns = sums.shape[2], dy.shape[2], dy.shape[3]
     loops = (rows, columns), (columns * many, many), (width, 1)
-    flat = np.zeros(x.shape[1] * height * width, x.dtype)
+    flat = np.zeros(x.shape[1] * m * m * height * width, x.dtype)
     dyT = np.zeros(rows * columns * many, x.dtype)
     framed = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
+    as_is = s == 1 and first == (0, 0) and frame == x.shape[2:]
     for q in each(work, 0, len(sums)):
         for i in range(len(x) * q // len(sums), len(x) * (q + 1) // len(sums)):
-            if padding:
-                lay(x[i], padding, height, width, height * width, flat)
+            if not as_is:
+                lay(x[i], first, frame, s, m, flat)
             transpose(dy[i].ravel(), 0, rows * columns, dy.shape[1], rows * columns, dyT, 0, many)
-            add_dW(seen(flat) if padding else framed[i], offsets, dyT, loops, sums[q])
+            add_dW(framed[i] if as_is else seen(flat), offsets, dyT, loops, sums[q])
     linger(work)
-
-
-@jit
-def reach(rows, columns, width):
-    """Places from the first to the last of an output, in whole tiles."""
-    return (((rows - 1) * width + columns - 1) // PLACES + 1) * PLACES
 
 
 @jit
@@ -161,59 +203,60 @@ def join(sums, dW):
             dW[o, t] = s
 
 
-def taps(W: Floats, frame: tuple[int, int]) -> tuple[Floats, tuple[tuple[int, ...], ...]]:
-    """W[o, t], with zeros up to whole tiles of output channels; and the loops over t, see `tile.py`."""
-    c, k = W.shape[1:3]
-    flat = np.zeros((len(W) + -len(W) % FEW, c * k * k), dtype=W.dtype)
-    flat[: len(W)] = W.reshape(len(W), -1)
-    return flat, ((c, k, k), (k * k, k, 1), (frame[0] * frame[1], frame[1], 1))
+@lru_cache(maxsize=256)
+def taps(c: int, k: int, s: int, frame: tuple[int, int]) -> Floats:
+    """offsets_t of t = (c, a, b), up to whole tiles of dW."""
+    m, (height, width) = min(k, s), frame
+    place, a, b = np.ogrid[:c, :k, :k]
+    offsets = ((((place * m + a % s) * m + b % s) * height + a // s) * width + b // s).reshape(-1)
+    return np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")
 
 
-def squares(x: Floats, s: int, m: int, first: int, sides: tuple[int, int]) -> Floats:
-    """x'[n, (c, α, β), i, j] = x[n, c, i·s + α − first, j·s + β − first] for α, β < m and so many i and j, 0 where x ends."""
-    n, c, h, w = x.shape
-    rows, columns = sides
-    framed = np.zeros((n, c, rows * s, columns * s), x.dtype)
-    inside = framed[:, :, first : first + h, first : first + w]
-    inside[...] = x[:, :, : inside.shape[2], : inside.shape[3]]
-    split = framed.reshape(n, c, rows, s, columns, s)[:, :, :, :m, :, :m]
-    return split.transpose(0, 1, 3, 5, 2, 4).reshape(n, c * m * m, rows, columns)
+@lru_cache(maxsize=256)
+def turned(o: int, k: int, s: int, padding: int, frame: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
+    """Of every pixel of an s×s square of dx that meets a kernel.
+
+    Returns
+    -------
+    rows and columns of its kernel, and its place in the first square; which entries of W[:, c] that are; their offsets
+    """
+    K, m, (height, width) = -(-k // s), min(k, s), frame
+    phases = np.zeros((m * m, 4), int)
+    entries, offsets = np.zeros((2, m * m, o * K * K), int)
+    for f, (i, j) in enumerate(np.ndindex(m, m)):
+        n, a, b = np.ix_(range(o), range(i, k, s)[::-1], range(j, k, s)[::-1])
+        phases[f] = a.size, b.size, i - padding % s, j - padding % s
+        t = slice(o * a.size * b.size)
+        entries[f, t] = ((n * k + a) * k + b).reshape(-1)
+        offsets[f, t] = ((n * height + K - 1 - a // s) * width + K - 1 - b // s).reshape(-1)
+    return phases, entries, offsets
 
 
-def pixels(squared: Floats, s: int, m: int, first: int, like: Floats) -> Floats:
-    """The adjoint of `squares`: what each pixel of x got."""
-    n, c, h, w = like.shape
-    rows, columns = squared.shape[2:]
-    framed = np.zeros((n, c, rows, s, columns, s), like.dtype)
-    framed[:, :, :, :m, :, :m] = squared.reshape(n, c, m, m, rows, columns).transpose(0, 1, 4, 2, 5, 3)
-    found = np.zeros_like(like)
-    inside = framed.reshape(n, c, rows * s, columns * s)[:, :, first : first + h, first : first + w]
-    found[:, :, : inside.shape[2], : inside.shape[3]] = inside
-    return found
-
-
-def strideless(x: Floats, W: Floats, s: int, padding: int) -> tuple[Floats, Floats, int]:
-    """Images and kernels whose convolution without a stride is the same y, and min(k, s)."""
-    k, m = W.shape[-1], min(W.shape[-1], s)
-    K = -(-k // s)
-    h, w = ((side + 2 * padding - k) // s + K for side in x.shape[2:])
-    return squares(x, s, m, padding, (h, w)), squares(W, s, m, 0, (K, K)), m
+def numbers(W: Floats) -> Floats:
+    """W[f, t, o] of W[f, o, t], with zeros up to whole tiles of output channels."""
+    many, o, t = W.shape
+    padded = np.zeros((many, t, o + -o % FEW), dtype=W.dtype)
+    padded[:, :, :o] = W.transpose(0, 2, 1)
+    return padded
 
 
 def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int = 1) -> Floats:
     """y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]."""
     if conv_spectrum.pays(x, W, stride):
         return conv_spectrum.conv2d_forward(x, W, padding, threads)
-    if stride > 1:
-        x, W, _ = strideless(x, W, stride, padding)
-        return conv2d_forward(x, W, 1, 0, threads)
-    n, _, h, w = x.shape
-    k = W.shape[-1]
-    frame = h + 2 * padding, w + 2 * padding
-    y = np.empty((n, len(W), frame[0] - k + 1, frame[1] - k + 1), dtype=x.dtype)
+    (o, c, k), s, p = W.shape[:3], stride, padding
+    sides = [(side + 2 * p - k) // s + 1 for side in x.shape[2:]]
+    y = np.empty((len(x), o, *sides), dtype=x.dtype)
+    frame, alone = framed(y, k, s), np.array([[k, k, 0, 0]])
+    V, offsets = numbers(W.reshape(1, o, -1)), taps(c, k, s, frame)[None]
     threads = worth(threads, "convolution", y.size * W[0].size)
-    correlate_images(*frozen(x), padding, frame, *taps(W, frame), y, threads)
+    correlate_images(*frozen(x), (p, p), frame, s, V, alone, offsets, y, 1, threads)
     return y
+
+
+def framed(y: Floats, k: int, s: int) -> tuple[int, int]:
+    """Rows and columns of the planes of x."""
+    return y.shape[2] + (k - 1) // s, y.shape[3] + (k - 1) // s
 
 
 def conv2d_backward(
@@ -222,27 +265,21 @@ def conv2d_backward(
     """dx (None where need_dx is False) and dW of conv2d_forward."""
     if conv_spectrum.pays(x, W, stride):
         return conv_spectrum.conv2d_backward(x, W, dy, padding, need_dx, threads)
-    if stride > 1:
-        squared, V, m = strideless(x, W, stride, padding)
-        d_squared, dV = conv2d_backward(squared, V, dy, 1, 0, need_dx, threads)
-        dx = None if d_squared is None else pixels(d_squared, stride, m, padding, x)
-        return dx, pixels(dV, stride, m, 0, W)
-    c, h, w = x.shape[1:]
-    k = W.shape[-1]
+    (o, c, k), s, p = W.shape[:3], stride, padding
     x, dy = frozen(x, dy)
     threads = worth(threads, "convolution", dy.size * W[0].size)
-    frame = h + 2 * padding, w + 2 * padding
-    place, a, b = np.ogrid[:c, :k, :k]
-    offsets = ((place * frame[0] + a) * frame[1] + b).reshape(-1)
-    offsets = np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")
-    sums = np.zeros((max(1, min(PARTS, len(x))), len(offsets), len(W) + -len(W) % LANES), dtype=x.dtype)
-    dW_parts(x, padding, frame, offsets, dy, sums, threads)
+    frame = framed(dy, k, s)
+    offsets = taps(c, k, s, frame)
+    sums = np.zeros((max(1, min(PARTS, len(x))), len(offsets), o + -o % LANES), dtype=x.dtype)
+    dW_parts(x, (p, p), frame, s, min(k, s), offsets, dy, sums, threads)
     dW = np.empty(W.shape, dtype=x.dtype)
-    join(sums, dW.reshape(len(W), -1))
+    join(sums, dW.reshape(o, -1))
     if not need_dx:
         return None, dW
-    frame = h + k - 1, w + k - 1
-    turned = W[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
-    dx = np.empty(x.shape, dtype=x.dtype)
-    correlate_images(dy, k - 1 - padding, frame, *taps(turned, frame), dx, threads)
+    dx = np.zeros(x.shape, dtype=x.dtype)  # where k < s some pixels meet no kernel
+    last = -(-k // s) - 1
+    h, w = ((side - 1 + p % s) // s + 1 + last for side in x.shape[2:])
+    phases, entries, offsets = turned(o, k, s, p, (h, w))
+    V = numbers(W.transpose(1, 0, 2, 3).reshape(c, -1)[:, entries].transpose(1, 0, 2))
+    correlate_images(dy, (last - p // s, last - p // s), (h, w), 1, V, phases, offsets, dx, s, threads)
     return dx, dW

@@ -95,8 +95,9 @@ def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
     """The tile whose left or right operands are numbers, one for all lanes, or vectors.
 
     sums[r][c] = Σ left[p + r · apart] · right[q + shifts[c]], where p and q start at (at, start) and
-    walk through a nest of loops = (counts, steps of p, steps of q), the outermost first. Of the last
-    column `kept` lanes are read, the others are 0.
+    walk through a nest of loops = (counts, steps of p, steps of q), the outermost first; with a
+    fourth (table, first), q is what stands in the table at the place to which these steps lead from first.
+    Of the last column `kept` lanes are read, the others are 0.
     """
 
     @intrinsic
@@ -119,6 +120,7 @@ def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
             columns = [place(context, builder, right, b, builder.add(start, s)) for s in shift]
             mask = first(builder, kept)
             nest = [cgutils.unpack_tuple(builder, steps) for steps in cgutils.unpack_tuple(builder, nest)]
+            listing = [place(context, builder, loops[3][0], *table) for table in nest[3:]]
 
             def number(here):
                 return splat(context, builder, builder.load(here), vector.dtype, vector)
@@ -136,16 +138,8 @@ def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
             def add(r, c, w, x):
                 builder.store(fused(builder, w, x, builder.load(acc[r][c])), acc[r][c])
 
-            def walk(nest, p, q):
-                if nest:
-                    (count, by_left, by_right), *inner = nest
-                    with cgutils.for_range(builder, count) as loop:
-                        walk(
-                            inner,
-                            builder.add(p, builder.mul(loop.index, by_left)),
-                            builder.add(q, builder.mul(loop.index, by_right)),
-                        )
-                elif right_numbers:  # first the vectors, which all numbers meet
+            def step(p, q):
+                if right_numbers:  # first the vectors, which all numbers meet
                     w = [of_left(p, r) for r in range(R)]
                     for c in range(C):
                         x = of_right(q, c)
@@ -158,12 +152,27 @@ def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
                         for c in range(C):
                             add(r, c, w, x[c])
 
-            walk(list(zip(*nest, strict=True)), I64(0), I64(0))
+            def walk(nest, p, q):
+                if not nest:
+                    for here in listing:
+                        q = builder.load(builder.gep(here, [q], inbounds=True))
+                    step(p, q)
+                    return
+                (count, by_left, by_right), *inner = nest
+                with cgutils.for_range(builder, count) as loop:
+                    walk(
+                        inner,
+                        builder.add(p, builder.mul(loop.index, by_left)),
+                        builder.add(q, builder.mul(loop.index, by_right)),
+                    )
+
+            walk(list(zip(*nest[:3], strict=True)), I64(0), I64(0))
             lines = [context.make_tuple(builder, result.dtype, map(builder.load, line)) for line in acc]
             return context.make_tuple(builder, result, lines)
 
         i = types.intp
-        nest = types.UniTuple(types.UniTuple(i, len(loops[0])), 3)
+        counts = types.UniTuple(i, len(loops[0]))
+        nest = types.Tuple((counts, counts, counts, *tuple(loops)[3:]))
         return result(rows, columns, left, i, i, right, i, shifts, nest, i), codegen
 
     return sums
