@@ -15,6 +15,7 @@ definition (`kernels/conv_spectrum.py`).
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -31,7 +32,8 @@ FEW, MANY = 4, 8
 VECTORS, TAPS, FULL = (2, 13, 4) if WIDE else (1, 6, 0)
 PLACES = VECTORS * LANES
 SHIFTS = np.arange(2) * LANES
-PARTS = 8  # partial sums of dW at most, whatever the number of threads
+# Partial sums of dW at most, whatever the number of threads; two where all would be more numbers than stay in a cache.
+PARTS, NEAR = 8, 2**18
 
 
 @jit
@@ -270,7 +272,9 @@ def conv2d_backward(
     threads = worth(threads, "convolution", dy.size * W[0].size)
     frame = framed(dy, k, s)
     offsets = taps(c, k, s, frame)
-    sums = np.zeros((max(1, min(PARTS, len(x))), len(offsets), o + -o % LANES), dtype=x.dtype)
+    each_part = len(offsets), o + -o % LANES
+    parts = min(PARTS, max(2, NEAR // math.prod(each_part)), max(1, len(x)))
+    sums = np.zeros((parts, *each_part), dtype=x.dtype)
     dW_parts(x, (p, p), frame, s, min(k, s), offsets, dy, sums, threads)
     dW = np.empty(W.shape, dtype=x.dtype)
     join(sums, dW.reshape(o, -1))
