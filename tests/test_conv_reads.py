@@ -21,14 +21,17 @@ def at_the_end(*shape):
     size = int(np.prod(shape))
     return np.frombuffer(memory, np.float32, size, 16 * PAGE - 4 * size).reshape(shape)
 
-for n, c, h, w, o, k, p in ((1, 1, 3, 3, 2, 1, 0), (5, 1, 2, 2, 9, 1, 0), (4, 1, 3, 3, 12, 2, 0), (2, 2, 9, 7, 8, 3, 1)):
+for n, c, h, w, o, k, s, p in (
+    (1, 1, 3, 3, 2, 1, 1, 0), (5, 1, 2, 2, 9, 1, 1, 0), (4, 1, 3, 3, 12, 2, 1, 0), (2, 2, 9, 7, 8, 3, 1, 1),
+    (2, 3, 8, 9, 8, 3, 2, 1), (3, 1, 5, 6, 2, 1, 2, 0), (1, 1, 3, 64, 8, 2, 1, 0), (2, 2, 2, 32, 9, 1, 1, 0),
+):
     x = at_the_end(n, c, h, w)
     x[...] = 1
     W = np.ones((o, c, k, k), np.float32)
-    y = conv2d_forward(x, W, 1, p)
+    y = conv2d_forward(x, W, s, p)
     dy = at_the_end(*y.shape)
-    conv2d_backward(x.copy(), W, dy, 1, p, True)
-    conv2d_backward(at_the_end(n, c, h, w), W, y, 1, p, True)
+    conv2d_backward(x.copy(), W, dy, s, p, True)
+    conv2d_backward(at_the_end(n, c, h, w), W, y, s, p, True)
 print("read")
 """
 

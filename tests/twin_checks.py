@@ -338,7 +338,9 @@ def test_sparse_products(twin, D, d, density, dtype):
         (3, 4, 20, 21, 6, 8, 4, 2), (2, 2, 9, 11, 3, 2, 3, 1), (9, 3, 13, 13, 4, 5, 4, 4),  # squares of 4×4 and 3×3 pixels
         (5, 1, 2, 2, 9, 1, 1, 0), (4, 1, 3, 3, 12, 2, 1, 0),  # the last tile reaches beyond several images
         (2, 13, 7, 9, 33, 3, 1, 1), (2, 9, 6, 5, 49, 1, 1, 0), (3, 17, 9, 8, 8, 8, 1, 0),  # tiles of dW, rows of the frame
-        (2, 2, 5, 6, 3, 2, 1, 4),  # a frame wider than the kernel: dx is cut
+        (2, 2, 5, 6, 3, 2, 1, 4), (2, 2, 9, 11, 3, 3, 2, 5), (1, 2, 4, 7, 2, 3, 3, 7),  # a frame wider than the kernel: dx is cut
+        (2, 2, 5, 32, 9, 3, 1, 1), (1, 3, 7, 65, 9, 5, 2, 2), (2, 1, 3, 64, 4, 2, 1, 0),  # tiles row by row
+        (3, 5, 12, 12, 17, 7, 5, 3),  # squares of 5×5 pixels
     ],
 )  # fmt: skip
 def test_conv2d(twin, case, dtype):

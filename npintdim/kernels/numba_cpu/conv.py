@@ -162,9 +162,8 @@ def correlate_images(x, first, frame, s, W, phases, offsets, y, step, work):
     as_is = s == 1 and first == (0, 0) and frame == x.shape[2:]
     for i in each(work, 0, len(x)):
         image = framed[i]
-        if (
-            not as_is or (len(x) - 1 - i) * len(image) < PLACES
-        ):  # the last tile reads on, into the next images
+        # the last tile reads on, into the next images
+        if not as_is or (len(x) - 1 - i) * len(image) < PLACES:
             lay(x[i], first, frame, s, m, flat)
             image = seen(flat)
         for f in range(len(phases)):
