@@ -228,6 +228,32 @@ def test_nothing_of_the_size_of_the_module_is_kept():
     assert sum(t.numel() for t in held) == 6
 
 
+def tied_by_data(module):
+    other = nn.Linear(8, 3)
+    other.weight.data = module.weight.data
+    return nn.Sequential(module, other)
+
+
+def test_the_module_begins_at_theta_0():
+    module = nn.Linear(8, 3)
+    InPlace(module, projection(module), {"weight": torch.full((3, 8), 2.0), "bias": torch.zeros(3)})
+    assert flat(module).tolist() == [2.0] * 24 + [0.0] * 3
+
+
+def test_another_one_on_the_same_module_says_so():
+    module = nn.Linear(8, 3)
+    P = projection(module)
+    first = InPlace(module, P)
+    second = InPlace(module, P)
+    with pytest.raises(
+        RuntimeError, match=r"has no gradient any more: another InPlace moves it, release\(\) that one$"
+    ):
+        module(torch.ones(8)).sum().backward()
+    first.release()
+    module(torch.ones(8)).sum().backward()
+    assert second.v.grad.norm() > 0
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -241,6 +267,13 @@ def test_nothing_of_the_size_of_the_module_is_kept():
          r"^bias is missing in theta_0: \(3,\) is needed$"),
         (lambda m: InPlace(m, projection(m), {"weight": torch.ones(8, 3)}), ValueError,
          r"^weight has shape \(8, 3\) in theta_0: \(3, 8\) is needed$"),
+        (lambda m: InPlace(m, projection(m), m.state_dict()), ValueError,
+         r"^weight of theta_0 is the module's own memory, which moves: copy.deepcopy\(module.state_dict\(\)\)$"),
+        (lambda m: InPlace(m, projection(m), "theta_0.pt"), TypeError, r"^theta_0 is 'theta_0.pt': a Mapping is needed"),
+        (lambda m: InPlace(m, projection(m), {"weight": np.ones((3, 8))}), TypeError,
+         r"^weight of theta_0 is a ndarray: a tensor is needed$"),
+        (lambda m: InPlace(tied_by_data(m), projection(m)), ValueError,
+         r"^1.weight is the memory of 0.weight, but another parameter: tie them as one, without .data$"),
         (lambda m: InPlace(m, "fastfood"), TypeError, r"^P is 'fastfood': a Projection is needed, e\.g\. make_projection"),
         (lambda m: InPlace("module", None), TypeError, r"^module is 'module': a torch.nn.Module is needed$"),
     ],

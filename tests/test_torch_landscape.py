@@ -123,6 +123,15 @@ def test_regression():
     one = nid.Batch(X, y[:, 0])
     single = torch_landscape(nn.Sequential(nn.Linear(6, 1), nn.Flatten(0)).double(), "mse", "r2")
     assert single.evaluate(single.start(), one).performance < 1
+    column = torch_landscape(nn.Linear(6, 1).double(), "mse", "r2")  # (n, 1) against (n,): n pairs and not n²
+    theta = column.start()
+    loss, grad = column.loss_and_grad(theta, one)
+    assert (
+        loss
+        == column.evaluate(theta, one).loss
+        == pytest.approx(np.mean((X @ theta[:6] + theta[6] - one.labels) ** 2))
+    )
+    assert np.allclose(grad, column.loss_and_grad(theta, nid.Batch(X, y[:, :1]))[1])
 
 
 @pytest.mark.filterwarnings("error")
@@ -162,6 +171,19 @@ def test_it_is_measured_like_any_other(tmp_path):
     assert m.baseline.line[0] > 0.6 and m.d_int.means[0] < m.d_int.means[1]
 
 
+def test_a_sparse_gradient():
+    table = torch_landscape(nn.Embedding(9, 3, sparse=True).double())
+    words = nid.Batch(RNG.integers(0, 9, 40), LABELS)
+    nid.gradient_check(table, table.start(), words)
+
+
+def tied_by_data():
+    module = net(out=6)
+    module[2].weight.data = module[0].weight.data.T.contiguous()
+    module[0].weight.data = module[2].weight.data.view(8, 6)
+    return module
+
+
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
@@ -175,6 +197,12 @@ def test_it_is_measured_like_any_other(tmp_path):
         (lambda: torch_landscape(net(), dtype="float16"), ValueError, "dtype.*float16"),
         (lambda: torch_landscape(net(nn.BatchNorm1d(8))), ValueError, "^1: BatchNorm's running statistics are no part"),
         (lambda: torch_landscape(net(nn.BatchNorm1d(8)), statistics="thawed"), ValueError, "statistics.*thawed.*frozen"),
+        (lambda: torch_landscape(net(nn.InstanceNorm1d(8, track_running_stats=True))), ValueError, "^1: BatchNorm's running"),
+        (lambda: torch_landscape(tied_by_data()), ValueError, "^2.weight is the memory of 0.weight, but another parameter"),
+        (lambda: torch_landscape(net(), "mse").evaluate(np.zeros(83), nid.Batch(X, X[:, :3])), ValueError,
+         r"^performance is 'accuracy', of classes \(40,\), but the labels are torch.float64 \(40, 3\): 'r2' is for numbers$"),
+        (lambda: torch_landscape(net(), "mse").loss_and_grad(np.zeros(83), nid.Batch(X, X)), ValueError,
+         r"^the outputs have shape \(40, 3\), the labels \(40, 6\)$"),
         (lambda: torch_landscape(net()).loss_and_grad(np.zeros(3), BATCH), ValueError, r"theta has shape \(3,\): \(83,\)"),
         (lambda: torch_landscape(net()).evaluate(np.zeros(83), nid.Batch()), ValueError, "empty"),
         (lambda: torch_landscape(net()).loss_and_grad(np.zeros(83), nid.Batch()), ValueError, "batch.x is None"),

@@ -9,6 +9,7 @@ from typing import Any
 from npintdim.inputs import check_kind, shown
 from npintdim.machine import need
 from npintdim.projections import Projection
+from npintdim.testing.torch_landscape import check_memory
 from npintdim.typing import Array
 
 ROWS = 1 << 20  # of P at a time; a block of Fastfood is drawn once unless a tensor ends in it
@@ -22,7 +23,7 @@ class InPlace:
     module : a `torch.nn.Module`, whose parameters are written to
     P : D×d, D the numbers in parameters that need a gradient; with Fastfood's `stored=False` P holds nothing of size D
     theta_0 : name → tensor, a state dict, best `torch.load(path, mmap=True)`, so that it stays on disk;
-        None for the module as it is
+        None for the module as it is. The module begins there
 
     Attributes
     ----------
@@ -34,7 +35,8 @@ class InPlace:
     ImportError
         without PyTorch.
     TypeError, ValueError
-        if D is not P's, P is too coarse for a parameter, or a parameter cannot be written to piece by piece.
+        if D is not P's, P is too coarse for a parameter, a parameter cannot be written to piece by piece, or is
+        the memory of another one or of theta_0.
 
     Notes
     -----
@@ -64,8 +66,11 @@ class InPlace:
         if not isinstance(module, torch.nn.Module):
             raise TypeError(f"module is {shown(module)}: a torch.nn.Module is needed")
         check_kind("P", P, Projection, "make_projection('fastfood', D, d, seed, stored=False)")
+        if theta_0 is not None:
+            check_kind("theta_0", theta_0, Mapping, "torch.load(path, mmap=True)")
         self.torch, self.P, self.theta_0 = torch, P, theta_0
         self.parameters = {k: p for k, p in module.named_parameters() if p.requires_grad}
+        check_memory(self.parameters)
         D, d = P.shape
         sizes = [p.numel() for p in self.parameters.values()]
         if sum(sizes) != D:
@@ -83,6 +88,10 @@ class InPlace:
             p.register_post_accumulate_grad_hook(partial(self.fold, name))
             for name, p in self.parameters.items()
         ]
+        if theta_0 is not None:
+            with torch.no_grad():
+                for name, p in self.parameters.items():
+                    p.copy_(theta_0[name])
 
     def check(self, name: str, p: Any) -> None:
         """Whether a parameter can be moved, and to where it should be."""
@@ -103,13 +112,23 @@ class InPlace:
             raise ValueError(f"{name} has a gradient already: module.zero_grad() before")
         if self.theta_0 is not None:
             start = self.theta_0.get(name)
+            if start is not None and not self.torch.is_tensor(start):
+                raise TypeError(f"{name} of theta_0 is a {type(start).__name__}: a tensor is needed")
             if start is None or start.shape != p.shape:
                 found = "is missing" if start is None else f"has shape {tuple(start.shape)}"
                 raise ValueError(f"{name} {found} in theta_0: {tuple(p.shape)} is needed")
+            if p.numel() and start.data_ptr() == p.data_ptr():
+                raise ValueError(
+                    f"{name} of theta_0 is the module's own memory, which moves: copy.deepcopy(module.state_dict())"
+                )
 
     def fold(self, name: str, p: Any) -> None:
         """v.grad += (rows of this parameter)ᵀ ∂L/∂θ; the gradient is freed."""
         gradient, p.grad = p.grad, None
+        if gradient is None:
+            raise RuntimeError(
+                f"{name} has no gradient any more: another InPlace moves it, release() that one"
+            )
         if self.v.grad is None:
             self.v.grad = self.torch.zeros_like(self.v)
         total = self.array(self.v.grad)

@@ -40,8 +40,8 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
     ImportError
         without PyTorch.
     TypeError, ValueError
-        if there is no parameter to train, they have several dtypes or devices, or BatchNorm's running statistics
-        would be a state beside θ and `statistics` does not say what to do.
+        if there is no parameter to train, they have several dtypes or devices, two are the same memory, or BatchNorm's
+        running statistics would be a state beside θ and `statistics` does not say what to do.
 
     Notes
     -----
@@ -76,6 +76,7 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         if not isinstance(module, torch.nn.Module):
             raise TypeError(f"module is {shown(module)}: a torch.nn.Module is needed")
         self.torch = torch
+        check_memory({k: p for k, p in module.named_parameters() if p.requires_grad})
         self.module = deepcopy(module)
         if device is not None:
             self.module.to(device)
@@ -92,14 +93,16 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         if self.dtype not in (torch.float32, torch.float64):
             raise ValueError(f"the parameters are {self.dtype}: dtype='float32' or 'float64' is needed")
         self.dim = sum(p.numel() for p in self.parameters.values())
-        losses = {"cross_entropy": torch.nn.functional.cross_entropy, "mse": torch.nn.functional.mse_loss}
+        losses = {"cross_entropy": torch.nn.functional.cross_entropy, "mse": mse}
         scores = {"accuracy": accuracy, "r2": r2}
         self.loss = loss if callable(loss) else losses[one_of("loss", loss, losses)]
         self.score = (
             performance if callable(performance) else scores[one_of("performance", performance, scores)]
         )
         self.seed = check_seed(seed)
-        norm = torch.nn.modules.batchnorm._BatchNorm  # what BatchNorm1d, 2d, 3d and SyncBatchNorm are
+        norm = (
+            torch.nn.modules.batchnorm._NormBase
+        )  # what BatchNorm1d, 2d, 3d, SyncBatchNorm and InstanceNorm are
         self.norms = {
             k: m for k, m in self.module.named_modules() if isinstance(m, norm) and m.track_running_stats
         }
@@ -208,7 +211,7 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
 
     def flat(self, parts: Any) -> Any:
         """One after another."""
-        return self.torch.cat([part.detach().reshape(-1) for part in parts])
+        return self.torch.cat([part.detach().to_dense().reshape(-1) for part in parts])
 
     @contextmanager
     def mode(self, training: bool, norms: bool | None = None) -> Iterator[None]:
@@ -242,12 +245,41 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
             own.set_state(state)
 
 
+def check_memory(parameters: dict[str, Any]) -> None:
+    """Refuse a parameter tied by its data alone, which would count, and move, twice."""
+    first: dict[int, str] = {}
+    for name, p in parameters.items():
+        other = first.setdefault(p.data_ptr(), name) if p.numel() else name
+        if other != name and p.data_ptr():
+            raise ValueError(
+                f"{name} is the memory of {other}, but another parameter: tie them as one, without .data"
+            )
+
+
+def mse(outputs: Any, labels: Any) -> Any:
+    """Mean of (y − ŷ)²."""
+    return ((paired(outputs, labels) - labels) ** 2).mean()
+
+
+def paired(outputs: Any, labels: Any) -> Any:
+    """Outputs (n, 1) as the labels (n,) are, or the other way: PyTorch would take all n² pairs."""
+    if outputs.numel() != labels.numel():
+        raise ValueError(f"the outputs have shape {tuple(outputs.shape)}, the labels {tuple(labels.shape)}")
+    return outputs.reshape(labels.shape)
+
+
 def accuracy(outputs: Any, labels: Any) -> Any:
     """Share of the examples whose largest output is at their label."""
-    return (outputs.argmax(dim=1) == labels).double().mean()
+    found = outputs.argmax(dim=1)
+    if labels.is_floating_point() or labels.shape != found.shape:
+        raise ValueError(
+            f"performance is 'accuracy', of classes {tuple(found.shape)}, but the labels are {labels.dtype} "
+            f"{tuple(labels.shape)}: 'r2' is for numbers"
+        )
+    return (found == labels).double().mean()
 
 
 def r2(outputs: Any, labels: Any) -> Any:
     """1 − Σ (y − ŷ)²/Σ (y − ȳ)²: 1 is exact, 0 as good as the mean."""
     y = labels.double()
-    return 1 - ((y - outputs.double().reshape(y.shape)) ** 2).sum() / ((y - y.mean(dim=0)) ** 2).sum()
+    return 1 - ((y - paired(outputs.double(), y)) ** 2).sum() / ((y - y.mean(dim=0)) ** 2).sum()
