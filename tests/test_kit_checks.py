@@ -257,6 +257,32 @@ def test_a_kink_is_called_one():
         check_gradient(relu, np.array([0.0, -1.0, 2.0]))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_float32_inside_is_no_kink(seed):
+    """As a layer computes that casts, whatever its parameters are."""
+    A = normal(30, d, seed=seed)
+
+    def loss_and_grad(theta):
+        y = np.tanh(A.astype(np.float32) @ theta.astype(np.float32))
+        return y.astype(np.float64).sum(), A.T @ (1 - np.tanh(A @ theta) ** 2)
+
+    with pytest.raises(
+        CheckError, match=r"the loss jitters by .* around θ, .* is there float32 inside"
+    ) as caught:
+        check_gradient(loss_and_grad, normal(d, seed=seed + 9))
+    assert "kink" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_kinks_and_jumps_of_many_at_once_are_called_so(seed):
+    A = normal(30, d, seed=seed)
+    for kinked in (lambda z: np.maximum(z, 0), lambda z: z > 0, lambda z: np.maximum(z, 0) + (z > 0)):
+        with pytest.raises(CheckError, match="θ lies on a kink or a jump"):
+            check_gradient(
+                lambda x, f=kinked: (float(f(A @ x).sum() + np.sin(x).sum()), np.cos(x)), np.zeros(d)
+            )
+
+
 def test_float32_is_refused():
     with pytest.raises(TypeError, match="theta has dtype float32"):
         check_gradient(quadratic, normal(d, dtype=np.float32))

@@ -122,7 +122,12 @@ def check_gradient(
 
 
 def _why(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, v: Floats) -> str:
-    """A loss that changes from call to call is none of θ; slopes right and left of θ that differ make a kink."""
+    """A loss that changes from call to call is none of θ; slopes right and left of θ that differ make a kink, or are noise.
+
+    Notes
+    -----
+    What a kink or a jump adds to L(θ + h v) − 2 L(θ) + L(θ − h v) is K h + J; of rounding it is anything.
+    """
     first, second = (both(theta)[0] for _ in range(2))
     if abs(first - second) > 1e-9 * abs(first):
         return f"; the loss of one θ is {first:.9g}, then {second:.9g}: fix the batch, and leave out dropout"
@@ -131,6 +136,11 @@ def _why(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, v: Floats) 
     up, down = (right - here) / h, (here - left) / h
     if abs(up - down) < 1e-3 * max(abs(up), abs(down)):
         return ""
+    steps = h * np.linspace(0.2, 1, 7)
+    bends = np.array([both(theta + step * v)[0] - 2 * here + both(theta - step * v)[0] for step in steps])
+    jitter = float(np.abs(bends).max())
+    if np.abs(bends - np.polyval(np.polyfit(steps / h, bends, 1), steps / h)).max() > 0.1 * jitter:
+        return f"; the loss jitters by {jitter:.1g} around θ, in which differences drown: is there float32 inside, a cast or a layer?"
     return f"; θ lies on a kink or a jump: the slope is {up:.6g} ahead and {down:.6g} behind; move θ a little"
 
 
