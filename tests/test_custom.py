@@ -279,12 +279,38 @@ class Wrong:
         (Wrong(np.ones((5, 1))), ValueError, r"the gradient has shape \(5, 1\): \(5,\) is needed"),
         (Wrong(3.0), ValueError, r"the gradient has shape \(\): \(5,\) is needed"),
         (Wrong(evaluation=(0.5, 0.5)), TypeError, r"evaluate gave a tuple: an Evaluation\("),
+        (
+            Wrong(evaluation=nid.Evaluation(0.5, None, 1)),
+            TypeError,
+            "^performance is None: a number is needed$",
+        ),
+        (
+            Wrong(evaluation=nid.Evaluation(0.5, np.ones(3), 1)),
+            TypeError,
+            "^performance is .*: a number is needed$",
+        ),
     ],
 )
 def test_what_a_landscape_gives_is_looked_at(landscape, kind, message):
     config = nid.TrainConfig(optimizer=nid.Adam(0.1), epochs=1, steps_per_epoch=2)
     with pytest.raises(kind, match=message):
         nid.train(landscape, np.ones(5), None, config)
+
+
+class Scalar:
+    """A number of another library, as JAX and PyTorch give them."""
+
+    ndim = 0
+
+    def item(self):
+        return 0.25
+
+
+def test_a_performance_of_another_library_is_a_number_that_a_record_holds():
+    config = nid.TrainConfig(optimizer=nid.Adam(0.1), epochs=1, steps_per_epoch=2)
+    for given in (np.float32(0.25), Scalar()):
+        (last,) = nid.train(Wrong(evaluation=nid.Evaluation(0.5, given, 1)), np.ones(5), None, config).records
+        assert (type(last.train), last.test) == (float, 0.25)
 
 
 @pytest.mark.parametrize("gives", [1.5, (1.5,), (1.5, np.ones(5), 0), "ab"], ids=str)

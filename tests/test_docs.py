@@ -181,6 +181,17 @@ def test_snippets_run(page, tmp_path, monkeypatch):
         pytest.skip(f"all ran but what needs {', '.join(lacking)}")
 
 
+def test_the_reading_on_the_first_page_is_the_estimators():
+    """Of the accuracies that its five runs and their baseline reach."""
+    found = nid.d_int(
+        [50, 100, 150, 200, 400], [0.616, 0.774, 0.892, 0.92, 0.946], baseline=[0.968]
+    ).summary()
+    said = re.search(
+        r"# (d_int90 = .*?), of one run at each d", (DOCS / "index.md").read_text(encoding="utf-8")
+    )[1]
+    assert found.startswith(f"{said};")
+
+
 # ---- links ----
 def links_of(page):
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)

@@ -74,6 +74,18 @@ def with_dropout():
     return fn
 
 
+def not_zeroed():
+    left = {}
+
+    def fn(x, p):
+        W, y, dA, dB = lora(x, p)
+        of_A, of_B = left.get(p.A.shape + p.B.shape, (0, 0))
+        left[p.A.shape + p.B.shape] = of_A + dA, of_B + dB
+        return W, y, of_A + dA, of_B + dB
+
+    return fn
+
+
 def in_a_buffer(x, p):
     """The numbers of A and B in the order given, laid out as PyTorch's."""
     n_in, r, n_out = len(p.A), p.A.shape[1], p.B.shape[1]
@@ -257,6 +269,7 @@ WRONG = {  # family, level, fn, what is found, words of the sentence
     "merged again": ("lora", "given", merged_again, "merged twice", "merged twice"),
     "not merged": ("lora", "given", lambda x, p: lora(x, p, out=lambda W, y, dA, dB: (p.W_0, y, dA, dB)), "not merged", "W is W_0"),
     "dropout": ("lora", "given", with_dropout(), "not the same twice", "dropout left on"),
+    "no zero_grad": ("lora", "given", not_zeroed(), "not zeroed", "left from the calls before (zero_grad"),
     "mean of the batch": ("lora", "given", lambda x, p: lora(x, p, out=lambda W, y, dA, dB: (W, y, dA / len(x), dB / len(x))), "gradients averaged", "sum"),
     "LoRA-FA": ("lora", "given", lambda x, p: lora(x, p, out=lambda W, y, dA, dB: (W, y, 0 * dA, dB)), "A frozen", "LoRA-FA"),
     "A is 0": ("lora", "seeded", lambda seed, p: drawn(seed, p, A_zero=True), "A also zero", "neither ever has a gradient"),
@@ -329,3 +342,17 @@ def test_what_no_table_knows_is_pointed_at_and_not_accused():
     assert (found.correct, found.mistakes) == (False, ())
     assert str(found).startswith("No known mistake: first difference on 5×4, r = 2 at dB[0, 0]")
     assert "W is right; y is right; dA is right" in str(found)
+
+
+@pytest.mark.parametrize("c", [-1, 16])
+def test_one_part_of_an_answer_is_not_called_the_answer(c):
+    found = explain("lora", lambda x, p: lora(x, p, out=lambda W, y, dA, dB: (W, y, dA, c * dB)))
+    assert (found.correct, found.mistakes) == (False, ())
+    assert str(found).endswith(
+        f"ratio {c}; 8 of 8 entries differ, all in this ratio; W is right; y is right; dA is right."
+    )
+
+
+def test_a_gradient_that_is_none_is_named():
+    found = explain("lora", lambda x, p: lora(x, p, out=lambda W, y, dA, dB: (W, y, None, dB)))
+    assert "dA is None: an array is needed; has it a gradient (requires_grad, no detach)?" in str(found)

@@ -15,7 +15,7 @@ from npintdim.engine.landscape import Batch, Dataset, Landscape, pair
 from npintdim.engine.optimizers import Adam, Optimizer
 from npintdim.engine.progress import Progress
 from npintdim.engine.streamed import Streamed, ahead
-from npintdim.inputs import counted, quiet, shown, table_html
+from npintdim.inputs import check_real, counted, quiet, shown, table_html
 from npintdim.machine import data_frame
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import settle
@@ -190,7 +190,7 @@ def train(
                     records.append(Record(epoch, mean, 0.0, 0.0, time.perf_counter() - began))
                     status = "diverged"
                     break
-                judged = None if held is None else landscape.evaluate(theta, held).loss
+                judged = None if held is None else check_real("loss", landscape.evaluate(theta, held).loss)
                 records.append(Record(epoch, mean, *scores, time.perf_counter() - began, judged))
                 if judged is None or judged < best:
                     reached, kept, best = theta, len(records), math.inf if judged is None else judged
@@ -249,4 +249,5 @@ def performances(
         raise TypeError(
             f"evaluate gave a {type(on_test).__name__}: an Evaluation(loss, performance, n) is needed"
         )
-    return (on_train.performance, on_test.performance) if math.isfinite(on_train.loss) else None
+    of_train, of_test = (check_real("performance", found.performance) for found in (on_train, on_test))
+    return (of_train, of_test) if math.isfinite(on_train.loss) else None

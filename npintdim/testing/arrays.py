@@ -102,6 +102,10 @@ def by_name(answer: Any, names: Sequence[str]) -> dict[str, Any]:
         )
         size = f" of {len(answer)}" if isinstance(answer, list | tuple) else ""
         raise CheckError(f"the answer must be {', '.join(names)}{order}, but {kind}{size}")
+    if len(names) > 1 and (lacking := [name for name in names if parts[name] is None]):
+        raise CheckError(
+            f"{', '.join(lacking)} is None: an array is needed; has it a gradient (requires_grad, no detach)?"
+        )
     return {name: parts[name] for name in names}
 
 

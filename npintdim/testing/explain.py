@@ -54,6 +54,12 @@ RANDOM = Mistake(
     {},
 )
 
+GROWS = Mistake(
+    "not zeroed",
+    "every call adds the same to the answer: gradients are left from the calls before (zero_grad, grad = None)",
+    {},
+)
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -170,8 +176,9 @@ def _diagnose(
     but = f" (not compared: {refused})" if refused else ""
     if all(a.ok for a in asked):
         return _rounding(asked, but) if bits else Explanation(True, (), f"Correct to rounding{but}.")
-    for found in [(RANDOM,)] if fn and _random(fn, asked) else _candidates(table, asked):
-        if found == (RANDOM,) or _gives(found, asked):
+    state = _state(fn, asked) if fn else None
+    for found in [(state,)] if state else _candidates(table, asked):
+        if state or _gives(found, asked):
             says = "; and ".join(m.says for m in found)
             return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     odd = next(a for a in asked if not a.ok)
@@ -230,15 +237,24 @@ def _ask(
     return asked, refused
 
 
-def _random(fn: Callable[[Any, Any], Any], asked: list[Asked]) -> bool:
-    """Is the first wrong answer another one when asked again?"""
+def _state(fn: Callable[[Any, Any], Any], asked: list[Asked]) -> Mistake | None:
+    """Is the first wrong answer another one when asked again, and does it grow?"""
     odd = next(a for a in asked if not a.ok)
     try:
-        again = answered(fn(*odd.problem.arguments()), odd.table.outputs)
+        again = [odd.got, *(answered(fn(*odd.problem.arguments()), odd.table.outputs) for _ in range(3))]
     except Exception:  # it keeps a state, which is not for us to judge
-        return False
-    finite = all(np.isfinite(x).all() for x in odd.got + again)
-    return finite and not agree(again, odd.got, odd.table.slack)
+        return None
+    slack = odd.table.slack
+    if not all(np.isfinite(x).all() for got in again for x in got) or agree(again[1], again[0], slack):
+        return None
+    _, first, second, third = again
+    if [x.shape for x in first] == [x.shape for x in second] == [x.shape for x in third]:
+        by_one, by_two = (
+            arrays(tuple(b - a for a, b in zip(first, y, strict=True))) for y in (second, third)
+        )
+        if agree(by_two, arrays(tuple(2 * x for x in by_one)), 64 * slack) and any(x.any() for x in by_one):
+            return GROWS
+    return RANDOM
 
 
 def _tests(key: tuple[str, str, str], dtype: np.dtype[Any]) -> list[Case]:
@@ -259,8 +275,12 @@ def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...
     yield from ((m,) for m in plain)
     yield from _fitted(table, (), constants, asked)
     if table.mistakes:  # else nothing is known of this family, and facts alone are said
-        yield from ((m,) for m in ANYWHERE if not m.of)
-        yield from _fitted(table, (), [m for m in ANYWHERE if m.of], asked)
+        one = (
+            len(table.outputs) == 1 or table.outputs[-1] == "grad"
+        )  # else "the answer" would be its last part alone
+        anywhere = [m for m in ANYWHERE if one or "answer" not in m.steps]
+        yield from ((m,) for m in anywhere if not m.of)
+        yield from _fitted(table, (), [m for m in anywhere if m.of], asked)
     yield from (pair for pair in combinations(plain, 2) if not pair[0].steps.keys() & pair[1].steps.keys())
     for other in (m for m in plain if m.name in table.conventions):
         free = [m for m in constants if not m.steps.keys() & other.steps.keys()]
