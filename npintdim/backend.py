@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.inputs import brief, check_flag, check_kind, unknown
+from npintdim.inputs import brief, check_flag, check_kind, cut, one_of, plain
 from npintdim.machine import MOST, cores, need
 from npintdim.typing import Array
 
@@ -210,13 +210,15 @@ def get_backend(
     ValueError
         for an unknown name, another dtype, or threads that are not an integer with 1 ≤ threads ≤ 4096.
     """
-    if name not in (None, *NAMES):
-        raise unknown("backend", name, NAMES)
-    with suppress(TypeError):  # where NumPy has no such dtype
+    if name is not None:
+        name = one_of("backend", name, NAMES)
+    with suppress(TypeError, ValueError):  # where NumPy has no such dtype
         dtype = np.dtype(np.float32 if dtype is None else dtype)
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {dtype}: float32 (to run) or float64 (to check) is needed")
-    if threads is not None and (int(threads) != threads or not 1 <= threads <= MOST):
+    if not isinstance(dtype, np.dtype) or dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {cut(str(dtype), 100)}: float32 (to run) or float64 (to check) is needed")
+    if (own := plain(threads)) is not None and (
+        type(own) not in (int, float) or not 1 <= own <= MOST or own % 1
+    ):
         raise ValueError(f"threads is {threads!r}: an integer with 1 ≤ threads ≤ {MOST} is needed")
     if name is None:
         name = "numba"

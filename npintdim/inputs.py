@@ -51,7 +51,7 @@ def check_integer(
     if low is not None:
         needed = needed or (f"{name} ≥ {low}" if high is None else f"{low} ≤ {name} ≤ {high}")
     own = plain(value)
-    if isinstance(own, bool | np.ndarray | np.timedelta64) or not hasattr(own, "__index__"):
+    if isinstance(own, bool | type | np.ndarray | np.timedelta64) or not hasattr(own, "__index__"):
         raise TypeError(f"{name} is {shown(value)}: an integer{needed and f' with {needed}'} is needed")
     number = index(own)
     if (low is not None and number < low) or (high is not None and number > high):
@@ -63,6 +63,7 @@ def check_integer(
 
 def check_integers(name: str, values: Any, needed: str = "", low: int = 1) -> tuple[int, ...]:
     """Integers from `low` on, in a list, say."""
+    values = plain(values)
     if not isinstance(values, list | tuple | range | np.ndarray):
         raise TypeError(f"{name} is {shown(values)}: a list of integers is needed")
     return tuple(check_integer(f"each of {name}", n, low, needed=needed) for n in values)
@@ -104,8 +105,20 @@ def check_text(name: str, value: object) -> str:
 def check_kind(name: str, value: object, kind: type, example: str) -> None:
     """Refuse what is of another kind."""
     if not isinstance(value, kind):
-        given = shown(value) if isinstance(value, str | int) else f"a {type(value).__name__}"
-        raise TypeError(f"{name} is {given}: a {kind.__name__} is needed, e.g. {example}")
+        raise TypeError(f"{name} is {named_kind(value)}: a {kind.__name__} is needed, e.g. {example}")
+
+
+def check_has(name: str, value: object, parts: Sequence[str], needed: str) -> None:
+    """Refuse what lacks one of the parts that are used here: of what is one's own no kind is asked."""
+    if isinstance(value, type) or not all(hasattr(value, part) for part in parts):
+        raise TypeError(f"{name} is {named_kind(value)}: {needed} are needed")
+
+
+def named_kind(value: object) -> str:
+    """For a message: a text or number itself, of anything else its kind."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return shown(value) if isinstance(value, str | int) else f"a {type(value).__name__}"
 
 
 def one_of(what: str, given: object, known: Iterable[str], otherwise: str = "") -> str:

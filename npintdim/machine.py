@@ -183,7 +183,7 @@ def text(path: str) -> str:
 @contextlib.contextmanager
 def blas_threads(threads: int) -> Iterator[None]:
     """Limit BLAS to 1 ≤ threads ≤ 4096: every BLAS that threadpoolctl knows, or else NumPy's own."""
-    check_integer("threads", threads, 1, MOST)
+    threads = check_integer("threads", threads, 1, MOST)
     if limits := optional("threadpoolctl:threadpool_limits"):
         with limits(threads, user_api="blas"):
             yield

@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 
 from npintdim.backend import namespace
+from npintdim.inputs import check_integer
 from npintdim.kernels import reference
 from npintdim.kernels.purpose import Purpose
 from npintdim.specs import settle
@@ -47,6 +48,7 @@ class Stream:
 
     def words(self, count: int, start: int = 0) -> Words:
         """Words start, ..., start + count − 1, uint32."""
+        count, start = check_integer("count", count, 0), check_integer("start", start, 0)
         return self.kernels.words(self.seed, int(self.purpose), self.lane, start, count)
 
     def normals(self, count: int, start: int = 0) -> Ints:
@@ -59,13 +61,14 @@ class Stream:
 
     def _in_chunks(self, draw: Callable[[Words], Ints], count: int, start: int) -> Ints:
         """Normals, CHUNK words at a time: while they are drawn the plain kernels take 100 bytes for each."""
+        count, start = check_integer("count", count, 0), check_integer("start", start, 0)
         chunks = [draw(self.words(min(CHUNK, count - i), start + i)) for i in range(0, max(count, 1), CHUNK)]
         drawn: Ints = chunks[0] if len(chunks) == 1 else namespace(chunks[0]).concatenate(chunks)
         return drawn
 
     def packed_signs(self, count: int, start: int = 0) -> Words:
         """Signs start, ..., start + count − 1 as bits, 32 to a word, lowest first; a 1 means −1. 32 divides start."""
-        return self.words(-(-count // 32), start // 32)
+        return self.words(-(-check_integer("count", count, 0) // 32), start // 32)
 
     def signs(self, count: int) -> Ints:
         """Signs as int8 ±1."""
@@ -73,6 +76,11 @@ class Stream:
 
     def permutations(self, rows: int, n: int, first: int = 0) -> Ints:
         """A permutation of 0, ..., n − 1 in every row; the first of them is row `first`."""
+        rows, n, first = (
+            check_integer("rows", rows, 0),
+            check_integer("n", n, 1),
+            check_integer("first", first, 0),
+        )
         return self.kernels.permutations(self.seed, int(self.purpose), self.lane, rows, n, first)
 
     def permutation(self, n: int) -> Ints:
@@ -81,6 +89,7 @@ class Stream:
 
     def integers(self, m: int, count: int, start: int = 0) -> Ints:
         """Integers below m ≤ 2³²: (w·m) >> 32."""
+        m = check_integer("m", m, 1, 1 << 32)
         products: Ints = self.words(count, start).astype(np.uint64) * np.uint64(m)
         return products >> np.uint64(32)
 

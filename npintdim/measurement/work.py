@@ -74,7 +74,7 @@ class Where:
 
     def __post_init__(self) -> None:
         if self.jobs is not None:
-            check_integer("jobs", self.jobs, 1)
+            object.__setattr__(self, "jobs", check_integer("jobs", self.jobs, 1))
 
     @classmethod
     def on(cls, backend: Backend, **where: Any) -> Where:
