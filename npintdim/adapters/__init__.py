@@ -5,6 +5,7 @@ An `Adapter` is a `Parametrisation` of a network's weights; recipes name one by 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -113,9 +114,7 @@ def own_count(spec: Spec, layout: ParamLayout) -> int | None:
 def rank_of(cls: type[MatrixAdapter], layout: ParamLayout, d: int) -> int:
     """The r with count(r) = d."""
     check_integer("d", d, 1)
-    r = 1
-    while cls.count(layout, r) < d:
-        r += 1
+    r = bisect_left(range(d + 1), d, 1, key=lambda r: cls.count(layout, r))
     if (above := cls.count(layout, r)) != d:
         fit = f"{cls.count(layout, r - 1)} or {above}" if r > 1 else f"{above}"
         raise ValueError(

@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
-from npintdim.backend import Backend
+from npintdim.backend import Backend, given
 from npintdim.engine.params import ParamLayout
+from npintdim.inputs import check_kind
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
@@ -43,6 +44,8 @@ class Adapter(ABC):
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "backend", given(self.backend))
+        check_kind("layout", self.layout, ParamLayout, "model.layout")
         theta_0 = self.backend.floats(self.theta_0, "theta_0")
         if theta_0.shape != (self.layout.D,):
             raise ValueError(
@@ -92,8 +95,8 @@ class Adapter(ABC):
 
     def spec(self) -> Spec:
         """Kind, seed and options. Seeds are strings in JSON."""
-        given = {f.name for f in fields(Adapter)}
-        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in given}
+        others = {f.name for f in fields(Adapter)}
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
         return {"kind": self.kind, "seed": str(self.seed), **options}
 
     def checked(self, v: Any) -> Floats:
@@ -102,6 +105,13 @@ class Adapter(ABC):
         if v.shape != (self.dim,):
             raise ValueError(f"v has shape {v.shape}, but {self.kind} trains ({self.dim},) numbers here")
         return v
+
+    def checked_grad(self, grad_theta: Any) -> Floats:
+        """∂L/∂θ in the backend's dtype, if it has the right length: views of a shorter one could fit, too."""
+        grad = self.backend.floats(grad_theta, "grad_theta")
+        if grad.shape != (self.D,):
+            raise ValueError(f"grad_theta has shape {grad.shape}, but D = {self.D}: ({self.D},) is needed")
+        return grad
 
     def normals(self, lane: int, *shape: int, sd: float) -> Floats:
         """Normals of a lane, in the backend's dtype."""
@@ -205,8 +215,10 @@ class MatrixAdapter(Adapter):
 
     def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
         """∂L/∂v, matrix by matrix."""
-        grad: Floats = self.backend.xp.empty_like(self.checked(v))
-        all_of = zip(self.factors(v), self.factors(grad), self.matrices(grad_theta), strict=True)
+        v = self.checked(v)
+        grad: Floats = self.backend.xp.empty_like(v)
+        dWs = self.matrices(self.checked_grad(grad_theta))
+        all_of = zip(self.factors(v), self.factors(grad), dWs, strict=True)
         for i, (factors, places, dW) in enumerate(all_of):
             for place, own in zip(places, self.gradients(i, factors, dW), strict=True):
                 place[...] = own

@@ -68,5 +68,6 @@ class Only(Adapter):
 
     def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
         """∂L/∂θ, where it is trained."""
-        own: Floats = self.backend.xp.concatenate([grad_theta[where] for where in self.places])
+        g = self.checked_grad(grad_theta)
+        own: Floats = self.backend.xp.concatenate([g[where] for where in self.places])
         return own

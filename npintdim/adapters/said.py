@@ -81,7 +81,8 @@ class SAID(Adapter):
 
     def pullback(self, v: Floats, grad_theta: Floats) -> Floats:
         """du = Pᵀ (λ ∘ g),  dλ_i = ⟨(P u)_i, g_i⟩."""
-        v, scaled = self.checked(v), grad_theta.copy()
+        v, grad_theta = self.checked(v), self.checked_grad(grad_theta)
+        scaled = grad_theta.copy()
         Pu = self.projection.apply(v[: self.projection.d])
         grad: Floats = self.backend.xp.empty_like(v)
         for i, (where, scale) in enumerate(self.scales(v), start=self.projection.d):

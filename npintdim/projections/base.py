@@ -127,8 +127,10 @@ class Projection(ABC):
         D, d = self.shape
         a, b = (0, D) if rows is None else self.checked_rows(rows)
         of = "" if rows is None else f" and rows are {a} to {b - 1}"
-        if out is not None and (out.shape != (d,) or out.dtype != self.backend.dtype):
-            raise ValueError(f"out is {out.dtype} {out.shape}: {self.backend.dtype} {(d,)} is needed")
+        if out is not None:
+            check_kind("out", out, self.backend.xp.ndarray, "backend.xp.zeros(d, backend.dtype)")
+            if out.shape != (d,) or out.dtype != self.backend.dtype:
+                raise ValueError(f"out is {out.dtype} {out.shape}: {self.backend.dtype} {(d,)} is needed")
         return self.checked("grad_theta", g, b - a, of), a, b
 
     def to_dense(self) -> Floats:

@@ -58,7 +58,7 @@ class CoordinateProjection(SeededProjection):
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """v_j at place i_j."""
         y = np.zeros(self.D)
-        y[self.backend.host(self.rows)] = self.backend.host(v)
+        y[self.backend.host(self.rows)] = self.begin_exact(v)
         return y
 
     def coverage(self) -> float:

@@ -127,7 +127,7 @@ class DenseProjection(SeededProjection):
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j, j ascending, P_j in float64."""
         y = np.zeros(self.D)
-        for j, v_j in enumerate(self.backend.host(v).astype(np.float64)):
+        for j, v_j in enumerate(self.begin_exact(v)):
             y += self.backend.host(self.column(j)) * v_j
         return y
 

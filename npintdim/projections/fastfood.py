@@ -208,7 +208,7 @@ class FastfoodProjection(SeededProjection):
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """The transform in float64; its bits are the same on every backend."""
         exact = replace(self, backend=replace(self.backend, dtype=np.dtype(np.float64)))
-        return self.backend.host(exact.apply(self.backend.xp.asarray(v, dtype=np.float64)))
+        return self.backend.host(exact.apply(self.backend.send(self.begin_exact(v))))
 
     def coverage(self) -> float:
         """1: no row is zero, with probability 1."""

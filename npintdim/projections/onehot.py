@@ -81,7 +81,7 @@ class OneHotProjection(SeededProjection):
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """One product a row, in float64."""
         host = self.backend.host
-        exact: NDArray[np.float64] = host(self.exact) * host(v).astype(np.float64)[host(self.h)]
+        exact: NDArray[np.float64] = host(self.exact) * self.begin_exact(v)[host(self.h)]
         return exact
 
     def coverage(self) -> float:

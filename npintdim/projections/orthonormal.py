@@ -96,9 +96,7 @@ class OrthonormalProjection(SeededProjection):
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """Σ_j P_j v_j, j ascending, in float64."""
         y = np.zeros(self.D)
-        for P_j, v_j in zip(
-            self.backend.host(self.exact), self.backend.host(v).astype(np.float64), strict=True
-        ):
+        for P_j, v_j in zip(self.backend.host(self.exact), self.begin_exact(v), strict=True):
             y += P_j * v_j
         return y
 

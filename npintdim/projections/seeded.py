@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.backend import Backend
+from npintdim.backend import Backend, given
 from npintdim.inputs import check_integer
 from npintdim.projections.base import Projection
 from npintdim.rng import SCHEME
@@ -49,6 +49,7 @@ class SeededProjection(Projection):
     def __post_init__(self) -> None:
         D = check_integer("D", self.D, 1)
         check_integer("d", self.d, 1, D, f"1 ≤ d ≤ D = {D}")
+        object.__setattr__(self, "backend", given(self.backend))
         settle(self)
         self.check(**self.options())
         self._check()
@@ -67,8 +68,8 @@ class SeededProjection(Projection):
 
     def options(self) -> Spec:
         """Keywords that, with kind, D, d and seed, determine P: its own fields; `stored` changes nothing about P."""
-        given = {field.name for field in fields(SeededProjection)} | {"stored"}
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in given}
+        others = {field.name for field in fields(SeededProjection)} | {"stored"}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
 
     @abstractmethod
     def integers(self) -> Iterator[tuple[str, int, Ints]]:
@@ -81,6 +82,15 @@ class SeededProjection(Projection):
         Σ_j P_j v_j with j ascending, each product and each sum rounded (Fastfood: its transform).
         The same bits on every backend and machine: compressed files are decoded with it.
         """
+
+    def begin_exact(self, v: Floats) -> NDArray[np.float64]:
+        """V checked, on the host: how `apply_exact` begins, which must not take fewer numbers for a shorter sum."""
+        v = self.backend.host(v)
+        if v.shape != (self.d,) or v.dtype.kind not in "fiub":
+            raise ValueError(
+                f"theta_d is {v.dtype} {v.shape}, but P is D×d = {self.D}×{self.d}: real numbers ({self.d},) are needed"
+            )
+        return v.astype(np.float64)
 
     @abstractmethod
     def coverage(self) -> float:

@@ -112,7 +112,7 @@ class SparseProjection(SeededProjection):
         """Σ_j P_j v_j over the non-zeros, j ascending, P_j in float64."""
         indptr, rows, sign = (self.backend.host(a) for a in self.columns)
         y = np.zeros(self.D)
-        for j, v_j in enumerate(self.backend.host(v).astype(np.float64)):
+        for j, v_j in enumerate(self.begin_exact(v)):
             own = slice(int(indptr[j]), int(indptr[j + 1]))
             y[rows[own]] += sign[own] / math.sqrt(own.stop - own.start) * v_j
         return y
