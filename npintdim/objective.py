@@ -9,8 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from npintdim.backend import as_array, namespace
-from npintdim.engine.landscape import Batch, Evaluation, Landscape, pair
+from npintdim.engine.landscape import Batch, Evaluation, Landscape, dim_of, pair
 from npintdim.engine.params import ParamLayout
+from npintdim.inputs import check_has, check_kind
 from npintdim.projections import Operator
 from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
@@ -28,6 +29,11 @@ def size_of(P: Operator) -> tuple[int, int]:
         raise TypeError(f"P is a {type(P).__name__}: shape, apply and adjoint are needed")
     D, d = P.shape
     return D, d
+
+
+def check_map(name: str, T: object) -> None:
+    """TypeError for what is no map, a P without its θ_0, say."""
+    check_has(name, T, ("dim", "D"), "dim, D, theta and pullback")
 
 
 @runtime_checkable
@@ -120,9 +126,11 @@ class ParametrisedObjective:
     """
 
     def __init__(self, landscape: Landscape, parametrisation: Parametrisation) -> None:
-        if landscape.dim != parametrisation.D:
+        D = dim_of(landscape)
+        check_map("parametrisation", parametrisation)
+        if parametrisation.D != D:
             raise ValueError(
-                f"the parametrisation gives θ with D = {parametrisation.D}, but the landscape has D = {landscape.dim}"
+                f"the parametrisation gives θ with D = {parametrisation.D}, but the landscape has D = {D}"
             )
         self.landscape = landscape
         self.parametrisation = parametrisation
@@ -176,8 +184,8 @@ class SubspaceObjective(ParametrisedObjective):
 
     def __init__(self, landscape: Landscape, theta_0: Floats, P: Operator) -> None:
         D, d = size_of(P)
-        if landscape.dim != D:
-            raise ValueError(f"P is D×d = {D}×{d}, but the landscape has D = {landscape.dim}")
+        if (dim := dim_of(landscape)) != D:
+            raise ValueError(f"P is D×d = {D}×{d}, but the landscape has D = {dim}")
         subspace = Subspace(theta_0, P)
         super().__init__(landscape, subspace)
         self.theta_0, self.P = subspace.theta_0, P
@@ -205,6 +213,8 @@ class Composed:
     inner: Parametrisation
 
     def __post_init__(self) -> None:
+        check_map("outer", self.outer)
+        check_map("inner", self.inner)
         if self.outer.dim != self.inner.D:
             raise ValueError(
                 f"the inner parametrisation gives {self.inner.D} numbers, but the outer one takes {self.outer.dim}"
@@ -308,9 +318,10 @@ class L2:
         settle(self)
         if not 0 <= self.weight < np.inf:
             raise ValueError(f"weight is {self.weight}: a number ≥ 0 is needed")
-        if self.landscape.dim != self.layout.D:
+        check_kind("layout", self.layout, ParamLayout, "model.layout")
+        if (dim := dim_of(self.landscape)) != self.layout.D:
             raise ValueError(
-                f"the layout has D = {self.layout.D}, but the landscape has {self.landscape.dim} coordinates: "
+                f"the layout has D = {self.layout.D}, but the landscape has {dim} coordinates: "
                 "wrap the network, not its subspace"
             )
 

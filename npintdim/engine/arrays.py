@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npintdim.backend import as_array
-from npintdim.inputs import check_integer, counted, plain, shown
+from npintdim.inputs import check_flag, check_integer, check_real, counted, named_kind, plain, shown
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints
 
@@ -27,11 +27,17 @@ def parts_of(
     """Examples with labels, or with targets where y is numeric, of the training and of the test part; and what the classes stand for."""
     examples = examples_of("x", x)
     own, names = (targets_of("y", y, len(examples)), ()) if numeric else labels_of("y", y, len(examples))
+    if test is not None and not (isinstance(test, tuple | list) and len(test) == 2):
+        raise TypeError(f"test is {named_kind(test)}: the pair (x, y) of the test part is needed")
     if test is None:
         groups: Any = np.zeros(len(examples), np.int64) if numeric else own
         parts = [(examples[at], own[at]) for at in split(groups, share, seed)]
     else:
         others = examples_of("test x", test[0])
+        if others.shape[1:] != examples.shape[1:]:
+            raise ValueError(
+                f"an example of x has shape {examples.shape[1:]}, one of test x {others.shape[1:]}: they must agree"
+            )
         theirs: Array
         if numeric:
             theirs = targets_of("test y", test[1], len(others))
@@ -43,7 +49,7 @@ def parts_of(
                 )
             theirs = np.array([names.index(name) for name in known])[labels]
         parts = [(examples, own), (others, theirs)]
-    if standardise:
+    if check_flag("standardise", standardise):
         xs, ys = zip(*parts, strict=True)
         parts = list(zip(standardised(*xs), standardised(*ys) if numeric else ys, strict=True))
     return parts, names
@@ -170,7 +176,7 @@ def split(labels: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
     ValueError
         unless 0 < share < 1, or for a class with one example alone.
     """
-    if not 0 < share < 1:
+    if not 0 < check_real("test_share", share) < 1:
         raise ValueError(f"test_share is {share}: 0 < test_share < 1 is needed")
     check_integer("seed", seed, 0, (1 << 64) - 1)
     test = np.zeros(len(labels), bool)

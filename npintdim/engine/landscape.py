@@ -7,10 +7,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from npintdim.backend import as_array
+from npintdim.backend import as_array, given
 from npintdim.engine.arrays import numbers, parts_of
 from npintdim.engine.streamed import Streamed
-from npintdim.inputs import check_flag, check_kind, shown
+from npintdim.inputs import check_flag, check_has, check_kind, shown
 from npintdim.specs import settle
 from npintdim.typing import Array, Floats
 
@@ -65,6 +65,13 @@ class Landscape(Protocol):
     def evaluate(self, theta: Floats, data: Batch) -> Evaluation:
         """Loss and performance on data, of any length."""
         ...
+
+
+def dim_of(landscape: Any, *used: str) -> int:
+    """How many coordinates it has; TypeError for what has none, a function, say, or lacks something else that is used."""
+    check_has("landscape", landscape, ("dim", *used), "dim, loss_and_grad and evaluate")
+    dim: int = landscape.dim
+    return dim
 
 
 def pair(found: Any) -> tuple[Any, Any]:
@@ -179,6 +186,7 @@ class Dataset:
 
     def to(self, backend: Any) -> Dataset:
         """The same data on a backend's device, x in its dtype; itself if it is so already."""
+        backend = given(backend)
 
         def move(batch: Batch) -> Batch:
             x: Any = batch.x
@@ -227,11 +235,11 @@ def check_examples(name: str, batch: Batch, classes: int) -> None:
     TypeError, ValueError
         which says what was given and what is needed.
     """
-    if batch.x is None or batch.labels is None or len(batch.x) == 0:
-        raise ValueError(f"{name}: the data set is empty; x (n, ...) and labels (n,) with n ≥ 1 are needed")
     for what, array in (("x", batch.x), ("labels", batch.labels)):
-        if not hasattr(array, "dtype"):
+        if array is not None and not hasattr(array, "dtype"):
             raise TypeError(f"{name}: {what} is a {type(array).__name__}: an array is needed")
+    if batch.x is None or batch.labels is None or not batch.x.shape or len(batch.x) == 0:
+        raise ValueError(f"{name}: the data set is empty; x (n, ...) and labels (n,) with n ≥ 1 are needed")
     if batch.x.dtype.kind not in "fiub":
         raise TypeError(f"{name}: x has dtype {batch.x.dtype}: real numbers are needed")
     if classes == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from npintdim.engine.layers import Layer, Noisy
 from npintdim.engine.layers.base import layout_of
 from npintdim.engine.losses import CrossEntropy, Loss
 from npintdim.engine.streamed import made
-from npintdim.inputs import check_flag, check_integers, check_kind, check_seed, cut, quiet
+from npintdim.inputs import check_flag, check_integers, check_kind, check_seed, cut, named_kind, quiet
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import kind_of, spec_of
 from npintdim.typing import Array, Floats, Spec
@@ -59,7 +59,10 @@ class Model:
     ) -> None:
         counts: Counter[str] = Counter()
         named = []
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers is {named_kind(layers)}: a list such as [Linear(64, 10)] is needed")
         for layer in layers:
+            check_kind("each of layers", layer, Layer, "Linear(64, 10)")
             kind = type(layer).__name__.lower()
             counts[kind] += 1
             named.append(layer if layer.name else replace(layer, name=f"{kind}{counts[kind]}"))

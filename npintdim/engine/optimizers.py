@@ -140,6 +140,8 @@ class Optimizer(ABC):
 
     def rate(self, t: int) -> float:
         """lr_t of step t = 1, 2, ..."""
+        if t < 1:
+            raise ValueError(f"t is {t}: steps are counted from t = 1 on")
         return self.lr if self.schedule is None else self.lr * self.schedule(t)
 
     def decayed(self, theta: Floats, t: int) -> Floats:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from npintdim.inputs import check_integers, check_text
+from npintdim.inputs import check_integers, check_text, shown
 from npintdim.typing import Array
 
 
@@ -33,8 +33,13 @@ class ParamLayout:
     entries: tuple[tuple[str, tuple[int, ...]], ...]
 
     def __post_init__(self) -> None:
+        try:
+            pairs = [(name, shape) for name, shape in self.entries]
+        except (TypeError, ValueError):
+            needed = 'pairs such as ("fc1.W", (784, 200)) are needed'
+            raise TypeError(f"entries is {shown(self.entries)}: {needed}") from None
         entries = tuple(
-            (check_text("name", name), check_integers(name, shape, low=0)) for name, shape in self.entries
+            (check_text("name", name), check_integers(name, shape, low=0)) for name, shape in pairs
         )
         object.__setattr__(self, "entries", entries)
         names = [name for name, _ in entries]

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import as_array, namespace
-from npintdim.engine.landscape import Batch, Dataset, Landscape, pair
+from npintdim.engine.landscape import Batch, Dataset, Landscape, dim_of, pair
 from npintdim.engine.optimizers import Adam, Optimizer
 from npintdim.engine.progress import Progress
 from npintdim.engine.streamed import Streamed, ahead
-from npintdim.inputs import check_real, counted, quiet, shown, table_html
+from npintdim.inputs import check_kind, check_real, counted, quiet, shown, table_html
 from npintdim.machine import data_frame
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import settle
@@ -156,11 +156,16 @@ def train(
     overflows ends as "diverged".
     The losses of an epoch stay on the device and are transferred once, at its end.
     """
-    theta = as_array("theta", theta)
+    theta, dim = as_array("theta", theta), dim_of(landscape, "loss_and_grad", "evaluate")
+    check_kind("config", config, TrainConfig, "TrainConfig(Adam(1e-3), epochs=10)")
     if not hasattr(theta, "shape"):
-        raise TypeError(f"theta is a {type(theta).__name__}: an array of shape ({landscape.dim},) is needed")
-    if theta.shape != (landscape.dim,):
-        raise ValueError(f"theta has shape {theta.shape}: ({landscape.dim},) is needed")
+        raise TypeError(f"theta is a {type(theta).__name__}: an array of shape ({dim},) is needed")
+    if theta.shape != (dim,):
+        raise ValueError(f"theta has shape {theta.shape}: ({dim},) is needed")
+    if theta.dtype.kind not in "fiub":
+        raise TypeError(f"theta has dtype {theta.dtype}: real numbers are needed")
+    if held is not None:
+        check_kind("held", held, Batch, "Batch(x, labels)")
     if data is not None and not (hasattr(data, "train") and hasattr(data, "test")):
         raise TypeError(f"data is a {type(data).__name__}: a Dataset with train and test, or None, is needed")
     if data is not None:
