@@ -36,7 +36,7 @@ from npintdim.backend import Backend, as_array
 from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.model import Model
 from npintdim.files import write_atomically
-from npintdim.inputs import check_integer, cut, table_html
+from npintdim.inputs import check_integer, check_kind, cut, table_html
 from npintdim.machine import free_memory
 from npintdim.objective import FromStart, ParametrisedObjective, SubspaceObjective
 from npintdim.rng import SCHEME
@@ -125,6 +125,10 @@ class CompressedModel:
         ValueError
             if there are not d symbols, one of them is no level, or theta is not finite.
         """
+        check_kind("codebook", codebook, Codebook, "fit('uniform', 3, theta_d)")
+        symbols = np.asarray(symbols)
+        if symbols.dtype.kind not in "iu":
+            raise TypeError(f"symbols have dtype {symbols.dtype}: integers are needed")
         if symbols.shape != (self.d,):
             raise ValueError(f"symbols have shape {symbols.shape}, but d = {self.d}: ({self.d},) is needed")
         code = pack(codebook, symbols)
@@ -139,6 +143,7 @@ class CompressedModel:
         elif seed is not None:
             raise ValueError(f"theta_0_seed is {seed} and a base is given: one of the two is theta_0")
         else:
+            check_kind("network", self.network, Model, "mlp([64, 10])")
             object.__setattr__(self, "base", base := check_base(base, self.network.D))
         theta_d = np.asarray(as_array("theta_d", self.theta_d))
         check_parts(self.network, self.P, seed, theta_d, self.code, base)

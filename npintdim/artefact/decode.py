@@ -17,7 +17,7 @@ from npintdim.backend import Backend, as_array, get_backend, given
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.model import Model
 from npintdim.files import canonical
-from npintdim.inputs import check_integer, check_seed, quiet, shown
+from npintdim.inputs import check_integer, check_kind, check_seed, quiet, shown
 from npintdim.machine import free_memory
 from npintdim.projections import KINDS, SeededProjection, projection_from_spec
 from npintdim.specs import built
@@ -94,6 +94,7 @@ def check_parts(
     So is a T over another θ_0 than the seed draws, or than the pre-trained one that is given.
     """
     check_map(P)
+    check_kind("network", network, Model, "mlp([64, 10])")
     d = P.dim if isinstance(P, Adapter) else P.d
     if network.D != P.D:
         raise ValueError(f"P is D×d = {P.D}×{d}, but the model has D = {network.D}")
@@ -185,6 +186,7 @@ def check_named(model: Model) -> bool:
 def network_of(spec: Spec, model: Model | None, backend: Backend | None) -> Model:
     """The network that the header describes, built or given."""
     if model is not None:
+        check_kind("model", model, Model, "mlp([64, 10])")
         own, there = (canonical(s).decode() for s in (model.spec(), spec))
         if own != there:
             raise FormatError(f"it holds the network {there}, but the model given is {own}")

@@ -38,6 +38,7 @@ class Codebook:
 
     def __post_init__(self) -> None:
         A = matrix(self.kind, self.K)
+        object.__setattr__(self, "K", len(A))
         with np.errstate(all="ignore"):
             s = np.array(self.scales, np.float16)
         s.flags.writeable = False
@@ -64,7 +65,7 @@ class Codebook:
 
 def matrix(kind: str, K: int) -> NDArray[np.float32]:
     """A, (K, number of scales), for a known kind and K in 1, ..., 128."""
-    check_integer("K", K, 1, LARGEST_K, f"1 ≤ K ≤ {LARGEST_K} levels")
+    K = check_integer("K", K, 1, LARGEST_K, f"1 ≤ K ≤ {LARGEST_K} levels")
     if one_of("codebook", kind, KINDS) == "free":
         return np.eye(K, dtype=np.float32)
     return (np.arange(K, dtype=np.float32) - (K - 1) / 2)[:, None]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npintdim.inputs import check_integer, quiet
+from npintdim.inputs import check_integer, check_real, quiet
 from npintdim.typing import Floats
 
 STEPS = 60  # halvings of an interval of length 1
@@ -151,8 +151,8 @@ def check(errors: int, n: int, bits: float, delta: float) -> float:
     """ln(δ·2^−ℓ), after the numbers were looked at."""
     check_integer("n", n, 1)
     check_integer("errors", errors, 0, n, f"0 ≤ errors ≤ n = {n}")
-    if not 0 <= bits < math.inf:
+    if not 0 <= check_real("ℓ", bits) < math.inf:
         raise ValueError(f"ℓ is {bits} bits: a number ≥ 0 is needed")
-    if not 0 < delta < 1:
+    if not 0 < check_real("delta", delta) < 1:
         raise ValueError(f"delta is {delta}: 0 < δ < 1 is needed")
     return math.log(delta) - bits * math.log(2)

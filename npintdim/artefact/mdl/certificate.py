@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from npintdim.artefact.compress import CompressedModel
-from npintdim.artefact.mdl.bounds import BOUNDS
+from npintdim.artefact.mdl.bounds import BOUNDS, check
 from npintdim.artefact.mdl.description import describe
-from npintdim.backend import Backend, get_backend
+from npintdim.backend import Backend, get_backend, given
 from npintdim.engine.landscape import Batch, Dataset, Evaluation
 from npintdim.inputs import check_kind
 
@@ -77,7 +77,8 @@ def certify(
     for part, kind in ((data, Dataset), (data.train, Batch), (data.test, Batch)):
         if type(part) is not kind:
             raise TypeError(f"data has a {type(part).__name__} of your own: a {kind.__name__} is needed")
-    wanted = backend or compressed.network.backend
+    check(0, 1, 0, delta)
+    wanted = compressed.network.backend if backend is None else given(backend)
     backend = get_backend(wanted.name, wanted.dtype, wanted.threads, wanted.fuse)
     if backend != wanted:
         raise TypeError(f"backend is {wanted} with code of your own: get_backend({wanted.name!r}) is needed")

@@ -9,7 +9,7 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.decode import check_named
 from npintdim.engine.model import Model
 from npintdim.files import canonical
-from npintdim.inputs import check_integer
+from npintdim.inputs import check_integer, check_kind
 from npintdim.specs import BUILT_IN
 from npintdim.typing import Spec
 
@@ -96,6 +96,7 @@ def seed_bits(theta_0_seed: int, P_seed: int, d: int) -> int:
 
 def check_described(compressed: CompressedModel) -> None:
     """Refuse code of one's own, for which no bit is paid: it could hold all labels in a table."""
+    check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
     network, P = compressed.network, compressed.P
     inner = getattr(P, "projection", P)  # that of an adapter, where it has one
     initializers = (init for layer in network.layers for init in layer.initializers().values())

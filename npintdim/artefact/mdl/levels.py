@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
 from npintdim.engine.optimizers import Adam, Schedule
 from npintdim.engine.progress import Progress
 from npintdim.engine.train import Run, TrainConfig, train
-from npintdim.inputs import check_kind
+from npintdim.inputs import check_kind, check_real
 from npintdim.typing import Array, Floats
 
 TRIED = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128)
@@ -64,10 +64,10 @@ class QuantisedLandscape:
     """
 
     def __init__(self, landscape: Landscape, kind: str, K: int, pull: float = 0.0) -> None:
-        if not 0 <= pull < math.inf:
+        if not 0 <= check_real("pull", pull) < math.inf:
             raise ValueError(f"pull is {pull}: a number ≥ 0 is needed")
-        self.landscape, self.kind, self.K, self.pull = landscape, kind, K, pull
         self.A = matrix(kind, K)
+        self.landscape, self.kind, self.K, self.pull = landscape, kind, len(self.A), pull
 
     @property
     def dim(self) -> int:
@@ -121,7 +121,7 @@ def fit(kind: str, K: int, theta_d: Floats) -> Codebook:
     ValueError
         if no such levels can be told apart in binary16, e.g. where θ_d is zero.
     """
-    matrix(kind, K)
+    K = len(matrix(kind, K))
     theta_d = np.asarray(theta_d, np.float64)
     if kind == "free":
         with np.errstate(all="ignore"):
@@ -186,8 +186,9 @@ def finetune(
     codebook = fit(kind, K, compressed.theta_d)
     landscape = QuantisedLandscape(objective, kind, codebook.K, pull)
     start = landscape.start(compressed.theta_d.astype(objective.start().dtype), codebook)
-    steps = epochs * -(-len(data.train) // batch_size)
-    config = TrainConfig(Adam(lr, schedule=Cooling(steps)), epochs, batch_size, seed)
+    config = TrainConfig(Adam(lr), epochs, batch_size, seed)
+    steps = config.epochs * -(-len(data.train) // config.batch_size)
+    config = replace(config, optimizer=Adam(lr, schedule=Cooling(steps)))
     run = train(landscape, start, data, config, progress, f"K = {codebook.K}")
     if run.status == "interrupted":
         raise KeyboardInterrupt
@@ -219,7 +220,8 @@ def smallest(
     ValueError
         if no code that is shorter than binary32 is good enough.
     """
-    if not 0 <= tolerance <= 1:
+    check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
+    if not 0 <= check_real("tolerance", tolerance) <= 1:
         raise ValueError(f"tolerance is {tolerance}: 0 ≤ tolerance ≤ 1 is needed")
     needed = compressed.evaluate(examples, backend).performance - tolerance
     candidates = [quantise(compressed, kind, K) for kind in KINDS for K in TRIED]
