@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,9 @@ NAMES = ("digits", *REGISTRY)
 CLASSES = 10
 
 
-def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: int | None = None) -> Dataset:
+def load_dataset(
+    name: str | os.PathLike[str], *, folder: str | Path | None = None, limit_train: int | None = None
+) -> Dataset:
     """Load a data set: pixels in [0, 1], no other normalisation.
 
     Parameters
@@ -69,6 +72,8 @@ def load_dataset(name: str, *, folder: str | Path | None = None, limit_train: in
     ImportError
         if a download is needed and pooch is not installed.
     """
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
     if own.is_file(name):
         return own.read(name, limit_train)[0]
     original, shuffle = parse(name)

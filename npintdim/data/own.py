@@ -18,7 +18,7 @@ from npintdim.data.holdout import limited
 from npintdim.data.shuffled import NEEDED, Change, change_of
 from npintdim.engine.arrays import examples_of, numbers
 from npintdim.engine.landscape import Dataset
-from npintdim.inputs import brief, counted, shown
+from npintdim.inputs import brief, check_text, counted, shown
 from npintdim.typing import Array, Floats
 
 LABELS = ("label", "class", "target", "y")  # the label's column, if nobody names it
@@ -66,7 +66,7 @@ class Arrays(NamedTuple):
 
 def is_file(name: str) -> bool:
     """Whether a data set's name is that of a file or folder: it ends so, or has a separator."""
-    path = name.partition("+")[0]
+    path = check_text("data", name).partition("+")[0]
     return path.lower().endswith((".npz", ".csv")) or "/" in path or "\\" in path or path in (".", "..")
 
 

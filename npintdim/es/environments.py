@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from npintdim.inputs import brief, shown
+from npintdim.inputs import brief, check_text, shown
 from npintdim.machine import need
 from npintdim.typing import Floats
 
@@ -184,6 +184,7 @@ def open_environment(name: str) -> Environment:
     ImportError, ValueError
         see `Gymnasium`.
     """
+    name = check_text("environment", name)
     if name in OWN:
         return OWN[name]()
     return Atari(name) if name.startswith("ALE/") else Gymnasium(name)

@@ -14,7 +14,7 @@ from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import Standardise
 from npintdim.engine.model import Model
 from npintdim.es.environments import RANGES, Environment, Range, open_environment
-from npintdim.inputs import check_integer, check_kind, check_seed, quiet
+from npintdim.inputs import check_integer, check_kind, check_real, check_seed, quiet
 from npintdim.machine import blas_threads
 from npintdim.rng import Purpose, Stream
 from npintdim.typing import Floats, Spec
@@ -104,10 +104,14 @@ class Episodes:
         check_kind("model", self.model, Model, "npintdim.mlp([4, 20, 20, 1])")
         self.episodes = check_integer("episodes", self.episodes, 1)
         self.seed = check_seed(self.seed)
+        self.action_noise = check_real("action_noise", self.action_noise)
         if not 0 <= self.action_noise < np.inf:
             raise ValueError(f"action_noise is {self.action_noise}: a number ≥ 0 is needed")
         self.open = open_environment(self.environment)
-        limits = RANGES.get(self.environment) if self.range is None else Range(*self.range)
+        limits = RANGES.get(self.environment)
+        if self.range is not None:
+            pair = isinstance(self.range, tuple | list) and len(self.range) == 2
+            limits = Range(*(check_real("each of range", r) for r in self.range)) if pair else None
         if limits is None or not limits.least < limits.solved:
             raise ValueError(
                 f"range is {self.range}, and environment {self.environment!r} is none of {', '.join(RANGES)}: "

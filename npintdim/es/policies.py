@@ -11,7 +11,8 @@ from npintdim.engine.model import Model
 from npintdim.es.episodes import Episodes
 from npintdim.es.strategy import EvolutionStrategy
 from npintdim.objective import SubspaceObjective
-from npintdim.projections import make_projection
+from npintdim.projections import projection_from_spec
+from npintdim.specs import check_spec
 from npintdim.typing import Spec
 
 TANH: Spec = {"architecture": "mlp", "activation": {"kind": "Tanh"}}
@@ -66,7 +67,8 @@ def policy(
     landscape = Episodes(environment, net, episodes, seed, action_noise)
     if d is None:
         return EvolutionStrategy(landscape, sigma, pairs, seed)
-    P = make_projection(D=net.D, d=d, seed=seed, backend=backend, **(projection or {"kind": "fastfood"}))
+    spec = check_spec("projection", projection or {"kind": "fastfood"})
+    P = projection_from_spec(spec | {"D": net.D, "d": d, "seed": seed}, backend)
     inside = SubspaceObjective(landscape, net.init_theta(seed), P)
     return EvolutionStrategy(inside, sigma * math.sqrt(net.D / d), pairs, seed)
 

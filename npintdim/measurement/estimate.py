@@ -11,7 +11,7 @@ import numpy as np
 
 from npintdim.backend import as_array
 from npintdim.engine.score import Score
-from npintdim.inputs import check_integer, counted, quiet, table_html
+from npintdim.inputs import check_integer, check_kind, check_real, counted, quiet, shown, table_html
 from npintdim.measurement.curves import (
     FEWEST,
     LOST,
@@ -206,6 +206,7 @@ def d_int(
     'd_int90 = 231 (95 % interval 197 to 276); first tried d above the line: 400; threshold 0.8820 = 0.9 × 0.9800'
     """
     if score is not None:
+        check_kind("score", score, Score, "Score('mean absolute error', guess=3.1, best=0)")
         if chance:
             raise ValueError(f"chance is {chance}: with a score it is its guess, {score.guess:g}")
         p, base = score.share(performance), score.share(baseline)
@@ -322,6 +323,9 @@ def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floa
         for lengths that differ, d < 1, performances outside [0, 1], or no finished run.
     """
     d, performance = as_array("d", d), as_array("performance", performance)
+    for name, value in (("d", d), ("performance", performance)):
+        if np.ndim(value) != 1:
+            raise TypeError(f"{name} is {shown(value)}: one number per run, in a list, is needed")
     if len(d) != len(performance):
         raise ValueError(
             f"d has {len(d)} entries and performance {len(performance)}: one each per run is needed"
@@ -381,11 +385,11 @@ def check_rule(fraction: float, threshold: float | None, chance: float) -> None:
     ValueError
         which says what was given and what is needed.
     """
-    if threshold is not None and not 0 < threshold <= 1:
+    if threshold is not None and not 0 < check_real("threshold", threshold) <= 1:
         raise ValueError(f"threshold is {threshold}: a performance with 0 < threshold ≤ 1 is needed")
-    if threshold is None and not 0 < fraction <= 1:
+    if threshold is None and not 0 < check_real("fraction", fraction) <= 1:
         raise ValueError(f"fraction is {fraction}: 0 < q ≤ 1 is needed in threshold = q × baseline")
-    if not 0 <= chance < 1 or (chance and threshold is not None):
+    if not 0 <= check_real("chance", chance) < 1 or (chance and threshold is not None):
         raise ValueError(f"chance is {chance}: 0 ≤ chance < 1 is needed, and 0 with an absolute threshold")
 
 

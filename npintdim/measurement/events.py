@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from npintdim.engine.progress import Progress, aside
-from npintdim.inputs import counted
+from npintdim.inputs import counted, shown
 from npintdim.measurement.runs import RunSpec
 from npintdim.typing import Spec
 
@@ -83,6 +83,14 @@ Event: TypeAlias = (
 Callback: TypeAlias = Callable[[Event], object]
 Tell: TypeAlias = Callable[[Event], None]
 """`announce`, to whoever listens."""
+
+
+def listeners(callbacks: Any) -> list[Callback]:
+    """As a list; TypeError before any run for a function alone, and for what cannot be called."""
+    found = list(callbacks) if isinstance(callbacks, Iterable) else None
+    if found is None or not all(map(callable, found)):
+        raise TypeError(f"callbacks is {shown(callbacks)}: a list of functions is needed")
+    return found
 
 
 def announce(callbacks: Sequence[Callback], event: Event) -> None:

@@ -24,7 +24,16 @@ from npintdim.engine.model import Model
 from npintdim.inputs import attempt, brief, check_kind, counted, quiet
 from npintdim.measurement.content import because, content_before, content_of, named_by
 from npintdim.measurement.estimate import DInt
-from npintdim.measurement.events import Bar, Callback, Measured, SearchStep, Sentences, Tell, announce
+from npintdim.measurement.events import (
+    Bar,
+    Callback,
+    Measured,
+    SearchStep,
+    Sentences,
+    Tell,
+    announce,
+    listeners,
+)
 from npintdim.measurement.measurement import Baseline, Measurement, guessing, read_off
 from npintdim.measurement.rates import choose_rates
 from npintdim.measurement.recipes import Recipe
@@ -78,7 +87,7 @@ def measure(
     backend = get_backend(threads=1) if backend is None else given(backend)
     where = Where.on(backend, jobs=jobs, data_folder=data_folder, cluster=cluster)
     told = [] if tell is None else [Sentences(tell, 0 if recipe.d else recipe.budget)]
-    m = measured(recipe, Path(folder), where, progress, [*told, *callbacks])
+    m = measured(recipe, Path(folder), where, progress, [*told, *listeners(callbacks)])
     report, told_of_it = attempt(lambda: write_report(m))
     if report is None:
         warnings.warn(f"report {told_of_it}", stacklevel=2)

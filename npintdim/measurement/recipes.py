@@ -19,7 +19,7 @@ from npintdim.measurement.custom import NO_DATA, OWN, Name, named, own
 from npintdim.measurement.estimate import shares
 from npintdim.measurement.runs import LARGEST_SEED, RunSpec
 from npintdim.measurement.search import Search
-from npintdim.specs import kind_of, settle
+from npintdim.specs import check_spec, kind_of, settle
 from npintdim.typing import Floats, Spec
 
 FASTFOOD: Spec = {"kind": "fastfood"}  # unless said otherwise
@@ -267,7 +267,7 @@ def objective_recipe(
         data = NO_DATA
     elif not isinstance(data, str) or ":" in data:
         data = named(data)
-    model = {"objective": named(make_objective), "options": dict(options or {})}
+    model = {"objective": named(make_objective), "options": check_spec("options", options or {})}
     recipe = Recipe(data, model, **{"d": None, "projection": OWN} | numbers)
     recipe.subspace(1, 0).honoured()
     return recipe

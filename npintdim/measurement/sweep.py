@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,6 +32,7 @@ from npintdim.measurement.events import (
     Tell,
     Waiting,
     announce,
+    listeners,
 )
 from npintdim.measurement.executors import (
     Given,
@@ -116,10 +117,13 @@ def sweep(
     UserWarning
         if a record is damaged, and therefore its run is done again.
     """
+    specs = list(specs) if isinstance(specs, Iterable) else [specs]
+    for spec in specs:
+        check_kind("each of specs", spec, RunSpec, "recipe.subspace(d=100, k=0)")
     name = get_backend(backend, specs[0].dtype, threads).name if specs else backend or "numpy"
     where = Where(name, threads=threads, jobs=jobs, data_folder=data_folder, cluster=cluster, fuse=fuse)
     with Bar(progress, label) as bar:
-        return records_of(specs, Path(folder), where, partial(announce, [bar, *callbacks]))
+        return records_of(specs, Path(folder), where, partial(announce, [bar, *listeners(callbacks)]))
 
 
 def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell) -> list[Spec]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npintdim.backend import Backend
+from npintdim.backend import Backend, given
 from npintdim.engine.optimizers import SGD
 from npintdim.engine.train import TrainConfig, train
-from npintdim.inputs import check_integer, quiet
+from npintdim.inputs import check_integer, check_integers, check_kind, quiet
 from npintdim.objective import SubspaceObjective
-from npintdim.projections import make_projection
+from npintdim.projections import projection_from_spec
 from npintdim.projections.base import Projection
+from npintdim.specs import check_spec
 from npintdim.toy.problem import ToyProblem, expected_share
 from npintdim.typing import Floats, Spec
 
@@ -66,7 +67,7 @@ def explore(
     KeyboardInterrupt
         as `train` notices it.
     """
-    toy = toy or ToyProblem()
+    backend, d, toy = given(backend), check_integers("d", d), ToyProblem() if toy is None else toy
     shares = least_shares(projection, d, draws, seed, backend, toy)
     zero = backend.xp.zeros(toy.D, dtype=backend.dtype)
     config = TrainConfig(SGD(lr=0.1), epochs=1, steps_per_epoch=steps)
@@ -96,8 +97,10 @@ def least_shares(
         for numbers out of range.
     """
     check_integer("draws", draws, 1)
-    check_integer("seed", seed, 0, LARGEST_SEED)
-    toy = toy or ToyProblem()
+    seed = check_integer("seed", seed, 0, LARGEST_SEED)
+    backend, d = given(backend), check_integers("d", d)
+    toy = ToyProblem() if toy is None else toy
+    check_kind("toy", toy, ToyProblem, "ToyProblem(1000, 10)")
     zero = np.zeros(toy.D)
     least = [
         [
@@ -111,7 +114,8 @@ def least_shares(
 
 def drawn(projection: Spec, D: int, d: int, k: int, seed: int, backend: Backend) -> Projection:
     """P of draw k at d; its seed is seed·2³² + 100·k + d."""
-    return make_projection(D=D, d=d, seed=(seed << 32) + 100 * k + d, backend=backend, **projection)
+    spec = check_spec("projection", projection)
+    return projection_from_spec(spec | {"D": D, "d": d, "seed": (seed << 32) + 100 * k + d}, backend)
 
 
 def success(shares: Floats, tolerance: Floats) -> Floats:

@@ -107,4 +107,4 @@ class ToyProblem:
 
 def expected_share(d: int, s: int = 10) -> float:
     """Mean least share of the starting loss in d random directions: 1 − d/s, and 0 from d = s on."""
-    return max(0.0, 1.0 - d / s)
+    return max(0.0, 1.0 - check_integer("d", d, 0) / check_integer("s", s, 1))
