@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from npintdim.inputs import check_kind
 from npintdim.measurement.curves import LOST, isotonic
 from npintdim.measurement.custom import Name
 from npintdim.measurement.estimate import DInt, curve_of, shares
@@ -27,6 +28,7 @@ def curve_figure(m: Measurement, ax: Any = None) -> Figure:
     m : what `measure` found
     ax : axes to draw into; None for a figure of its own
     """
+    check_kind("m", m, Measurement, "load_measurement(folder)")
     figure, axes = panels(3.7, ax=ax)
     found = m.d_int
     groups = m.performances()

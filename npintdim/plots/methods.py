@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.inputs import one_of
 from npintdim.measurement.curves import LOST
 from npintdim.plots.style import (
     BLACK,
@@ -71,7 +72,7 @@ def methods_figure(
         )
     figure, axes = panels(4.6, 1, ax)
     d = [i for runs in methods.values() for i in runs]
-    log_x(axes, min(d) / 1.15, max(d) * 1.15, f"{WHAT[counted]} (logarithmic)")
+    log_x(axes, min(d) / 1.15, max(d) * 1.15, f"{WHAT[one_of('counted', counted, WHAT)]} (logarithmic)")
     line, drawn = fraction * float(np.mean(direct)), 0
     for color, family in zip(COLORS, families.values(), strict=False):
         sigma = noise([*family.values()])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from npintdim.inputs import check_kind
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.search import half_width
@@ -45,6 +46,7 @@ def several_figure(measurements: Mapping[str, Measurement], ax: Any = None) -> F
     ValueError
         for none, or more than six, which nobody could tell apart.
     """
+    check_kind("measurements", measurements, Mapping, "{'lenet': load_measurement(folder)}")
     check_looks("measurements", len(measurements))
     found = {label: m.d_int for label, m in measurements.items()}
     rows = len(found)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from npintdim.files import write_atomically
-from npintdim.inputs import attempt
+from npintdim.inputs import attempt, named_kind
 from npintdim.machine import need
 from npintdim.measurement.curves import isotonic
 from npintdim.measurement.estimate import DInt
@@ -77,6 +77,8 @@ def in_a_notebook(figure: Figure) -> tuple[bytes, dict[str, int]]:
 def panels(height: float, rows: int = 1, ax: Any = None, **options: Any) -> tuple[Figure, Any]:
     """A figure as wide as the text, and its axes, one below the other over the same x; or those of the user."""
     if ax is not None:
+        if not all(hasattr(one, "plot") for one in np.ravel(ax)):
+            raise TypeError(f"ax is {named_kind(ax)}: axes, of figure.subplots() for example, are needed")
         return np.ravel(ax)[0].figure, ax
     figure = new_figure(WIDTH, height)
     return figure, figure.subplots(rows, 1, sharex=True, **options)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.engine.landscape import Batch, Landscape
-from npintdim.inputs import quiet
+from npintdim.inputs import check_has, check_integer, quiet
 from npintdim.objective import Parametrisation
 from npintdim.testing.arrays import CheckError, to_numpy
 from npintdim.testing.checks import Check, Function, called, compare, direction, same, transport
@@ -39,6 +39,7 @@ def gradient_check(
     CheckError, TypeError, ValueError
         as `check_gradient`: if a direction disagrees at every step; if theta is not float64.
     """
+    check_has("landscape", landscape, ("loss_and_grad",), "dim, loss_and_grad and evaluate")
     one = Batch() if batch is None else batch  # a batch without data is falsy
     loss_and_grad = lambda at: landscape.loss_and_grad(at, one)  # noqa: E731
     return check_gradient(loss_and_grad, theta, np.asarray, directions, tolerance, seed)
@@ -104,6 +105,7 @@ def check_gradient(
                 )
         return float(loss.reshape(())), grad
 
+    directions = check_integer("directions", directions, 1)
     _, grad = both(theta)
     checks = []
     for k in range(directions):
@@ -169,6 +171,7 @@ def check_pullback(
     TypeError
         if θ is not float64: differences would drown in rounding.
     """
+    directions = check_integer("directions", directions, 1)
     send, host = transport(parametrisation, "T", ("start", "theta", "pullback"))
     start = host(parametrisation.start()) if v is None else host(v)
     v = start + 0.1 * direction(seed, start.size, lane=2).reshape(start.shape) if v is None else start
