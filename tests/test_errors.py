@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from helpers import normal
 
+from npintdim.adapters import LoRA, make_adapter, rank_of
 from npintdim.artefact.compress import CompressedModel
-from npintdim.artefact.mdl import certify, quantise
+from npintdim.artefact.mdl import binomial_bound, certify, describe, finetune, fit, quantise, smallest
 from npintdim.backend import get_backend, missing
 from npintdim.cli import main
+from npintdim.data import load_dataset
 from npintdim.engine.architectures import fctied_lenet, lenet, mlp, model_from_spec, squeezenet, untied_lenet
 from npintdim.engine.landscape import Batch, Dataset
 from npintdim.engine.layers import (
@@ -30,15 +32,23 @@ from npintdim.engine.model import Model
 from npintdim.engine.optimizers import SGD, Adam, optimizer_from_spec
 from npintdim.engine.params import ParamLayout
 from npintdim.engine.train import TrainConfig, train
+from npintdim.es import Episodes
+from npintdim.es.environments import RANGES
+from npintdim.es.policies import policy
 from npintdim.inputs import check_integer, counted
+from npintdim.machine import blas_threads
+from npintdim.measurement.estimate import d_int
 from npintdim.measurement.measure import measure
-from npintdim.measurement.recipes import DIGITS, Recipe
-from npintdim.objective import L2, SubspaceObjective
+from npintdim.measurement.recipes import DIGITS, Recipe, objective_recipe
+from npintdim.measurement.sweep import sweep
+from npintdim.measurement.work import Where
+from npintdim.objective import L2, Composed, ParametrisedObjective, Subspace, SubspaceObjective
 from npintdim.projections import make_projection, projection_from_spec
 from npintdim.rng import Purpose, Stream
 from npintdim.testing.checks import adjoint_matrix_check, dot_test
-from npintdim.testing.gradient import gradient_check
-from npintdim.toy.problem import ToyProblem
+from npintdim.testing.gradient import check_pullback, gradient_check
+from npintdim.toy.phase import explore
+from npintdim.toy.problem import ToyProblem, expected_share
 
 CPU = get_backend("numpy", np.float64, threads=1)
 MODEL = mlp([4, 3, 2], CPU)  # D = 23
@@ -46,6 +56,10 @@ THETA = MODEL.init_theta(0)
 X, LABELS = normal(5, 4), np.array([0, 1, 1, 0, 1])
 P = make_projection("fastfood", 23, 3, 0, CPU)
 TOY = ToyProblem(20, 5)
+LORA, BIASES = (
+    make_adapter(kind, MODEL.layout, THETA, 0, CPU, **r) for kind, r in (("lora", {"r": 1}), ("only", {}))
+)
+SMALL = CompressedModel.from_parts(MODEL, 0, P, [0.1, 0.2, 0.3])
 GOLDEN = Path(__file__).parent / "golden" / "mlp-dense.npid"
 
 
@@ -523,6 +537,228 @@ MESSAGES = {
     # numbers
     "seed of a stream": (ValueError, "seed is -1: 0 ≤ seed < 2**64 is needed", lambda: Stream(-1, Purpose.CHECK)),
     "range": (ValueError, "k is 9: 1 ≤ k ≤ 8 is needed", lambda: check_integer("k", 9, 1, 8)),
+    # ---- what is given in the place of another thing ----
+    "threads text": (
+        ValueError, "threads is '2': an integer with 1 ≤ threads ≤ 4096 is needed", lambda: get_backend("numpy", threads="2"),
+    ),
+    "threads NaN": (
+        ValueError, "threads is nan: an integer with 1 ≤ threads ≤ 4096 is needed",
+        lambda: get_backend("numpy", threads=float("nan")),
+    ),
+    "threads bool": (
+        ValueError, "threads is True: an integer with 1 ≤ threads ≤ 4096 is needed", lambda: get_backend("numpy", threads=True),
+    ),
+    "an array for a dtype": (
+        ValueError, "dtype is [1. 2.]: float32 (to run) or float64 (to check) is needed",
+        lambda: get_backend("numpy", np.array([1.0, 2.0])),
+    ),
+    "a class for an integer": (
+        TypeError, "D is <class 'int'>: an integer with D ≥ 1 is needed", lambda: project(D=int),
+    ),
+    "sizes an array of no axis": (
+        TypeError, "sizes is 3: a list of integers is needed", lambda: mlp(np.array(3), CPU),
+    ),
+    "backend of a class of P": (
+        TypeError, "backend is 'numpy': a Backend is needed, e.g. get_backend('numpy')", lambda: type(P)(23, 3, 0, "numpy"),
+    ),
+    "backend of a data set": (
+        TypeError, "backend is 'numpy': a Backend is needed, e.g. get_backend('numpy')", lambda: dataset().to("numpy"),
+    ),
+    "backend of a certificate": (
+        TypeError, "backend is 'numpy': a Backend is needed, e.g. get_backend('numpy')",
+        lambda: certify(SMALL, dataset(), backend="numpy"),
+    ),
+    "no backend of a certificate": (
+        TypeError, "backend is 0: a Backend is needed, e.g. get_backend('numpy')",
+        lambda: certify(SMALL, dataset(), backend=0),
+    ),
+    "delta of a certificate": (
+        ValueError, "delta is 5: 0 < δ < 1 is needed", lambda: certify(SMALL, dataset(), delta=5),
+    ),
+    "bits of a bound": (TypeError, "ℓ is '10': a number is needed", lambda: binomial_bound(3, 100, "10")),
+    "backend of the toy problem": (
+        TypeError, "backend is 'numpy': a Backend is needed, e.g. get_backend('numpy')",
+        lambda: explore({"kind": "dense"}, [2], 1, 0, "numpy", toy=TOY),
+    ),
+    "P of the toy problem": (
+        TypeError, "projection is 'dense': a dictionary is needed", lambda: explore("dense", [2], 1, 0, CPU, toy=TOY),
+    ),
+    "P of a policy": (
+        TypeError, "projection is 'dense': a dictionary is needed", lambda: policy(3, 0, projection="dense"),
+    ),
+    "layout of an adapter": (
+        TypeError, "layout is a Model: a ParamLayout is needed, e.g. model.layout",
+        lambda: make_adapter("lora", MODEL, THETA, 0, CPU, r=1),
+    ),
+    "gradient of an adapter": (
+        ValueError, "grad_theta has shape (24,), but D = 23: (23,) is needed",
+        lambda: LORA.pullback(LORA.start(), np.zeros(24)),
+    ),
+    "gradient of some of them": (
+        ValueError, "grad_theta has shape (23, 1), but D = 23: (23,) is needed",
+        lambda: BIASES.pullback(BIASES.start(), np.zeros((23, 1))),
+    ),
+    "out of no kind": (
+        TypeError, "out is a list: a ndarray is needed, e.g. backend.xp.zeros(d, backend.dtype)",
+        lambda: P.adjoint(np.zeros(23), out=[0.0] * 3),
+    ),
+    **{
+        f"too short a θ_d for {kind}": (
+            ValueError, "theta_d is float64 (2,), but P is D×d = 100×5: real numbers (5,) are needed",
+            lambda kind=kind: project(kind).apply_exact(np.zeros(2)),
+        )
+        for kind in ("dense", "sparse", "fastfood", "onehot", "orthonormal", "coordinates")
+    },
+    "a class for a layer": (
+        TypeError, "each of layers is the class ReLU: a Layer is needed, e.g. Linear(64, 10)",
+        lambda: Model([Linear(4, 2), ReLU], (4,), CPU),
+    ),
+    "a layer for layers": (
+        TypeError, "layers is a Linear: a list such as [Linear(64, 10)] is needed", lambda: Model(Linear(4, 2), (4,), CPU),
+    ),
+    "names and shapes in a dictionary": (
+        TypeError, """entries is {'fc.W': (2, 3)}: pairs such as ("fc1.W", (784, 200)) are needed""",
+        lambda: ParamLayout({"fc.W": (2, 3)}),
+    ),
+    "a function for a landscape": (
+        TypeError, "landscape is a function: dim, loss_and_grad and evaluate are needed",
+        lambda: SubspaceObjective(lambda theta: 0, THETA, P),
+    ),
+    "P for a parametrisation": (
+        TypeError, "parametrisation is a FastfoodProjection: dim, D, theta and pullback are needed",
+        lambda: ParametrisedObjective(MODEL, P),
+    ),
+    "P for an outer parametrisation": (
+        TypeError, "outer is a FastfoodProjection: dim, D, theta and pullback are needed", lambda: Composed(P, P),
+    ),
+    "layout of L2": (
+        TypeError, "layout is a Model: a ParamLayout is needed, e.g. model.layout", lambda: L2(MODEL, MODEL, 0.1),
+    ),
+    "an optimizer for a config": (
+        TypeError, "config is a Adam: a TrainConfig is needed, e.g. TrainConfig(Adam(1e-3), epochs=10)",
+        lambda: train(MODEL, THETA, dataset(), Adam()),
+    ),
+    "a function to train": (
+        TypeError, "landscape is a function: dim, loss_and_grad and evaluate are needed",
+        lambda: train(lambda theta: 0, THETA, None, TrainConfig()),
+    ),
+    "theta to train of texts": (
+        TypeError, "theta has dtype <U32: real numbers are needed",
+        lambda: train(MODEL, THETA.astype(str), dataset(), TrainConfig(batch_size=5)),
+    ),
+    "a pair held out": (
+        TypeError, "held is a tuple: a Batch is needed, e.g. Batch(x, labels)",
+        lambda: train(MODEL, THETA, dataset(), TrainConfig(batch_size=5), held=(X, LABELS)),
+    ),
+    "step 0": (
+        ValueError, "t is 0: steps are counted from t = 1 on",
+        lambda: Adam().update(THETA, THETA, Adam().start(THETA), 0),
+    ),
+    "x a number": (TypeError, "made-up train: x is a int: an array is needed", lambda: dataset(5)),
+    "the share in the place of the test part": (
+        TypeError, "test is a float: the pair (x, y) of the test part is needed",
+        lambda: Dataset.from_arrays(X, LABELS, test=0.2),
+    ),
+    "test examples without labels": (
+        TypeError, "test is a ndarray: the pair (x, y) of the test part is needed",
+        lambda: Dataset.from_arrays(X, LABELS, test=X),
+    ),
+    "test examples of another shape": (
+        ValueError, "an example of x has shape (4,), one of test x (2, 2): they must agree",
+        lambda: Dataset.from_arrays(X, LABELS, test=(X.reshape(5, 2, 2), LABELS), standardise=True),
+    ),
+    "test_share text": (
+        TypeError, "test_share is '0.2': a number is needed", lambda: Dataset.from_arrays(X, LABELS, test_share="0.2"),
+    ),
+    "standardise text": (
+        TypeError, "standardise is 'no': True or False is needed",
+        lambda: Dataset.from_arrays(X, LABELS, standardise="no"),
+    ),
+    "a data set's name": (TypeError, "data is 3: a text is needed", lambda: load_dataset(3)),
+    "an objective for a network": (
+        TypeError, "network is a SubspaceObjective: a Model is needed, e.g. mlp([64, 10])",
+        lambda: CompressedModel.from_parts(SubspaceObjective(MODEL, THETA, P), 0, P, np.zeros(3)),
+    ),
+    "a backend for a model": (
+        TypeError, "model is a Backend: a Model is needed, e.g. mlp([64, 10])", lambda: CompressedModel.load(GOLDEN, CPU),
+    ),
+    "describe a file's name": (
+        TypeError, "compressed is 'net.npid': a CompressedModel is needed, e.g. CompressedModel.load(path)",
+        lambda: describe("net.npid"),
+    ),
+    "the smallest of a file's name": (
+        TypeError, "compressed is 'net.npid': a CompressedModel is needed, e.g. CompressedModel.load(path)",
+        lambda: smallest("net.npid", batch()),
+    ),
+    "symbols that are none": (
+        TypeError, "symbols have dtype float64: integers are needed",
+        lambda: SMALL.coded(fit("uniform", 3, [1.0, 2.0]), np.zeros(3)),
+    ),
+    "batch_size to fine-tune": (
+        ValueError, "batch_size is 0: batch_size ≥ 1 is needed", lambda: finetune(SMALL, "uniform", 3, dataset(), batch_size=0),
+    ),
+    "an environment itself": (
+        TypeError, "environment is 3: a text is needed", lambda: Episodes(3, mlp([2, 1], CPU)),
+    ),
+    "range of one number": (
+        ValueError,
+        "range is 10, and environment 'balance' is none of "
+        f"{', '.join(RANGES)}: (least return, return that counts as solved) is needed",
+        lambda: Episodes("balance", mlp([2, 1], CPU), range=10),
+    ),
+    "action_noise text": (
+        TypeError, "action_noise is '0.1': a number is needed",
+        lambda: Episodes("balance", mlp([2, 1], CPU), action_noise="0.1"),
+    ),
+    "d_int with a score by name": (
+        TypeError, "score is 'mae': a Score is needed, e.g. Score('mean absolute error', guess=3.1, best=0)",
+        lambda: d_int([1, 2], [0.1, 0.2], [0.9], score="mae"),
+    ),
+    "d_int of a fraction text": (
+        TypeError, "fraction is '0.9': a number is needed", lambda: d_int([1, 2], [0.1, 0.2], [0.9], fraction="0.9"),
+    ),
+    "d_int of one run": (
+        TypeError, "d is 100: one number per run, in a list, is needed", lambda: d_int(100, 0.9, [0.9]),
+    ),
+    "expected share of several d": (
+        TypeError, "d is array([1, 2]): an integer with d ≥ 0 is needed", lambda: expected_share(np.array([1, 2])),
+    ),
+    "options of an objective": (
+        TypeError, "options is ['k']: a dictionary is needed", lambda: objective_recipe(policy, options=["k"]),
+    ),
+    "a recipe to sweep": (
+        TypeError, "each of specs is a Recipe: a RunSpec is needed, e.g. recipe.subspace(d=100, k=0)",
+        lambda: sweep(DIGITS, "results"),
+    ),
+    "a function for callbacks": (
+        TypeError, f"callbacks is {len!r}: a list of functions is needed", lambda: sweep([], "results", callbacks=len),
+    ),
+    "callbacks of a measurement": (
+        TypeError, "callbacks is ['x']: a list of functions is needed",
+        lambda: measure(DIGITS, "results", backend=CPU, callbacks=["x"]),
+    ),
+    "words of a stream": (
+        TypeError, "count is 2.5: an integer with count ≥ 0 is needed", lambda: Stream(0, Purpose.CHECK).normals(2.5),
+    ),
+    "words before the first": (
+        ValueError, "start is -1: start ≥ 0 is needed", lambda: Stream(0, Purpose.CHECK).uniform(3, start=-1),
+    ),
+    "a permutation of nothing": (
+        ValueError, "n is 0: n ≥ 1 is needed", lambda: Stream(0, Purpose.CHECK).permutation(0),
+    ),
+    "integers beyond 32 bits": (
+        ValueError, "m is 4294967297: 1 ≤ m ≤ 4294967296 is needed",
+        lambda: Stream(0, Purpose.CHECK).integers((1 << 32) + 1, 4),
+    ),
+    "a check along no direction": (
+        ValueError, "directions is 0: directions ≥ 1 is needed", lambda: gradient_check(MODEL, THETA, batch(), directions=0),
+    ),
+    "a pullback along no direction": (
+        ValueError, "directions is 0: directions ≥ 1 is needed", lambda: check_pullback(Subspace(THETA, P), directions=0),
+    ),
+    "a gradient of a function": (
+        TypeError, "landscape is a function: dim, loss_and_grad and evaluate are needed", lambda: gradient_check(lambda theta: 0, THETA),
+    ),
 }  # fmt: skip
 
 
@@ -604,6 +840,23 @@ def test_inputs_that_are_accepted():
     get_backend("numpy", threads=np.int64(2))
     Model([Flatten()], (2, 1, 1), CPU)
     lenet((1, 16, 16), 1, CPU)
+    LORA.pullback(LORA.start().tolist(), [0.0] * 23)
+    load_dataset(Path("digits"))
+    for K in (np.uint8(3), np.array(3)):
+        assert quantise(SMALL, "uniform", K).to_bytes() == quantise(SMALL, "uniform", 3).to_bytes()
+    with blas_threads(np.int64(1)):
+        assert type(Where("numpy", jobs=np.int64(2)).jobs) is int
+
+
+def test_runs_need_no_list(tmp_path):
+    assert sweep((spec for spec in ()), tmp_path) == []
+
+
+def test_no_rank_for_so_many_numbers_is_said_at_once():
+    with pytest.raises(
+        ValueError, match=r"d is 1099511627776, but no rank of lora trains so many numbers here: d = "
+    ):
+        rank_of(LoRA, MODEL.layout, 1 << 40)
 
 
 @pytest.mark.parametrize("name", ["numpy", "numba"])
