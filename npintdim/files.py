@@ -24,6 +24,17 @@ class DamagedError(ValueError):
     """A file does not hold what was written there; the message names it."""
 
 
+def inside(folder: Path) -> Iterator[Path]:
+    """Every file in a folder and in those within it, links to folders too; nothing that is hidden, as .DS_Store is."""
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if not path.is_dir():
+            yield path
+        elif path.resolve() not in (here := folder.resolve(), *here.parents):  # a link to where it lies
+            yield from inside(path)
+
+
 def canonical(spec: Any) -> bytes:
     """JSON in one way only: keys sorted, no blanks, ASCII, no NaN."""
     return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")

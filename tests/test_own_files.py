@@ -12,6 +12,7 @@ import npintdim as nid
 from npintdim.cli import main
 from npintdim.data import own
 from npintdim.measurement.content import content_of
+from npintdim.measurement.report import read_measurement
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (40, 6, 5)).astype(np.uint8)
@@ -93,6 +94,29 @@ def test_csv(tmp_path):
     assert nid.load_dataset(named).classes == 2
 
 
+def test_a_csv_with_empty_lines_and_blanks_after_its_commas(tmp_path):
+    (tmp_path / "t.csv").write_text("a, label\n1, 0\n\n2, 1\n3, 0\n4, 1\n\n")
+    data = nid.load_dataset(str(tmp_path / "t.csv"))
+    assert sorted([*data.train.x[:, 0], *data.test.x[:, 0]]) == [1, 2, 3, 4]
+
+
+def test_parts_that_are_scaled_otherwise_are_told(tmp_path):
+    name = saved(tmp_path / "my.npz", x_train=X, y_train=Y, x_test=X[:8] / 255, y_test=Y[:8])
+    assert "uint8 ÷ 255, test float64 as it is; 3 classes" in own.read(name)[1]
+
+
+@pytest.mark.parametrize("which", ["x", "targets"])
+def test_what_float32_cannot_hold_is_not_called_infinity(which):
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 3))
+    x, y = (x * 1e300, y) if which == "x" else (x, y * 1e300)
+    data = nid.Dataset.from_arrays(x, y, name="far", regression=True)
+    with pytest.raises(
+        ValueError, match=rf"far: {which} hold .*e\+300: float64 is needed, float32 ends before"
+    ):
+        data.to(nid.get_backend("numpy"))
+    assert data.to(nid.get_backend("numpy", np.float64)) is data
+
+
 @pytest.fixture
 def pictures(tmp_path):
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed: pip install 'npintdim[images]'")
@@ -117,6 +141,68 @@ def test_an_image_that_is_none(pictures):
     bad.write_bytes(bad.read_bytes()[:40])
     with pytest.raises(ValueError, match=r"00.png is no image that can be read"):
         own.read(str(pictures))
+
+
+def test_folders_behind_links_are_read_and_known_by_their_content(pictures, tmp_path):
+    there, linked = str(pictures), tmp_path / "linked"
+    for part in ("train", "test"):
+        (linked / part).mkdir(parents=True)
+        for folder in (pictures / part).iterdir():
+            (linked / part / folder.name).symlink_to(folder)
+    (linked / "train" / "class 0" / "round").symlink_to(pictures / "train")
+    assert_array_equal(nid.load_dataset(there).train.x, nid.load_dataset(f"{linked}/").train.x)
+    assert own.content(str(linked)) == own.content(there)
+    (pictures / "train" / "class 0" / "00.png").rename(pictures / "train" / "class 0" / "000.png")
+    assert own.content(str(linked)) == own.content(there)
+
+
+def test_what_is_hidden_is_no_class_no_image_and_no_content(pictures):
+    before = own.content(str(pictures))
+    hidden = pictures / "train" / ".ipynb_checkpoints"
+    hidden.mkdir()
+    (hidden / "00.png").write_bytes((pictures / "train" / "class 0" / "00.png").read_bytes())
+    (pictures / "train" / "class 0" / "._00.png").write_bytes(b"of macOS")
+    (pictures / ".DS_Store").write_bytes(b"of macOS")
+    assert "40 + 8 examples" in own.read(str(pictures))[1] and own.content(str(pictures)) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("train/loose.png", r"loose.png lies in no folder of a class: .*/train/CLASS/loose.png is needed"),
+        ("train/class 1/x.webp", r"x.webp is another kind of image: .png, .jpg, .jpeg are needed"),
+        ("train/class 1/gone.png", r"gone.png is no image that can be read: .*No such file"),
+    ],
+)
+def test_an_image_that_would_be_left_out(pictures, name, says):
+    (pictures / name).symlink_to(pictures / ("nowhere" if "gone" in name else "train/class 0/00.png"))
+    with pytest.raises(ValueError, match=says):
+        own.read(str(pictures))
+
+
+def test_an_image_of_16_bits_is_not_cut_off_at_255(pictures):
+    from PIL import Image
+
+    path = pictures / "train" / "class 0" / "00.png"
+    Image.fromarray(X[0].astype(np.uint16) * 257).save(path)
+    data = nid.load_dataset(str(pictures))
+    np.testing.assert_allclose(data.train.x[0, 0], X[0] / 255, rtol=1e-6)
+    assert nid.load_dataset(f"{pictures}/+crop=5").train.x.shape[1:] == (1, 5, 5)
+
+
+def test_names_that_are_no_utf_8(pictures, tmp_path, capsys):
+    path = pictures / "train" / "class 0" / "00.png"
+    try:
+        path.rename(path.with_name("\udce4.png"))
+    except OSError:
+        pytest.skip("this file system has UTF-8 names alone")
+    assert len(own.content(str(pictures))) == 64
+    name = f"{tmp_path}/\udce4.npz"
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, **TEST)
+    (tmp_path / "a.npz").rename(name)
+    recipe = nid.Recipe(name, nid.mlp([30, 8, 3]), (5,), seeds=1, direct_seeds=1, epochs=2, batch_size=10)
+    nid.measure(recipe, tmp_path / "m", backend=nid.get_backend("numpy", threads=1), jobs=1)
+    assert read_measurement(tmp_path / "m").recipe.data == name
 
 
 def test_classes_that_differ_and_sizes_that_differ(pictures):
@@ -191,7 +277,7 @@ def test_the_content_of_a_folder_is_its_names_and_bytes(tmp_path):
     assert of() != first
 
 
-def test_refusals(tmp_path, monkeypatch):
+def test_refusals(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     cases = {
         "absent": (str(tmp_path / "no.npz"), "there is no file or folder .*no.npz"),
@@ -211,6 +297,13 @@ def test_refusals(tmp_path, monkeypatch):
         "ragged": (table(tmp_path / "r.csv", [*ROWS, ["4", "x"]]) + "+label=kind", "r.csv, line 32 has 2 entries, and the first line 3"),
         "missing": (table(tmp_path / "i.csv", [*ROWS, ["nan", "x", 1]]) + "+label=kind", r"i.csv: x holds NaN or infinity, first at \(30, 0\)"),
         "empty folder": (f"{tmp_path}/empty", "has no folder train"),
+        "two columns of labels": (table(tmp_path / "w.csv", [["label", "a", "label"], [0, 1, 0], [1, 2, 1]]), "w.csv has 2 columns 'label': one is needed"),
+        "no label in a line": (table(tmp_path / "b.csv", [*ROWS, [1, " ", 2]]) + "+label=kind", "b.csv, line 32, kind: the label is missing"),
+        "semicolons": (table(tmp_path / "c.csv", [["a;b;label"], ["1;2;3"]]), "c.csv has one column, 'a;b;label': names with commas between them"),
+        "beyond float32": (table(tmp_path / "f.csv", [*ROWS, ["1e60", "x", 2]]) + "+label=kind", "f.csv, line 32, a: 1e60 is beyond float32"),
+        "numbers of the lines": (table(tmp_path / "u.csv", [["", "a", "y"], *([i, i % 5, i % 2] for i in range(1, 9))]), "column without a name that numbers the lines, and is no feature"),
+        "texts as objects": (saved(tmp_path / "q.npz", x=X, y=Y.astype(object)), r"q.npz cannot be read: y: .*allow_pickle=False; y.astype\(str\), or numbers, are needed"),
+        "another file": (str((tmp_path / "z.npz").write_text("x,y") and tmp_path / "z.npz"), "z.npz cannot be read: .*it is no .npz"),
     }  # fmt: skip
     (tmp_path / "empty").mkdir()
     cases["name of a folder"] = (
@@ -222,6 +315,11 @@ def test_refusals(tmp_path, monkeypatch):
     for name, says in cases.values():
         with pytest.raises((ValueError, FileNotFoundError), match=says):
             nid.load_dataset(name)
+    for name in ("empty", "Digits", "MNIST"):
+        assert main(["train", "--data", name]) == 2
+    assert re.findall(r"empty/ reads it|Did you mean .*", capsys.readouterr().err) == [
+        "empty/ reads it", "Did you mean 'digits'?", "Did you mean 'mnist'?",
+    ]  # fmt: skip
 
 
 # ---- the commands ----

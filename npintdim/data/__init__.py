@@ -40,7 +40,7 @@ def load_dataset(
         After a folder of images "+crop=224" (of any size: the middle of each is read when it is needed, and never more than
         a few batches are in memory; in an order of its own, so that the first so many are of all classes),
         "+side=256" (the shorter side before), "+mean" (that of each channel in training is subtracted).
-    folder : where the original files lie, in `folder/name/`, in `folder` itself, or where torchvision keeps them
+    folder : where the original files of all but the digits lie, in `folder/name/`, in `folder` itself, or where torchvision keeps them
         (`MNIST/raw` in one of these, or `raw` in the first). IDX files may be unpacked, packed again, or have a dot in the name (.idx3-ubyte).
         None looks in the folder that the environment variable NPINTDIM_DATA names, then in the
         cache, and then downloads. Every file's sha256 is checked, wherever it comes from; see
@@ -77,16 +77,21 @@ def load_dataset(
     if own.is_file(name):
         return own.read(name, limit_train)[0]
     original, shuffle = parse(name)
-    if original not in NAMES:
-        here = ""
-        with suppress(OSError):  # a name that is too long for a file system
-            here = f" There is such a folder: {original}/ reads it." * Path(original).is_dir()
-        raise unknown("dataset", original, (*NAMES, *FORMS), here)
+    check_known(original)
     if original == "digits":
         data = _dataset(original, digits.read(), digits.TOP, limit_train)
     else:
         data = _load(REGISTRY[original], folder, None, limit_train)
     return data if shuffle is None else replace(shuffle(data), name=name)
+
+
+def check_known(original: str) -> None:
+    """ValueError for a name that is none of ours."""
+    if original not in NAMES:
+        here = ""
+        with suppress(OSError):  # a name that is too long for a file system
+            here = f" There is such a folder: {original}/ reads it." * Path(original).is_dir()
+        raise unknown("dataset", original, (*NAMES, *FORMS), here)
 
 
 def _load(source: Source, folder: str | Path | None, cache: Path | None, limit_train: int | None) -> Dataset:

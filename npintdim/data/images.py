@@ -10,6 +10,7 @@ import numpy as np
 
 from npintdim.engine.landscape import Batch, Dataset
 from npintdim.engine.streamed import Streamed
+from npintdim.files import inside
 from npintdim.inputs import brief, check_integer, shown
 from npintdim.machine import need
 from npintdim.rng import Purpose, Stream
@@ -18,7 +19,9 @@ from npintdim.typing import Array, Floats
 IMAGES = (".png", ".jpg", ".jpeg")
 ENDS = b"\xff\xd9", b"IEND"  # of a JPEG, of a PNG
 TAIL = 4096  # bytes in which they are looked for
-GREY = {"1", "L", "LA", "I;16"}  # Pillow's modes
+OTHERS = (".bmp", ".gif", ".tif", ".tiff", ".webp")
+DEEP = {"I", "I;16", "I;16B"}  # Pillow's modes of 16 bits, which its "L" cuts off at 255
+GREY = {"1", "L", "LA", *DEEP}
 AVERAGED = 1000  # training images, whose mean is subtracted
 
 
@@ -105,11 +108,16 @@ def listed(folder: Path) -> tuple[list[Path], list[str]]:
         raise ValueError(
             f"{folder.parent} has no folder {folder.name}: train/CLASS/*.png and test/CLASS/*.png are needed"
         )
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGES and p.is_file())
+    found = sorted(inside(folder))
+    paths = [path for path in found if path.suffix.lower() in IMAGES]
     if not paths:
         raise ValueError(
             f"{folder} holds no image: {', '.join(IMAGES)} in a folder for each class are needed"
         )
+    if others := [path for path in found if path.suffix.lower() in OTHERS]:
+        raise ValueError(f"{others[0]} is another kind of image: {', '.join(IMAGES)} are needed")
+    if loose := [path for path in paths if path.parent == folder]:
+        raise ValueError(f"{loose[0]} lies in no folder of a class: {folder}/CLASS/{loose[0].name} is needed")
     return paths, [path.relative_to(folder).parts[0] for path in paths]
 
 
@@ -143,6 +151,8 @@ def pixels(path: Path, grey: bool | None = None, crop: int | None = None, side: 
     try:
         with opened(path) as image:
             grey = image.mode in GREY if grey is None else grey
+            if image.mode in DEEP:
+                image = pillow().fromarray((np.asarray(image) >> 8).astype(np.uint8))
             image = image.convert("L" if grey else "RGB")
             if crop is not None:
                 shorter = min(image.size)

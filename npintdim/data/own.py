@@ -17,7 +17,8 @@ from npintdim.data import images
 from npintdim.data.holdout import limited
 from npintdim.data.shuffled import NEEDED, Change, change_of
 from npintdim.engine.arrays import examples_of, numbers
-from npintdim.engine.landscape import Dataset
+from npintdim.engine.landscape import FARTHEST, Dataset
+from npintdim.files import inside
 from npintdim.inputs import brief, check_text, counted, shown
 from npintdim.typing import Array, Floats
 
@@ -138,9 +139,9 @@ def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
             "regression": source.regression,
         }
         if own_test:
-            data = Dataset.from_arrays(
-                x, arrays.y, test=(scaled("test x", arrays.x_test)[0], arrays.y_test), **options
-            )
+            test, test_how = scaled("test x", arrays.x_test)
+            data = Dataset.from_arrays(x, arrays.y, test=(test, arrays.y_test), **options)
+            how += f", test {test_how}" * (test_how != how)
         else:
             share = 0.2 if source.test_share is None else source.test_share
             data = Dataset.from_arrays(x, arrays.y, test_share=share, **options)
@@ -223,13 +224,19 @@ def reader_of(path: Path) -> Callable[[Source], Arrays]:
 
 def npz(source: Source) -> Arrays:
     """x_train, y_train, x_test, y_test; or x, y."""
+    key = ""
     try:
+        if not zipfile.is_zipfile(source.path):
+            raise ValueError("it is no .npz, or not all of one: np.savez makes them")
         with source.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return members(
-                {key: file[key] for key in file.files if key in (*PARTS, "x", "y")}, source.path, file.files
-            )
+            names, found = file.files, {}
+            for key in sorted({*names} & {*PARTS, "x", "y"}):
+                found[key] = file[key]
     except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{source.path} cannot be read: {brief(error)}") from error
+        of = f"{key}: " * bool(key)
+        needed = f"; {key}.astype(str), or numbers, are needed" * ("Object arrays" in str(error))
+        raise ValueError(f"{source.path} cannot be read: {of}{brief(error)}{needed}") from error
+    return members(found, source.path, names)
 
 
 def folder_of_arrays(source: Source) -> Arrays:
@@ -258,34 +265,51 @@ def table(source: Source) -> Arrays:
     """A CSV with a line of names; every column but the label's is a number."""
     try:
         with source.path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.reader(lines))
+            reader = csv.reader(lines)
+            rows = [(reader.line_num, row) for row in reader if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{source.path} is no CSV in UTF-8: {error}") from error
     if len(rows) < 2:
         raise ValueError(
             f"{source.path} has {counted(len(rows), 'line')}: one of names and one an example are needed"
         )
-    names, wanted = rows[0], (source.label,) if source.label else LABELS
-    label = next((name for name in wanted if name in names), None)
+    names, wanted = [name.strip() for name in rows[0][1]], (source.label,) if source.label else LABELS
+    if len(names) < 2:
+        raise ValueError(
+            f"{source.path} has one column, {shown(names[0])}: names with commas between them are needed"
+        )
+    label = next((name.strip() for name in wanted if name.strip() in names), None)
     if label is None:
         raise ValueError(
             f"{source.path} has no column {' or '.join(map(shown, wanted))}: name the label's with label=COLUMN, one of "
             f"{', '.join(names)}"
         )
+    if names.count(label) > 1:
+        raise ValueError(f"{source.path} has {names.count(label)} columns {shown(label)}: one is needed")
     at, x = names.index(label), np.empty((len(rows) - 1, len(names) - 1), np.float64)
-    for i, row in enumerate(rows[1:]):
+    for i, (line, row) in enumerate(rows[1:]):
         if len(row) != len(names):
             raise ValueError(
-                f"{source.path}, line {i + 2} has {len(row)} entries, and the first line {len(names)}"
+                f"{source.path}, line {line} has {len(row)} entries, and the first line {len(names)}"
             )
+        if not row[at].strip():
+            raise ValueError(f"{source.path}, line {line}, {label}: the label is missing")
         for j, (column, text) in enumerate((c, t) for c, t in zip(names, row, strict=True) if c != label):
             try:
                 x[i, j] = float(text)
             except ValueError:
                 raise ValueError(
-                    f"{source.path}, line {i + 2}, {column}: {shown(text)} is no number"
+                    f"{source.path}, line {line}, {column}: {shown(text)} is no number"
                 ) from None
-    labels = np.array([row[at] for row in rows[1:]])
+            if FARTHEST < abs(x[i, j]) < np.inf:
+                raise ValueError(f"{source.path}, line {line}, {column}: {text} is beyond float32")
+    features = names[:at] + names[at + 1 :]
+    if "" in features and (x[:, (i := features.index(""))] == x[0, i] + np.arange(len(x))).all():
+        raise ValueError(
+            f"{source.path} has a column without a name that numbers the lines, and is no feature: leave it out "
+            "(pandas: to_csv(index=False))"
+        )
+    labels = np.array([row[at] for _, row in rows[1:]])
     with suppress(ValueError):
         values = labels.astype(np.float64)
         if source.regression or numbers(values):
@@ -298,7 +322,7 @@ def files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
     else:
-        yield from sorted(p for p in path.rglob("*") if p.is_file())
+        yield from sorted(p for p in inside(path) if p.is_file())
 
 
 def content(name: str) -> str:
@@ -310,7 +334,7 @@ def content_at(path: Path) -> str:
     """sha256 of the file, or of the names and bytes of all in the folder."""
     digest = hashlib.sha256()
     for file in files(path):
-        digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        digest.update(file.relative_to(path).as_posix().encode(errors="surrogateescape") + b"\0")
         with file.open("rb") as stream:
             while block := stream.read(BLOCK):
                 digest.update(block)

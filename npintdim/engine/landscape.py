@@ -14,6 +14,8 @@ from npintdim.inputs import check_flag, check_has, check_kind, shown
 from npintdim.specs import settle
 from npintdim.typing import Array, Floats
 
+FARTHEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -190,6 +192,13 @@ class Dataset:
 
         def move(batch: Batch) -> Batch:
             x: Any = batch.x
+            for what, array in (("x", x), ("targets", batch.labels)):
+                if array.dtype == np.float64 and backend.dtype == np.float32:
+                    far = max(float(array.max()), float(array.min()), key=abs)
+                    if abs(far) > FARTHEST:
+                        raise ValueError(
+                            f"{self.name}: {what} hold {far:g}: float64 is needed, float32 ends before"
+                        )
             x = x.to(backend) if isinstance(x, Streamed) else backend.send(x, backend.dtype)
             labels = backend.send(batch.labels, None if self.classes else backend.dtype)
             return batch if x is batch.x and labels is batch.labels else Batch(x, labels)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from npintdim.backend import as_array
-from npintdim.data import load_dataset
+from npintdim.data import check_known, load_dataset
 from npintdim.data.own import is_file
-from npintdim.data.shuffled import FORMS
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.optimizers import Adam
 from npintdim.engine.score import Score
-from npintdim.inputs import check_integer, check_kind, plain, shown, unknown
+from npintdim.inputs import check_integer, check_kind, plain, shown
 from npintdim.measurement.custom import NO_DATA, OWN, Name, named, own
 from npintdim.measurement.estimate import shares
 from npintdim.measurement.runs import LARGEST_SEED, RunSpec
@@ -377,8 +376,7 @@ def recipe_for(data: str, model: Spec | None = None) -> Recipe:
     if is_file(data):
         return recipe_of_file(load_dataset(data), model)
     original = Name(data).original
-    if original not in RECIPES:
-        raise unknown("dataset", original, (*RECIPES, *FORMS))
+    check_known(original)
     recipe = replace(RECIPES[original], data=data, model=model or RECIPES[original].model)
     if model and "lenet" in model.get("architecture", ""):
         return replace(recipe, d=LENET_GRIDS.get(original, LENET_GRIDS["mnist"]))

@@ -58,7 +58,7 @@ def clear(folder: Path) -> None:
 def keep(path: Path, text: str) -> None:
     """Write a file of the results. All runs are done, and what they gave is not lost with a file: a warning tells."""
     try:
-        write_atomically(path, text.encode())
+        write_atomically(path, text.encode(errors="backslashreplace"))
     except OSError as error:
         warnings.warn(f"not written: {brief(error)}", stacklevel=3)
 
