@@ -154,6 +154,34 @@ def test_help_lists_every_command_and_has_an_example(cli):
         (["compress", 300 * "x"], "argument SOURCE: a name has 300 bytes"),
         (["measure", "--out", "file/below"], "the results cannot be written to file/below"),
         (["measure", "--data", "mnist", "--folder", "nowhere"], "there is no such folder"),
+        *(
+            (
+                [*argv, "--folder", "x"],
+                f"--folder is x: the files of mnist, .*, cifar10 are looked for in it, and {read}",
+            )
+            for argv, read in (
+                (["measure"], "the data are digits"),
+                (["train", "--data", "file.npz"], "the data are file.npz"),
+                (["check", "--data", "digits+shuffled-labels=1"], "the data are digits"),
+                (["evaluate", "file"], "the data are digits"),
+                (["certify", "file"], "the data are digits"),
+                (["toy"], "none are read"),
+                (["bench"], "none are read"),
+                (["plot", "file"], "none are read"),
+                (["vectors", "list"], "none are read"),
+            )
+        ),
+        (["measure", "--fraction", "0.5", "--threshold", "0.9"], "--fraction and --threshold exclude each"),
+        (["measure", "--out", ""], "argument --out: the name is empty: a path is needed"),
+        (
+            ["vectors", "list", "--out", "x"],
+            "vectors list writes no vectors: --format, --questions and --out",
+        ),
+        (["vectors", "check", "file", "--questions"], "vectors check writes no vectors"),
+        (
+            ["compress", "file", "--d", "5"],
+            "file is one run: --d and --repetition choose among those of a fol",
+        ),
         (["measure", "--progress", "--quiet"], "not allowed with argument"),
         (["train", "--save", "x.npid"], "--save needs --d: only a run in a subspace can be compressed"),
         (["train", "--d", "10", "--save", "nowhere/x.npid"], "there is no folder .*nowhere"),

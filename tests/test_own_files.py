@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import npintdim as nid
 from npintdim.cli import main
 from npintdim.data import own
 from npintdim.measurement.content import content_of
+from npintdim.measurement.custom import Name, named
 from npintdim.measurement.report import read_measurement
 
 RNG = np.random.default_rng(0)
@@ -349,6 +351,64 @@ def test_measure_takes_a_file(here, capsys):
     saved("my.npz", x_train=255 - X, y_train=Y, **TEST)
     assert main(["certify", str(folder), "--backend", "numpy"]) == 2
     assert "my.npz changed since the runs in" in capsys.readouterr().err
+
+
+def test_a_measurement_whose_data_lie_elsewhere_now(here, capsys):
+    """They are known by their content: compress needs none of them, certify takes them from where --data says."""
+    measured = [
+        "measure",
+        "--data",
+        "my.npz",
+        "--d",
+        "100",
+        "--seeds",
+        "1",
+        "--lr",
+        "0.03",
+        "--jobs",
+        "1",
+        *QUICK,
+    ]
+    assert main([*measured, "--out", "m", "--threshold", "0.3"]) == 0
+    (here / "my.npz").rename("moved.npz")
+    saved("other.npz", x_train=255 - SHADES, y_train=Y, x_test=SHADES[:8], y_test=Y[:8])
+    capsys.readouterr()
+    for data, told in (
+        ([], "there is no file or folder my.npz"),
+        (
+            ["--data", "other.npz"],
+            "--data is other.npz, and the runs in m saw other data, my.npz: the data they",
+        ),
+        (["--data", "digits"], "--data is digits, and the runs in m saw other data, my.npz"),
+        (
+            ["--data", "moved.npz", "--standardise"],
+            "--data is moved.npz.standardise, and the runs in m saw other",
+        ),
+        (["--standardise"], "--standardise is for a file of yours, and --data is not given"),
+    ):
+        assert main(["certify", "m", *data, "--backend", "numpy"]) == 2
+        assert re.search(told, capsys.readouterr().err)
+    assert main(["certify", "m", "--data", "moved.npz", "--backend", "numpy"]) == 0
+    assert "of 40 examples of moved.npz" in capsys.readouterr().out
+    assert main(["compress", "m", "--d", "100"]) == 0
+    assert "its performance is not known here: there is no file or folder my.npz" in capsys.readouterr().out
+    (here / "other.npz").rename("my.npz")
+    assert main(["compress", "m", "--d", "100"]) == 0
+    assert "its performance is not known here: my.npz changed since the run" in capsys.readouterr().out
+    assert (here / "m" / "d100-seed0.npid").stat().st_size > 400
+
+
+def test_a_colon_in_the_name_of_a_file_makes_it_no_module(here):
+    """Of every file on Windows: C:\\data\\my.npz."""
+    name = "C:my.npz"
+    saved(name, x_train=SHADES, y_train=Y, **TEST)
+    content = {"data": own.content(name)}
+    assert content_of(name, {}) == content
+    recipe = replace(nid.recipe_for(name), d=(5,), rates=None, seeds=1, direct_seeds=1, epochs=1)
+    m = nid.measure(recipe, here / "m", backend=nid.get_backend("numpy", threads=1), jobs=1)
+    assert m.recipe.content == content
+    held = nid.load_dataset("my.npz")  # whose name is that of its file
+    assert Name(named(held)).own and not Name(r"C:\data\my.csv").own and Name("package.module:name").own
 
 
 def test_train_and_check_take_a_table(here, capsys):

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from npintdim._version import __version__
-from npintdim.cli.common import READER_GONE, Parser, check_sizes, data_name, nobody_reads, note
+from npintdim.cli.common import READER_GONE, Parser, check_folder, check_sizes, data_name, nobody_reads, note
 from npintdim.inputs import unknown
 from npintdim.machine import blas_threads, standard_files
 from npintdim.signals import stoppable
@@ -77,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_sizes(args)
             if hasattr(args, "test_share"):
                 args.data = data_name(args)
+            if args.data is not None:  # else the command finds out which it reads
+                check_folder(args.folder, args.data)
             args.typed = shlex.join(["npintdim", *argv])
             with blas_threads(args.threads):
                 status: int = args.run(args)

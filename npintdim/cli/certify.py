@@ -11,9 +11,16 @@ from npintdim.artefact.fileformat import MissingBaseError
 from npintdim.artefact.mdl import certify
 from npintdim.artefact.mdl.bounds import check
 from npintdim.artefact.mdl.description import LEARNT
-from npintdim.cli.common import add_command, backend_of, compressed_of, data_for, kept_network, say
-from npintdim.cli.compress import choose
-from npintdim.data import own
+from npintdim.cli.common import (
+    add_command,
+    backend_of,
+    check_folder,
+    compressed_of,
+    data_for,
+    kept_network,
+    say,
+)
+from npintdim.cli.compress import changed, choose
 from npintdim.inputs import check_integer
 from npintdim.measurement.measure import compress_run
 from npintdim.measurement.recipes import model_name
@@ -22,9 +29,9 @@ PURPOSE = """\
 Bound a network's error on unseen data by the bits that describe it.
 
 SOURCE is a compressed network, or the folder of a measurement (then the
-run at its crossing, which its test accuracy chose). With probability 1 − δ
-over the training examples every bound holds; docs/description-length.md has
-the conditions."""
+run at its crossing, which its test accuracy chose, and its data). With
+probability 1 − δ over the training examples every bound holds;
+docs/description-length.md has the conditions."""
 
 
 def add(commands: Any) -> None:
@@ -33,6 +40,7 @@ def add(commands: Any) -> None:
     parser = add_command(commands, "certify", run, PURPOSE, example, takes="SOURCE")
     parser.option("source SOURCE", "file, or folder of a measurement", type=Path)
     parser.add_data()
+    parser.set_defaults(data=None)
     parser.option("--delta δ", "default 0.05", type=float, default=0.05)
     parser.option("--tried N", "networks it was chosen from: costs log2 N bits", type=int, default=1)
 
@@ -42,13 +50,16 @@ def run(args: argparse.Namespace) -> int:
     check(0, 1, math.log2(check_integer("tried", args.tried, 1)), args.delta)
     if measured := args.source.is_dir():
         folder, spec = choose(args.source, None, None)
-        args.data, args.dtype = spec.data, spec.dtype
-        if own.is_file(args.data) and (spec.content or {}).get("data") != own.content(args.data):
-            raise ValueError(
-                f"{args.data} changed since the runs in {args.source}: the data they saw are needed"
-            )
+        given, args.data, args.dtype = args.data, args.data or spec.data, spec.dtype
+        if changed(spec, args.data):
+            wrong = f"{args.data} changed since the runs in {args.source}"
+            if given:
+                wrong = f"--data is {given}, and the runs in {args.source} saw other data, {spec.data}"
+            raise ValueError(f"{wrong}: the data they saw are needed")
         if spec.pretrained is not None:
             raise ValueError(f"{args.source}: no certificate: {LEARNT}")
+    args.data = args.data or "digits"
+    check_folder(args.folder, args.data)
     backend = backend_of(args)
     try:
         compressed = compress_run(folder, spec, backend) if measured else compressed_of(args.source, backend)

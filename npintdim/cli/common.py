@@ -19,6 +19,7 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.mdl.certificate import shared
 from npintdim.backend import Backend, get_backend
 from npintdim.data import own
+from npintdim.data.registry import REGISTRY
 from npintdim.engine.landscape import Dataset
 from npintdim.files import read_json
 from npintdim.inputs import cut, one_of, unknown
@@ -49,6 +50,8 @@ LENETS: dict[str, Spec] = {
 
 def path(text: str) -> Path:
     """A path; ~ is the user's home also in --out=~/x, where no shell sees it."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty: a path is needed")
     found = Path(text)
     if text.startswith("~"):
         with suppress(RuntimeError):  # ~nobody is a name like any other, as in a shell
@@ -136,7 +139,7 @@ def add_command(
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
         add_help=False,
     )
-    parser.set_defaults(run=run, fuse=True, parametrisation=None)
+    parser.set_defaults(run=run, fuse=True, parametrisation=None, data="")
     hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
     parser.add_argument("-h", "--help", action="help", **hidden)
     parser.add_argument("--backend", **hidden)
@@ -150,7 +153,7 @@ def add_command(
     return parser
 
 
-def data_name(args: argparse.Namespace) -> str:
+def data_name(args: argparse.Namespace) -> str | None:
     """The name of the data with what is said of its file, as `npintdim.data.own.Source` has it.
 
     Raises
@@ -161,12 +164,22 @@ def data_name(args: argparse.Namespace) -> str:
     said = [f"label={args.label}"] if args.label is not None else []
     said += [f"test-share={args.test_share:g}"] if args.test_share is not None else []
     said += ["standardise"] if args.standardise else []
-    if said and not own.is_file(args.data):
+    if said and not own.is_file(args.data or ""):
         raise ValueError(
-            f"--{said[0].replace('=', ' ')} is for a file of yours, and --data is {args.data}: "
+            f"--{said[0].replace('=', ' ')} is for a file of yours, and --data is {args.data or 'not given'}: "
             f"{', '.join(own.FORMS)} is needed"
         )
-    return "+".join([args.data, *said])
+    return args.data and "+".join([args.data, *said])
+
+
+def check_folder(folder: str | None, *names: str) -> None:
+    """Refuse a --folder in which nothing is looked for."""
+    if folder is not None and not any(Name(name).original in REGISTRY for name in names):
+        read = " and ".join(filter(None, names))
+        raise ValueError(
+            f"--folder is {folder}: the files of {', '.join(REGISTRY)} are looked for in it, and "
+            f"{f'the data are {read}' if read else 'none are read'}"
+        )
 
 
 def backend_of(args: argparse.Namespace) -> Backend:

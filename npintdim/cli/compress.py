@@ -11,7 +11,10 @@ import numpy as np
 
 from npintdim.artefact.base import read_base
 from npintdim.artefact.compress import CompressedModel
-from npintdim.cli.common import add_command, backend_of, check_writable, measured_on, say
+from npintdim.backend import Backend
+from npintdim.cli.common import add_command, backend_of, check_folder, check_writable, measured_on, say
+from npintdim.data import own
+from npintdim.engine.landscape import Dataset
 from npintdim.files import DamagedError, read_json
 from npintdim.measurement.custom import Name
 from npintdim.measurement.measure import base_beside, compress_run, save
@@ -32,6 +35,7 @@ def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim compress results/digits-64-100-100-10-fastfood --d 300"
     parser = add_command(commands, "compress", run, PURPOSE, example, takes="SOURCE")
+    parser.set_defaults(data=None)
     parser.option("source SOURCE", "folder, or runs/KEY.json", type=Path)
     parser.option("--d", "another d than the first above the line", type=int)
     parser.option("--repetition K", "seed of the run, as in results.csv", type=int)
@@ -41,11 +45,12 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the file, and say its size and what it is worth."""
     folder, spec = choose(args.source, args.d, args.repetition)
+    check_folder(args.folder, spec.data, (spec.pretrained or {}).get("data", ""))
     args.dtype = spec.dtype
     backend = backend_of(args)
     path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
     check_writable("--out", path)
-    data = None if Name(spec.data).own else load(spec.data, args.folder, spec.limit_train, backend)
+    data, why = data_of_run(spec, args.folder, backend)
     compressed = compress_run(folder, spec, backend, args.folder)
     if compressed.base is not None and not path.exists():
         check_beside(path, compressed.base)
@@ -56,11 +61,38 @@ def run(args: argparse.Namespace) -> int:
     if compressed.base is not None:
         say(f"{base_beside(path)}: the pre-trained theta_0 that it names, {4 * D:,} bytes not counted")
     if data is None:
-        say(f"its performance is not known here: {spec.data} is code of your own, which is not imported")
+        say(f"its performance is not known here: {why}")
         return 0
     performance = decoded.evaluate(data.test).performance
     say(f"{measured_on(data, backend)} performance {performance:.4f} on {spec.data}, after decoding")
     return 0
+
+
+def data_of_run(spec: RunSpec, folder: str | None, backend: Backend) -> tuple[Dataset | None, str]:
+    """The data that a run saw; or None and why they cannot be had, which no file depends on."""
+    if Name(spec.data).own:
+        return None, f"{spec.data} is code of your own, which is not imported"
+    try:
+        if changed(spec, spec.data):
+            return None, f"{spec.data} changed since the run"
+        return load(spec.data, folder, spec.limit_train, backend), ""
+    except OSError as error:
+        return None, str(error)
+
+
+def changed(spec: RunSpec, name: str) -> bool:
+    """Whether the data of that name are others than a run saw; a file of one's own is known by its content.
+
+    Raises
+    ------
+    FileNotFoundError
+        if there is none.
+    """
+    if not own.is_file(name):
+        return name != spec.data
+    own.reader_of(own.source_of(name).path)
+    (path, _, how), seen = name.partition("+"), spec.data.partition("+")[2]
+    return how != seen or own.content(path) != (spec.content or {}).get("data")
 
 
 def check_beside(path: Path, base: Floats) -> None:
@@ -78,6 +110,8 @@ def check_beside(path: Path, base: Floats) -> None:
 def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, RunSpec]:
     """The measurement's folder and the run that is meant."""
     if source.is_file():
+        if d is not None or repetition is not None:
+            raise ValueError(f"{source} is one run: --d and --repetition choose among those of a folder")
         try:
             return source.parent.parent, load_record(source)[0]
         except DamagedError as error:

@@ -152,6 +152,8 @@ def check_first(recipe: Recipe, backend: Backend, data: Dataset) -> None:
 
 def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     """The default recipe, with whatever the options say otherwise."""
+    if args.fraction is not None and args.threshold is not None:
+        raise ValueError("--fraction and --threshold exclude each other: each says where the line is")
     changes: dict[str, Any] = {**map_of(args), "seed": args.seed, "direct_seeds": args.seeds}
     if T := changes.get("parametrisation"):
         d = own_count(T, model_from_spec(recipe.model, get_backend("numpy")).layout)

@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
     parser.option("--list", "what there is, and what it costs", action="store_true")
     parser.option("--table", "paper, ours and cost of every row that was run", action="store_true")
     parser.option("--quick", "minutes on two cores; says what it leaves out", action="store_true")
-    parser.option("--data DATA", "another data set of the same shape, e.g. FOLDER/ of yours")
+    parser.option("--data DATA", "another data set of the same shape, e.g. FOLDER/ of yours", default=None)
     parser.option("--l2 W", "penalty W·Σθ² on the kernels", type=float)
     parser.add_many_runs()
     parser.option("--out FOLDER", "results/reproduce-NAME by default", type=Path)

@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
     parser.option("answers", "the file to check", nargs="?", type=Path)
     parser.option("--family F", "only these (again for another)", action="append")
     parser.option("--level L", "only given, or only seeded")
-    parser.option("--format F", "json (default), npy, c-header", default="json")
+    parser.option("--format F", "json (default), npy, c-header")
     parser.option("--questions", "json, npy: without what is expected", action="store_true")
     parser.option("--out PATH", "file; of npy the folder (default: stdout)", type=Path)
 
@@ -48,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
         if args.answers is None:
             raise ValueError("vectors check needs a file of answers: npintdim vectors check answers.json")
         raise ValueError(f"vectors {args.action} takes no file, but {args.answers} is given")
+    if args.action != "export" and (args.out or args.questions or args.format):
+        raise ValueError(
+            f"vectors {args.action} writes no vectors: --format, --questions and --out are for export"
+        )
     return ACTIONS[args.action](args)
 
 
@@ -84,7 +88,7 @@ def show(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """Write the vectors in the format that is asked for."""
-    one_of("format", args.format, FORMATS)
+    args.format = one_of("format", args.format or "json", FORMATS)
     if args.out is not None and args.format != "npy":
         check_writable("--out", args.out)
     found = chosen(args)

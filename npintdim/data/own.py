@@ -68,6 +68,8 @@ class Arrays(NamedTuple):
 def is_file(name: str) -> bool:
     """Whether a data set's name is that of a file or folder: it ends so, or has a separator."""
     path = check_text("data", name).partition("+")[0]
+    if path.startswith("here:"):  # a `Dataset`, that was read from such a file say
+        return False
     return path.lower().endswith((".npz", ".csv")) or "/" in path or "\\" in path or path in (".", "..")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.data.holdout import limited
+from npintdim.data.own import is_file
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.model import Model
 from npintdim.inputs import Known, brief, shown
@@ -56,7 +57,7 @@ class Name(Known):
     @property
     def own(self) -> bool:
         """Whether it is not that of a data set of the package."""
-        return ":" in self or self.none
+        return (":" in self and not is_file(self)) or self.none  # C:\\my.npz is a file
 
     @property
     def label(self) -> str:

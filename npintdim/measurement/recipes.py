@@ -264,7 +264,7 @@ def objective_recipe(
     """
     if data is None:
         data = NO_DATA
-    elif not isinstance(data, str) or ":" in data:
+    elif not isinstance(data, str) or Name(data).own:
         data = named(data)
     model = {"objective": named(make_objective), "options": check_spec("options", options or {})}
     recipe = Recipe(data, model, **{"d": None, "projection": OWN} | numbers)
