@@ -12,8 +12,10 @@ from numpy.testing import assert_array_equal
 import npintdim as nid
 from npintdim.cli import main
 from npintdim.data import own
+from npintdim.measurement import records
 from npintdim.measurement.content import content_of
 from npintdim.measurement.custom import Name, named
+from npintdim.measurement.events import RunFinished
 from npintdim.measurement.report import read_measurement
 
 RNG = np.random.default_rng(0)
@@ -396,6 +398,36 @@ def test_a_measurement_whose_data_lie_elsewhere_now(here, capsys):
     assert main(["compress", "m", "--d", "100"]) == 0
     assert "its performance is not known here: my.npz changed since the run" in capsys.readouterr().out
     assert (here / "m" / "d100-seed0.npid").stat().st_size > 400
+
+
+@pytest.mark.parametrize("status", ["finished", "failed"])
+def test_a_file_that_was_renamed_is_not_learnt_anew(status, here):
+    """Its content is the same: that of the data, of a pre-trained θ_0, and of the data that one learnt."""
+    net = nid.mlp([30, 8, 3], backend=nid.get_backend("numpy"))
+    np.save("base.npy", net.init_theta(3))
+    options = {"backend": nid.get_backend("numpy", threads=1), "jobs": 1}
+    common = {"seeds": 1, "direct_seeds": 1, "epochs": 2, "batch_size": 10}
+    for before in ({"file": "base.npy"}, {"data": "my.npz+classes=0-1"}):
+        recipe = nid.Recipe("my.npz+rotated=60", net, (5,), **common, pretrained=before)
+        first = nid.measure(recipe, "m", **options)
+        for path in (here / "m" / "runs").glob("*.json") if status == "failed" else ():
+            old = records.load(path)
+            if old[1]["performance"] in [r["performance"] for r in first.records]:
+                records.write(path.parent, old[0], old[1] | {"status": "failed", "error": "of late"}, None)
+        (here / "base.npy").rename("moved.npy")
+        (here / "my.npz").rename("moved.npz")
+        there = {k: v.replace("base", f"{here}/moved").replace("my", "./moved") for k, v in before.items()}
+        heard = []
+        moved = replace(recipe, data=f"{here}/moved.npz+rotated=60", pretrained=there)
+        second = nid.measure(moved, "m", **options, callbacks=[heard.append])
+        assert any(isinstance(event, RunFinished) for event in heard) == (status == "failed")
+        assert [r["performance"] for r in second.records] == [r["performance"] for r in first.records]
+        assert read_measurement("m").recipe == second.recipe
+        heard = []
+        nid.measure(replace(moved, data="./moved.npz"), "m", **options, callbacks=[heard.append])
+        assert sum(isinstance(event, RunFinished) for event in heard) == 2  # not turned: another run
+        (here / "moved.npy").rename("base.npy")
+        (here / "moved.npz").rename("my.npz")
 
 
 def test_a_colon_in_the_name_of_a_file_makes_it_no_module(here):

@@ -192,6 +192,7 @@ class Dataset:
 
         def move(batch: Batch) -> Batch:
             x: Any = batch.x
+            array: Any
             for what, array in (("x", x), ("targets", batch.labels)):
                 if array.dtype == np.float64 and backend.dtype == np.float32:
                     far = max(float(array.max()), float(array.min()), key=abs)

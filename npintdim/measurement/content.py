@@ -22,6 +22,7 @@ from npintdim.data.own import content_at, is_file
 from npintdim.files import DamagedError, canonical, read_json
 from npintdim.inputs import shown
 from npintdim.measurement.custom import Name, own
+from npintdim.measurement.records import load, theta_of, write
 from npintdim.measurement.runs import RunSpec
 from npintdim.specs import own_kinds
 from npintdim.typing import Spec
@@ -94,6 +95,33 @@ def because(runs: Path, specs: Sequence[RunSpec]) -> str:
     if not changed or kept == len(specs):
         return ""
     return f"kept {kept}, new {len(specs) - kept}, because {' and '.join(sorted(changed))} changed since the old runs"
+
+
+def find_renamed(runs: Path, specs: Sequence[RunSpec]) -> None:
+    """Copy the records of runs whose data, or pre-trained θ_0, lay under other names then: their content is the same."""
+    wanted = {unnamed(spec.spec()): spec for spec in specs if spec.content}
+    wanted = {what: spec for what, spec in wanted.items() if not (runs / f"{spec.key}.json").exists()}
+    for path in runs.glob("*.json") if wanted else ():
+        with suppress(DamagedError, OSError, KeyError, TypeError, ValueError, AttributeError):
+            if (spec := wanted.get(unnamed(read_json(path)["spec"]))) is None:
+                continue
+            old, record = load(path)
+            if record["status"] != "failed":
+                theta = theta_of(runs, old, record) if record["status"] == "finished" and old.d else None
+                write(runs, spec, record | {"spec": spec.spec()}, theta)
+
+
+def unnamed(spec: Spec) -> bytes:
+    """The spec of a run without the paths of its files, whose content it has; what is done to the data stays."""
+    spec = dict(spec)
+    own, pretrained = spec.get("content") or {}, dict(spec.get("pretrained") or {})
+    if "data" in own and is_file(spec["data"]):
+        spec["data"] = "".join(spec["data"].partition("+")[1:])
+    if "pretrained" in own and "file" in pretrained:
+        spec["pretrained"] = {"file": ""}
+    elif "pretrained" in own and "data" in pretrained:
+        spec["pretrained"] = pretrained | {"data": "".join(pretrained["data"].partition("+")[1:])}
+    return canonical(spec)
 
 
 def named_by(spec: RunSpec, part: str) -> str:

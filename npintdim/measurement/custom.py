@@ -57,7 +57,7 @@ class Name(Known):
     @property
     def own(self) -> bool:
         """Whether it is not that of a data set of the package."""
-        return (":" in self and not is_file(self)) or self.none  # C:\\my.npz is a file
+        return (":" in self and not is_file(self)) or self.none  # C:\my.npz is a file
 
     @property
     def label(self) -> str:

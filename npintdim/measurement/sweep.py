@@ -19,7 +19,7 @@ from npintdim.files import canonical
 from npintdim.inputs import check_kind, counted
 from npintdim.machine import cores
 from npintdim.measurement.cluster import Dask
-from npintdim.measurement.content import because, content_of
+from npintdim.measurement.content import because, content_of, find_renamed
 from npintdim.measurement.custom import Name, kinds_here, processes, sent
 from npintdim.measurement.events import (
     Bar,
@@ -132,6 +132,7 @@ def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell)
     runs = folder / "runs"
     specs = identified(specs, runs)
     Claims(runs).tidy()
+    find_renamed(runs, specs)
     records: dict[str, Spec | None] = {spec.key: read(runs, spec) for spec in specs}
     pending = {spec.key: spec for spec in specs if not usable(records[spec.key])}
     todo, waiting = tuple(pending.values()), tuple[RunSpec, ...]()
