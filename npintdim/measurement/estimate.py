@@ -327,9 +327,8 @@ def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floa
         if np.ndim(value) != 1:
             raise TypeError(f"{name} is {shown(value)}: one number per run, in a list, is needed")
     if len(d) != len(performance):
-        raise ValueError(
-            f"d has {len(d)} entries and performance {len(performance)}: one each per run is needed"
-        )
+        wrong = f"d has {len(d)} entries and performance {len(performance)}"
+        raise ValueError(f"{wrong}: one each per run is needed")
     pairs = [(check_integer("d", i, 1), float(p)) for i, p in zip(d, performance, strict=True)]
     finite("performance", [p for _, p in pairs])
     finished = [(i, p) for i, p in pairs if not math.isnan(p)]
