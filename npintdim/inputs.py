@@ -132,8 +132,8 @@ def one_of(what: str, given: object, known: Iterable[str], otherwise: str = "") 
 def unknown(what: str, given: object, known: Iterable[str], otherwise: str = "") -> ValueError:
     """The error for a name that does not exist, with the nearest one that does, or what else to say where none is near."""
     names = list(known)
-    near = difflib.get_close_matches(given, names, n=1) if isinstance(given, str) else []
-    near = near or [name for name in names if name.casefold() == str(given).casefold()]
+    text = given if isinstance(given, str) else ""
+    near = difflib.get_close_matches(text, names, n=1) or [n for n in names if n.lower() == text.lower()]
     hint = f" Did you mean {near[0]!r}?" if near else otherwise
     return ValueError(f"unknown {what} {shown(given)}: choose one of {', '.join(names)}.{hint}")
 

@@ -320,10 +320,10 @@ def table(source: Source) -> Arrays:
 
 
 def files(path: Path) -> Iterator[Path]:
-    """The file, or all in a folder in the order of their names."""
+    """The file, or all in a folder in the order of their names; none where nothing is, which whoever reads it tells."""
     if path.is_file():
         yield path
-    else:
+    elif path.is_dir():
         yield from sorted(p for p in inside(path) if p.is_file())
 
 
