@@ -32,9 +32,7 @@ Submit: TypeAlias = Callable[..., "Future[Any]"]
 """`concurrent.futures.Executor.submit`."""
 
 PATIENCE = 5.0  # seconds of silence
-SETTLING = (
-    10.0  # seconds at most; it takes a millisecond, on a machine with much else to do more than one of these
-)
+SETTLING = 10.0  # seconds at most; it takes a millisecond, and on a busy machine more than a second
 IDLE = 300  # seconds for which a process waits for more; the next round of a search finds it warm
 GLANCE = 1.0  # seconds between two looks whether the parent still lives
 
