@@ -27,8 +27,8 @@ def drawn(n, c_in, c_out, h, w, k, p):
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_the_direct_form(case, monkeypatch):
     x, W, dy, p = drawn(*CASES[case])
-    y = conv_spectrum.conv2d_forward(x, W, p, 1)
-    dx, dW = conv_spectrum.conv2d_backward(x, W, dy, p, True, 1)
+    y = conv_spectrum.conv2d_forward(x, W, p)
+    dx, dW = conv_spectrum.conv2d_backward(x, W, dy, p, True)
     monkeypatch.setattr(conv_spectrum, "pays", lambda *given: False)
     wanted = conv2d_forward(x, W, 1, p), *conv2d_backward(x, W, dy, 1, p, True)
     for found, direct in zip((y, dx, dW), wanted, strict=True):
@@ -50,8 +50,8 @@ def test_both_gradients_are_adjoints(case, name):
 
 def test_float32_stays_float32():
     x, W, dy, p = (a if isinstance(a, int) else a.astype(np.float32) for a in drawn(2, 1, 2, 9, 9, 17, 8))
-    y = conv_spectrum.conv2d_forward(x, W, p, 1)
-    dx, dW = conv_spectrum.conv2d_backward(x, W, dy, p, True, 1)
+    y = conv_spectrum.conv2d_forward(x, W, p)
+    dx, dW = conv_spectrum.conv2d_backward(x, W, dy, p, True)
     assert {a.dtype for a in (y, dx, dW)} == {np.dtype(np.float32)}
 
 
@@ -60,7 +60,7 @@ def test_float32_stays_float32():
 )
 def test_where_it_is_used(h, k, stride, used, monkeypatch):
     x, W = RNG.normal(size=(1, 1, h, h)), RNG.normal(size=(1, 1, k, k))
-    assert conv_spectrum.pays(x, W, stride) is used
+    assert conv_spectrum.pays(x, W, stride, k // 2) is used
     called = []
     monkeypatch.setattr(conv_spectrum, "conv2d_forward", lambda *given: called.append(given))
     conv2d_forward(x, W, stride, k // 2)

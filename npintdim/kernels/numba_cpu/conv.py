@@ -9,8 +9,8 @@ The lanes of y are places: those between the end of an output row and the next o
 rows are copied. The lanes of dW are output channels. With a stride s the pixels (α, β) of all s×s squares of an image
 make a plane of their own, x'[c, α, β, i, j] = x[c, i·s + α, j·s + β], so that a tap is a shift again. dx is the
 correlation of dy in a frame of zeros with the kernels turned round; with a stride each pixel of such a square has its
-own part of them, W[o, c, α + s A, β + s B]. Kernels as large as the image are taken to the frequency domain, as in the
-definition (`kernels/conv_spectrum.py`).
+own part of them, W[o, c, α + s A, β + s B]. Large kernels are taken to the frequency domain, as in the definition
+(`kernels/conv_spectrum.py`).
 """
 
 from __future__ import annotations
@@ -243,8 +243,8 @@ def numbers(W: Floats) -> Floats:
 
 def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int = 1) -> Floats:
     """y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]."""
-    if conv_spectrum.pays(x, W, stride):
-        return conv_spectrum.conv2d_forward(x, W, padding, threads)
+    if conv_spectrum.pays(x, W, stride, padding):
+        return conv_spectrum.conv2d_forward(x, W, padding)
     (o, c, k), s, p = W.shape[:3], stride, padding
     sides = [(side + 2 * p - k) // s + 1 for side in x.shape[2:]]
     y = np.empty((len(x), o, *sides), dtype=x.dtype)
@@ -264,8 +264,8 @@ def conv2d_backward(
     x: Floats, W: Floats, dy: Floats, stride: int, padding: int, need_dx: bool, threads: int = 1
 ) -> tuple[Floats | None, Floats]:
     """dx (None where need_dx is False) and dW of conv2d_forward."""
-    if conv_spectrum.pays(x, W, stride):
-        return conv_spectrum.conv2d_backward(x, W, dy, padding, need_dx, threads)
+    if conv_spectrum.pays(x, W, stride, padding):
+        return conv_spectrum.conv2d_backward(x, W, dy, padding, need_dx)
     (o, c, k), s, p = W.shape[:3], stride, padding
     x, dy = frozen(x, dy)
     threads = worth(threads, "convolution", dy.size * W[0].size)

@@ -2,7 +2,7 @@
 
 y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]
 
-Kernels as large as the image are taken to the frequency domain (`kernels/conv_spectrum.py`); everything else is done here.
+Large kernels are taken to the frequency domain (`kernels/conv_spectrum.py`); everything else is done here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
     x : (n, c_in, h, w)
     W : (c_out, c_in, k, k)
     stride, padding : the same in both directions
-    threads : of the transforms of large kernels; ignored otherwise
+    threads : ignored here
 
     Returns
     -------
     (n, c_out, h_out, w_out), h_out = (h + 2 padding − k) // stride + 1
     """
-    if conv_spectrum.pays(x, W, stride):
-        return conv_spectrum.conv2d_forward(x, W, padding, threads)
+    if conv_spectrum.pays(x, W, stride, padding):
+        return conv_spectrum.conv2d_forward(x, W, padding)
     seen = windows(pad(x, padding), W.shape[-1], stride)
     y = np.tensordot(seen, W, axes=((1, 4, 5), (1, 2, 3)))
     return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
@@ -58,8 +58,8 @@ def conv2d_backward(
     dx : shape of x, or None where need_dx is False
     dW : shape of W
     """
-    if conv_spectrum.pays(x, W, stride):
-        return conv_spectrum.conv2d_backward(x, W, dy, padding, need_dx, threads)
+    if conv_spectrum.pays(x, W, stride, padding):
+        return conv_spectrum.conv2d_backward(x, W, dy, padding, need_dx)
     k = W.shape[-1]
     n, c, h, w = x.shape
     seen = windows(pad(x, padding), k, stride)
