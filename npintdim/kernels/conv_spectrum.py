@@ -23,7 +23,7 @@ import numpy as np
 from npintdim.typing import Array, Floats
 
 BLOCK = 16  # examples at a time, so that their spectra stay near
-FEWER = 4  # so many times fewer multiplications pay
+FEWER = 5  # so many times fewer multiplications pay
 LARGEST = 2**24  # numbers of a spectrum of W
 
 

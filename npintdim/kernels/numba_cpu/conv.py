@@ -1,16 +1,15 @@
 """Two-dimensional convolution; the definition is `reference/conv.py`.
 
 An image is laid flat with rows of w' numbers, padding included, so that tap t = (c, a, b) is a shift
-by offsets_t = (c h' + a) w' + b, and for all places q = i w' + j of the output at once
+by offsets_t = (c h' + a) w' + b, and for the place q = i·s·w' + j·s of every (i, j) of the output
 
     y[o, q] = Σ_t W[o, t] x[q + offsets_t]        dW[o, t] = Σ_q dy[o, q] x[q + offsets_t]
 
-The lanes of y are places: those between the end of an output row and the next one are computed too, and left out when
-rows are copied. The lanes of dW are output channels. With a stride s the pixels (α, β) of all s×s squares of an image
-make a plane of their own, x'[c, α, β, i, j] = x[c, i·s + α, j·s + β], so that a tap is a shift again. dx is the
-correlation of dy in a frame of zeros with the kernels turned round; with a stride each pixel of such a square has its
-own part of them, W[o, c, α + s A, β + s B]. Large kernels are taken to the frequency domain, as in the definition
-(`kernels/conv_spectrum.py`).
+The lanes of dW are output channels, and those of y where they are many or s > 1. Else they are places, all from the
+first to the last: those between the end of an output row and the next one are computed too, and left out when rows are
+copied. dx is the correlation of dy in a frame of zeros with the kernels turned round; with a stride each pixel (α, β) of
+an s×s square of x has its own part of them, W[o, c, α + s A, β + s B]. A kernel of one tap, and one with one place, is a
+matrix. Large kernels are taken to the frequency domain, as in the definition (`kernels/conv_spectrum.py`).
 """
 
 from __future__ import annotations
@@ -23,50 +22,82 @@ import numpy as np
 from npintdim.kernels import conv_spectrum
 from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, store
-from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, seen, transpose, vectors_by_numbers
+from npintdim.kernels.numba_cpu.machinery.tile import (
+    multiply,
+    numbers_by_vectors,
+    seen,
+    transpose,
+    vectors_by_numbers,
+)
 from npintdim.typing import Floats
 
-# Of a tile in registers: output channels × vectors of places, and of dW taps × vectors of channels. Where 16 numbers of
-# `FULL` bytes fill one register there is room for twice as many channels.
+# Of a tile in registers: output channels × vectors of places, or places × vectors of channels, and of dW taps × vectors
+# of channels. Where 16 numbers of `FULL` bytes fill one register there is room for twice as many channels.
 FEW, MANY = 4, 8
-VECTORS, TAPS, FULL = (2, 13, 4) if WIDE else (1, 6, 0)
+VECTORS, SPOTS, TAPS, FULL = (2, 10, 13, 4) if WIDE else (1, 5, 6, 0)
 PLACES = VECTORS * LANES
 SHIFTS = np.arange(2) * LANES
+BATCH = 16 * SPOTS  # places whose y is turned at once, while it is near
 # Partial sums of dW at most, whatever the number of threads; two where all would be more numbers than stay in a cache.
 PARTS, NEAR = 8, 2**18
+NEXT = np.int64(1)  # a step of 1; a plain 1 would have `multiply` compiled for it alone
 
 
 @jit
-def correlate(x, W, kernel, offsets, rows, s, lines, y):
+def correlate(x, W, kernel, offsets, rows, lines, y):
     """y[o, q] = Σ_t W[t, o] x[q + offsets_t] for all q in lines = (how many, so long each, so far apart, w').
 
     Taps that meet only the frame of x, whose content lies in `rows`, are left out.
     """
-    (c, high, wide), channels, o = kernel, W.shape[1], 0
-    many, long, apart, width = lines
+    (c, high, wide), (many, long, apart, width), o = kernel, lines, 0
+    channels = len(W) // len(offsets)
     while o < channels:
         eight = x.itemsize == FULL and channels - o >= MANY
+        block = MANY if eight else FEW
         for line in range(0, many * apart, apart):
             for q in range(line, line + long, PLACES):
-                a = max(0, rows[0] - (q + PLACES - 1) // width * s)
-                below = min(high, rows[1] - q // width * s)
-                steps, at = (high * wide, 1), a * wide * channels + o
-                some = (c, (below - a) * wide), (steps[0] * channels, channels), steps, (offsets, a * wide)
+                a, below = max(0, rows[0] - (q + PLACES - 1) // width), min(high, rows[1] - q // width)
+                steps, at = (high * wide, 1), o * len(offsets) + a * wide * block
+                some = (c, (below - a) * wide), (steps[0] * block, block), steps, (offsets, a * wide)
                 if eight:
                     m = numbers_by_vectors(MANY, VECTORS, W, at, 1, x, q, SHIFTS, some, LANES)
-                    keep(m, y, o * many * apart + q, many * apart)
+                    keep(m, y, o * many * apart + q, many * apart, LANES)
                 else:
                     f = numbers_by_vectors(FEW, VECTORS, W, at, 1, x, q, SHIFTS, some, LANES)
-                    keep(f, y, o * many * apart + q, many * apart)
-        o += MANY if eight else FEW
+                    keep(f, y, o * many * apart + q, many * apart, LANES)
+        o += block
 
 
 @jit
-def keep(tile, y, at, run):
-    """Write its rows, `run` apart."""
+def keep(tile, y, at, row, column):
+    """Write its vectors, so far apart."""
     for r, line in enumerate(tile):
         for v, s in enumerate(line):
-            store(y, at + r * run + v * LANES, s)
+            store(y, at + r * row + v * column, s)
+
+
+@jit
+def correlate_channels(x, W, kernel, offsets, rows, s, places, columns, near, channels, y):
+    """The same for all (i, j) of the output, whose `places` are filled up to whole tiles; lanes are channels."""
+    (c, high, wide), run, o = kernel, len(places) - SPOTS, 0
+    while o < len(W) // len(offsets):
+        two = x.itemsize == FULL and len(W) // len(offsets) - o >= 2 * LANES
+        block = 2 * LANES if two else LANES
+        for first in range(0, run, BATCH):
+            length = min(BATCH, run - first)
+            for q in range(first, first + length, SPOTS):
+                a = max(0, rows[0] - (q + SPOTS - 1) // columns * s)
+                below = min(high, rows[1] - q // columns * s)
+                steps, at = (high * wide, 1), o * len(offsets) + a * wide * block
+                some = (c, (below - a) * wide), (steps[0] * block, block), steps, (offsets, a * wide)
+                if two:
+                    m = vectors_by_numbers(2, SPOTS, W, at, LANES, x, 0, places[q:], some, LANES)
+                    keep(m, near, (q - first) * block, LANES, block)
+                else:
+                    f = vectors_by_numbers(1, SPOTS, W, at, LANES, x, 0, places[q:], some, LANES)
+                    keep(f, near, (q - first) * block, LANES, block)
+            transpose(near, 0, block, length, min(block, channels - o), y, o * run + first, run)
+        o += block
 
 
 @jit
@@ -95,38 +126,32 @@ def add_to(tile, sums, t, o):
 
 
 @jit
-def every(s, a, first, end):
-    """Of a, a + s, ...: the first that is not below `first`, and how many there are from it on below `end`."""
-    start = max(a, first + (a - first) % s)
-    return start, (end - start + s - 1) // s
+def lay(image, before, frame, flat):
+    """Put an image into a frame that begins so many rows and columns before it, or behind its first ones."""
+    height, width = frame
+    top, side = max(0, before), max(0, before)
+    rows, columns = min(height, before + image.shape[1]) - top, min(width, before + image.shape[2]) - side
+    for c in range(len(image)):
+        for i in range(rows):
+            line = flat[(c * height + top + i) * width + side :]
+            pixels = image[c, top - before + i, side - before :]
+            for j in range(columns):
+                line[j] = pixels[j]
 
 
 @jit
-def lay(image, first, frame, s, m, flat):
-    """Put the pixel of channel c at (i, j) = first + its place there into plane (c, i mod s, j mod s), at (i // s, j // s)."""
-    (height, width), (above, left) = frame, first
-    for c in range(len(image)):
-        for a in range(m):
-            top, rows = every(s, a, above, min(above + image.shape[1], height * s))
-            for b in range(m):
-                side, columns = every(s, b, left, min(left + image.shape[2], width * s))
-                start = ((c * m + a) * m + b) * height * width + top // s * width + side // s
-                for i in range(rows):
-                    line, pixels = flat[start + i * width :], image[c, top - above + i * s, side - left :]
-                    if s == 1:
-                        for j in range(columns):
-                            line[j] = pixels[j]
-                    else:
-                        for j in range(columns):
-                            line[j] = pixels[j * s]
+def every(s, a, end):
+    """Of a, a + s, ...: the first that is not below 0, and how many there are from it on below `end`."""
+    start = max(a, a % s)
+    return start, (end - start + s - 1) // s
 
 
 @jit
 def pick(flat, width, run, image, first, s):
     """Pixel first + s (i, j) of each channel, where there is one, from row i, column j of its plane."""
     (above, left), (height, wide) = first, image.shape[1:]
-    top, rows = every(s, above, 0, height)
-    side, columns = every(s, left, 0, wide)
+    top, rows = every(s, above, height)
+    side, columns = every(s, left, wide)
     start = (top - above) // s * width + (side - left) // s
     for c in range(len(image)):
         for i in range(rows):
@@ -150,66 +175,102 @@ def tiled(rows, columns, width):
 
 
 @shared
-def correlate_images(x, first, frame, s, W, phases, offsets, y, step, work):
+def correlate_images(x, before, frame, s, W, phases, offsets, by_channels, y, step, work):
     """y of images x laid into a frame; of the pixels of each step×step square of y, every one has its own W."""
     (height, width), k = frame, phases[0, 0]
-    m, more = min(k, s), (k - 1) // s
-    lines = tiled(height - more, width - more, width)
-    run = lines[0] * lines[2]
-    flat = np.zeros(x.shape[1] * m * m * height * width + PLACES, x.dtype)
-    out = np.empty(W.shape[2] * run, x.dtype)
+    rows, columns = (height - k) // s + 1, (width - k) // s + 1
+    many, lines = rows * columns, tiled(rows, columns, width)
+    run = many if by_channels else lines[0] * lines[2]
+    places = np.empty(many + SPOTS, np.intp)
+    for q in range(len(places)):
+        places[q] = (min(q, many - 1) // columns * width + min(q, many - 1) % columns) * s
+    flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
+    out, near = np.empty(W.shape[1] // offsets.shape[1] * run, x.dtype), np.empty(BATCH * 2 * LANES, x.dtype)
     framed = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
-    as_is = s == 1 and first == (0, 0) and frame == x.shape[2:]
+    whole = y.reshape(len(y), y.shape[1] * y.shape[2] * y.shape[3])
+    as_is = before == 0 and frame == x.shape[2:]
     for i in each(work, 0, len(x)):
         image = framed[i]
         # the last tile reads on, into the next images
         if not as_is or (len(x) - 1 - i) * len(image) < PLACES:
-            lay(x[i], first, frame, s, m, flat)
+            lay(x[i], before, frame, flat)
             image = seen(flat)
         for f in range(len(phases)):
             high, wide, above, left = phases[f]
-            rows = max(0, first[0]) + high - k, first[0] + x.shape[2] + high - k
-            correlate(image, W[f], (x.shape[1], high, wide), offsets[f], rows, s, lines, out)
-            pick(out, width, run, y[i], (above, left), step)
+            kernel, at = (x.shape[1], high, wide), offsets[f]
+            inside = max(0, before) + high - k, before + x.shape[2] + high - k
+            if by_channels:
+                to = whole[i] if step == 1 else out
+                correlate_channels(image, W[f], kernel, at, inside, s, places, columns, near, y.shape[1], to)
+            else:
+                correlate(image, W[f], kernel, at, inside, lines, out)
+            if step > 1 or not by_channels:
+                pick(out, columns if by_channels else width, run, y[i], (above, left), step)
     linger(work)
 
 
 @shared
-def dW_parts(x, first, frame, s, m, offsets, dy, sums, work):
+def multiply_images(W, row, step, x, y, work):
+    """y[n, o] = Σ_c W[o · row + c · step] x[n, c]."""
+    c, o, many = x.shape[1], y.shape[1], x.shape[2] * x.shape[3]
+    numbers, images, out = W.reshape(W.size), x.reshape(x.size), y.reshape(y.size)
+    for i in each(work, 0, len(x)):
+        multiply(numbers, 0, row, step, images, i * c * many, out, i * o * many, o, c, many)
+    linger(work)
+
+
+@shared
+def dW_parts(x, before, frame, s, offsets, dy, sums, work):
     """sums[q] of part q of the images."""
     height, width = frame
     many, rows, columns = sums.shape[2], dy.shape[2], dy.shape[3]
-    loops = (rows, columns), (columns * many, many), (width, 1)
-    flat = np.zeros(x.shape[1] * m * m * height * width, x.dtype)
+    loops = (rows, columns), (columns * many, many), (width * s, s)
+    flat = np.zeros(x.shape[1] * height * width, x.dtype)
     dyT = np.zeros(rows * columns * many, x.dtype)
     framed = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
-    as_is = s == 1 and first == (0, 0) and frame == x.shape[2:]
     for q in each(work, 0, len(sums)):
         for i in range(len(x) * q // len(sums), len(x) * (q + 1) // len(sums)):
-            if not as_is:
-                lay(x[i], first, frame, s, m, flat)
+            if before > 0:
+                lay(x[i], before, frame, flat)
             transpose(dy[i].ravel(), 0, rows * columns, dy.shape[1], rows * columns, dyT, 0, many)
-            add_dW(framed[i] if as_is else seen(flat), offsets, dyT, loops, sums[q])
+            add_dW(seen(flat) if before > 0 else framed[i], offsets, dyT, loops, sums[q])
     linger(work)
 
 
 @jit
 def join(sums, dW):
     """dW[o, t] = Σ over parts."""
-    for o in range(dW.shape[0]):
-        for t in range(dW.shape[1]):
-            s = sums[0, t, o]
-            for q in range(1, len(sums)):
-                s = s + sums[q, t, o]
-            dW[o, t] = s
+    total = sums[0].ravel()
+    for q in range(1, len(sums)):
+        part = sums[q].ravel()
+        for i in range(len(total)):
+            total[i] += part[i]
+    transpose(total, 0, sums.shape[2], dW.shape[1], len(dW), dW.ravel(), 0, dW.shape[1])
+
+
+@jit
+def pack(W, entries, width, V):
+    """V[f] = all W[n, o, t] of (n, t) = entries[f, i], in blocks of output channels: [block, i, o]."""
+    (n, channels, t), many = W.shape, V.shape[1] // entries.shape[1]
+    rows = np.zeros(n * t * width, W.dtype)
+    for first in range(0, many, width):
+        block, real = min(width, many - first), min(width, channels - first)
+        if real < block:
+            rows[:] = 0
+        for i in range(n):
+            transpose(W[i].ravel(), first * t, t, real, t, rows, i * t * block, block)
+        for f in range(len(entries)):
+            for i in range(entries.shape[1]):
+                line, row = V[f, first * entries.shape[1] + i * block :], rows[entries[f, i] * block :]
+                for o in range(block):
+                    line[o] = row[o]
 
 
 @lru_cache(maxsize=256)
-def taps(c: int, k: int, s: int, frame: tuple[int, int]) -> Floats:
+def taps(c: int, k: int, frame: tuple[int, int]) -> Floats:
     """offsets_t of t = (c, a, b), up to whole tiles of dW."""
-    m, (height, width) = min(k, s), frame
     place, a, b = np.ogrid[:c, :k, :k]
-    offsets = ((((place * m + a % s) * m + b % s) * height + a // s) * width + b // s).reshape(-1)
+    offsets = ((place * frame[0] + a) * frame[1] + b).reshape(-1)
     return np.pad(offsets, (0, -len(offsets) % TAPS), mode="edge")
 
 
@@ -233,31 +294,47 @@ def turned(o: int, k: int, s: int, padding: int, frame: tuple[int, int]) -> tupl
     return phases, entries, offsets
 
 
-def numbers(W: Floats) -> Floats:
-    """W[f, t, o] of W[f, o, t], with zeros up to whole tiles of output channels."""
-    many, o, t = W.shape
-    padded = np.zeros((many, t, o + -o % FEW), dtype=W.dtype)
-    padded[:, :, :o] = W.transpose(0, 2, 1)
-    return padded
+def packed(W: Floats, entries: Floats, by_channels: bool) -> Floats:
+    """The kernels of `correlate_images`, with zeros up to whole tiles of output channels."""
+    whole, most = (LANES, 2 * LANES) if by_channels else (FEW, MANY)
+    V = np.zeros((len(entries), entries.shape[1] * (W.shape[1] + -W.shape[1] % whole)), W.dtype)
+    pack(*frozen(W), entries, most if W.itemsize == FULL else whole, V)
+    return V
+
+
+def channels_pay(channels: int, y: tuple[int, int], width: int) -> bool:
+    """Whether full tiles with lanes of channels compute less that nobody needs than those with lanes of places."""
+    many, _, apart, _ = tiled(*y, width)
+    return (channels + -channels % (2 * LANES)) * math.prod(y) <= (channels + -channels % FEW) * many * apart
+
+
+def padded(x: Floats, padding: int) -> tuple[int, int]:
+    """Rows and columns of an image in its frame."""
+    return x.shape[2] + 2 * padding, x.shape[3] + 2 * padding
+
+
+def one_place(x: Floats, W: Floats, padding: int) -> bool:
+    """Whether the kernels are as large as the images: a product of matrices."""
+    return padding == 0 and x.shape[2:] == W.shape[2:]
 
 
 def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int = 1) -> Floats:
     """y[n, o, i, j] = Σ_{c, a, b} W[o, c, a, b] · x[n, c, i·s + a − p, j·s + b − p]."""
     if conv_spectrum.pays(x, W, stride, padding):
         return conv_spectrum.conv2d_forward(x, W, padding)
-    (o, c, k), s, p = W.shape[:3], stride, padding
-    sides = [(side + 2 * p - k) // s + 1 for side in x.shape[2:]]
-    y = np.empty((len(x), o, *sides), dtype=x.dtype)
-    frame, alone = framed(y, k, s), np.array([[k, k, 0, 0]])
-    V, offsets = numbers(W.reshape(1, o, -1)), taps(c, k, s, frame)[None]
+    (o, c, k), s, p, frame = W.shape[:3], stride, padding, padded(x, padding)
+    if one_place(x, W, p):
+        return (x.reshape(len(x), -1) @ W.reshape(o, -1).T)[:, :, None, None]
+    y = np.empty((len(x), o, *((side - k) // s + 1 for side in frame)), dtype=x.dtype)
     threads = worth(threads, "convolution", y.size * W[0].size)
-    correlate_images(*frozen(x), (p, p), frame, s, V, alone, offsets, y, 1, threads)
+    if (k, s, p) == (1, 1, 0):
+        multiply_images(*frozen(W), c, NEXT, *frozen(x), y, threads)
+        return y
+    lanes = s > 1 or channels_pay(o, y.shape[2:], frame[1])
+    every_tap, offsets = np.arange(c * k * k)[None], taps(c, k, frame)[None, : c * k * k]
+    V = packed(W.reshape(1, o, -1), every_tap, lanes)
+    correlate_images(*frozen(x), p, frame, s, V, np.array([[k, k, 0, 0]]), offsets, lanes, y, 1, threads)
     return y
-
-
-def framed(y: Floats, k: int, s: int) -> tuple[int, int]:
-    """Rows and columns of the planes of x."""
-    return y.shape[2] + (k - 1) // s, y.shape[3] + (k - 1) // s
 
 
 def conv2d_backward(
@@ -267,22 +344,29 @@ def conv2d_backward(
     if conv_spectrum.pays(x, W, stride, padding):
         return conv_spectrum.conv2d_backward(x, W, dy, padding, need_dx)
     (o, c, k), s, p = W.shape[:3], stride, padding
+    if one_place(x, W, p):
+        of_y = dy.reshape(-1, o)
+        dx = (of_y @ W.reshape(o, -1)).reshape(x.shape) if need_dx else None
+        return dx, (of_y.T @ x.reshape(len(x), -1)).reshape(W.shape)
     x, dy = frozen(x, dy)
     threads = worth(threads, "convolution", dy.size * W[0].size)
-    frame = framed(dy, k, s)
-    offsets = taps(c, k, s, frame)
+    offsets = taps(c, k, padded(x, p))
     each_part = len(offsets), o + -o % LANES
     parts = min(PARTS, max(2, NEAR // math.prod(each_part)), max(1, len(x)))
     sums = np.zeros((parts, *each_part), dtype=x.dtype)
-    dW_parts(x, (p, p), frame, s, min(k, s), offsets, dy, sums, threads)
+    dW_parts(x, p, padded(x, p), s, offsets, dy, sums, threads)
     dW = np.empty(W.shape, dtype=x.dtype)
     join(sums, dW.reshape(o, -1))
     if not need_dx:
         return None, dW
     dx = np.zeros(x.shape, dtype=x.dtype)  # where k < s some pixels meet no kernel
+    if (k, s, p) == (1, 1, 0):
+        multiply_images(*frozen(W), NEXT, c, dy, dx, threads)
+        return dx, dW
     last = -(-k // s) - 1
     h, w = ((side - 1 + p % s) // s + 1 + last for side in x.shape[2:])
     phases, entries, offsets = turned(o, k, s, p, (h, w))
-    V = numbers(W.transpose(1, 0, 2, 3).reshape(c, -1)[:, entries].transpose(1, 0, 2))
-    correlate_images(dy, (last - p // s, last - p // s), (h, w), 1, V, phases, offsets, dx, s, threads)
+    lanes = channels_pay(c, (h - last, w - last), w)
+    V = packed(W.reshape(o, c, k * k), entries, lanes)
+    correlate_images(dy, last - p // s, (h, w), 1, V, phases, offsets, lanes, dx, s, threads)
     return dx, dW
