@@ -34,7 +34,7 @@ from npintdim.typing import Floats
 # Of a tile in registers: output channels × vectors of places, or places × vectors of channels, and of dW taps × vectors
 # of channels. Where 16 numbers of `FULL` bytes fill one register there is room for twice as many channels.
 FEW, MANY = 4, 8
-VECTORS, SPOTS, TAPS, FULL = (2, 10, 13, 4) if WIDE else (1, 5, 6, 0)
+VECTORS, SPOTS, TAPS, FULL = (2, 10, 13, 4) if WIDE else (1, 6, 6, 0)
 PLACES = VECTORS * LANES
 SHIFTS = np.arange(2) * LANES
 BATCH = 16 * SPOTS  # places whose y is turned at once, while it is near
@@ -296,16 +296,17 @@ def turned(o: int, k: int, s: int, padding: int, frame: tuple[int, int]) -> tupl
 
 def packed(W: Floats, entries: Floats, by_channels: bool) -> Floats:
     """The kernels of `correlate_images`, with zeros up to whole tiles of output channels."""
-    whole, most = (LANES, 2 * LANES) if by_channels else (FEW, MANY)
+    whole = LANES if by_channels else FEW
     V = np.zeros((len(entries), entries.shape[1] * (W.shape[1] + -W.shape[1] % whole)), W.dtype)
-    pack(*frozen(W), entries, most if W.itemsize == FULL else whole, V)
+    pack(*frozen(W), entries, 2 * whole if W.itemsize == FULL else whole, V)
     return V
 
 
-def channels_pay(channels: int, y: tuple[int, int], width: int) -> bool:
+def channels_pay(channels: int, y: tuple[int, int], width: int, itemsize: int) -> bool:
     """Whether full tiles with lanes of channels compute less that nobody needs than those with lanes of places."""
+    full = 2 * LANES if itemsize == FULL else LANES
     many, _, apart, _ = tiled(*y, width)
-    return (channels + -channels % (2 * LANES)) * math.prod(y) <= (channels + -channels % FEW) * many * apart
+    return (channels + -channels % full) * math.prod(y) <= (channels + -channels % FEW) * many * apart
 
 
 def padded(x: Floats, padding: int) -> tuple[int, int]:
@@ -330,7 +331,7 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
     if (k, s, p) == (1, 1, 0):
         multiply_images(*frozen(W), c, NEXT, *frozen(x), y, threads)
         return y
-    lanes = s > 1 or channels_pay(o, y.shape[2:], frame[1])
+    lanes = s > 1 or channels_pay(o, y.shape[2:], frame[1], x.itemsize)
     every_tap, offsets = np.arange(c * k * k)[None], taps(c, k, frame)[None, : c * k * k]
     V = packed(W.reshape(1, o, -1), every_tap, lanes)
     correlate_images(*frozen(x), p, frame, s, V, np.array([[k, k, 0, 0]]), offsets, lanes, y, 1, threads)
@@ -366,7 +367,7 @@ def conv2d_backward(
     last = -(-k // s) - 1
     h, w = ((side - 1 + p % s) // s + 1 + last for side in x.shape[2:])
     phases, entries, offsets = turned(o, k, s, p, (h, w))
-    lanes = channels_pay(c, (h - last, w - last), w)
+    lanes = channels_pay(c, (h - last, w - last), w, x.itemsize)
     V = packed(W.reshape(o, c, k * k), entries, lanes)
     correlate_images(dy, last - p // s, (h, w), 1, V, phases, offsets, lanes, dx, s, threads)
     return dx, dW
