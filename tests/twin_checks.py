@@ -341,6 +341,8 @@ def test_sparse_products(twin, D, d, density, dtype):
         (2, 2, 5, 6, 3, 2, 1, 4), (2, 2, 9, 11, 3, 3, 2, 5), (1, 2, 4, 7, 2, 3, 3, 7),  # a frame wider than the kernel: dx is cut
         (2, 2, 5, 32, 9, 3, 1, 1), (1, 3, 7, 65, 9, 5, 2, 2), (2, 1, 3, 64, 4, 2, 1, 0),  # tiles row by row
         (3, 5, 12, 12, 17, 7, 5, 3),  # squares of 5×5 pixels
+        (2, 16, 9, 7, 32, 3, 1, 1), (2, 33, 8, 11, 50, 3, 2, 1), (1, 3, 29, 27, 64, 5, 2, 2), (2, 32, 14, 15, 7, 2, 1, 0),  # lanes of channels
+        (3, 4, 6, 6, 5, 6, 1, 0), (2, 3, 5, 8, 34, 5, 4, 0), (2, 300, 3, 3, 18, 1, 1, 0),  # one place, one row, one tap
     ],
 )  # fmt: skip
 def test_conv2d(twin, case, dtype):
