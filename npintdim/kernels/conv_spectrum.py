@@ -23,8 +23,8 @@ import numpy as np
 from npintdim.typing import Array, Floats
 
 BLOCK = 16  # examples at a time, so that their spectra stay near
-FEWER = 5  # so many times fewer multiplications pay
-LARGEST = 2**24  # numbers of a spectrum of W
+FEWER = 4  # so many times fewer multiplications pay
+LARGEST = 2**23  # numbers of a spectrum of W, in pairs
 
 
 def pays(x: Floats, W: Floats, stride: int, padding: int) -> bool:
@@ -34,7 +34,7 @@ def pays(x: Floats, W: Floats, stride: int, padding: int) -> bool:
     rows = N * (c * o * k * k + n * (c * h * w + o * high * wide))
     columns = 2 * N * M * (c * o * k + n * (c * w + o * wide))
     sums = 2 * N * M * n * c * o
-    direct = n * c * o * k * k * high * (w + 2 * padding)  # those between two rows of y too
+    direct = n * c * o * k * k * high * (2 * wide + w) / 3  # y and dW; dx, whose rows are as long as those of x
     small = N * M * c * o <= LARGEST
     return stride == 1 and small and FEWER * (rows + columns + sums) < direct
 

@@ -21,108 +21,24 @@ import numpy as np
 
 from npintdim.kernels import conv_spectrum
 from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, store
-from npintdim.kernels.numba_cpu.machinery.tile import (
-    multiply,
-    numbers_by_vectors,
-    seen,
-    transpose,
-    vectors_by_numbers,
+from npintdim.kernels.numba_cpu.machinery.simd import LANES
+from npintdim.kernels.numba_cpu.machinery.taps import (
+    BATCH,
+    FEW,
+    FULL,
+    PLACES,
+    TAPS,
+    add_dW,
+    all_places,
+    correlate,
+    correlate_channels,
 )
+from npintdim.kernels.numba_cpu.machinery.tile import multiply, seen, transpose
 from npintdim.typing import Floats
 
-# Of a tile in registers: output channels × vectors of places, or places × vectors of channels, and of dW taps × vectors
-# of channels. Where 16 numbers of `FULL` bytes fill one register there is room for twice as many channels.
-FEW, MANY = 4, 8
-VECTORS, SPOTS, TAPS, FULL = (2, 10, 13, 4) if WIDE else (1, 6, 6, 0)
-PLACES = VECTORS * LANES
-SHIFTS = np.arange(2) * LANES
-BATCH = 16 * SPOTS  # places whose y is turned at once, while it is near
 # Partial sums of dW at most, whatever the number of threads; two where all would be more numbers than stay in a cache.
 PARTS, NEAR = 8, 2**18
 NEXT = np.int64(1)  # a step of 1; a plain 1 would have `multiply` compiled for it alone
-
-
-@jit
-def correlate(x, W, kernel, offsets, rows, lines, y):
-    """y[o, q] = Σ_t W[t, o] x[q + offsets_t] for all q in lines = (how many, so long each, so far apart, w').
-
-    Taps that meet only the frame of x, whose content lies in `rows`, are left out.
-    """
-    (c, high, wide), (many, long, apart, width), o = kernel, lines, 0
-    channels = len(W) // len(offsets)
-    while o < channels:
-        eight = x.itemsize == FULL and channels - o >= MANY
-        block = MANY if eight else FEW
-        for line in range(0, many * apart, apart):
-            for q in range(line, line + long, PLACES):
-                a, below = max(0, rows[0] - (q + PLACES - 1) // width), min(high, rows[1] - q // width)
-                steps, at = (high * wide, 1), o * len(offsets) + a * wide * block
-                some = (c, (below - a) * wide), (steps[0] * block, block), steps, (offsets, a * wide)
-                if eight:
-                    m = numbers_by_vectors(MANY, VECTORS, W, at, 1, x, q, SHIFTS, some, LANES)
-                    keep(m, y, o * many * apart + q, many * apart, LANES)
-                else:
-                    f = numbers_by_vectors(FEW, VECTORS, W, at, 1, x, q, SHIFTS, some, LANES)
-                    keep(f, y, o * many * apart + q, many * apart, LANES)
-        o += block
-
-
-@jit
-def keep(tile, y, at, row, column):
-    """Write its vectors, so far apart."""
-    for r, line in enumerate(tile):
-        for v, s in enumerate(line):
-            store(y, at + r * row + v * column, s)
-
-
-@jit
-def correlate_channels(x, W, kernel, offsets, rows, s, places, columns, near, channels, y):
-    """The same for all (i, j) of the output, whose `places` are filled up to whole tiles; lanes are channels."""
-    (c, high, wide), run, o = kernel, len(places) - SPOTS, 0
-    while o < len(W) // len(offsets):
-        two = x.itemsize == FULL and len(W) // len(offsets) - o >= 2 * LANES
-        block = 2 * LANES if two else LANES
-        for first in range(0, run, BATCH):
-            length = min(BATCH, run - first)
-            for q in range(first, first + length, SPOTS):
-                a = max(0, rows[0] - (q + SPOTS - 1) // columns * s)
-                below = min(high, rows[1] - q // columns * s)
-                steps, at = (high * wide, 1), o * len(offsets) + a * wide * block
-                some = (c, (below - a) * wide), (steps[0] * block, block), steps, (offsets, a * wide)
-                if two:
-                    m = vectors_by_numbers(2, SPOTS, W, at, LANES, x, 0, places[q:], some, LANES)
-                    keep(m, near, (q - first) * block, LANES, block)
-                else:
-                    f = vectors_by_numbers(1, SPOTS, W, at, LANES, x, 0, places[q:], some, LANES)
-                    keep(f, near, (q - first) * block, LANES, block)
-            transpose(near, 0, block, length, min(block, channels - o), y, o * run + first, run)
-        o += block
-
-
-@jit
-def add_dW(x, offsets, dyT, loops, sums):
-    """sums[t, o] += Σ_q dyT[q, o] x[q + offsets_t]; the loops walk through the places q."""
-    many = sums.shape[1]
-    for t in range(0, len(sums), TAPS):
-        o = 0
-        while o < many:
-            if x.itemsize == FULL and many - o >= 2 * LANES:
-                two = vectors_by_numbers(2, TAPS, dyT, o, LANES, x, 0, offsets[t:], loops, LANES)
-                add_to(two, sums, t, o)
-                o += 2 * LANES
-            else:
-                one = vectors_by_numbers(1, TAPS, dyT, o, LANES, x, 0, offsets[t:], loops, LANES)
-                add_to(one, sums, t, o)
-                o += LANES
-
-
-@jit
-def add_to(tile, sums, t, o):
-    """Add its vectors, each of one tap and of some channels."""
-    for v, line in enumerate(tile):
-        for c, s in enumerate(line):
-            store(sums[t + c], o + v * LANES, load(sums[t + c], o + v * LANES) + s)
 
 
 @jit
@@ -175,37 +91,45 @@ def tiled(rows, columns, width):
 
 
 @shared
-def correlate_images(x, before, frame, s, W, phases, offsets, by_channels, y, step, work):
-    """y of images x laid into a frame; of the pixels of each step×step square of y, every one has its own W."""
-    (height, width), k = frame, phases[0, 0]
-    rows, columns = (height - k) // s + 1, (width - k) // s + 1
-    many, lines = rows * columns, tiled(rows, columns, width)
-    run = many if by_channels else lines[0] * lines[2]
-    places = np.empty(many + SPOTS, np.intp)
-    for q in range(len(places)):
-        places[q] = (min(q, many - 1) // columns * width + min(q, many - 1) % columns) * s
-    flat = np.zeros(x.shape[1] * height * width + PLACES, x.dtype)
-    out, near = np.empty(W.shape[1] // offsets.shape[1] * run, x.dtype), np.empty(BATCH * 2 * LANES, x.dtype)
-    framed = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
-    whole = y.reshape(len(y), y.shape[1] * y.shape[2] * y.shape[3])
-    as_is = before == 0 and frame == x.shape[2:]
-    for i in each(work, 0, len(x)):
-        image = framed[i]
-        # the last tile reads on, into the next images
-        if not as_is or (len(x) - 1 - i) * len(image) < PLACES:
-            lay(x[i], before, frame, flat)
-            image = seen(flat)
+def correlate_images(x, before, frame, s, W, phases, offsets, group, y, step, work):
+    """y of images x laid into a frame; of the pixels of each step×step square of y, every one has its own W.
+
+    So many images at a time with lanes of channels; with lanes of places for a group of 0.
+    """
+    (height, width), k, (n, c, h, w) = frame, phases[0, 0], x.shape
+    size, own = c * height * width, y.shape[1] * y.shape[2] * y.shape[3]
+    lines = tiled((height - k) // s + 1, (width - k) // s + 1, width)
+    flat = np.zeros(max(1, group) * size + PLACES, x.dtype)
+    out = np.empty(max(group * own, W.shape[1] // offsets.shape[1] * lines[0] * lines[2]), x.dtype)
+    near = np.empty(BATCH * 2 * LANES, x.dtype)
+    framed, whole = x.reshape(x.size), y.reshape(y.size)
+    for part in each(work, 0, (n + max(1, group) - 1) // max(1, group)):
+        first = part * max(1, group)
+        many = min(n - first, max(1, group))
+        images = framed[first * c * h * w :]
+        # the last tile of lanes of places reads on, into the next images
+        if before != 0 or frame != (h, w) or (group == 0 and len(images) - size < PLACES):
+            for i in range(many):
+                lay(x[first + i], before, frame, flat[i * size :])
+            images = seen(flat)
         for f in range(len(phases)):
             high, wide, above, left = phases[f]
-            kernel, at = (x.shape[1], high, wide), offsets[f]
-            inside = max(0, before) + high - k, before + x.shape[2] + high - k
-            if by_channels:
-                to = whole[i] if step == 1 else out
-                correlate_channels(image, W[f], kernel, at, inside, s, places, columns, near, y.shape[1], to)
-            else:
-                correlate(image, W[f], kernel, at, inside, lines, out)
-            if step > 1 or not by_channels:
-                pick(out, columns if by_channels else width, run, y[i], (above, left), step)
+            kernel, inside = (c, high, wide), (max(0, before) + high - k, before + h + high - k)
+            if group == 0:
+                correlate(images, W[f], kernel, offsets[f], inside, lines, out)
+                pick(out, width, lines[0] * lines[2], y[first], (above, left), step)
+                continue
+            (top, rows), (side, columns) = every(step, above, y.shape[2]), every(step, left, y.shape[3])
+            if rows * columns == 0:
+                continue
+            i, j = (top - above) // step, (side - left) // step
+            places = all_places(many, size, rows, columns, width, s, i * width + j)
+            inside = inside[0] - i, inside[1] - i
+            to, shape = whole[first * own :] if step == 1 else out, (y.shape[1], rows, columns)
+            correlate_channels(images, W[f], kernel, offsets[f], inside, s, places, shape, near, to)
+            for i in range(many if step > 1 else 0):
+                start = i * y.shape[1] * rows * columns
+                pick(out[start:], columns, rows * columns, y[first + i], (top, side), step)
     linger(work)
 
 
@@ -220,20 +144,22 @@ def multiply_images(W, row, step, x, y, work):
 
 
 @shared
-def dW_parts(x, before, frame, s, offsets, dy, sums, work):
-    """sums[q] of part q of the images."""
-    height, width = frame
-    many, rows, columns = sums.shape[2], dy.shape[2], dy.shape[3]
-    loops = (rows, columns), (columns * many, many), (width * s, s)
-    flat = np.zeros(x.shape[1] * height * width, x.dtype)
-    dyT = np.zeros(rows * columns * many, x.dtype)
-    framed = x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
+def dW_parts(x, before, frame, s, offsets, dy, group, sums, work):
+    """sums[q] of part q of the images, so many at a time."""
+    (height, width), (n, channels, rows, columns) = frame, dy.shape
+    many, run, size = sums.shape[2], rows * columns, x.shape[1] * height * width
+    flat, framed = np.zeros(group * size, x.dtype), x.reshape(x.size)
+    dyT = np.zeros(group * run * many, x.dtype)
     for q in each(work, 0, len(sums)):
-        for i in range(len(x) * q // len(sums), len(x) * (q + 1) // len(sums)):
-            if before > 0:
-                lay(x[i], before, frame, flat)
-            transpose(dy[i].ravel(), 0, rows * columns, dy.shape[1], rows * columns, dyT, 0, many)
-            add_dW(seen(flat) if before > 0 else framed[i], offsets, dyT, loops, sums[q])
+        end = n * (q + 1) // len(sums)
+        for first in range(n * q // len(sums), end, group):
+            images = min(group, end - first)
+            for i in range(images):
+                if before > 0:
+                    lay(x[first + i], before, frame, flat[i * size :])
+                transpose(dy[first + i].ravel(), 0, run, channels, run, dyT, i * run * many, many)
+            loops = (images, rows, columns), (run * many, columns * many, many), (size, width * s, s)
+            add_dW(seen(flat) if before > 0 else framed[first * size :], offsets, dyT, loops, sums[q])
     linger(work)
 
 
@@ -309,6 +235,11 @@ def channels_pay(channels: int, y: tuple[int, int], width: int, itemsize: int) -
     return (channels + -channels % full) * math.prod(y) <= (channels + -channels % FEW) * many * apart
 
 
+def together(y: Floats, parts: int) -> int:
+    """How many images are computed at once, of each part: enough for whole tiles of places."""
+    return max(1, min(-(-BATCH // math.prod(y.shape[2:])), -(-len(y) // parts)))
+
+
 def padded(x: Floats, padding: int) -> tuple[int, int]:
     """Rows and columns of an image in its frame."""
     return x.shape[2] + 2 * padding, x.shape[3] + 2 * padding
@@ -333,8 +264,8 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
         return y
     lanes = s > 1 or channels_pay(o, y.shape[2:], frame[1], x.itemsize)
     every_tap, offsets = np.arange(c * k * k)[None], taps(c, k, frame)[None, : c * k * k]
-    V = packed(W.reshape(1, o, -1), every_tap, lanes)
-    correlate_images(*frozen(x), p, frame, s, V, np.array([[k, k, 0, 0]]), offsets, lanes, y, 1, threads)
+    V, group = packed(W.reshape(1, o, -1), every_tap, lanes), lanes and together(y, threads)
+    correlate_images(*frozen(x), p, frame, s, V, np.array([[k, k, 0, 0]]), offsets, group, y, 1, threads)
     return y
 
 
@@ -355,7 +286,7 @@ def conv2d_backward(
     each_part = len(offsets), o + -o % LANES
     parts = min(PARTS, max(2, NEAR // math.prod(each_part)), max(1, len(x)))
     sums = np.zeros((parts, *each_part), dtype=x.dtype)
-    dW_parts(x, p, padded(x, p), s, offsets, dy, sums, threads)
+    dW_parts(x, p, padded(x, p), s, offsets, dy, together(dy, parts), sums, threads)
     dW = np.empty(W.shape, dtype=x.dtype)
     join(sums, dW.reshape(o, -1))
     if not need_dx:
@@ -368,6 +299,6 @@ def conv2d_backward(
     h, w = ((side - 1 + p % s) // s + 1 + last for side in x.shape[2:])
     phases, entries, offsets = turned(o, k, s, p, (h, w))
     lanes = channels_pay(c, (h - last, w - last), w, x.itemsize)
-    V = packed(W.reshape(o, c, k * k), entries, lanes)
-    correlate_images(dy, last - p // s, (h, w), 1, V, phases, offsets, lanes, dx, s, threads)
+    V, group = packed(W.reshape(o, c, k * k), entries, lanes), lanes and together(dx[:, :, ::s, ::s], threads)
+    correlate_images(dy, last - p // s, (h, w), 1, V, phases, offsets, group, dx, s, threads)
     return dx, dW
