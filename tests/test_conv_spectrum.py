@@ -59,9 +59,50 @@ def test_float32_stays_float32():
     ("h", "k", "stride", "used"), [(28, 55, 1, True), (28, 5, 1, False), (5, 5, 1, False), (28, 55, 2, False)]
 )
 def test_where_it_is_used(h, k, stride, used, monkeypatch):
-    x, W = RNG.normal(size=(1, 1, h, h)), RNG.normal(size=(1, 1, k, k))
+    x, W = RNG.normal(size=(16, 1, h, h)), RNG.normal(size=(1, 1, k, k))
     assert conv_spectrum.pays(x, W, stride, k // 2) is used
     called = []
     monkeypatch.setattr(conv_spectrum, "conv2d_forward", lambda *given: called.append(given))
     conv2d_forward(x, W, stride, k // 2)
     assert bool(called) is used
+
+
+def multiplications(x, W, padding):
+    """Those of a convolution and its gradients, and of its spectra, counted one by one."""
+    (n, c, h, w), (o, _, k, _) = x.shape, W.shape
+    high, wide = h + 2 * padding - k + 1, w + 2 * padding - k + 1
+    N, M = conv_spectrum.torus(x, W, padding)
+    transforms = sum(
+        images * (2 * (N // 2 + 1) * a * b + (N // 2 + 1) * 2 * M * 2 * b)
+        for images, a, b in ((c * o, k, k), (n * c, h, w), (n * o, high, wide))
+    )
+    return n * c * o * k * k * high * (wide + wide + w) / 3, transforms + (N // 2 + 1) * M * 4 * n * c * o
+
+
+@pytest.mark.parametrize(
+    ("n", "c", "o", "side", "k"), [(4, 64, 64, 28, 7), (8, 16, 16, 28, 11), (64, 6, 16, 12, 5)]
+)
+def test_the_count_is_that_of_the_products(n, c, o, side, k, monkeypatch):
+    x, W = np.empty((n, c, side, side)), np.empty((o, c, k, k))
+    direct, spectra = multiplications(x, W, k // 2)
+    monkeypatch.setattr(conv_spectrum, "FEWER", 0.999 * direct / spectra)
+    assert conv_spectrum.pays(x, W, 1, k // 2)
+    monkeypatch.setattr(conv_spectrum, "FEWER", 1.001 * direct / spectra)
+    assert not conv_spectrum.pays(x, W, 1, k // 2)
+
+
+@pytest.mark.parametrize(("sides", "before"), [((8, 9), 0), ((13, 10), 2)])
+def test_the_matrices_are_the_transform(sides, before):
+    images = RNG.normal(size=(2, 3, 6, 7))
+    framed = np.pad(images, ((0, 0), (0, 0), (before, 0), (before, 0)))
+    F = np.fft.fft2(framed, sides)[:, :, : sides[0] // 2 + 1].transpose(2, 3, 0, 1)
+    found = conv_spectrum.spectrum(images, sides, before)
+    np.testing.assert_allclose(found[:, :, 0] + 1j * found[:, :, 1], F, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(conv_spectrum.images(found, sides, 6, 7, before), images, rtol=0, atol=1e-13)
+
+
+def test_long_sums_of_float32_are_as_good_as_short_ones():
+    x, W = RNG.normal(size=(2, 64, 14, 14)), RNG.normal(size=(8, 64, 7, 7))
+    y = conv_spectrum.conv2d_forward(x.astype(np.float32), W.astype(np.float32), 3)
+    exact = conv2d_forward(x.astype(np.float32).astype(float), W.astype(np.float32).astype(float), 1, 3)
+    assert np.abs(y - exact).max() < 4e-6 * exact.std()

@@ -24,18 +24,20 @@ from npintdim.typing import Array, Floats
 
 BLOCK = 16  # examples at a time, so that their spectra stay near
 FEWER = 4  # so many times fewer multiplications pay
-LARGEST = 2**23  # numbers of a spectrum of W, in pairs
+LARGEST = 2**23  # numbers of a spectrum of W
 
 
 def pays(x: Floats, W: Floats, stride: int, padding: int) -> bool:
     """Whether it is so much less to multiply; a stride would throw most of y away."""
     (n, c, h, w), (o, _, k, _), (N, M) = x.shape, W.shape, torus(x, W, padding)
-    high, wide = h + 2 * padding - k + 1, w + 2 * padding - k + 1
-    rows = N * (c * o * k * k + n * (c * h * w + o * high * wide))
-    columns = 2 * N * M * (c * o * k + n * (c * w + o * wide))
-    sums = 2 * N * M * n * c * o
-    direct = n * c * o * k * k * high * (2 * wide + w) / 3  # y and dW; dx, whose rows are as long as those of x
-    small = N * M * c * o <= LARGEST
+    high, wide, half = h + 2 * padding - k + 1, w + 2 * padding - k + 1, N // 2 + 1
+    rows = 2 * half * (c * o * k * k + n * (c * h * w + o * high * wide))
+    columns = 4 * half * M * (c * o * k + n * (c * w + o * wide))
+    sums = 4 * half * M * n * c * o
+    direct = (
+        n * c * o * k * k * high * (2 * wide + w) / 3
+    )  # y and dW; dx, whose rows are as long as those of x
+    small = 2 * half * M * c * o <= LARGEST
     return stride == 1 and small and FEWER * (rows + columns + sums) < direct
 
 
