@@ -91,31 +91,31 @@ def tiled(rows, columns, width):
 
 
 @shared
-def correlate_images(x, before, frame, s, W, phases, offsets, group, y, step, work):
+def correlate_images(x, before, frame, s, W, phases, offsets, channels, group, y, step, work):
     """y of images x laid into a frame; of the pixels of each step×step square of y, every one has its own W.
 
-    So many images at a time with lanes of channels; with lanes of places for a group of 0.
+    Lanes are channels, for a group of images at a time, or places, for one.
     """
     (height, width), k, (n, c, h, w) = frame, phases[0, 0], x.shape
     size, own = c * height * width, y.shape[1] * y.shape[2] * y.shape[3]
     lines = tiled((height - k) // s + 1, (width - k) // s + 1, width)
-    flat = np.zeros(max(1, group) * size + PLACES, x.dtype)
+    flat = np.zeros(group * size + PLACES, x.dtype)
     out = np.empty(max(group * own, W.shape[1] // offsets.shape[1] * lines[0] * lines[2]), x.dtype)
     near = np.empty(BATCH * 2 * LANES, x.dtype)
     framed, whole = x.reshape(x.size), y.reshape(y.size)
-    for part in each(work, 0, (n + max(1, group) - 1) // max(1, group)):
-        first = part * max(1, group)
-        many = min(n - first, max(1, group))
+    for part in each(work, 0, (n + group - 1) // group):
+        first = part * group
+        many = min(n - first, group)
         images = framed[first * c * h * w :]
         # the last tile of lanes of places reads on, into the next images
-        if before != 0 or frame != (h, w) or (group == 0 and len(images) - size < PLACES):
+        if before != 0 or frame != (h, w) or (not channels and len(images) - size < PLACES):
             for i in range(many):
                 lay(x[first + i], before, frame, flat[i * size :])
             images = seen(flat)
         for f in range(len(phases)):
             high, wide, above, left = phases[f]
             kernel, inside = (c, high, wide), (max(0, before) + high - k, before + h + high - k)
-            if group == 0:
+            if not channels:
                 correlate(images, W[f], kernel, offsets[f], inside, lines, out)
                 pick(out, width, lines[0] * lines[2], y[first], (above, left), step)
                 continue
@@ -264,8 +264,10 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
         return y
     lanes = s > 1 or channels_pay(o, y.shape[2:], frame[1], x.itemsize)
     every_tap, offsets = np.arange(c * k * k)[None], taps(c, k, frame)[None, : c * k * k]
-    V, group = packed(W.reshape(1, o, -1), every_tap, lanes), lanes and together(y, threads)
-    correlate_images(*frozen(x), p, frame, s, V, np.array([[k, k, 0, 0]]), offsets, group, y, 1, threads)
+    V, group = packed(W.reshape(1, o, -1), every_tap, lanes), together(y, threads) if lanes else 1
+    correlate_images(
+        *frozen(x), p, frame, s, V, np.array([[k, k, 0, 0]]), offsets, lanes, group, y, 1, threads
+    )
     return y
 
 
@@ -299,6 +301,9 @@ def conv2d_backward(
     h, w = ((side - 1 + p % s) // s + 1 + last for side in x.shape[2:])
     phases, entries, offsets = turned(o, k, s, p, (h, w))
     lanes = channels_pay(c, (h - last, w - last), w, x.itemsize)
-    V, group = packed(W.reshape(o, c, k * k), entries, lanes), lanes and together(dx[:, :, ::s, ::s], threads)
-    correlate_images(dy, last - p // s, (h, w), 1, V, phases, offsets, group, dx, s, threads)
+    V, group = (
+        packed(W.reshape(o, c, k * k), entries, lanes),
+        together(dx[:, :, ::s, ::s], threads) if lanes else 1,
+    )
+    correlate_images(dy, last - p // s, (h, w), 1, V, phases, offsets, lanes, group, dx, s, threads)
     return dx, dW
