@@ -295,6 +295,7 @@ def test_a_run_that_fails_is_recorded_told_and_tried_again(tmp_path, monkeypatch
     assert [r["status"] for r in records] == ["finished", "failed", "finished", "finished"]
     assert records[1]["error"] == "MemoryError: no memory for the fifth step"
     assert records[1]["spec"] == SUBSPACE.spec()
+    assert "in fail\n" in records[1]["traceback"]
     done = count_runs(monkeypatch)
     assert [r["status"] for r in swept(tmp_path)] == ["finished"] * 4
     assert done == [SUBSPACE]

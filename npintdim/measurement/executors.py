@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
 import sys
@@ -21,6 +22,7 @@ from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, TypeAlias
 
+from npintdim.inputs import brief
 from npintdim.machine import cores, need, optional, standard_files, streams
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import Result, Where
@@ -83,7 +85,7 @@ class Futures(ABC):
     def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
         """In one of its workers, while the others start and read the data."""
         with told_deaths(), self.pool(where) as submit:
-            times = submit(where.rehearse, todo)
+            times = submit(rehearsed, where, todo)
             for _ in range(1, self.width):
                 submit(where.prepare, todo[0])
             seconds: list[float] = times.result()
@@ -94,6 +96,18 @@ class Futures(ABC):
         with told_deaths(), self.pool(where) as submit:
             for spec, future in stream(todo, functools.partial(submit, where), lambda: self.width):
                 yield spec, future.result()
+
+
+def rehearsed(where: Where, todo: Sequence[RunSpec]) -> list[float]:
+    """`Where.rehearse` in another process: an exception that cannot be made again in this one would break the pool."""
+    try:
+        return where.rehearse(todo)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            raise RuntimeError(brief(error)) from error
+        raise
 
 
 @dataclass(frozen=True)

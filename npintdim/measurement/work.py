@@ -8,6 +8,7 @@ import importlib
 import math
 import statistics
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -125,7 +126,10 @@ class Where:
                 data = self.data(many)
                 needed = math.ceil(many.batch_size / (1 - (many.best_epoch or 0))) + bool(many.best_epoch)
                 few_data = data and first(data, needed)
-                run(replace(many, epochs=1), self.engine(many), few_data, folder=self.data_folder, steps=1)
+                once = replace(many, epochs=1)
+                record, _ = run(once, self.engine(many), few_data, folder=self.data_folder, steps=1)
+                if record["status"] == "interrupted":
+                    raise KeyboardInterrupt
             for kind, (few, many) in zip(kinds.values(), ends, strict=True):
                 at_many = paced(many)
                 at_few = at_many if few.d == many.d else paced(few)
@@ -161,6 +165,8 @@ def failed(spec: RunSpec, error: Exception | str, seconds: float = 0.0) -> Resul
     """The record of a run that ended with an exception, or in whose result something is wrong."""
     why = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     record = {"spec": spec.spec(), "status": "failed", "error": why, "performance": None, "seconds": seconds}
+    if isinstance(error, Exception):
+        record["traceback"] = "".join(traceback.format_exception(error))
     return record, None
 
 
