@@ -16,6 +16,7 @@ from helpers import measured
 import npintdim as nid
 from npintdim.measurement.custom import HERE, Name, named
 from npintdim.measurement.recipes import adam, fully_connected, model_name
+from npintdim.measurement.sweep import sweep
 from npintdim.measurement.work import Where
 from npintdim.objective import L2
 from npintdim.testing.gradient import gradient_check
@@ -289,12 +290,28 @@ class Wrong:
             TypeError,
             "^performance is .*: a number is needed$",
         ),
+        (
+            Wrong(evaluation=nid.Evaluation(None, 0.5, 1)),
+            TypeError,
+            "^loss is None: a number is needed$",
+        ),
     ],
 )
 def test_what_a_landscape_gives_is_looked_at(landscape, kind, message):
     config = nid.TrainConfig(optimizer=nid.Adam(0.1), epochs=1, steps_per_epoch=2)
     with pytest.raises(kind, match=message):
         nid.train(landscape, np.ones(5), None, config)
+
+
+@pytest.mark.parametrize("loss", [None, np.ones(1), np.ones(5)], ids=str)
+def test_a_loss_that_is_no_number_is_told(loss):
+    class Column(Wrong):
+        def loss_and_grad(self, theta, batch):
+            return loss, theta
+
+    config = nid.TrainConfig(optimizer=nid.Adam(0.1), epochs=1, steps_per_epoch=2)
+    with pytest.raises(TypeError, match=r"^the loss is .*: a number is needed$"):
+        nid.train(Column(), np.ones(5), None, config)
 
 
 class Scalar:
@@ -349,6 +366,64 @@ def test_a_matrix_is_no_operator(P):
         nid.SubspaceObjective(Wrong(), np.ones(5), P)
 
 
+def a_class(d, seed):
+    return Wrong
+
+
+class Unscored(Wrong):
+    def __init__(self, dim):
+        super().__init__(evaluation=nid.Evaluation(0.5, float("nan"), 1))
+        self.dim = dim
+
+    def start(self):
+        return np.ones(self.dim)
+
+
+def unscored(d, seed):
+    return Unscored(d or 21)
+
+
+class Stopped(Wrong):
+    """Ctrl-C in its first step, once."""
+
+    heard = False
+
+    def start(self):
+        return np.ones(5)
+
+    def loss_and_grad(self, theta, batch):
+        if not Stopped.heard:
+            Stopped.heard = True
+            raise KeyboardInterrupt
+        return super().loss_and_grad(theta, batch)
+
+
+def stopped(d, seed):
+    return Stopped()
+
+
+def test_ctrl_c_in_the_rehearsal_stops_the_sweep(tmp_path):
+    with pytest.raises(KeyboardInterrupt, match="0 of 1 run is kept"):
+        sweep([nid.objective_recipe(stopped).direct(0)], tmp_path, jobs=1)
+
+
+class ParticularError(Exception):
+    """Cannot be made again from its message, as copying and pickling do."""
+
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+
+def particular(d, seed):
+    raise ParticularError("the motor", "broke")
+
+
+def test_an_exception_that_cannot_be_sent_is_told_all_the_same(tmp_path):
+    pytest.importorskip("joblib")
+    with pytest.raises(RuntimeError, match=r"^ParticularError: the motor: broke$"):
+        measured(nid.objective_recipe(particular, "digits", d=(2, 4), **NUMBERS), tmp_path, jobs=2)
+
+
 def no_dataset():
     return [1, 2]
 
@@ -357,6 +432,13 @@ def no_dataset():
     ("make", "data", "kind", "message"),
     [
         (nothing, "digits", TypeError, "nothing returned a int: dim, loss_and_grad and evaluate are needed"),
+        (
+            a_class,
+            "digits",
+            TypeError,
+            "a_class returned the class Wrong: dim, loss_and_grad and evaluate are",
+        ),
+        (unscored, "digits", ValueError, "^performance is nan: a finite number is needed$"),
         (another_size, "digits", ValueError, "returned a landscape of dimension 21, but d is 20"),
         (
             no_start,
@@ -379,6 +461,7 @@ def test_what_does_not_fit_is_refused_before_any_run(make, data, kind, message, 
     [
         ("json:dump5", "'json:dump5' cannot be imported: "),
         ("no_such_module:make", "'no_such_module:make' cannot be imported: No module named"),
+        ("./mine.py:make", "'./mine.py:make' cannot be imported: "),
         ("json", "'json': 'package.module:name' is needed"),
         (lambda d, seed: None, "has no name, and its runs are kept under one: define it with def"),
     ],

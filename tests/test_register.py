@@ -12,6 +12,7 @@ from registered import P_SPEC, SPEC, Coordinates, Softplus, Uniform
 
 import npintdim as nid
 from npintdim.artefact.mdl import describe
+from npintdim.engine.initializers import Ones, Zeros
 from npintdim.engine.layers import LAYERS
 from npintdim.measurement.sweep import runner, sweep
 from npintdim.measurement.work import Where
@@ -164,3 +165,54 @@ def test_a_class_that_is_defined_again_takes_the_old_ones_place():
     first, second = layer("Again"), layer("Again")
     assert nid.register(first) is first and nid.register(first) is first and nid.register(second) is second
     assert LAYERS["Again"] is second
+
+
+@dataclass(frozen=True)
+class Shift(nid.Layer):
+    """y = x ∘ a + b, whose initializers stand in another order than its parameters."""
+
+    n: int
+
+    def param_shapes(self):
+        return {"a": (self.n,), "b": (self.n,)}
+
+    def initializers(self):
+        return {"b": Zeros(), "a": Ones()}
+
+    def out_shape(self, in_shape):
+        return in_shape
+
+    def forward(self, backend, params, x):
+        return x * params["a"] + params["b"], x
+
+    def backward(self, backend, params, cache, dy, need_dx=True):
+        return dy * params["a"], {"a": (dy * cache).sum(axis=0), "b": dy.sum(axis=0)}
+
+
+def test_initializers_are_found_by_name():
+    net = nid.Model([Shift(3)], in_shape=(3,), backend=NUMPY)
+    np.testing.assert_array_equal(net.init_theta(0), [1, 1, 1, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("part", "gives", "message"),
+    [
+        (
+            "initializers",
+            {"a": Ones()},
+            r"shift1 has initializers for \['a'\]: those of \['a', 'b'\] are needed",
+        ),
+        ("backward", (None, {"a": np.ones(3)}), r"shift1: the gradient of b is missing: \(3,\) is needed"),
+        (
+            "backward",
+            (None, {"a": 1.0, "b": 1.0}),
+            r"shift1: the gradient of a has shape \(\): \(3,\) is needed",
+        ),
+        ("out_shape", None, "the out_shape of shift1 is None: a list of integers is needed"),
+    ],
+)
+def test_what_a_layer_gives_is_looked_at(monkeypatch, part, gives, message):
+    monkeypatch.setattr(Shift, part, lambda *given, **named: gives)
+    with pytest.raises((TypeError, ValueError), match=message):
+        net = nid.Model([Shift(3)], in_shape=(3,), backend=NUMPY)
+        net.loss_and_grad(net.init_theta(0), nid.Batch(np.ones((2, 3)), np.array([0, 1])))

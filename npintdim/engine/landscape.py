@@ -10,7 +10,7 @@ import numpy as np
 from npintdim.backend import as_array, given
 from npintdim.engine.arrays import numbers, parts_of
 from npintdim.engine.streamed import Streamed
-from npintdim.inputs import check_flag, check_has, check_kind, shown
+from npintdim.inputs import check_flag, check_has, check_kind, check_real, shown
 from npintdim.specs import settle
 from npintdim.typing import Array, Floats
 
@@ -80,7 +80,20 @@ def pair(found: Any) -> tuple[Any, Any]:
     """What `loss_and_grad` of one's own landscape gave, if it is (L, ∇L)."""
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise TypeError(f"loss_and_grad gave {shown(found)}: the pair (loss, gradient) is needed")
+    if found[0] is None or np.shape(found[0]):
+        raise TypeError(f"the loss is {shown(found[0])}: a number is needed")
     return found[0], found[1]
+
+
+def evaluation(found: Any) -> Evaluation:
+    """What `evaluate` of one's own landscape gave, if it is an `Evaluation`, with its loss as a number."""
+    if not hasattr(found, "performance"):
+        raise TypeError(
+            f"evaluate gave a {type(found).__name__}: an Evaluation(loss, performance, n) is needed"
+        )
+    check_real("loss", found.loss)
+    own: Evaluation = found
+    return own
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from npintdim.engine.fuse import fuse as fused
 from npintdim.engine.fuse import plan
 from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import Layer, Noisy
-from npintdim.engine.layers.base import layout_of
+from npintdim.engine.layers.base import initializers_of, layout_of
 from npintdim.engine.losses import CrossEntropy, Loss
 from npintdim.engine.streamed import made
 from npintdim.inputs import check_flag, check_integers, check_kind, check_seed, cut, named_kind, quiet
@@ -75,7 +75,7 @@ class Model:
         self.loss: Loss = kind_of("loss", loss)
         shape, between = self.in_shape, math.prod(self.in_shape)
         for layer in self.layers:
-            shape = layer.out_shape(shape)
+            shape = check_integers(f"the out_shape of {layer.name}", layer.out_shape(shape))
             between += math.prod(shape)
         self._most = max(1, NUMBERS // between)
         if len(shape) != 1:
@@ -113,7 +113,7 @@ class Model:
         """
         seed = check_seed(seed)
         theta_0: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype)
-        initializers = [init for layer in self.layers for init in layer.initializers().values()]
+        initializers = initializers_of(self.layers)
         for lane, (where, init) in enumerate(zip(self.layout.slices.values(), initializers, strict=True)):
             stream = Stream(seed, Purpose.THETA_0, lane, self.backend.kernels)
             theta_0[where] = init.draw(self.backend, stream, where.stop - where.start)
@@ -155,6 +155,11 @@ class Model:
         for i in reversed(range(self._first, len(self.computed))):
             dy, dparams = self.computed[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
             for key, place in places[i].items():
+                given = np.shape(dparams[key]) if key in dparams else None
+                if given != place.shape:  # of one's own layer: another one would be broadcast
+                    what = "is missing" if given is None else f"has shape {given}"
+                    name = self.computed[i].name
+                    raise ValueError(f"{name}: the gradient of {key} {what}: {place.shape} is needed")
                 place[...] = dparams[key]
         return grad
 

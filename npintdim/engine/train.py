@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import as_array, namespace
-from npintdim.engine.landscape import Batch, Dataset, Landscape, dim_of, pair
+from npintdim.engine.landscape import Batch, Dataset, Landscape, dim_of, evaluation, pair
 from npintdim.engine.optimizers import Adam, Optimizer
 from npintdim.engine.progress import Progress
 from npintdim.engine.streamed import Streamed, ahead
@@ -250,9 +250,6 @@ def performances(
         assert x is not None and labels is not None
         first = Batch(x[: config.train_examples], labels[: config.train_examples])
         on_train, on_test = landscape.evaluate(theta, first), landscape.evaluate(theta, data.test)
-    if not hasattr(on_test, "performance"):
-        raise TypeError(
-            f"evaluate gave a {type(on_test).__name__}: an Evaluation(loss, performance, n) is needed"
-        )
-    of_train, of_test = (check_real("performance", found.performance) for found in (on_train, on_test))
+    both = evaluation(on_train), evaluation(on_test)
+    of_train, of_test = (check_real("performance", found.performance) for found in both)
     return (of_train, of_test) if math.isfinite(on_train.loss) else None

@@ -20,7 +20,7 @@ from npintdim.data.holdout import limited
 from npintdim.data.own import is_file
 from npintdim.engine.landscape import Dataset, Landscape
 from npintdim.engine.model import Model
-from npintdim.inputs import Known, brief, shown
+from npintdim.inputs import Known, brief, named_kind, shown
 from npintdim.machine import optional
 from npintdim.specs import own_kinds
 from npintdim.typing import Floats, Spec
@@ -93,7 +93,7 @@ class Name(Known):
             raise ValueError(f"{shown(self)}: 'package.module:name' is needed")
         try:
             return attrgetter(path)(importlib.import_module(module))
-        except (ImportError, AttributeError, ValueError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: a path, ./mine.py
             raise ValueError(f"{shown(self)} cannot be imported: {error!s:.200}") from error
 
 
@@ -158,10 +158,9 @@ def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[
     """
     name = own(model)
     landscape = Name(name).thing()(d, seed, **model["options"])
-    if not isinstance(landscape, Landscape):
-        raise TypeError(
-            f"{name} returned a {type(landscape).__name__}: dim, loss_and_grad and evaluate are needed"
-        )
+    if isinstance(landscape, type) or not isinstance(landscape, Landscape):
+        what = named_kind(landscape) if isinstance(landscape, type) else f"a {type(landscape).__name__}"
+        raise TypeError(f"{name} returned {what}: dim, loss_and_grad and evaluate are needed")
     if d is not None and landscape.dim != d:
         raise ValueError(f"{name} returned a landscape of dimension {landscape.dim}, but d is {d}")
     if hasattr(landscape, "start"):

@@ -347,6 +347,8 @@ def run(
     reached = train(landscape, start, data, config, progress, spec.label, held)
     epochs = [{k: number(v) for k, v in asdict(r).items() if v is not None} for r in reached.records]
     finished = reached.status == "finished"
+    if finished and not math.isfinite(reached.records[-1].test):
+        raise ValueError(f"performance is {reached.records[-1].test}: a finite number is needed")
     record = {
         "spec": spec.spec(),
         "status": reached.status,

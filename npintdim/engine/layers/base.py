@@ -96,3 +96,16 @@ def layout_of(layers: Iterable[Layer]) -> ParamLayout:
     return ParamLayout(
         tuple((f"{a.name}.{key}", shape) for a in layers for key, shape in a.param_shapes().items())
     )
+
+
+def initializers_of(layers: Iterable[Layer]) -> list[Initializer]:
+    """How each parameter is drawn, in the order of `layout_of`; ValueError unless they have the same names."""
+    found = []
+    for a in layers:
+        own, keys = a.initializers(), list(a.param_shapes())
+        if sorted(own) != sorted(keys):
+            raise ValueError(
+                f"{a.name} has initializers for {sorted(own)}: those of {sorted(keys)} are needed"
+            )
+        found += [own[key] for key in keys]
+    return found
