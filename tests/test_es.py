@@ -228,6 +228,7 @@ def test_a_killed_worker_costs_its_members_only_and_the_generation_completes():
         (lambda: nid.Episodes("balance", nid.mlp([3, 1])), r"the model takes \(3,\), but 'balance' is observed as \(2,\)"),
         (lambda: nid.Episodes("balance", nid.mlp([2, 3])), "the model has 3 outputs, but an action of 'balance' is 1 numbers"),
         (lambda: nid.Episodes("balance", nid.mlp([2, 1]), range=(1, 1)), r"range is \(1, 1\)"),
+        (lambda: policy(None, 0, "Acrobot-v1"), "environment is 'Acrobot-v1': with model, or one of balance, Cart"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_before_any_run(make, message):
@@ -336,3 +337,66 @@ def test_pong_is_played_or_a_missing_rom_is_one_line():
 def test_replace_keeps_the_strategy():
     strategy = nid.EvolutionStrategy(Quadratic(), 0.3, 4, seed=9)
     assert replace(strategy, pairs=2).spec()["evolution strategy"]["pairs"] == 2
+
+
+@pytest.mark.parametrize("given", [0.5, None, (0.5, 0.5, 1)], ids=str)
+def test_what_a_member_gives_is_looked_at(given):
+    class Odd(Quadratic):
+        def evaluate(self, v, data):
+            return given
+
+    with pytest.raises(TypeError, match=r"evaluate gave a \w+: an Evaluation\("):
+        nid.EvolutionStrategy(Odd(), 0.3, 1).loss_and_grad(np.zeros(3), nid.Batch())
+    with pytest.raises(TypeError, match="landscape is the class Odd: dim and evaluate are needed"):
+        nid.EvolutionStrategy(Odd, 0.3, 1)
+
+
+@pytest.fixture
+def own_environment():
+    """Registers one of a person's own, whose parts are given."""
+    made = gymnasium()
+
+    def register(actions=None, wrapped=lambda env: env, **parts):
+        class Own(made.Env):
+            observation_space = made.spaces.Box(-1, 1, (2,))
+            action_space = actions or made.spaces.Box(-1, 1, (2,))
+
+            def reset(self, *, seed=None, options=None):
+                return parts.get("reset", (np.zeros(2, np.float32), {}))
+
+            def step(self, action):
+                assert self.action_space.contains(action) or np.isnan(action).any(), action
+                return parts.get("step", (np.zeros(2, np.float32), 1.0, True, False, {}))
+
+        name = "npintdim-own-v0"
+        made.registry.pop(name, None)
+        made.register(name, lambda: wrapped(Own()))
+        return nid.Episodes(name, nid.mlp([2, 2]), range=(0, 10), action_noise=0.1)
+
+    yield register
+    made.registry.pop("npintdim-own-v0", None)
+
+
+def test_an_environments_own_wrappers_stay_and_actions_are_of_its_space(own_environment):
+    spaces, wrappers = gymnasium().spaces, gymnasium().wrappers
+    for actions in (None, spaces.Box(0, 5, (2,), np.int64)):
+        landscape = own_environment(actions, lambda env: wrappers.TransformReward(env, lambda r: 3 * r))
+        assert landscape.evaluate(landscape.start(), nid.Batch(step=1)).performance == 0.3
+    chosen = policy(None, 0, landscape.environment, nid.mlp([2, 2]).spec(), range=(0, 3))
+    assert chosen.evaluate(chosen.start(), nid.Batch()).performance == 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "message"),
+    [
+        ({"reset": np.zeros(2)}, TypeError, r"reset gave array.*: \(observation of shape \(2,\), info\) is needed"),
+        ({"reset": (np.zeros(3), {})}, TypeError, r"reset gave .*: \(observation of shape \(2,\), info\) is needed"),
+        ({"step": (np.zeros(2), 1.0, True, {})}, TypeError, r"step gave .*, reward, terminated, truncated, info\) is"),
+        ({"step": (np.zeros(2), np.nan, True, False, {})}, ValueError, "gave NaN or infinity in an episode of 1 steps"),
+        ({"reset": (np.full(2, np.nan), {})}, ValueError, "gave NaN or infinity in an episode of 1 steps"),
+    ],
+)  # fmt: skip
+def test_what_an_environment_gives_is_looked_at(own_environment, parts, error, message):
+    landscape = own_environment(**parts)
+    with pytest.raises(error, match=f"environment 'npintdim-own-v0'.* ?{message}"):
+        landscape.evaluate(landscape.start(), nid.Batch())

@@ -78,7 +78,7 @@ class Balance:
 
 
 class Gymnasium:
-    """An environment of Gymnasium, without its wrappers: the limit of steps is counted here.
+    """An environment of Gymnasium, without the wrappers that `gymnasium.make` adds: the limit of steps is counted here.
 
     Raises
     ------
@@ -98,8 +98,10 @@ class Gymnasium:
             raise ImportError(f"environment {name!r} lacks what it needs: {brief(error)}") from error
         except Exception as error:  # an unknown name, a missing ROM
             raise ValueError(f"environment {name!r} cannot be made: {brief(error)}") from error
-        self.inner = made.unwrapped
-        self.steps = made.spec.max_episode_steps or 10_000  # which its wrapper would count
+        self.name, self.steps = name, made.spec.max_episode_steps or 10_000  # which its wrapper would count
+        while type(made).__name__ in ADDED:
+            made = made.env
+        self.inner = made
         seen, acts = self.inner.observation_space, self.inner.action_space
         if type(seen).__name__ != "Box":
             raise ValueError(f"environment {name!r} is observed as {shown(seen)}: a Box of numbers is needed")
@@ -116,13 +118,27 @@ class Gymnasium:
 
     def reset(self, seed: int) -> Floats:
         """As the seed says."""
-        first: Floats = self.inner.reset(seed=seed)[0]
+        first: Floats = self.gave("reset", self.inner.reset(seed=seed), "info")[0]
         return first
 
     def step(self, action: Any) -> tuple[Floats, float, bool]:
         """One step."""
-        seen, reward, ended, cut, _ = self.inner.step(action)
+        if self.bounds is not None:
+            kind = self.inner.action_space.dtype
+            action = (np.rint(action) if kind.kind in "iu" else action).astype(kind)
+        found = self.inner.step(action)
+        seen, reward, ended, cut, _ = self.gave("step", found, "reward, terminated, truncated, info")
         return seen, float(reward), bool(ended or cut)
+
+    def gave(self, what: str, found: Any, others: str) -> Any:
+        """What a function of the environment gave, if it is as Gymnasium has it; TypeError for what older ones gave."""
+        count = 2 + others.count(",")
+        if not isinstance(found, tuple) or len(found) != count or np.shape(found[0]) != self.shape:
+            raise TypeError(
+                f"environment {self.name!r}: {what} gave {shown(found)}: "
+                f"(observation of shape {self.shape}, {others}) is needed"
+            )
+        return found
 
 
 class Atari:
@@ -173,6 +189,7 @@ def shrinking(side: int, to: int = 84) -> Floats:
     return (np.maximum(covered, 0) * to / side).astype(np.float32)
 
 
+ADDED = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker")  # by `gymnasium.make`
 OWN: dict[str, Callable[[], Environment]] = {"balance": Balance}
 
 

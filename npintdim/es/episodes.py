@@ -206,7 +206,12 @@ class Episodes:
             x, reward, ended = self.open.step(self.action(y, None if z is None else z[t * k : (t + 1) * k]))
             earned += reward
             t += 1
-        return earned, np.array(seen, dtype=np.float64)
+        observed = np.array(seen, dtype=np.float64)
+        if not (np.isfinite(earned) and np.isfinite(observed).all()):
+            raise ValueError(
+                f"environment {self.environment!r} gave NaN or infinity in an episode of {t} steps"
+            )
+        return earned, observed
 
     def action(self, y: Floats, z: Floats | None) -> Any:
         """The largest of the outputs; or their numbers, with noise while training, within bounds."""

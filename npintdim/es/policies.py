@@ -10,6 +10,7 @@ from npintdim.engine.layers import ChannelNorm, Conv2D, Flatten, Layer, Linear, 
 from npintdim.engine.model import Model
 from npintdim.es.episodes import Episodes
 from npintdim.es.strategy import EvolutionStrategy
+from npintdim.inputs import check_text, shown
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import projection_from_spec
 from npintdim.specs import check_spec
@@ -50,13 +51,14 @@ def policy(
     episodes: int = 1,
     action_noise: float = 0.0,
     projection: Spec | None = None,
+    range: tuple[float, float] | None = None,
 ) -> EvolutionStrategy:
     """A policy of an environment, trained whole (d = None) or in a random subspace: for `objective_recipe`.
 
     Parameters
     ----------
     d, seed : as `objective_recipe` gives them; θ_0, P, perturbations and episodes have streams of their own
-    environment, episodes, action_noise : see `Episodes`
+    environment, episodes, action_noise, range : see `Episodes`
     model : its spec; None for that of `POLICIES`, or `atari_policy` for "ALE/..."
     sigma : of direct training; in a subspace sigma·sqrt(D/d), so that θ moves as far: P has unit columns
     pairs : see `EvolutionStrategy`
@@ -64,7 +66,7 @@ def policy(
     """
     backend = get_backend(threads=1)
     net = network(environment, model, backend)
-    landscape = Episodes(environment, net, episodes, seed, action_noise)
+    landscape = Episodes(environment, net, episodes, seed, action_noise, range)
     if d is None:
         return EvolutionStrategy(landscape, sigma, pairs, seed)
     spec = check_spec("projection", projection or {"kind": "fastfood"})
@@ -75,6 +77,11 @@ def policy(
 
 def network(environment: str, model: Spec | None = None, backend: Backend | None = None) -> Model:
     """The policy of an environment."""
+    environment = check_text("environment", environment)
     if model is None and environment.startswith("ALE/"):
         return atari_policy(backend=backend)
+    if model is None and environment not in POLICIES:
+        raise ValueError(
+            f"environment is {shown(environment)}: with model, or one of {', '.join(POLICIES)}, is needed"
+        )
     return model_from_spec(POLICIES[environment] if model is None else model, backend)

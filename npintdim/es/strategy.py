@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.engine.landscape import Batch, Evaluation, Landscape
+from npintdim.engine.landscape import Batch, Evaluation, Landscape, evaluation
+from npintdim.inputs import check_has
 from npintdim.kernels import reference
 from npintdim.objective import spec_of
 from npintdim.rng import Purpose, Stream
@@ -83,8 +84,7 @@ class EvolutionStrategy:
         settle(self, pairs=1)
         if not 0 < self.sigma < math.inf:
             raise ValueError(f"sigma is {self.sigma}: a number > 0 is needed")
-        if not isinstance(self.landscape, Landscape):
-            raise TypeError(f"landscape is a {type(self.landscape).__name__}: dim and evaluate are needed")
+        check_has("landscape", self.landscape, ("dim", "evaluate"), "dim and evaluate")
 
     @property
     def dim(self) -> int:
@@ -158,7 +158,7 @@ def try_pair(
     """Pair i of a generation: the landscape at v + σ ε_i and at v − σ ε_i."""
     shift = (sigma * perturbation(seed, batch.step, i, landscape)).astype(v.dtype)
     batch = replace(batch, step=batch.step + 1)
-    return landscape.evaluate(v + shift, batch), landscape.evaluate(v - shift, batch)
+    return evaluation(landscape.evaluate(v + shift, batch)), evaluation(landscape.evaluate(v - shift, batch))
 
 
 def try_there(
