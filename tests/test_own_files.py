@@ -1,8 +1,10 @@
 """Files and folders of one's own as data sets."""
 
 import csv
+import hashlib
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,8 @@ from numpy.testing import assert_array_equal
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.data import own
+from npintdim.data import images, own
+from npintdim.engine.streamed import made
 from npintdim.measurement import records
 from npintdim.measurement.content import content_of
 from npintdim.measurement.custom import Name, named
@@ -192,6 +195,69 @@ def test_an_image_of_16_bits_is_not_cut_off_at_255(pictures):
     data = nid.load_dataset(str(pictures))
     np.testing.assert_allclose(data.train.x[0, 0], X[0] / 255, rtol=1e-6)
     assert nid.load_dataset(f"{pictures}/+crop=5").train.x.shape[1:] == (1, 5, 5)
+
+
+def stored(folder):
+    """The content of a folder whose files are read as they are."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_an_image_is_turned_as_its_exif_says(pictures, kind):
+    from PIL import Image
+
+    path, before = pictures / "train" / "class 0" / "00.png", own.content(str(pictures))
+    exif, lying = Image.Exif(), np.kron(X[0].T, np.ones((8, 8), np.uint8))
+    exif[0x0112] = 6  # turn it clockwise
+    path.unlink()
+    Image.fromarray(lying).save(path.with_suffix(f".{kind}"), exif=exif)
+    seen = images.pixels(path.with_suffix(f".{kind}"))[0]
+    assert seen.shape == (48, 40)  # that of the others, times 8
+    with Image.open(path.with_suffix(f".{kind}")) as image:
+        assert_array_equal(seen, np.rot90(np.asarray(image), -1))
+    assert own.content(str(pictures)) != stored(pictures)  # runs that saw it lie count no more
+    path.with_suffix(f".{kind}").unlink()
+    Image.fromarray(X[0]).save(path)
+    assert own.content(str(pictures)) == before == stored(pictures)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_an_image_that_is_in_its_transparency_alone_is_not_read_as_one_colour(pictures, mode):
+    from PIL import Image
+
+    path = pictures / "train" / "class 0" / "00.png"
+    drawn = Image.merge("LA", [Image.new("L", (5, 6)), Image.fromarray(X[0])])
+    if mode == "P":
+        drawn = Image.fromarray((X[0] > 99).astype(np.uint8), "P")
+        drawn.putpalette([0] * 768)
+    drawn.convert(mode).save(path, **({"transparency": 0} if mode == "P" else {}))
+    for words in ("", "/+crop=5"):
+        with pytest.raises(ValueError, match=r"00.png is no image that can be read: .*a background is need"):
+            made(own.read(f"{pictures}{words}")[0].train.x)
+
+
+@pytest.mark.parametrize("words", ["", "+crop=5"])
+def test_val_is_the_test_part_where_there_is_no_other(pictures, words):
+    wanted = made(own.read(f"{pictures}/{words}")[0].test.x)
+    (pictures / "test").rename(pictures / "val")
+    data, told = own.read(f"{pictures}/{words}")
+    assert "40 + 8 examples of" in told and ", val is the test part; 3 classes" in told
+    assert_array_equal(made(data.test.x), wanted)
+    assert own.content(str(pictures)) != stored(pictures)  # runs that did not read it count no more
+    (pictures / "val" / "class 0").rename(pictures / "val" / "another")
+    with pytest.raises(ValueError, match="class 'another' is in one of train and val alone"):
+        own.read(f"{pictures}/{words}")
+    shutil.copytree(pictures / "train", pictures / "test")
+    _, told = own.read(f"{pictures}/{words}")
+    assert "40 + 40 examples of" in told and ", val is not read; 3 classes" in told
+
+
+def test_what_is_not_read_of_a_file_is_told(tmp_path):
+    name = saved(tmp_path / "my.npz", x_train=X, y_train=Y, **TEST, x_val=X)
+    assert "uint8 ÷ 255, x_val is not read; 3 classes" in own.read(name)[1]
 
 
 def test_names_that_are_no_utf_8(pictures, tmp_path, capsys):

@@ -35,7 +35,7 @@ def load_dataset(
         with "@SEED" where the seed of the shuffle is not 0; or "+classes=5-9" (the examples of some classes), "+rotated=60"
         (every image turned).
         Or a file or folder of yours (`npintdim.data.own`): "my.npz" or a folder of .npy (x_train, y_train, x_test, y_test;
-        or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png; after it may stand "+label=COLUMN",
+        or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png (without test val/); after it may stand "+label=COLUMN",
         "+test-share=0.2", "+standardise", or any of the above. uint8 is divided by 255, everything else is taken as it is.
         After a folder of images "+crop=224" (of any size: the middle of each is read when it is needed, and never more than
         a few batches are in memory; in an order of its own, so that the first so many are of all classes),

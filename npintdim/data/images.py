@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ IMAGES = (".png", ".jpg", ".jpeg")
 ENDS = b"\xff\xd9", b"IEND"  # of a JPEG, of a PNG
 TAIL = 4096  # bytes in which they are looked for
 OTHERS = (".bmp", ".gif", ".tif", ".tiff", ".webp")
+HELD = ("test", "val", "valid", "validation")  # the test part is the first of these that is there
 DEEP = {"I", "I;16", "I;16B"}  # Pillow's modes of 16 bits, which its "L" cuts off at 255
 GREY = {"1", "L", "LA", *DEEP}
+ORIENTATION = 0x0112  # of EXIF; 1 is upright
 AVERAGED = 1000  # training images, whose mean is subtracted
 
 
@@ -50,12 +53,9 @@ class Cut:
         return values / np.float32(255) - self.mean[:, None, None]
 
 
-def whole(folder: Path) -> tuple[Array, Array, Array | None, Array | None]:
-    """Pixels and class of all training and test images, which have one size; None without a test part."""
-    parts = [
-        listed(folder / part) for part in ("train", "test") if part == "train" or (folder / part).is_dir()
-    ]
-    check_parts(folder, parts)
+def whole(folder: Path) -> tuple[Array, Array, Array | None, Array | None, str]:
+    """Pixels and class of all training and test images, which have one size, and how; None without a test part."""
+    parts, how = parts_of(folder, held(folder))
     read = []
     for paths, classes in parts:
         first = pixels(paths[0])
@@ -68,7 +68,7 @@ def whole(folder: Path) -> tuple[Array, Array, Array | None, Array | None]:
                 )
             x[i] = values
         read += [x, np.array(classes)]
-    return (*read, None, None)[:4]  # type: ignore[return-value]
+    return (*[*read, None, None][:4], how)  # type: ignore[return-value]
 
 
 def streamed(folder: Path, name: str, crop: int, side: int | None, mean: bool) -> tuple[Dataset, str]:
@@ -81,8 +81,7 @@ def streamed(folder: Path, name: str, crop: int, side: int | None, mean: bool) -
     """
     check_integer("crop", crop, 1)
     side = check_integer("side", crop if side is None else side, crop, needed=f"side ≥ crop = {crop}")
-    parts = [listed(folder / part) for part in ("train", "test")]
-    check_parts(folder, parts)
+    parts, which = parts_of(folder, held(folder) or ["test"])
     grey = {seen(path) for paths, _ in parts for path in paths} <= GREY
     average = np.zeros(1 if grey else 3, np.float32)
     cuts = [Cut(tuple(paths), crop, side, grey, average) for paths, _ in parts]
@@ -99,7 +98,7 @@ def streamed(folder: Path, name: str, crop: int, side: int | None, mean: bool) -
     how = f"the middle {crop}×{crop} of a shorter side of {side}, ÷ 255"
     how += f" − mean ({', '.join(f'{m:.3f}' for m in average)})" * mean
     train, test = batches
-    return Dataset(name, train, test, len(label), tuple(label)), f"{how}, read when needed"
+    return Dataset(name, train, test, len(label), tuple(label)), f"{how}, read when needed{which}"
 
 
 def listed(folder: Path) -> tuple[list[Path], list[str]]:
@@ -121,13 +120,28 @@ def listed(folder: Path) -> tuple[list[Path], list[str]]:
     return paths, [path.relative_to(folder).parts[0] for path in paths]
 
 
-def check_parts(folder: Path, parts: list[tuple[list[Path], list[str]]]) -> None:
-    """ValueError for one class alone, or one that is not in both parts."""
-    classes = [set(names) for _, names in parts]
+def held(folder: Path) -> list[str]:
+    """The folders beside train whose images can be the test part."""
+    return [name for name in HELD if (folder / name).is_dir()]
+
+
+def parts_of(folder: Path, others: list[str]) -> tuple[list[tuple[list[Path], list[str]]], str]:
+    """The images of train and of the first of the others, and what people are told of these.
+
+    Raises
+    ------
+    ValueError
+        for a part without images, one class alone, or one that is not in both parts.
+    """
+    names = ["train", *others[:1]]
+    parts = [listed(folder / name) for name in names]
+    classes = [set(found) for _, found in parts]
     if len(parts) == 2 and (only := classes[0] ^ classes[1]):
-        raise ValueError(f"{folder}: class {shown(min(only))} is in one of train and test alone")
+        raise ValueError(f"{folder}: class {shown(min(only))} is in one of {' and '.join(names)} alone")
     if len(classes[0]) == 1:
         raise ValueError(f"{folder} holds one class alone, {shown(*classes[0])}: at least two are needed")
+    told = "".join(f", {name} is the test part" for name in names[1:] if name != "test")
+    return parts, told + "".join(f", {name} is not read" for name in others[1:])
 
 
 def seen(path: Path) -> str:
@@ -147,9 +161,14 @@ def seen(path: Path) -> str:
 
 def pixels(path: Path, grey: bool | None = None, crop: int | None = None, side: int = 0) -> Array:
     """uint8 (channels, height, width); grey is what the image says where it is None."""
-    opened = pillow().open
+    opened, upright = pillow().open, pillow("ImageOps").exif_transpose
     try:
         with opened(path) as image:
+            upright(image, in_place=True)
+            if image.has_transparency_data and image.mode not in DEEP:
+                *colours, (least, most) = image.convert("RGBA").getextrema()
+                if least < most and all(low == high for low, high in colours):
+                    raise ValueError("one colour, drawn by its transparency alone: a background is needed")
             grey = image.mode in GREY if grey is None else grey
             if image.mode in DEEP:
                 image = pillow().fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -165,9 +184,18 @@ def pixels(path: Path, grey: bool | None = None, crop: int | None = None, side: 
     return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
 
 
-def pillow() -> Any:
-    """Its module of images."""
-    return need("PIL.Image", "images need Pillow", "pip install 'npintdim[images]'")
+def turned(path: Path) -> bool:
+    """Whether it is an image that lies otherwise than it is shown, as its EXIF says."""
+    if path.suffix.lower() not in IMAGES:
+        return False
+    with suppress(Exception), pillow().open(path) as image:  # what is none is told where it is read
+        return "exif" in image.info and image.getexif().get(ORIENTATION, 1) != 1
+    return False
+
+
+def pillow(module: str = "Image") -> Any:
+    """Its module of images, say."""
+    return need(f"PIL.{module}", "images need Pillow", "pip install 'npintdim[images]'")
 
 
 def unreadable(path: Path, error: Exception) -> ValueError:

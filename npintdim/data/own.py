@@ -57,12 +57,13 @@ class Source:
 
 
 class Arrays(NamedTuple):
-    """Training and test part as they are in the file; no test part where x_test is None."""
+    """Training and test part as they are in the file, and what people are told of them; no test part where x_test is None."""
 
     x: Array
     y: Array
     x_test: Array | None = None
     y_test: Array | None = None
+    told: str = ""
 
 
 def is_file(name: str) -> bool:
@@ -149,6 +150,7 @@ def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
             data = Dataset.from_arrays(x, arrays.y, test_share=share, **options)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{source.path}: {error}") from error
+    how += arrays.told
     data = limited(data, limit_train)
     if source.change is not None:
         data = replace(source.change(data), name=name)
@@ -252,12 +254,12 @@ def folder_of_arrays(source: Source) -> Arrays:
     return members(found, source.path, list(found))
 
 
-def members(found: dict[str, Array], path: Path, names: list[str]) -> Arrays:
+def members(found: dict[str, Any], path: Path, names: list[str]) -> Arrays:
     """The parts by their names."""
-    if all(name in found for name in PARTS):
-        return Arrays(*(found[name] for name in PARTS))
-    if "x" in found and "y" in found:
-        return Arrays(found["x"], found["y"])
+    for parts in (PARTS, ("x", "y")):
+        if all(name in found for name in parts):
+            told = "".join(f", {name} is not read" for name in names if name not in parts)
+            return Arrays(*(found[name] for name in parts))._replace(told=told)
     raise ValueError(
         f"{path} has {', '.join(names) or 'nothing'}: {', '.join(PARTS)}, or x and y, are needed"
     )
@@ -340,4 +342,6 @@ def content_at(path: Path) -> str:
         with file.open("rb") as stream:
             while block := stream.read(BLOCK):
                 digest.update(block)
+        digest.update(b"turned" * images.turned(file))  # once such images were read as they lie
+    digest.update(b"held" * (images.held(path)[:1] not in ([], ["test"])))  # once no val was read
     return digest.hexdigest()
