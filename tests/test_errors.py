@@ -654,6 +654,25 @@ MESSAGES = {
         ValueError, "t is 0: steps are counted from t = 1 on",
         lambda: Adam().update(THETA, THETA, Adam().start(THETA), 0),
     ),
+    "a gradient that would be broadcast": (
+        ValueError, "theta has shape (23,), the gradient (23, 1), the state (23,), (23,): (23,) is needed, of 2 parts of "
+        "the state too",
+        lambda: Adam().update(THETA, THETA[:, None], Adam().start(THETA), 1),
+    ),
+    "a state of other parameters": (
+        ValueError, "theta has shape (23,), the gradient (23,), the state (1,): (23,) is needed, of 1 part of the state too",
+        lambda: SGD().update(THETA, THETA, SGD().start(THETA[:1]), 1),
+    ),
+    "momentum without its state": (
+        ValueError, "theta has shape (23,), the gradient (23,), the state no part: (23,) is needed, of 1 part of the state too",
+        lambda: SGD().update(THETA, THETA, (), 1),
+    ),
+    "a batch of a number": (
+        TypeError, "batch.x is 5: examples (n, ...) are needed", lambda: MODEL.loss_and_grad(THETA, Batch(5, 3)),
+    ),
+    "a batch of one number of NumPy's": (
+        TypeError, "batch.x is array(5.): examples (n, ...) are needed", lambda: len(Batch(np.array(5.0))),
+    ),
     "x a number": (TypeError, "made-up train: x is a int: an array is needed", lambda: dataset(5)),
     "the share in the place of the test part": (
         TypeError, "test is a float: the pair (x, y) of the test part is needed",

@@ -177,6 +177,16 @@ def test_a_sparse_gradient():
     nid.gradient_check(table, table.start(), words)
 
 
+class Named(nn.Module):
+    """As the outputs of many a library."""
+
+    def forward(self, x):
+        return {"logits": x}
+
+
+NAMED = r"^the module gave a dict: a tensor \(n, ...\) is needed, so wrap it in a module whose forward returns the log"
+
+
 def tied_by_data():
     module = net(out=6)
     module[2].weight.data = module[0].weight.data.T.contiguous()
@@ -206,6 +216,8 @@ def tied_by_data():
         (lambda: torch_landscape(net()).loss_and_grad(np.zeros(3), BATCH), ValueError, r"theta has shape \(3,\): \(83,\)"),
         (lambda: torch_landscape(net()).evaluate(np.zeros(83), nid.Batch()), ValueError, "empty"),
         (lambda: torch_landscape(net()).loss_and_grad(np.zeros(83), nid.Batch()), ValueError, "batch.x is None"),
+        (lambda: torch_landscape(nn.Sequential(net(), Named())).loss_and_grad(np.zeros(83), BATCH), TypeError, NAMED),
+        (lambda: torch_landscape(nn.Sequential(net(), Named())).evaluate(np.zeros(83), BATCH), TypeError, NAMED),
     ],
 )  # fmt: skip
 def test_refusals(make, error, says):

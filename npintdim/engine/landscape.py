@@ -35,7 +35,10 @@ class Batch:
     seed: int = 0
 
     def __len__(self) -> int:
-        return 0 if self.x is None else len(self.x)
+        try:
+            return 0 if self.x is None else len(self.x)
+        except TypeError:
+            raise TypeError(f"batch.x is {shown(self.x)}: examples (n, ...) are needed") from None
 
 
 @dataclass(frozen=True)

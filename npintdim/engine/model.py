@@ -175,7 +175,7 @@ class Model:
             for an empty batch, other shapes than the network's, or labels that are no classes.
         """
         check_kind("batch", batch, Batch, "Batch(x, labels)")
-        if batch.x is not None and not len(batch.x):
+        if batch.x is not None and not len(batch):
             raise ValueError("the batch is empty: x (n, ...) and labels (n,) with n ≥ 1 are needed")
         logits, caches = self.forward(theta, batch.x, batch)
         targets = self._targets(batch.labels, len(logits))

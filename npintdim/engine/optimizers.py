@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from npintdim.inputs import one_of
+from npintdim.inputs import counted, one_of
 from npintdim.specs import built, settle, table
 from npintdim.typing import Floats, Spec
 
@@ -156,6 +156,16 @@ class Optimizer(ABC):
         return {"kind": self.kind, **options}
 
 
+def check_step(theta: Floats, grad: Floats, state: tuple[Floats, ...], parts: int) -> None:
+    """ValueError for shapes that NumPy would broadcast, or a state of another number of parts."""
+    shape, *others = map(np.shape, (theta, grad, *state))
+    if others != [shape] * (1 + parts):
+        given = f"the gradient {others[0]}, the state {', '.join(map(str, others[1:])) or 'no part'}"
+        raise ValueError(
+            f"theta has shape {shape}, {given}: {shape} is needed, of {counted(parts, 'part')} of the state too"
+        )
+
+
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """Gradient descent with (heavy-ball) momentum; the authors use lr 0.1, momentum 0.9.
@@ -181,6 +191,7 @@ class SGD(Optimizer):
         self, theta: Floats, grad: Floats, state: tuple[Floats, ...], t: int
     ) -> tuple[Floats, tuple[Floats, ...]]:
         """One step."""
+        check_step(theta, grad, state, 1 if self.momentum else 0)
         if self.decay is not None:
             theta = self.decayed(theta, t)
         if not state:
@@ -233,6 +244,7 @@ class Adam(Optimizer):
         self, theta: Floats, grad: Floats, state: tuple[Floats, ...], t: int
     ) -> tuple[Floats, tuple[Floats, ...]]:
         """One step."""
+        check_step(theta, grad, state, 2)
         m, v = state
         m = self.beta1 * m + (1 - self.beta1) * grad
         v = self.beta2 * v + (1 - self.beta2) * grad**2

@@ -11,7 +11,7 @@ import numpy as np
 
 from npintdim.backend import as_array, get_backend
 from npintdim.engine.landscape import Batch, Evaluation
-from npintdim.inputs import check_integer, check_seed, one_of, shown
+from npintdim.inputs import check_integer, check_seed, named_kind, one_of, shown
 from npintdim.machine import need
 from npintdim.objective import SubspaceObjective
 from npintdim.projections import make_projection
@@ -152,7 +152,8 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         """Mean loss of the batch in training mode, and its gradient (dim,)."""
         at = {k: v.requires_grad_() for k, v in self.views(theta).items()}
         with self.mode(training=True), self.noise(batch.step):
-            loss = self.loss(self.outputs(at, batch), self.labels(batch))
+            x = self.tensor("batch.x", batch.x)
+            loss = self.loss(self.outputs({**at, **self.buffers()}, x), self.labels(batch))
         parts = self.torch.autograd.grad(loss, list(at.values()), allow_unused=True, materialize_grads=True)
         grad: Floats = self.flat(parts).cpu().numpy()
         return float(loss.detach()), grad
@@ -169,7 +170,7 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
             labels = self.labels(data)
             with self.mode(training=False):
                 parts = [
-                    torch.func.functional_call(self.module, {**at, **buffers}, (part,))
+                    self.outputs({**at, **buffers}, part)
                     for part in self.tensor("batch.x", data.x).split(CHUNK)
                 ]
             outputs = torch.cat(parts)
@@ -177,10 +178,15 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
                 float(self.loss(outputs, labels)), float(self.score(outputs, labels)), len(data)
             )
 
-    def outputs(self, at: dict[str, Any], batch: Batch) -> Any:
-        """The module at these parameters, on the batch."""
-        x = self.tensor("batch.x", batch.x)
-        return self.torch.func.functional_call(self.module, {**at, **self.buffers()}, (x,))
+    def outputs(self, at: dict[str, Any], x: Any) -> Any:
+        """The module at these parameters and buffers, on examples."""
+        found = self.torch.func.functional_call(self.module, at, (x,))
+        if not self.torch.is_tensor(found):
+            raise TypeError(
+                f"the module gave {named_kind(found)}: a tensor (n, ...) is needed, so wrap it in a module whose "
+                "forward returns the logits, say, alone"
+            )
+        return found
 
     def buffers(self) -> dict[str, Any]:
         """Copies, so that no step leaves a trace."""
