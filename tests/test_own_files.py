@@ -362,6 +362,8 @@ def test_refusals(tmp_path, monkeypatch, capsys):
         "two labels": (f"{tmp_path}/s.npz+label=a+label=b", "'label=b' comes after another of its kind"),
         "task": (f"{tmp_path}/s.npz+classes=0", "or one of .*classes=LOW-HIGH, or rotated=DEGREES$"),
         "word": (f"{tmp_path}/s.npz+shuffle", "after a .* label=COLUMN, test-share=SHARE, standardise or regression is needed"),
+        "a path with +": (table(tmp_path / "a+b.csv", ROWS) + "+label=kind", "or rotated=DEGREES. There is such a path: give it another name, without .$"),
+        "the same, without its folder": ("a+b.csv+label=kind", "There is such a path: give it another name, without .$"),
         "no label": (table(tmp_path / "l.csv", ROWS), "l.csv has no column 'label' or 'class' or 'target' or 'y': .*one of a, kind, b"),
         "text": (table(tmp_path / "n.csv", [*ROWS, ["4", "x", "?"]]) + "+label=kind", "n.csv, line 32, b: '[?]' is no number"),
         "ragged": (table(tmp_path / "r.csv", [*ROWS, ["4", "x"]]) + "+label=kind", "r.csv, line 32 has 2 entries, and the first line 3"),

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from os.path import exists, expanduser
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,7 +72,8 @@ def is_file(name: str) -> bool:
     path = check_text("data", name).partition("+")[0]
     if path.startswith("here:"):  # a `Dataset`, that was read from such a file say
         return False
-    return path.lower().endswith((".npz", ".csv")) or "/" in path or "\\" in path or path in (".", "..")
+    ends = any(part.endswith((".npz", ".csv")) for part in name.lower().split("+"))
+    return ends or "/" in path or "\\" in path or path in (".", "..")
 
 
 def source_of(name: str) -> Source:
@@ -84,7 +86,7 @@ def source_of(name: str) -> Source:
     """
     path, *words = name.split("+")
     options: dict[str, Any] = {}
-    for word in words:
+    for i, word in enumerate(words, 1):
         key, equals, value = word.partition("=")
         before = len(options)
         if key == "label" and value:
@@ -101,9 +103,11 @@ def source_of(name: str) -> Source:
             except ValueError:
                 raise ValueError(f"test-share is {shown(value)}: 0 < test-share < 1 is needed") from None
         else:
+            there = exists(expanduser("+".join([path, *words[:i]])))
             raise ValueError(
                 f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE, standardise or regression is needed, "
                 f"or of images crop=PIXELS, side=PIXELS or mean; or one of {NEEDED.rstrip(',')}"
+                + ". There is such a path: give it another name, without +" * there
             )
         if len(options) == before:
             raise ValueError(
