@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from os.path import exists, expanduser
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,11 +102,13 @@ def source_of(name: str) -> Source:
             except ValueError:
                 raise ValueError(f"test-share is {shown(value)}: 0 < test-share < 1 is needed") from None
         else:
-            there = exists(expanduser("+".join([path, *words[:i]])))
+            hint = ""
+            with suppress(OSError, RuntimeError):  # a name that is too long, or ~nobody
+                there = Path("+".join([path, *words[:i]])).expanduser().exists()
+                hint = ". There is such a path: give it another name, without +" * there
             raise ValueError(
                 f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE, standardise or regression is needed, "
-                f"or of images crop=PIXELS, side=PIXELS or mean; or one of {NEEDED.rstrip(',')}"
-                + ". There is such a path: give it another name, without +" * there
+                f"or of images crop=PIXELS, side=PIXELS or mean; or one of {NEEDED.rstrip(',')}{hint}"
             )
         if len(options) == before:
             raise ValueError(

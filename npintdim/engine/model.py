@@ -155,12 +155,7 @@ class Model:
         for i in reversed(range(self._first, len(self.computed))):
             dy, dparams = self.computed[i].backward(self.backend, params[i], caches[i], dy, i > self._first)
             for key, place in places[i].items():
-                given = np.shape(dparams[key]) if key in dparams else None
-                if given != place.shape:  # of one's own layer: another one would be broadcast
-                    what = "is missing" if given is None else f"has shape {given}"
-                    name = self.computed[i].name
-                    raise ValueError(f"{name}: the gradient of {key} {what}: {place.shape} is needed")
-                place[...] = dparams[key]
+                place[...] = fitting(self.computed[i], key, dparams, place.shape)
         return grad
 
     @quiet
@@ -240,3 +235,12 @@ class Model:
                     f"need 0 to {self.classes - 1}"
                 )
         return labels
+
+
+def fitting(layer: Layer, key: str, dparams: dict[str, Floats], shape: tuple[int, ...]) -> Floats:
+    """A gradient that a layer gave; ValueError for one of another shape, which would be broadcast, or none."""
+    found = np.shape(dparams[key]) if key in dparams else None
+    if found != shape:
+        what = "is missing" if found is None else f"has shape {found}"
+        raise ValueError(f"{layer.name}: the gradient of {key} {what}: {shape} is needed")
+    return dparams[key]
