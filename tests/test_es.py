@@ -400,3 +400,12 @@ def test_what_an_environment_gives_is_looked_at(own_environment, parts, error, m
     landscape = own_environment(**parts)
     with pytest.raises(error, match=f"environment 'npintdim-own-v0'.* ?{message}"):
         landscape.evaluate(landscape.start(), nid.Batch())
+
+
+@pytest.mark.parametrize(
+    "parts", [{"step": (np.zeros(2), np.nan, True, False, {})}, {"reset": (np.full(2, np.nan), {})}], ids=list
+)
+def test_a_policy_that_has_diverged_is_not_blamed_on_the_environment(own_environment, parts):
+    landscape = own_environment(**parts)
+    found = landscape.evaluate(np.full(landscape.dim, np.nan, np.float32), nid.Batch())
+    assert np.isnan(found.loss) and np.isnan(found.performance) and found.seen is None

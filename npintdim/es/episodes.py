@@ -188,7 +188,7 @@ class Episodes:
         shifted = float(np.mean([earned for earned, _ in played]) - least) / (solved - least)
         steps = sum(len(seen) for _, seen in played)
         seen = None
-        if self.statistics is not None:
+        if self.statistics is not None and np.isfinite(shifted):
             seen = Statistics.of(np.concatenate([seen for _, seen in played]))
         return Returns(1 - shifted, min(max(shifted, 0.0), 1.0), self.episodes, seen, steps)
 
@@ -208,9 +208,11 @@ class Episodes:
             t += 1
         observed = np.array(seen, dtype=np.float64)
         if not (np.isfinite(earned) and np.isfinite(observed).all()):
-            raise ValueError(
-                f"environment {self.environment!r} gave NaN or infinity in an episode of {t} steps"
-            )
+            if np.isfinite(policy.backend.host(theta)).all():
+                raise ValueError(
+                    f"environment {self.environment!r} gave NaN or infinity in an episode of {t} steps"
+                )
+            earned = np.nan  # it was given that by a policy that has diverged
         return earned, observed
 
     def action(self, y: Floats, z: Floats | None) -> Any:
