@@ -117,7 +117,7 @@ def conv2d_backward(
 ) -> tuple[Floats | None, Floats]:
     """dx (None where need_dx is False) and dW of conv2d_forward."""
     sides, (o, c, k, _), (h, w) = torus(x, W, padding), W.shape, x.shape[2:]
-    dx, V = np.empty_like(x) if need_dx else None, kernels(W, sides)
+    dx, V = (np.empty_like(x), kernels(W, sides)) if need_dx else (None, None)
     dV: Any = None
     for own in blocks(x):
         X, dY = pairs(spectrum(x[own], sides, padding)), spectrum(dy[own], sides)
@@ -125,7 +125,7 @@ def conv2d_backward(
         dY = dY.reshape(half, M, 2 * n, o)
         added = X.swapaxes(2, 3) @ dY
         dV = added if dV is None else dV + added
-        if dx is not None:
+        if dx is not None and V is not None:
             both = (dY @ V.swapaxes(2, 3)).reshape(half, M, 2, n, 2, c)
             dX = both[:, :, :, :, 0]  # the adjoint of `pairs`
             dX[:, :, 0] -= both[:, :, 1, :, 1]
