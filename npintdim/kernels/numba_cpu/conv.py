@@ -181,8 +181,6 @@ def pack(W, entries, width, V):
     rows = np.zeros(n * t * width, W.dtype)
     for first in range(0, many, width):
         block, real = min(width, many - first), min(width, channels - first)
-        if real < block:
-            rows[:] = 0
         for i in range(n):
             transpose(W[i].ravel(), first * t, t, real, t, rows, i * t * block, block)
         for f in range(len(entries)):
@@ -221,7 +219,7 @@ def turned(o: int, k: int, s: int, padding: int, frame: tuple[int, int]) -> tupl
 
 
 def packed(W: Floats, entries: Floats, by_channels: bool) -> Floats:
-    """The kernels of `correlate_images`, with zeros up to whole tiles of output channels."""
+    """The kernels of `correlate_images`, up to whole tiles of output channels, whose last ones nobody reads."""
     whole = LANES if by_channels else FEW
     V = np.zeros((len(entries), entries.shape[1] * (W.shape[1] + -W.shape[1] % whole)), W.dtype)
     pack(*frozen(W), entries, 2 * whole if W.itemsize == FULL else whole, V)
