@@ -81,6 +81,11 @@ def test_help_lists_every_command_and_has_an_example(cli):
         (["mesure"], "unknown command 'mesure': .* Did you mean 'measure'"),
         (["measure", "--sedes", "3"], r"unrecognized arguments: --sedes 3 \(see npintdim measure --help\)"),
         (["measure", "--d", "search:3"], "'search:3' asks for ±300 %: search:0.03 is ±3 %"),
+        (
+            ["measure", "--cluster", "tcp://a:1", "--jobs", "2"],
+            "--jobs and --cluster exclude each other: of a clu",
+        ),
+        (["reproduce", "toy", "--cluster", "tcp://a:1"], "--cluster is for networks, and toy has none"),
         (["measure", "--cluster", "here"], "cluster is 'here': an address such as tcp://10.0.0.1:8786"),
         (["measure", "--seeds", "x"], "argument --seeds: invalid int value: 'x'"),
         (["measure", "--d", "10,x"], "argument --d: '10,x' is not a list of integers such as 10,20,50"),
@@ -194,6 +199,21 @@ def test_help_lists_every_command_and_has_an_example(cli):
         (["toy", "--draws", "0"], "draws is 0"),
         (["toy", "--projection", "sparse", "--no-signs"], "--no-signs and --blocks are options of Fastfood"),
         (["check", "--dtype", "float32"], "finite differences need float64"),
+        *(
+            ([*argv, "--seed", "2"], f"--seed is 2, and nothing is drawn here{more}")
+            for argv, more in (
+                (["compress", "m"], ": --repetition K says which run"),
+                (["evaluate", "m"], ""),
+                (["certify", "m"], ""),
+                (["plot", "m"], ""),
+                (["bench"], ""),
+                (["vectors", "list"], ""),
+                (["info"], ""),
+            )
+        ),
+        (["info", "--backend", "nunpy"], "unknown backend 'nunpy'.* Did you mean 'numpy'"),
+        (["info", "--dtype", "float16"], "unknown dtype 'float16'"),
+        (["quantise", "file", "--seed", "2"], "--seed needs --epochs: without it nothing is drawn"),
         (["check", "--d", "0"], "d is 0"),
         (["check", "--projection", "spars"], "unknown projection 'spars'"),
         (["check", "--model", "63-10"], "the model takes examples of shape"),
@@ -653,6 +673,14 @@ def test_compress_makes_the_file_of_the_measurement_again(cli, measurement, tmp_
     kept = json.loads((measurement / "summary.json").read_text())["compressed"]
     assert f"{kept['bytes']:,} bytes instead of" in out[0]
     assert out[1] == f"test performance {kept['performance']:.4f} on digits, after decoding"
+
+
+@pytest.mark.parametrize("command", ["compress", "certify"])
+def test_a_network_of_a_measurement_is_computed_as_it_was_measured(cli, measurement, command):
+    code, out, err = cli(command, measurement, "--dtype", "float64")
+    assert (code, out) == (2, [])
+    assert err == f"npintdim: error: --dtype is float64, and {measurement} was measured in float32\n"
+    assert cli(command, measurement, "--dtype", "float32")[0] == 0
 
 
 def test_compress_another_d_and_a_single_record(cli, measurement, tmp_path):

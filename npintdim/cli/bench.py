@@ -55,7 +55,7 @@ EXPONENTS = (10, 14, 18, 22)  # of the lengths that are transformed
 
 def add(commands: Any) -> None:
     """Options of the command."""
-    parser = add_command(commands, "bench", run, PURPOSE, "npintdim bench --threads 2")
+    parser = add_command(commands, "bench", run, PURPOSE, "npintdim bench --threads 2", draws=False)
     parser.option("--seconds S", "of repetitions for a line (0.15)", type=float, default=0.15)
 
 

@@ -20,7 +20,7 @@ from npintdim.cli.common import (
     kept_network,
     say,
 )
-from npintdim.cli.compress import changed, choose
+from npintdim.cli.compress import changed, choose, dtype_of
 from npintdim.inputs import check_integer
 from npintdim.measurement.measure import compress_run
 from npintdim.measurement.recipes import model_name
@@ -37,7 +37,7 @@ docs/description-length.md has the conditions."""
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim certify lenet-K3.npid --data mnist"
-    parser = add_command(commands, "certify", run, PURPOSE, example, takes="SOURCE")
+    parser = add_command(commands, "certify", run, PURPOSE, example, None, "SOURCE", draws=False)
     parser.option("source SOURCE", "file, or folder of a measurement", type=Path)
     parser.add_data()
     parser.set_defaults(data=None)
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     check(0, 1, math.log2(check_integer("tried", args.tried, 1)), args.delta)
     if measured := args.source.is_dir():
         folder, spec = choose(args.source, None, None)
-        given, args.data, args.dtype = args.data, args.data or spec.data, spec.dtype
+        given, args.data, args.dtype = args.data, args.data or spec.data, dtype_of(args, spec)
         if changed(spec, args.data):
             wrong = f"{args.data} changed since the runs in {args.source}"
             if given:
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"{args.source}: no certificate: {LEARNT}")
     args.data = args.data or "digits"
     check_folder(args.folder, args.data)
+    args.dtype = args.dtype or "float32"
     backend = backend_of(args)
     try:
         compressed = compress_run(folder, spec, backend) if measured else compressed_of(args.source, backend)

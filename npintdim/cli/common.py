@@ -17,7 +17,7 @@ from npintdim.adapters import check_adapter
 from npintdim.artefact.base import read_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.mdl.certificate import shared
-from npintdim.backend import Backend, get_backend
+from npintdim.backend import NAMES, Backend, get_backend
 from npintdim.data import own
 from npintdim.data.registry import REGISTRY
 from npintdim.engine.landscape import Dataset
@@ -63,7 +63,17 @@ def path(text: str) -> Path:
 
 
 def check_sizes(args: argparse.Namespace) -> None:
-    """Refuse numbers that are beyond reason, before anything is said."""
+    """Refuse what is beyond reason, what nobody knows and what decides nothing, before anything is said."""
+    for name, known in (("dtype", ("float32", "float64")), ("backend", NAMES)):
+        if getattr(args, name) is not None:
+            one_of(name, getattr(args, name), known)
+    if args.seed and not args.draws:
+        instead = ": --repetition K says which run" if hasattr(args, "repetition") else ""
+        raise ValueError(f"--seed is {args.seed}, and nothing is drawn here{instead}")
+    if None not in (getattr(args, "cluster", None), getattr(args, "jobs", None)):
+        raise ValueError(
+            "--jobs and --cluster exclude each other: of a cluster every worker does a run at once"
+        )
     for name, most in MOST.items():
         value = getattr(args, name, None)
         if isinstance(value, int) and value > most:
@@ -127,19 +137,20 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: Any, name: str, run: Any, purpose: str, example: str, dtype: str = "float32", takes: str = ""
-) -> Parser:
-    """A command with the options that all have; what it takes beside them is told, and added by itself."""
+    commands: Any, name: str, run: Any, purpose: str, example: str, dtype: str | None = "float32", takes: str = "",
+    draws: bool = True,
+) -> Parser:  # fmt: skip
+    """A command with the options that all have ; what it takes beside them is told, and added by itself."""
     parser: Parser = commands.add_parser(
         name,
         help=purpose.splitlines()[0].rstrip("."),
         usage=f"npintdim {name} {takes}{takes and ' '}[options]",
         description=purpose,
-        epilog=f"{EVERYWHERE}example:\n  {example}",
+        epilog=f"{EVERYWHERE if draws else EVERYWHERE.replace('  --seed N', '')}example:\n  {example}",
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
         add_help=False,
     )
-    parser.set_defaults(run=run, fuse=True, parametrisation=None, data="")
+    parser.set_defaults(run=run, draws=draws, fuse=True, parametrisation=None, data="")
     hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
     parser.add_argument("-h", "--help", action="help", **hidden)
     parser.add_argument("--backend", **hidden)

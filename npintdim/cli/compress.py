@@ -34,7 +34,7 @@ of --d) or one record in its runs/."""
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim compress results/digits-64-100-100-10-fastfood --d 300"
-    parser = add_command(commands, "compress", run, PURPOSE, example, takes="SOURCE")
+    parser = add_command(commands, "compress", run, PURPOSE, example, None, "SOURCE", draws=False)
     parser.set_defaults(data=None)
     parser.option("source SOURCE", "folder, or runs/KEY.json", type=Path)
     parser.option("--d", "another d than the first above the line", type=int)
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the file, and say its size and what it is worth."""
     folder, spec = choose(args.source, args.d, args.repetition)
     check_folder(args.folder, spec.data, (spec.pretrained or {}).get("data", ""))
-    args.dtype = spec.dtype
+    args.dtype = dtype_of(args, spec)
     backend = backend_of(args)
     path = args.out or folder / f"d{spec.d}-seed{spec.seed}.npid"
     check_writable("--out", path)
@@ -105,6 +105,13 @@ def check_beside(path: Path, base: Floats) -> None:
         raise ValueError(
             f"--out is {path}: the theta_0 that it names goes to {beside}, and that holds another"
         )
+
+
+def dtype_of(args: argparse.Namespace, spec: RunSpec) -> str:
+    """That in which a run was computed, and so is its network; ValueError where --dtype says another one."""
+    if args.dtype not in (None, spec.dtype):
+        raise ValueError(f"--dtype is {args.dtype}, and {args.source} was measured in {spec.dtype}")
+    return spec.dtype
 
 
 def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, RunSpec]:

@@ -16,7 +16,7 @@ Decode a compressed network and test it."""
 def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim evaluate results/digits-64-100-100-10-fastfood/d_int90.npid"
-    parser = add_command(commands, "evaluate", run, PURPOSE, example, takes="FILE")
+    parser = add_command(commands, "evaluate", run, PURPOSE, example, takes="FILE", draws=False)
     parser.option("file FILE", MADE, type=Path)
     parser.add_base()
     parser.add_data()

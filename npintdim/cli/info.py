@@ -27,7 +27,7 @@ EXTRAS = {
 
 def add(commands: Any) -> None:
     """Options of the command."""
-    add_command(commands, "info", run, PURPOSE, "npintdim info")
+    add_command(commands, "info", run, PURPOSE, "npintdim info", draws=False)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim plot results/mnist-lenet-fastfood results/mnist-lenet-sparse"
     kinds = "curves (default); compression: bytes against performance; nets: d_int against D"
-    parser = add_command(commands, "plot", run, PURPOSE, example, takes="FOLDER [FOLDER ...]")
+    parser = add_command(commands, "plot", run, PURPOSE, example, takes="FOLDER [FOLDER ...]", draws=False)
     parser.option("folders FOLDER", "made by npintdim measure", type=Path, nargs="+")
     parser.option("--kind", kinds, default="curves")
     parser.option("--label TEXT", "one for each folder; by default what differs", action="append")

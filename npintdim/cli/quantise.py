@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--levels and --tolerance exclude each other: the tolerance chooses the levels")
     if not args.epochs and not (args.lr is args.pull is None):
         raise ValueError("--lr and --pull need --epochs: without it nothing is trained")
+    if not args.epochs and args.seed:
+        raise ValueError("--seed needs --epochs: without it nothing is drawn")
     typed = {name: getattr(args, name) for name in ("lr", "pull", "tolerance")}
     given: dict[str, Any] = {name: x for name, x in typed.items() if x is not None}
     backend = backend_of(args)

@@ -44,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     chosen = [reproduction(name, args.quick) for name in args.names]  # a wrong name is noticed before any run
     changes = {name: value for name in ("data", "l2") if (value := getattr(args, name)) is not None}
-    if changes and not all(isinstance(one, Cases) for one in chosen):
-        raise ValueError(f"--{next(iter(changes))} is for networks, and toy has none")
+    asked = [*changes, *["cluster"] * (args.cluster is not None)]
+    if asked and not all(isinstance(one, Cases) for one in chosen):
+        raise ValueError(f"--{asked[0]} is for networks, and toy has none")
     chosen = [one.changed(**changes) if isinstance(one, Cases) else one for one in chosen]
     if args.out is not None and len(chosen) > 1:
         raise ValueError(f"--out is {args.out}, and {len(chosen)} names are given: it needs one")

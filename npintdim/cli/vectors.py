@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
     """Options of the command."""
     example = "npintdim vectors export --format c-header --family wht --out wht.h"
     takes = "list|export|check [answers.json]"
-    parser = add_command(commands, "vectors", run, PURPOSE, example, takes=takes)
+    parser = add_command(commands, "vectors", run, PURPOSE, example, takes=takes, draws=False)
     parser.option("action list|export|check", "see above")
     parser.option("answers", "the file to check", nargs="?", type=Path)
     parser.option("--family F", "only these (again for another)", action="append")
