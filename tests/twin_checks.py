@@ -115,7 +115,9 @@ def test_permutations(twin, rows, n, first):
 @pytest.mark.parametrize("name", ["normals", "truncated_normals"])
 def test_normals(twin, name):
     ends = np.array([0, 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1])
-    edges = (np.array([0.075, 0.925, 0.0227, 0.9773]) * 2**32).astype(np.int64)[:, None] + np.arange(-50, 50)
+    edges = (np.array([0.075, 0.925, 0.0227, 0.9773, 0.0006201, 0.9993799]) * 2**32).astype(np.int64)[
+        :, None
+    ] + np.arange(-50, 50)
     w = np.concatenate([ends, edges.ravel(), reference.words(1, 2, 3, 0, 100_003)]).astype(np.uint32)
     for words in (frozen(w), frozen(w[:6].reshape(2, 3))):
         same_bits(twin.host(getattr(twin.kernels, name)(twin.send(words))), plain(name, words))

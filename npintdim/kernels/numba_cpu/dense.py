@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 
 from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import (
+    HAS_FMA,
     LANES,
     convert,
     counted,
     flip_highest,
+    fma,
     load,
     store,
     total,
     zeros,
 )
 from npintdim.kernels.numba_cpu.machinery.tile import seen, transpose
-from npintdim.kernels.numba_cpu.normals import CHUNK, draw, workspace
+from npintdim.kernels.numba_cpu.normals import CHUNK, draw
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, philox
 from npintdim.kernels.purpose import Purpose
 from npintdim.typing import Array, Floats
@@ -44,23 +46,36 @@ def padded(x: Array, step: int) -> Array:
 
 
 @jit
-def draw_normals(drawn, seed, j, start, space):
+def draw_normals(drawn, seed, j, start, z):
     """Grid normals start, ... of column j, one for each place of drawn."""
     fill_blocks(drawn, seed, PURPOSE, np.uint64(j), np.uint64(start // 4))
-    return draw(drawn, 0.0, 1.0, space)
+    return draw(drawn, 0.0, 1.0, z)
+
+
+@jit
+def quotient(g, norm, inverse):
+    """g/norm as a division rounds it: g·inverse, corrected twice by what it leaves over (Markstein 1990)."""
+    if not HAS_FMA:
+        return g / norm
+    q = g * inverse
+    q = fma(fma(0.0 - q, norm, g), inverse, q)
+    return fma(fma(0.0 - q, norm, g), inverse, q)
 
 
 @shared
 def gaussian_rows(v, seed, norms, first, y, work):
     """y_i += dtype(g_ij / norm_j) v_j, from row `first` on."""
-    space, drawn = workspace(), np.empty(CHUNK, np.uint32)
+    z, drawn = np.empty(CHUNK), np.empty(CHUNK, np.uint32)
     for chunk in each(work, 0, (len(y) + CHUNK - 1) // CHUNK):
         start = chunk * CHUNK
         kept = y[start : start + CHUNK]
         for j in range(len(v)):
-            g = draw_normals(drawn[: len(kept)], seed, j, first + start, space)
+            inverse = 1.0 / norms[j]
+            g = draw_normals(drawn[: len(kept)], seed, j, first + start, z)
             for i in range(0, len(kept), LANES):
-                store(kept, i, load(kept, i) + convert(load(g, i) / norms[j], y.dtype) * v[j])
+                store(
+                    kept, i, load(kept, i) + convert(quotient(load(g, i), norms[j], inverse), y.dtype) * v[j]
+                )
     linger(work)
 
 
@@ -77,14 +92,15 @@ def gaussian_apply(
 @shared
 def gaussian_columns(g, seed, norms, first, Pt_g, work):
     """(Pᵀ g)_j += Σ_i dtype(g_ij / norm_j) g_i, chunk after chunk from row `first` on."""
-    space, drawn = workspace(), np.empty(CHUNK, np.uint32)
+    z, drawn = np.empty(CHUNK), np.empty(CHUNK, np.uint32)
     for j in each(work, 0, len(Pt_g)):
+        inverse = 1.0 / norms[j]
         for start in range(0, len(g), CHUNK):
             near = g[start : start + CHUNK]
-            entries = draw_normals(drawn[: len(near)], seed, j, first + start, space)
+            entries = draw_normals(drawn[: len(near)], seed, j, first + start, z)
             sums = zeros(g)
             for i in range(0, len(near), LANES):
-                sums = sums + convert(load(entries, i) / norms[j], g.dtype) * load(near, i)
+                sums = sums + convert(quotient(load(entries, i), norms[j], inverse), g.dtype) * load(near, i)
             Pt_g[j] += total(sums)
     linger(work)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, flip, gather, load, mask, store
-from npintdim.kernels.numba_cpu.normals import CHUNK, DRAWN, draw_stream, workspace
+from npintdim.kernels.numba_cpu.normals import CHUNK, DRAWN, draw_stream
 from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
 from npintdim.kernels.numba_cpu.words import address
 from npintdim.kernels.purpose import Purpose
@@ -192,10 +192,10 @@ def fastfood_adjoint(
 @shared
 def draw_G(seed, start, scale, G, work):
     """G from one of its places on."""
-    space, drawn = workspace(), np.empty(CHUNK, np.uint32)
+    z, drawn = np.empty(CHUNK), np.empty(CHUNK, np.uint32)
     for piece in each(work, 0, (len(G) + DRAWN - 1) // DRAWN):
         for at in range(piece * DRAWN, min(len(G), (piece + 1) * DRAWN), CHUNK):
-            near, g = G[at : at + CHUNK], draw_stream(drawn, seed, NORMALS, LANE_0, start + at, space)
+            near, g = G[at : at + CHUNK], draw_stream(drawn, seed, NORMALS, LANE_0, start + at, z)
             whole = len(near) // LANES * LANES
             for i in range(0, whole, LANES):
                 store(near, i, convert(load(g, i) / scale, near.dtype))

@@ -16,6 +16,7 @@ butterflies use it with factors ±1, where fusing changes nothing.
 from __future__ import annotations
 
 import operator
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ LANES = 16
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 # Whether 16 float32 fit one register, of which there are 32 then; else they take two or four, of 16 or 32.
 WIDE = "+avx512f" in FEATURES
+HAS_FMA = "+fma" in FEATURES or platform.machine() in ("aarch64", "arm64")
 REGISTER = 512 if WIDE else 256 if "+avx" in FEATURES else 128  # bits
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 
@@ -136,26 +138,28 @@ binary(operator.or_, "", "or_")
 binary(operator.lshift, "", "shl")
 binary(operator.rshift, "", "lshr")
 binary(operator.lt, "fcmp_ordered", "icmp_unsigned", ("<",))
+binary(operator.gt, "fcmp_ordered", "icmp_unsigned", (">",))
+
+
+def call(builder: Any, name: str, *args: Any) -> Any:
+    """One of LLVM's own functions of float vectors."""
+    ty = args[0].type
+    full = f"llvm.{name}.v{LANES}f{32 if ty.element == ir.FloatType() else 64}"
+    function = ir.FunctionType(ty, [ty] * len(args))
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, full), args)
 
 
 def unary(name: str) -> Callable[..., Any]:
-    """One of LLVM's own functions of float vectors."""
+    """Such a function of one vector."""
 
     @intrinsic
     def apply(typingctx, x):
-        def codegen(context, builder, signature, args):
-            ty = args[0].type
-            full = f"llvm.{name}.v{LANES}f{x.dtype.bitwidth}"
-            return builder.call(
-                cgutils.get_or_insert_function(builder.module, ir.FunctionType(ty, [ty]), full), args
-            )
-
-        return x(x), codegen
+        return x(x), lambda context, builder, signature, args: call(builder, name, *args)
 
     return apply
 
 
-sqrt, rint, floor = unary("sqrt"), unary("rint"), unary("floor")
+sqrt, rint, floor, fabs = unary("sqrt"), unary("rint"), unary("floor"), unary("fabs")
 
 
 @intrinsic
@@ -190,6 +194,16 @@ def select(typingctx, condition, a, b):
 
 
 @intrinsic
+def every(typingctx, condition):
+    """Whether it holds in all lanes."""
+
+    def codegen(context, builder, signature, args):
+        return builder.icmp_unsigned("==", builder.bitcast(args[0], I16), I16(-1))
+
+    return types.boolean(condition), codegen
+
+
+@intrinsic
 def zeros(typingctx, array):
     """16 zeros of an array's dtype."""
     vector = Vector(array.dtype)
@@ -200,20 +214,29 @@ def zeros(typingctx, array):
     return vector(array), codegen
 
 
-@intrinsic
-def muladd(typingctx, a, b, c):
-    """a·b + c, in one rounding where the processor can."""
-
-    def codegen(context, builder, signature, args):
-        x, y = (splat(context, builder, *pair, c) for pair in zip(args[:2], (a, b), strict=True))
-        return fused(builder, x, y, args[2])
-
-    return c(a, b, c), codegen
-
-
 def fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """a·b + c with leave to fuse."""
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+
+def of_three(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """A formula of a, b and c, each a vector or a number, not all numbers."""
+
+    @intrinsic
+    def apply(typingctx, a, b, c):
+        vector = next(given for given in (a, b, c) if isinstance(given, Vector))
+
+        def codegen(context, builder, signature, args):
+            parts = [splat(context, builder, *pair, vector) for pair in zip(args, (a, b, c), strict=True)]
+            return formula(builder, *parts)
+
+        return vector(a, b, c), codegen
+
+    return apply
+
+
+muladd = of_three(fused)  # a·b + c, in one rounding where the processor can
+fma = of_three(lambda builder, *parts: call(builder, "fma", *parts))  # in one rounding
 
 
 # ---- sign bits, lookups, sums and butterflies ----
