@@ -104,14 +104,12 @@ class Backend:
 
     def send(self, array: Array, dtype: Any = None) -> Array:
         """Copy a host array to the backend's device (nothing moves where it is there already)."""
-        moved: Array = self.xp.asarray(as_array("the array", array), dtype=dtype)
-        return moved
+        return self.xp.asarray(as_array("the array", array), dtype=dtype)
 
     def host(self, array: Array) -> Array:
         """The array as a NumPy array."""
         array = as_array("the array", array)
-        on_host: Array = array.get() if hasattr(array, "get") else np.asarray(array)
-        return on_host
+        return array.get() if hasattr(array, "get") else np.asarray(array)
 
 
 def modules(name: str) -> tuple[ModuleType, ModuleType]:

@@ -91,8 +91,7 @@ class Subspace:
 
     def start(self) -> Floats:
         """θ_d = 0, so that θ = θ_0 at first."""
-        zeros: Floats = namespace(self.theta_0).zeros(self.dim, dtype=self.theta_0.dtype)
-        return zeros
+        return namespace(self.theta_0).zeros(self.dim, dtype=self.theta_0.dtype)
 
     def theta(self, theta_d: Floats) -> Floats:
         """θ = θ_0 + P θ_d, Eq. (2)."""
@@ -275,8 +274,7 @@ class FromStart:
 
     def start(self) -> Floats:
         """u = 0."""
-        zeros: Floats = namespace(self.v_0).zeros_like(self.v_0)
-        return zeros
+        return namespace(self.v_0).zeros_like(self.v_0)
 
     def theta(self, u: Floats) -> Floats:
         """θ = T(v_0 + u)."""

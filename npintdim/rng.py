@@ -63,8 +63,7 @@ class Stream:
         """Normals, CHUNK words at a time: while they are drawn the plain kernels take 100 bytes for each."""
         count, start = check_integer("count", count, 0), check_integer("start", start, 0)
         chunks = [draw(self.words(min(CHUNK, count - i), start + i)) for i in range(0, max(count, 1), CHUNK)]
-        drawn: Ints = chunks[0] if len(chunks) == 1 else namespace(chunks[0]).concatenate(chunks)
-        return drawn
+        return chunks[0] if len(chunks) == 1 else namespace(chunks[0]).concatenate(chunks)
 
     def packed_signs(self, count: int, start: int = 0) -> Words:
         """Signs start, ..., start + count − 1 as bits, 32 to a word, lowest first; a 1 means −1. 32 divides start."""

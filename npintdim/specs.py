@@ -183,8 +183,7 @@ def check_spec(name: str, value: object) -> Spec:
         value = value.spec()  # type: ignore[attr-defined]
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is {shown(value)}: a dictionary is needed")
-    spec: Spec = check_json(name, value)
-    return spec
+    return check_json(name, value)
 
 
 def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:

@@ -45,8 +45,7 @@ class Zeros(Initializer):
 
     def draw(self, backend: Backend, stream: Stream, size: int) -> Floats:
         """Zeros; the stream is not used."""
-        zeros: Floats = backend.xp.zeros(size, dtype=backend.dtype)
-        return zeros
+        return backend.xp.zeros(size, dtype=backend.dtype)
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ class Ones(Initializer):
 
     def draw(self, backend: Backend, stream: Stream, size: int) -> Floats:
         """Ones; the stream is not used."""
-        ones: Floats = backend.xp.ones(size, dtype=backend.dtype)
-        return ones
+        return backend.xp.ones(size, dtype=backend.dtype)
 
 
 INITIALIZERS: dict[str, type[Initializer]] = table(

@@ -75,8 +75,7 @@ class Landscape(Protocol):
 def dim_of(landscape: Any, *used: str) -> int:
     """How many coordinates it has; TypeError for what has none, a function, say, or lacks something else that is used."""
     check_has("landscape", landscape, ("dim", *used), "dim, loss_and_grad and evaluate")
-    dim: int = landscape.dim
-    return dim
+    return landscape.dim
 
 
 def pair(found: Any) -> tuple[Any, Any]:
@@ -95,8 +94,7 @@ def evaluation(found: Any) -> Evaluation:
             f"evaluate gave a {type(found).__name__}: an Evaluation(loss, performance, n) is needed"
         )
     check_real("loss", found.loss)
-    own: Evaluation = found
-    return own
+    return found
 
 
 @dataclass(frozen=True)

@@ -214,8 +214,7 @@ def check_gradient(grad: Any, theta: Floats) -> Floats:
     grad = as_array("grad", grad)
     if getattr(grad, "shape", None) != theta.shape:
         raise ValueError(f"the gradient has shape {np.shape(grad)}: {theta.shape} is needed")
-    found: Floats = grad
-    return found
+    return grad
 
 
 def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) -> Iterator[Batch]:

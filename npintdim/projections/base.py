@@ -198,6 +198,5 @@ def _columns(backend: Backend, f: Callable[[Array], Floats], x: Array, name: str
     """f on a vector, or on every column of a matrix."""
     x = backend.floats(x, name)
     if x.ndim == 2:
-        stacked: Floats = backend.xp.stack([f(column) for column in x.T], axis=1)
-        return stacked
+        return backend.xp.stack([f(column) for column in x.T], axis=1)
     return f(x)

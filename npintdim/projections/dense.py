@@ -81,8 +81,7 @@ class DenseProjection(SeededProjection):
         """‖g_j‖ of every column, (d,) float64; each sum is exact, then rounded once."""
         draw, threads = self.backend.kernels.drawn_square_sum, self.backend.threads
         squares = (draw(self.seed, Purpose.DENSE, j, 0, self.D, threads) for j in range(self.d))
-        norms: Floats = self.backend.xp.array([math.sqrt(square) for square in squares])
-        return norms
+        return self.backend.xp.array([math.sqrt(square) for square in squares])
 
     def drawn(self, j: int) -> Ints:
         """Grid normals, or signs, of column j: (D,)."""

@@ -81,8 +81,7 @@ class OneHotProjection(SeededProjection):
     def apply_exact(self, v: Floats) -> NDArray[np.float64]:
         """One product a row, in float64."""
         host = self.backend.host
-        exact: NDArray[np.float64] = host(self.exact) * self.begin_exact(v)[host(self.h)]
-        return exact
+        return host(self.exact) * self.begin_exact(v)[host(self.h)]
 
     def coverage(self) -> float:
         """1: every row has an entry."""

@@ -73,10 +73,7 @@ class SparseProjection(SeededProjection):
     def columns(self) -> tuple[Ints, Ints, Ints]:
         """Compressed columns: indptr (d + 1,), and row and sign of every non-zero."""
         assert self.density is not None
-        columns: tuple[Ints, Ints, Ints] = self.backend.kernels.sparse_columns(
-            self.seed, self.D, self.d, float(self.density)
-        )
-        return columns
+        return self.backend.kernels.sparse_columns(self.seed, self.D, self.d, float(self.density))
 
     @cached_property
     def nnz(self) -> Ints:

@@ -113,10 +113,8 @@ class GELU(Elementwise):
     def weight(self, backend: Backend, x: Floats) -> Floats:
         """Φ(x) or T(x)."""
         if self.form == "tanh":
-            half: Floats = (1 + backend.xp.tanh(A * (x + B * x**3))) / 2
-            return half
-        phi: Floats = (1 + erf(backend)(x / math.sqrt(2))) / 2
-        return phi
+            return (1 + backend.xp.tanh(A * (x + B * x**3))) / 2
+        return (1 + erf(backend)(x / math.sqrt(2))) / 2
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """y = x Φ(x)."""

@@ -28,8 +28,7 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
     c_out = len(W)
     X, h_out, w_out = windows(x, W.shape[-1], stride, padding)
     y = (W.reshape(c_out, -1) @ X).reshape(c_out, len(x), h_out, w_out)
-    ordered: Floats = cp.ascontiguousarray(y.transpose(1, 0, 2, 3))
-    return ordered
+    return cp.ascontiguousarray(y.transpose(1, 0, 2, 3))
 
 
 def conv2d_backward(

@@ -63,8 +63,7 @@ def fastfood_normals(
     seed: int, start: int, count: int, scale: float, dtype: np.dtype[Any], threads: int = 1
 ) -> Floats:
     """Entries of G from `start` on: normals over the scale."""
-    G: Floats = (normals(words(seed, Purpose.FF_G, 0, start, count)) / scale).astype(dtype)
-    return G
+    return (normals(words(seed, Purpose.FF_G, 0, start, count)) / scale).astype(dtype)
 
 
 def flip(x: Floats, packed: Words) -> None:

@@ -69,8 +69,7 @@ def normals(words: Words) -> Ints:
     int32, the shape of `words`; |g| ≤ 6,645,830
     """
     p = (words + 0.5) * 2.0**-32
-    g: Ints = np.rint(GRID * quantile(p)).astype(np.int32)
-    return g
+    return np.rint(GRID * quantile(p)).astype(np.int32)
 
 
 def truncated_normals(words: Words) -> Ints:
@@ -81,8 +80,7 @@ def truncated_normals(words: Words) -> Ints:
     int32, the shape of `words`; |g| ≤ 2²¹
     """
     p = TWO_SD + (1.0 - 2.0 * TWO_SD) * ((words + 0.5) * 2.0**-32)
-    g: Ints = np.rint(GRID * quantile(p)).astype(np.int32)
-    return g
+    return np.rint(GRID * quantile(p)).astype(np.int32)
 
 
 def square_sum(g: Array) -> int:
