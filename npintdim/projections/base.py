@@ -101,9 +101,11 @@ class Projection(ABC):
             )
         return x
 
-    def checked_rows(self, rows: slice) -> tuple[int, int]:
-        """First row and end of a slice."""
+    def checked_rows(self, rows: slice | None) -> tuple[int, int]:
+        """First row and end of a slice, or of all of P."""
         D = self.shape[0]
+        if rows is None:
+            return 0, D
         check_kind("rows", rows, slice, "slice(0, D)")
         needed = f"rows=slice(a, b) with 0 ≤ a < b ≤ D = {D}"
         if rows.step is not None:
@@ -113,19 +115,16 @@ class Projection(ABC):
 
     def begin_apply(self, v: Array, rows: slice | None) -> tuple[Floats, int, int]:
         """V checked, and the rows a, ..., b − 1 of P v, for whose numbers there must be memory."""
-        D, d = self.shape
-        a, b = (0, D) if rows is None else self.checked_rows(rows)
+        (D, d), (a, b) = self.shape, self.checked_rows(rows)
         size = (b - a) * self.backend.dtype.itemsize
         if size > LARGE and self.backend.xp is np:
-            check_memory(
-                f"P v, rows {a} to {b - 1} of D×d = {D}×{d}", size, "ask for fewer by rows=slice(a, b)"
-            )
+            what = f"P v, rows {a} to {b - 1} of D×d = {D}×{d}"
+            check_memory(what, size, "ask for fewer by rows=slice(a, b)")
         return self.checked("theta_d", v, d), a, b
 
     def begin_adjoint(self, g: Array, rows: slice | None, out: Array | None) -> tuple[Floats, int, int]:
         """G and out checked, and the rows a, ..., b − 1 of g."""
-        D, d = self.shape
-        a, b = (0, D) if rows is None else self.checked_rows(rows)
+        d, (a, b) = self.shape[1], self.checked_rows(rows)
         of = "" if rows is None else f" and rows are {a} to {b - 1}"
         if out is not None:
             check_kind("out", out, self.backend.xp.ndarray, "backend.xp.zeros(d, backend.dtype)")
@@ -154,7 +153,7 @@ class Projection(ABC):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of its entries; SciPy's `aslinearoperator(P)` asks for it."""
-        return np.dtype(self.backend.dtype)
+        return self.backend.dtype
 
     def matvec(self, v: Array) -> Floats:
         """P v under SciPy's name; v may be (d, 1)."""
@@ -166,9 +165,8 @@ class Projection(ABC):
 
     def as_linear_operator(self) -> LinearOperator:
         """P for SciPy's iterative solvers; only for the CPU backends."""
-        from scipy.sparse.linalg import (
-            aslinearoperator,  # slow to import; `npintdim.testing` needs NumPy only
-        )
+        # slow to import; `npintdim.testing` needs NumPy only
+        from scipy.sparse.linalg import aslinearoperator
 
         return aslinearoperator(self)
 

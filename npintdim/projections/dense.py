@@ -69,12 +69,12 @@ class DenseProjection(SeededProjection):
             check_memory(what, size, "use stored=False, or kind 'fastfood'")
 
     @cached_property
-    def matrix(self) -> Floats:
-        """The stored P (D, d); its columns are contiguous."""
-        rows = self.backend.xp.empty((self.d, self.D), dtype=self.backend.dtype)
+    def columns(self) -> Floats:
+        """The stored P, column after column: (d, D)."""
+        columns = self.backend.xp.empty((self.d, self.D), dtype=self.backend.dtype)
         for j in range(self.d):
-            rows[j] = self.column(j)
-        return rows.T
+            columns[j] = self.column(j)
+        return columns
 
     @cached_property
     def norms(self) -> Floats:
@@ -101,7 +101,7 @@ class DenseProjection(SeededProjection):
         kernels, threads = self.backend.kernels, self.backend.threads
         start, stop = whole(a, b, self.D, self.stored)
         if self.stored:
-            Pv = kernels.stored_apply(v, self.matrix.T, start, stop, threads)
+            Pv = kernels.stored_apply(v, self.columns, start, stop, threads)
         elif self.entries == "rademacher":
             Pv = kernels.rademacher_apply(v, self.seed, self.D, start, stop, threads)
         else:
@@ -116,7 +116,7 @@ class DenseProjection(SeededProjection):
         if a > start:
             g = self.backend.xp.pad(g, (a - start, 0))
         if self.stored:
-            Pt_g = kernels.stored_adjoint(g, self.matrix.T, start, threads)
+            Pt_g = kernels.stored_adjoint(g, self.columns, start, threads)
         elif self.entries == "rademacher":
             Pt_g = kernels.rademacher_adjoint(g, self.seed, self.D, self.d, start, threads)
         else:

@@ -143,17 +143,16 @@ class FastfoodProjection(SeededProjection):
         """Whether the factors of so many blocks fit; each of P's normals is 12 bytes more while G is made."""
         size = blocks * self.n * (self.backend.dtype.itemsize + (2 if self.n <= 1 << 16 else 4) + 0.25)
         if size > LARGE and self.backend.xp is np:
-            what = (
-                f"{'a stored' if self.stored else 'a block of the drawn'} Fastfood P, D×d = {self.D}×{self.d}"
-            )
-            check_memory(what, size, "use stored=False" if self.stored else "use blocks='stacked'")
+            which = "a stored" if self.stored else "a block of the drawn"
+            instead = "use stored=False" if self.stored else "use blocks='stacked'"
+            check_memory(f"{which} Fastfood P, D×d = {self.D}×{self.d}", size, instead)
 
     def pieces(self, a: int, b: int) -> Iterator[tuple[int, int, tuple[Words, Ints, Floats, Words]]]:
         """Rows start, ..., stop − 1 of whole blocks, and the blocks' B, Π, G, S, until rows a, ..., b − 1 are covered.
 
         All at once where they are stored, else as many as are drawn together.
         """
-        n, m = self.n, self.m
+        n, m, kernels = self.n, self.m, self.backend.kernels
         together = max(1, 32 // m)  # blocks between two that begin a word of B's, and of S's, signs
         first, end = a // n // together * together, -(-b // n)
         step = end - first if self.stored else max(1, PIECE // n)
@@ -166,14 +165,8 @@ class FastfoodProjection(SeededProjection):
             else:
                 self._check_memory(last - i)
                 B = self._stream(Purpose.FF_B).packed_signs((last - i) * m, i * m)
-                G = self.backend.kernels.fastfood_normals(
-                    self.seed,
-                    start,
-                    (last - i) * n,
-                    self.drawn_scale,
-                    self.backend.dtype,
-                    self.backend.threads,
-                ).reshape(-1, n)
+                own = self.seed, start, (last - i) * n, self.drawn_scale
+                G = kernels.fastfood_normals(*own, self.backend.dtype, self.backend.threads).reshape(-1, n)
                 yield start, stop, (B, self._permutations(i, last), G, self._signs(start, stop))
 
     def apply(self, v: Array, rows: slice | None = None) -> Floats:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.backend import Backend, given
+from npintdim.files import canonical
 from npintdim.inputs import check_integer
 from npintdim.projections.base import Projection
 from npintdim.rng import SCHEME
@@ -113,15 +113,8 @@ class SeededProjection(Projection):
             total = sums.setdefault(family, [0, 0])
             total[0] = (total[0] + int((x * x).sum())) % (1 << 64)
             total[1] = (total[1] + int((odd * x).sum())) % (1 << 64)
-        text = json.dumps(
-            {"scheme": SCHEME, **self.spec(), "sums": sums}, sort_keys=True, separators=(",", ":")
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(canonical({"scheme": SCHEME, **self.spec(), "sums": sums})).hexdigest()
 
-    def __reduce__(self) -> tuple[Callable[..., SeededProjection], tuple[Any, ...]]:
-        return _again, (type(self), {field.name: getattr(self, field.name) for field in fields(self)})
-
-
-def _again(cls: type[SeededProjection], arguments: dict[str, Any]) -> SeededProjection:
-    """Unpickle by drawing again: a seed travels, the factors do not."""
-    return cls(**arguments)
+    def __reduce__(self) -> tuple[Callable[[], SeededProjection], tuple[()]]:
+        # A seed travels, the factors do not.
+        return partial(type(self), **{field.name: getattr(self, field.name) for field in fields(self)}), ()

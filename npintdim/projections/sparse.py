@@ -72,8 +72,7 @@ class SparseProjection(SeededProjection):
     @cached_property
     def columns(self) -> tuple[Ints, Ints, Ints]:
         """Compressed columns: indptr (d + 1,), and row and sign of every non-zero."""
-        assert self.density is not None
-        return self.backend.kernels.sparse_columns(self.seed, self.D, self.d, float(self.density))
+        return self.backend.kernels.sparse_columns(self.seed, self.D, self.d, self.density)
 
     @cached_property
     def nnz(self) -> Ints:
