@@ -33,13 +33,7 @@ def namespace(array: object) -> ModuleType:
 
 
 def as_array(what: str, value: Any) -> Any:
-    """What another library calls an array as NumPy's own type; as it is where it is none, or lives on a GPU.
-
-    Raises
-    ------
-    TypeError
-        for a masked array, whose mask would be lost, and for what does not convert.
-    """
+    """What another library calls an array as NumPy's own type; as it is where it is none, or lives on a GPU."""
     if type(value) is np.ndarray or not hasattr(value, "__array__"):
         return value
     if isinstance(value, np.ma.MaskedArray):
@@ -113,13 +107,7 @@ class Backend:
 
 
 def modules(name: str) -> tuple[ModuleType, ModuleType]:
-    """Arrays and kernels of a backend.
-
-    Raises
-    ------
-    ImportError
-        if its package or device is missing, or cannot be used: with the pip line, or with the reason.
-    """
+    """Arrays and kernels of a backend; an ImportError has the pip line, or the reason why it cannot be used."""
     if name == "numpy":
         return np, importlib.import_module("npintdim.kernels.reference")
     if name == "numba":
@@ -166,13 +154,7 @@ def missing(name: str) -> str | None:
 
 
 def given(backend: Backend | None) -> Backend:
-    """The backend, or the default one for None.
-
-    Raises
-    ------
-    TypeError
-        for a name, for instance.
-    """
+    """The backend, or the default one for None; TypeError for a name, for instance."""
     if backend is None:
         return get_backend()
     name = backend if isinstance(backend, str) else "numpy"

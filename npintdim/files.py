@@ -41,15 +41,7 @@ def canonical(spec: Any) -> bytes:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises
-    ------
-    DamagedError
-        if it holds anything else.
-    OSError
-        if it cannot be read.
-    """
+    """The object in a JSON file; DamagedError if it holds anything else, OSError if it cannot be read."""
     try:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -62,14 +54,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
     """All of data under the name, or whatever was there before; another process never sees a part.
 
-    Parameters
-    ----------
-    mode : permissions, less those that the umask withholds
-
-    Raises
-    ------
-    OSError
-        which names `path`, if the folder does not exist or cannot be written to.
+    `mode` is the permissions, less those that the umask withholds; an OSError names the path.
     """
     with beside(path, data, mode) as part:
         part.replace(path)

@@ -34,15 +34,8 @@ def need(name: str, who: str, remedy: str) -> Any:
     Parameters
     ----------
     name : "package", "package.module" or "package.module:name"
-    who : needs it, for the error
-    remedy : where it is not installed, for the error
-
-    Raises
-    ------
-    ModuleNotFoundError
-        if it is not installed.
-    ImportError
-        if it is, and does not import: with the reason, whatever is raised.
+    who, remedy : who needs it, and how to install it: for the ModuleNotFoundError; where it is installed and
+        does not import, an ImportError has the reason, whatever is raised
     """
     module, _, part = name.partition(":")
     if not (why := BROKEN.get(module) or BROKEN.get(name)):

@@ -75,11 +75,8 @@ class Stream:
 
     def permutations(self, rows: int, n: int, first: int = 0) -> Ints:
         """A permutation of 0, ..., n − 1 in every row; the first of them is row `first`."""
-        rows, n, first = (
-            check_integer("rows", rows, 0),
-            check_integer("n", n, 1),
-            check_integer("first", first, 0),
-        )
+        rows, n = check_integer("rows", rows, 0), check_integer("n", n, 1)
+        first = check_integer("first", first, 0)
         return self.kernels.permutations(self.seed, int(self.purpose), self.lane, rows, n, first)
 
     def permutation(self, n: int) -> Ints:

@@ -101,13 +101,7 @@ def register(cls: T) -> T:
 
 
 def kind_of(what: str, given: Any) -> Any:
-    """A thing of a table: itself, by its spec, or by its name alone, in which capitals do not count.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for a name or a spec that there is not.
-    """
+    """A thing of a table: itself, by its spec, or by its name alone, in which capitals do not count."""
     own = TABLES[what]
     if isinstance(given, own.base):
         return given
@@ -147,13 +141,7 @@ def table_of(field: Field[Any]) -> str | None:
 
 
 def check_json(name: str, value: object) -> Any:
-    """A copy of the value in those types that JSON has.
-
-    Raises
-    ------
-    TypeError, ValueError
-        which name the part that JSON does not have: NaN, another kind of object, a name that is no text.
-    """
+    """A copy of the value in those types that JSON has; an error names the part that JSON does not have, as NaN."""
     own = plain(value)
     if own is None or isinstance(own, bool):
         return own
@@ -195,11 +183,6 @@ def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:
     ----------
     thing : in its `__post_init__`
     ranges : least value, or least and greatest, of its integers; a seed has its own
-
-    Raises
-    ------
-    TypeError, ValueError
-        which name the field.
     """
     checks = {"float": check_real, "bool": check_flag, "str": check_text, "Spec": check_spec}
     for field in fields(thing):
@@ -221,13 +204,7 @@ def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:
 
 
 def called(what: str, make: Callable[..., T], options: Spec, **given: object) -> T:
-    """make(**options, **given), where the options are all that make needs and nothing that it does not know.
-
-    Raises
-    ------
-    ValueError
-        which names what is unknown or missing.
-    """
+    """make(**options, **given), where the options are all that make needs and nothing that it does not know."""
     known = {name: p for name, p in signature(make).parameters.items() if name not in given}
     takes_all = any(p.kind is p.VAR_KEYWORD for p in known.values())
     for name in options:
@@ -242,13 +219,7 @@ def called(what: str, make: Callable[..., T], options: Spec, **given: object) ->
 
 
 def built(what: str, spec: object, tag: str, makers: Mapping[str, Callable[..., T]], **given: object) -> T:
-    """What a spec describes: its tag says which of the makers is `called`, with everything else in it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for what is no dictionary, or has another tag, other members or other values than there are.
-    """
+    """What a spec describes: its tag says which of the makers is `called`, with everything else in it."""
     options = check_spec(what, spec)
     if tag not in options:
         raise ValueError(f"{what} is {shown(options)}, without {tag!r}: one of {', '.join(makers)} is needed")

@@ -56,13 +56,7 @@ def parts_of(
 
 
 def examples_of(name: str, x: Any) -> Floats:
-    """Real numbers (n, ...), one row an example: from lists, arrays, or a table of columns (by its `__array__`).
-
-    Raises
-    ------
-    TypeError, ValueError
-        for texts, rows of different lengths, NaN, or no example.
-    """
+    """Real numbers (n, ...), one row an example: from lists, arrays, or a table of columns (by its `__array__`)."""
     try:
         array = np.asarray(as_array(name, x))
     except ValueError as error:
@@ -88,13 +82,7 @@ def examples_of(name: str, x: Any) -> Floats:
 
 
 def labels_of(name: str, y: Any, n: int, least: int = 2) -> Labels:
-    """Classes of integers, booleans or texts, (n,) or (n, 1), or one-hot (n, K), whose columns are the classes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for numbers that are no integers, another length than n, rows with no or several ones, or one class alone.
-    """
+    """Classes of integers, booleans or texts, (n,) or (n, 1), or one-hot (n, K), whose columns are the classes."""
     array = np.asarray(as_array(name, y))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -131,13 +119,7 @@ def numbers(y: Any) -> bool:
 
 
 def targets_of(name: str, y: Any, n: int) -> Floats:
-    """Numbers (n,) or (n, k), finite.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for anything else, or a target that is the same in all examples.
-    """
+    """Numbers (n,) or (n, k), finite, of which not all are the same."""
     array = np.asarray(as_array(name, y))
     try:
         floats: Floats = array.astype(np.float32 if array.dtype == np.float32 else np.float64)
@@ -169,13 +151,7 @@ def one_hot(name: str, array: Array, n: int) -> Labels:
 
 
 def split(labels: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
-    """Places of the training and of the test part, ascending: of every class so many, rounded, and at least one in each.
-
-    Raises
-    ------
-    ValueError
-        unless 0 < share < 1, or for a class with one example alone.
-    """
+    """Places of the training and of the test part, ascending: of every class so many, rounded, and at least one in each."""
     if not 0 < check_real("test_share", share) < 1:
         raise ValueError(f"test_share is {share}: 0 < test_share < 1 is needed")
     check_integer("seed", seed, 0, (1 << 64) - 1)

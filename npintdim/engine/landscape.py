@@ -252,13 +252,7 @@ def plain_arrays(name: str, batch: Batch) -> Batch:
 
 
 def check_examples(name: str, batch: Batch, classes: int) -> None:
-    """Refuse an empty set, lengths that differ, NaN, and labels out of range.
-
-    Raises
-    ------
-    TypeError, ValueError
-        which says what was given and what is needed.
-    """
+    """Refuse an empty set, lengths that differ, NaN, and labels out of range, by TypeError or ValueError."""
     for what, array in (("x", batch.x), ("labels", batch.labels)):
         if array is not None and not hasattr(array, "dtype"):
             raise TypeError(f"{name}: {what} is a {type(array).__name__}: an array is needed")

@@ -268,11 +268,5 @@ OPTIMIZERS: dict[str, type[Optimizer]] = table("optimizer", Optimizer, "kind", S
 
 
 def optimizer_from_spec(spec: Spec) -> Optimizer:
-    """Build the optimizer that `Optimizer.spec()` describes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for a kind that this package does not have, or other hyper-parameters than it has.
-    """
+    """Build the optimizer that `Optimizer.spec()` describes, or say what is wrong with the spec."""
     return built("optimizer", spec, "kind", OPTIMIZERS)

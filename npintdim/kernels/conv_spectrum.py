@@ -34,9 +34,8 @@ def pays(x: Floats, W: Floats, stride: int, padding: int) -> bool:
     rows = 2 * half * (c * o * k * k + n * (c * h * w + o * high * wide))
     columns = 4 * half * M * (c * o * k + n * (c * w + o * wide))
     sums = 4 * half * M * n * c * o
-    direct = (
-        n * c * o * k * k * high * (2 * wide + w) / 3
-    )  # y and dW; dx, whose rows are as long as those of x
+    # y and dW; dx, whose rows are as long as those of x
+    direct = n * c * o * k * k * high * (2 * wide + w) / 3
     small = 2 * half * M * c * o <= LARGEST
     return stride == 1 and small and FEWER * (rows + columns + sums) < direct
 

@@ -87,11 +87,5 @@ def projection_from_spec(spec: Spec, backend: Backend | None = None) -> SeededPr
 
 
 def check_projection(spec: Spec) -> None:
-    """Refuse a kind of P, or options of it, that do not exist; nothing is drawn.
-
-    Raises
-    ------
-    TypeError, ValueError
-        as `make_projection`.
-    """
+    """Refuse a kind of P, or options of it, that do not exist, as `make_projection` does; nothing is drawn."""
     built("projection", spec, "kind", {name: cls.check for name, cls in KINDS.items()})

@@ -131,14 +131,7 @@ def linear_forward(x: Floats, theta: Floats, sizes: Ints, relu: Array, threads: 
 
 
 def linear_backward(
-    x: Floats,
-    theta: Floats,
-    sizes: Ints,
-    relu: Array,
-    y: Floats,
-    dy: Floats,
-    need_dx: bool,
-    threads: int,
+    x: Floats, theta: Floats, sizes: Ints, relu: Array, y: Floats, dy: Floats, need_dx: bool, threads: int
 ) -> tuple[Floats | None, Floats]:
     """dx (None unless needed) and the gradient of the parameters, from dy = ∂L/∂y_M."""
     dz, turned, dtheta = np.empty_like(y), np.empty_like(theta), np.empty_like(theta)

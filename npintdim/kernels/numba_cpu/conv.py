@@ -263,9 +263,8 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
     lanes = s > 1 or channels_pay(o, y.shape[2:], frame[1], x.itemsize)
     every_tap, offsets = np.arange(c * k * k)[None], taps(c, k, frame)[None, : c * k * k]
     V, group = packed(W.reshape(1, o, -1), every_tap, lanes), together(y, threads) if lanes else 1
-    correlate_images(
-        *frozen(x), p, frame, s, V, np.array([[k, k, 0, 0]]), offsets, lanes, group, y, 1, threads
-    )
+    phases = np.array([[k, k, 0, 0]])
+    correlate_images(*frozen(x), p, frame, s, V, phases, offsets, lanes, group, y, 1, threads)
     return y
 
 
@@ -299,9 +298,7 @@ def conv2d_backward(
     h, w = ((side - 1 + p % s) // s + 1 + last for side in x.shape[2:])
     phases, entries, offsets = turned(o, k, s, p, (h, w))
     lanes = channels_pay(c, (h - last, w - last), w, x.itemsize)
-    V, group = (
-        packed(W.reshape(o, c, k * k), entries, lanes),
-        together(dx[:, :, ::s, ::s], threads) if lanes else 1,
-    )
+    V = packed(W.reshape(o, c, k * k), entries, lanes)
+    group = together(dx[:, :, ::s, ::s], threads) if lanes else 1
     correlate_images(dy, last - p // s, (h, w), 1, V, phases, offsets, lanes, group, dx, s, threads)
     return dx, dW

@@ -150,10 +150,8 @@ def apply_large(v: Floats, B: Words, Pi: Ints, G: Floats, S: Words, m: int, y: F
 def adjoint_large(g: Floats, B: Words, Pi: Ints, G: Floats, S: Words, sums: Floats, threads: int) -> None:
     """sums[b] = block b of Pᵀ g."""
     m, n = sums.shape[1], Pi.shape[1]
-    tables, x = (
-        np.empty((FASTFOOD_PARTS, m), dtype=g.dtype),
-        np.empty((FASTFOOD_PARTS, n // FASTFOOD_PARTS), dtype=g.dtype),
-    )
+    tables = np.empty((FASTFOOD_PARTS, m), dtype=g.dtype)
+    x = np.empty((FASTFOOD_PARTS, n // FASTFOOD_PARTS), dtype=g.dtype)
     for b, seen in enumerate(np.split(g, range(n, len(g), n))):
         adjoint_eighths(seen, Pi[b].reshape(x.shape), G[b].reshape(x.shape), S, b * n, x, tables, threads)
         tables.sum(axis=0, out=sums[b])

@@ -21,22 +21,12 @@ from npintdim.typing import Floats
 
 
 def gaussian_column(seed: int, j: int, start: int, stop: int) -> NDArray[np.int32]:
-    """Grid normals g_ij of column j.
-
-    Returns
-    -------
-    (stop − start,) int32
-    """
+    """Grid normals g_ij of column j, (stop − start,) int32."""
     return normals(words(seed, Purpose.DENSE, j, start, stop - start)).astype(np.int32)
 
 
 def rademacher_column(seed: int, j: int, start: int, stop: int) -> NDArray[np.int8]:
-    """Signs of column j.
-
-    Returns
-    -------
-    (stop − start,) int8
-    """
+    """Signs of column j, (stop − start,) int8."""
     packed = words(seed, Purpose.DENSE, j, start // 32, -(-(stop - start) // 32))
     return signs(packed, stop - start).astype(np.int8)
 
@@ -44,12 +34,7 @@ def rademacher_column(seed: int, j: int, start: int, stop: int) -> NDArray[np.in
 def gaussian_apply(
     v: Floats, seed: int, norms: NDArray[np.float64], start: int, stop: int, threads: int = 1
 ) -> Floats:
-    """P v = Σ_j P_j v_j with P_j = dtype(g_j / norm_j).
-
-    Returns
-    -------
-    (stop − start,), dtype of v
-    """
+    """P v = Σ_j P_j v_j with P_j = dtype(g_j / norm_j): (stop − start,), dtype of v."""
     y = np.zeros(stop - start, dtype=v.dtype)
     for j in range(len(v)):
         y += (gaussian_column(seed, j, start, stop) / norms[j]).astype(v.dtype) * v[j]
@@ -59,24 +44,14 @@ def gaussian_apply(
 def gaussian_adjoint(
     g: Floats, seed: int, norms: NDArray[np.float64], start: int, threads: int = 1
 ) -> Floats:
-    """(Pᵀ g)_j = ⟨P_j, g⟩.
-
-    Returns
-    -------
-    (d,), dtype of g
-    """
+    """(Pᵀ g)_j = ⟨P_j, g⟩: (d,), dtype of g."""
     drawn = (gaussian_column(seed, j, start, start + len(g)) for j in range(len(norms)))
     columns = ((g_j / norm).astype(g.dtype) for g_j, norm in zip(drawn, norms, strict=True))
     return np.array([column @ g for column in columns], dtype=g.dtype)
 
 
 def rademacher_apply(v: Floats, seed: int, D: int, start: int, stop: int, threads: int = 1) -> Floats:
-    """P v = Σ_j ± (v_j/√D).
-
-    Returns
-    -------
-    (stop − start,), dtype of v
-    """
+    """P v = Σ_j ± (v_j/√D): (stop − start,), dtype of v."""
     scaled = v * v.dtype.type(1.0 / math.sqrt(D))
     y = np.zeros(stop - start, dtype=v.dtype)
     for j in range(len(v)):
@@ -85,11 +60,6 @@ def rademacher_apply(v: Floats, seed: int, D: int, start: int, stop: int, thread
 
 
 def rademacher_adjoint(g: Floats, seed: int, D: int, d: int, start: int, threads: int = 1) -> Floats:
-    """(Pᵀ g)_j = Σ_i ± g_i / √D.
-
-    Returns
-    -------
-    (d,), dtype of g
-    """
+    """(Pᵀ g)_j = Σ_i ± g_i / √D: (d,), dtype of g."""
     sums = [rademacher_column(seed, j, start, start + len(g)) @ g for j in range(d)]
     return np.array(sums, dtype=g.dtype) * g.dtype.type(1.0 / math.sqrt(D))

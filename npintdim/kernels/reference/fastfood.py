@@ -91,12 +91,7 @@ def fastfood_adjoint(
 def fastfood_normals(
     seed: int, start: int, count: int, scale: float, dtype: np.dtype[Any], threads: int = 1
 ) -> Floats:
-    """Entries of G from `start` on: normals over the scale.
-
-    Returns
-    -------
-    (count,) dtype
-    """
+    """Entries of G from `start` on, normals over the scale: (count,) dtype."""
     G = np.empty(count, dtype=dtype)
     for i in range(0, count, CHUNK):
         part = G[i : i + CHUNK]

@@ -22,12 +22,7 @@ from npintdim.typing import Floats, Ints, Words
 
 
 def sparse_column(seed: int, j: int, D: int, density: float) -> Ints:
-    """Rows of the non-zeros of column j, ascending.
-
-    Returns
-    -------
-    (nnz_j,) int64
-    """
+    """Rows of the non-zeros of column j, ascending: (nnz_j,) int64."""
     return rows_of(lambda start, count: words(seed, Purpose.SPARSE_GAP, j, start, count), D, density)
 
 
@@ -76,12 +71,7 @@ def matrix(indptr: Ints, rows: Ints, values: Floats, D: int) -> Any:
 def sparse_apply(
     v: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, start: int, stop: int, threads: int = 1
 ) -> Floats:
-    """P v by SciPy.
-
-    Returns
-    -------
-    (stop − start,), dtype of v
-    """
+    """P v by SciPy: (stop − start,), dtype of v."""
     P = matrix(indptr, rows, values, D)
     return (P if stop - start == D else P[start:stop]) @ v
 
@@ -89,11 +79,6 @@ def sparse_apply(
 def sparse_adjoint(
     g: Floats, indptr: Ints, rows: Ints, values: Floats, D: int, start: int, threads: int = 1
 ) -> Floats:
-    """Pᵀ g by SciPy.
-
-    Returns
-    -------
-    (d,), dtype of g
-    """
+    """Pᵀ g by SciPy: (d,), dtype of g."""
     P = matrix(indptr, rows, values, D)
     return (P if len(g) == D else P[start : start + len(g)]).T @ g

@@ -9,20 +9,10 @@ from npintdim.typing import Floats
 
 
 def stored_apply(v: Floats, columns: Floats, start: int, stop: int, threads: int = 1) -> Floats:
-    """P v = Σ_j P_j v_j.
-
-    Returns
-    -------
-    (stop − start,), dtype of v
-    """
+    """P v = Σ_j P_j v_j: (stop − start,), dtype of v."""
     return columns[:, start:stop].T @ v
 
 
 def stored_adjoint(g: Floats, columns: Floats, start: int, threads: int = 1) -> Floats:
-    """(Pᵀ g)_j = ⟨P_j, g⟩.
-
-    Returns
-    -------
-    (d,), dtype of g
-    """
+    """(Pᵀ g)_j = ⟨P_j, g⟩: (d,), dtype of g."""
     return columns[:, start : start + len(g)] @ g

@@ -70,12 +70,7 @@ def words(seed: int, purpose: int, lane: int, start: int, count: int) -> Words:
 
 
 def signs(packed: Words, count: int) -> Ints:
-    """Sign i = bit i mod 32 (lowest first) of word ⌊i/32⌋; a 0 is +1, a 1 is −1.
-
-    Returns
-    -------
-    (count,) int8, every entry +1 or −1
-    """
+    """Sign i = bit i mod 32 (lowest first) of word ⌊i/32⌋, a 0 is +1, a 1 is −1: (count,) int8."""
     bits = np.unpackbits(packed.astype("<u4").view(np.uint8), bitorder="little", count=count)
     return (1 - 2 * bits.astype(np.int8)).astype(np.int8)
 

@@ -93,13 +93,7 @@ def seal(variant: bytes, content: bytes) -> bytes:
 
 
 def read(path: Path) -> bytes:
-    """The file's bytes.
-
-    Raises
-    ------
-    OSError
-        if it cannot be read, or somebody else can have written it.
-    """
+    """The file's bytes; OSError if it cannot be read, or somebody else can have written it."""
     with path.open("rb") as file:
         check_ours(path, os.fstat(file.fileno()))
         return file.read()
@@ -137,13 +131,7 @@ def candidates(named: str) -> list[Path]:
 
 
 def trusted(candidate: Path) -> Path:
-    """The folder, made if necessary; the links to it resolved, so that nobody can turn them elsewhere.
-
-    Raises
-    ------
-    OSError
-        if there is none, or somebody else may exchange what is in it.
-    """
+    """The folder, made if necessary; the links to it resolved, so that nobody can turn them elsewhere."""
     candidate.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder = candidate.resolve(strict=True)
     for part in (folder, *folder.parents):
@@ -152,13 +140,7 @@ def trusted(candidate: Path) -> Path:
 
 
 def check_ours(path: Path, found: os.stat_result) -> None:
-    """Refuse what somebody else than this user, root and the owner of this code may have written.
-
-    Raises
-    ------
-    PermissionError
-        which says why.
-    """
+    """PermissionError for what somebody else than this user, root and the owner of this code may have written."""
     if not hasattr(os, "geteuid"):
         return
     users = {0, os.geteuid(), HERE.stat().st_uid}
