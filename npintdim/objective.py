@@ -248,12 +248,7 @@ class Composed:
 
 @dataclass(frozen=True)
 class FromStart:
-    """T(v_0 + u) from u = 0 on, v_0 = T.start(): what is trained, and kept, is how far v moves.
-
-    Parameters
-    ----------
-    T : any
-    """
+    """T(v_0 + u) from u = 0 on, v_0 = T.start(): what is trained, and kept, is how far v moves."""
 
     T: Parametrisation
 

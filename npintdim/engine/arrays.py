@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +12,6 @@ from npintdim.rng import Purpose, Stream
 from npintdim.typing import Array, Floats, Ints
 
 FEW = 2  # examples of a class, one for each part
-
-
-class Labels(NamedTuple):
-    """Labels 0, ..., K − 1, and what each stood for, sorted."""
-
-    labels: Ints
-    names: tuple[str, ...]
 
 
 def parts_of(
@@ -81,8 +74,11 @@ def examples_of(name: str, x: Any) -> Floats:
     return floats
 
 
-def labels_of(name: str, y: Any, n: int, least: int = 2) -> Labels:
-    """Classes of integers, booleans or texts, (n,) or (n, 1), or one-hot (n, K), whose columns are the classes."""
+def labels_of(name: str, y: Any, n: int, least: int = 2) -> tuple[Ints, tuple[str, ...]]:
+    """Labels 0, ..., K − 1, and what each stood for, sorted.
+
+    Classes are integers, booleans or texts, (n,) or (n, 1), or one-hot (n, K), whose columns are the classes.
+    """
     array = np.asarray(as_array(name, y))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -105,7 +101,7 @@ def labels_of(name: str, y: Any, n: int, least: int = 2) -> Labels:
     values, labels = np.unique(array, return_inverse=True)
     if len(values) < least:
         raise ValueError(f"{name} holds one class alone, {shown(plain(values[0]))}: at least two are needed")
-    return Labels(labels.reshape(-1).astype(np.int64), tuple(str(plain(value)) for value in values))
+    return labels.reshape(-1).astype(np.int64), tuple(str(plain(value)) for value in values)
 
 
 def numbers(y: Any) -> bool:
@@ -136,7 +132,7 @@ def targets_of(name: str, y: Any, n: int) -> Floats:
     return floats
 
 
-def one_hot(name: str, array: Array, n: int) -> Labels:
+def one_hot(name: str, array: Array, n: int) -> tuple[Ints, tuple[str, ...]]:
     """The column of the one in each row."""
     if (
         len(array) != n
@@ -147,7 +143,7 @@ def one_hot(name: str, array: Array, n: int) -> Labels:
             f"{name} has shape {array.shape}, and is not one-hot with one row for each of {counted(n, 'example')}: "
             f"({n},), or rows of zeros and a single one, are needed"
         )
-    return Labels(array.argmax(axis=1).astype(np.int64), tuple(map(str, range(array.shape[1]))))
+    return array.argmax(axis=1).astype(np.int64), tuple(map(str, range(array.shape[1])))
 
 
 def split(labels: Ints, share: float, seed: int) -> tuple[Ints, Ints]:

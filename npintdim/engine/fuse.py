@@ -26,18 +26,12 @@ from npintdim.typing import Array, Floats, Ints
 
 @dataclass(frozen=True)
 class Fused(Layer):
-    """Layers that are computed together; their parameters are one vector, "theta", in which theirs lie in order.
-
-    Parameters
-    ----------
-    layers : in order
-    in_shape : of one example, before the first of them
-    """
+    """Layers that are computed together; their parameters are one vector, "theta", in which theirs lie in order."""
 
     title: ClassVar[str]
     pattern: ClassVar[str]  # of `letter`s: what it can stand for
     layers: tuple[Layer, ...]
-    in_shape: tuple[int, ...]
+    in_shape: tuple[int, ...]  # of one example, before the first of them
 
     @classmethod
     @abstractmethod

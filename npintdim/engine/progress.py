@@ -86,12 +86,7 @@ def aside() -> Iterator[None]:
 
 
 class InNotebook:
-    """What `Progress` asks of tqdm's bar, as one result of the cell that changes; no widgets are needed.
-
-    Parameters
-    ----------
-    total, label : see `Progress`
-    """
+    """What `Progress` asks of tqdm's bar, as one result of the cell that changes; no widgets are needed."""
 
     def __init__(self, total: int, label: str) -> None:
         self.total, self.label, self.done, self.text = total, label, 0, ""

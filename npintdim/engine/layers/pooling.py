@@ -16,13 +16,7 @@ from npintdim.typing import Floats
 
 @dataclass(frozen=True)
 class Pool2D(ParameterFree):
-    """size×size windows, side by side or `stride` apart; a rest that fills no window is left out.
-
-    Parameters
-    ----------
-    size : side of a window
-    stride : distance of windows; 0 means `size`
-    """
+    """size×size windows, side by side or `stride` apart; a rest that fills no window is left out."""
 
     size: int = 2
     stride: int = 0

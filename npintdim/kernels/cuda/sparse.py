@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import cupy as cp
 import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.kernels.cuda.launch import cover, exact
-from npintdim.kernels.reference.normals import log
+from npintdim.kernels.reference.sparse import log_of_miss
 from npintdim.typing import Floats, Ints
 
 
@@ -20,8 +18,7 @@ def sparse_columns(
 
     The number of non-zeros decides how much memory is needed, so the host waits for it.
     """
-    log_miss = float(log(np.array([1.0 - density]))[0]) if density < 1.0 else -math.inf  # all gaps 0
-    address = np.uint64(seed), d, D, log_miss
+    address = np.uint64(seed), d, D, log_of_miss(density)
     indptr: NDArray[np.int64] = cp.zeros(d + 1, dtype=np.int64)
     rows: NDArray[np.int32] = cp.empty(0, dtype=np.int32)
     sign: NDArray[np.int8] = cp.empty(0, dtype=np.int8)

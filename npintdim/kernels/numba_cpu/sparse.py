@@ -12,7 +12,7 @@ from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, floor, loa
 from npintdim.kernels.numba_cpu.normals import log
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, unpack
 from npintdim.kernels.purpose import Purpose
-from npintdim.kernels.reference.normals import log as plain_log
+from npintdim.kernels.reference.sparse import log_of_miss
 from npintdim.typing import Floats, Ints
 
 GAPS, SIGNS = np.uint64(Purpose.SPARSE_GAP), np.uint64(Purpose.SPARSE_SIGN)
@@ -56,11 +56,6 @@ def draw_columns(seed, D, log_miss, indptr, rows, sign):
         indptr[j + 1] = first + draw_rows(seed, j, D, log_miss, rows[first:])
         draw_signs(seed, j, sign[first : indptr[j + 1]])
     return indptr[-1]
-
-
-def log_of_miss(density: float) -> float:
-    """log(1 − density); −∞ makes every gap 0."""
-    return float(plain_log(np.array([1.0 - density]))[0]) if density < 1.0 else -math.inf
 
 
 def room(entries: float) -> int:

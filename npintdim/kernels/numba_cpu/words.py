@@ -6,14 +6,14 @@ import numpy as np
 
 from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, counted, store_pairs
+from npintdim.kernels.reference.words import CHUNK, KEY_STEPS, MULTIPLIERS
 from npintdim.typing import Array, Ints, Words
 
 MASK = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
-M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-STEP0, STEP1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+M0, M1 = map(np.uint64, MULTIPLIERS)
+STEP0, STEP1 = map(np.uint64, KEY_STEPS)
 BATCH = 4 * LANES  # words of 16 blocks
-CHUNK = 1 << 20  # words held at once while permutations are made
 SHORT, LONG = 1 << 9, 1 << 18  # rows that are sorted by counting
 FEW = 1 << 12  # numbers of short rows that a thread takes at a time
 

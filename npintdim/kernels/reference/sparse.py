@@ -9,6 +9,7 @@ Both products are those of some rows, start, ..., stop − 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -33,14 +34,18 @@ def rows_of(draw: Callable[[int, int], Words], D: int, density: float) -> Ints:
     """
     if density == 1.0:
         return np.arange(D, dtype=np.int64)
-    log_miss = log(np.array([1.0 - density]))[0]
     count = 16 + int(1.25 * density * D)
     rows = np.array([-1], dtype=np.int64)
     while rows[-1] < D:  # draw on until the column is passed; each word has its own index
         w = draw(len(rows) - 1, count)
-        gaps = np.floor(log((w + 0.5) * 2.0**-32) / log_miss).astype(np.int64)
+        gaps = np.floor(log((w + 0.5) * 2.0**-32) / log_of_miss(density)).astype(np.int64)
         rows = np.concatenate([rows, rows[-1] + np.cumsum(1 + gaps)])
     return rows[1 : np.searchsorted(rows, D)]
+
+
+def log_of_miss(density: float) -> float:
+    """log(1 − density); −∞ makes every gap 0."""
+    return float(log(np.array([1.0 - density]))[0]) if density < 1.0 else -math.inf
 
 
 def sparse_columns(
