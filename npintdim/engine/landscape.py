@@ -230,14 +230,15 @@ def width(batch: Batch) -> int:
     return 1 if batch.labels.ndim == 1 else int(batch.labels.shape[1])
 
 
+def head(batch: Batch, n: int) -> Batch:
+    """Its first n examples."""
+    assert batch.x is not None and batch.labels is not None
+    return Batch(batch.x[:n], batch.labels[:n])
+
+
 def first(data: Dataset, n: int) -> Dataset:
     """The first n examples of both parts."""
-
-    def cut(batch: Batch) -> Batch:
-        assert batch.x is not None and batch.labels is not None
-        return Batch(batch.x[:n], batch.labels[:n])
-
-    return replace(data, train=cut(data.train), test=cut(data.test))
+    return replace(data, train=head(data.train, n), test=head(data.test, n))
 
 
 def plain_arrays(name: str, batch: Batch) -> Batch:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import as_array, namespace
-from npintdim.engine.landscape import Batch, Dataset, Landscape, dim_of, evaluation, pair
+from npintdim.engine.landscape import Batch, Dataset, Landscape, dim_of, evaluation, head, pair
 from npintdim.engine.optimizers import Adam, Optimizer
 from npintdim.engine.progress import Progress
 from npintdim.engine.streamed import Streamed, ahead
@@ -245,10 +245,8 @@ def performances(
     if data is None:
         on_train = on_test = landscape.evaluate(theta, Batch())
     else:
-        x, labels = data.train.x, data.train.labels
-        assert x is not None and labels is not None
-        first = Batch(x[: config.train_examples], labels[: config.train_examples])
-        on_train, on_test = landscape.evaluate(theta, first), landscape.evaluate(theta, data.test)
+        on_train = landscape.evaluate(theta, head(data.train, config.train_examples))
+        on_test = landscape.evaluate(theta, data.test)
     both = evaluation(on_train), evaluation(on_test)
     of_train, of_test = (check_real("performance", found.performance) for found in both)
     return (of_train, of_test) if math.isfinite(on_train.loss) else None

@@ -101,11 +101,9 @@ class Projection(ABC):
             )
         return x
 
-    def checked_rows(self, rows: slice | None) -> tuple[int, int]:
-        """First row and end of a slice, or of all of P."""
+    def checked_rows(self, rows: slice) -> tuple[int, int]:
+        """First row and end of a slice."""
         D = self.shape[0]
-        if rows is None:
-            return 0, D
         check_kind("rows", rows, slice, "slice(0, D)")
         needed = f"rows=slice(a, b) with 0 ≤ a < b ≤ D = {D}"
         if rows.step is not None:
@@ -115,7 +113,8 @@ class Projection(ABC):
 
     def begin_apply(self, v: Array, rows: slice | None) -> tuple[Floats, int, int]:
         """V checked, and the rows a, ..., b − 1 of P v, for whose numbers there must be memory."""
-        (D, d), (a, b) = self.shape, self.checked_rows(rows)
+        D, d = self.shape
+        a, b = (0, D) if rows is None else self.checked_rows(rows)
         size = (b - a) * self.backend.dtype.itemsize
         if size > LARGE and self.backend.xp is np:
             what = f"P v, rows {a} to {b - 1} of D×d = {D}×{d}"
@@ -124,7 +123,8 @@ class Projection(ABC):
 
     def begin_adjoint(self, g: Array, rows: slice | None, out: Array | None) -> tuple[Floats, int, int]:
         """G and out checked, and the rows a, ..., b − 1 of g."""
-        d, (a, b) = self.shape[1], self.checked_rows(rows)
+        D, d = self.shape
+        a, b = (0, D) if rows is None else self.checked_rows(rows)
         of = "" if rows is None else f" and rows are {a} to {b - 1}"
         if out is not None:
             check_kind("out", out, self.backend.xp.ndarray, "backend.xp.zeros(d, backend.dtype)")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.projections.seeded import SeededProjection
-from npintdim.rng import Purpose, Stream
+from npintdim.rng import Purpose
 from npintdim.typing import Array, Floats, Ints
 
 
@@ -37,7 +37,7 @@ class CoordinateProjection(SeededProjection):
     @cached_property
     def rows(self) -> Ints:
         """i_1, ..., i_d: the first d of a random permutation of the rows."""
-        return Stream(self.seed, Purpose.COORDINATES, 0, self.backend.kernels).permutation(self.D)[: self.d]
+        return self._stream(Purpose.COORDINATES).permutation(self.D)[: self.d]
 
     def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """v_j at place i_j."""

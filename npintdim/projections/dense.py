@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from npintdim.inputs import check_flag, one_of
 from npintdim.machine import check_memory
 from npintdim.projections.seeded import SeededProjection
-from npintdim.rng import Purpose, Stream
+from npintdim.rng import Purpose
 from npintdim.typing import Array, Floats, Ints
 
 ENTRIES = ("gaussian", "rademacher")
@@ -85,7 +85,7 @@ class DenseProjection(SeededProjection):
 
     def drawn(self, j: int) -> Ints:
         """Grid normals, or signs, of column j: (D,)."""
-        stream = Stream(self.seed, Purpose.DENSE, j, self.backend.kernels)
+        stream = self._stream(Purpose.DENSE, j)
         return stream.signs(self.D) if self.entries == "rademacher" else stream.normals(self.D)
 
     def column(self, j: int) -> Floats:

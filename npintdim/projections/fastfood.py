@@ -15,7 +15,7 @@ from npintdim.inputs import check_flag, one_of
 from npintdim.machine import check_memory
 from npintdim.projections.base import LARGE
 from npintdim.projections.seeded import SeededProjection
-from npintdim.rng import Purpose, Stream
+from npintdim.rng import Purpose
 from npintdim.typing import Array, Floats, Ints, Words
 
 BLOCKS = ("stacked", "single")
@@ -135,9 +135,6 @@ class FastfoodProjection(SeededProjection):
     def _normals(self, first: int, last: int) -> Ints:
         g = self._stream(Purpose.FF_G).normals((last - first) * self.n, first * self.n)
         return g.reshape(-1, self.n)
-
-    def _stream(self, purpose: Purpose) -> Stream:
-        return Stream(self.seed, purpose, 0, self.backend.kernels)
 
     def _check_memory(self, blocks: int) -> None:
         """Whether the factors of so many blocks fit; each of P's normals is 12 bytes more while G is made."""

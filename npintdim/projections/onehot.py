@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag
 from npintdim.projections.seeded import SeededProjection
-from npintdim.rng import Purpose, Stream
+from npintdim.rng import Purpose
 from npintdim.typing import Array, Floats, Ints
 
 
@@ -47,12 +47,12 @@ class OneHotProjection(SeededProjection):
     @cached_property
     def h(self) -> Ints:
         """Which number each parameter listens to, (D,)."""
-        return Stream(self.seed, Purpose.ONEHOT, 0, self.backend.kernels).permutation(self.D) % self.d
+        return self._stream(Purpose.ONEHOT).permutation(self.D) % self.d
 
     @cached_property
     def s(self) -> Ints:
         """Signs, (D,); all +1 without `signs`."""
-        s = Stream(self.seed, Purpose.ONEHOT_SIGN, 0, self.backend.kernels).signs(self.D)
+        s = self._stream(Purpose.ONEHOT_SIGN).signs(self.D)
         return s if self.signs else self.backend.xp.ones_like(s)
 
     @cached_property

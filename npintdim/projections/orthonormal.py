@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from npintdim.machine import free_memory
 from npintdim.projections.dense import whole
 from npintdim.projections.seeded import SeededProjection
-from npintdim.rng import Purpose, Stream
+from npintdim.rng import Purpose
 from npintdim.typing import Array, Floats, Ints
 
 
@@ -61,7 +61,7 @@ class OrthonormalProjection(SeededProjection):
 
     def drawn(self, j: int) -> Ints:
         """Grid normals of column j of Z, (D,)."""
-        return Stream(self.seed, Purpose.ORTHONORMAL, j, self.backend.kernels).normals(self.D)
+        return self._stream(Purpose.ORTHONORMAL, j).normals(self.D)
 
     @cached_property
     def exact(self) -> Floats:

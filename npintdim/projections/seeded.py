@@ -16,7 +16,7 @@ from npintdim.backend import Backend, given
 from npintdim.files import canonical
 from npintdim.inputs import check_integer
 from npintdim.projections.base import Projection
-from npintdim.rng import SCHEME
+from npintdim.rng import SCHEME, Stream
 from npintdim.specs import settle
 from npintdim.typing import Floats, Ints, Spec
 
@@ -65,6 +65,9 @@ class SeededProjection(Projection):
 
     def _check(self) -> None:
         """Raise now whatever else would make P unusable."""
+
+    def _stream(self, purpose: int, lane: int = 0) -> Stream:
+        return Stream(self.seed, purpose, lane, self.backend.kernels)
 
     def options(self) -> Spec:
         """Keywords that, with kind, D, d and seed, determine P: its own fields; `stored` changes nothing about P."""

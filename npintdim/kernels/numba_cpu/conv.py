@@ -34,7 +34,7 @@ from npintdim.kernels.numba_cpu.machinery.taps import (
     correlate_channels,
 )
 from npintdim.kernels.numba_cpu.machinery.tile import multiply, seen, transpose
-from npintdim.typing import Floats
+from npintdim.typing import Floats, Ints
 
 # Partial sums of dW at most, whatever the number of threads; two where all would be more numbers than stay in a cache.
 PARTS, NEAR = 8, 2**18
@@ -191,7 +191,7 @@ def pack(W, entries, width, V):
 
 
 @lru_cache(maxsize=256)
-def taps(c: int, k: int, frame: tuple[int, int]) -> Floats:
+def taps(c: int, k: int, frame: tuple[int, int]) -> Ints:
     """offsets_t of t = (c, a, b), up to whole tiles of dW."""
     place, a, b = np.ogrid[:c, :k, :k]
     offsets = ((place * frame[0] + a) * frame[1] + b).reshape(-1)
@@ -199,7 +199,7 @@ def taps(c: int, k: int, frame: tuple[int, int]) -> Floats:
 
 
 @lru_cache(maxsize=256)
-def turned(o: int, k: int, s: int, padding: int, frame: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
+def turned(o: int, k: int, s: int, padding: int, frame: tuple[int, int]) -> tuple[Ints, Ints, Ints]:
     """Of every pixel of an s×s square of dx that meets a kernel.
 
     Returns
@@ -218,7 +218,7 @@ def turned(o: int, k: int, s: int, padding: int, frame: tuple[int, int]) -> tupl
     return phases, entries, offsets
 
 
-def packed(W: Floats, entries: Floats, by_channels: bool) -> Floats:
+def packed(W: Floats, entries: Ints, by_channels: bool) -> Floats:
     """The kernels of `correlate_images`, up to whole tiles of output channels, whose last ones nobody reads."""
     whole = LANES if by_channels else FEW
     V = np.zeros((len(entries), entries.shape[1] * (W.shape[1] + -W.shape[1] % whole)), W.dtype)
