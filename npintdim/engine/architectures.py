@@ -256,9 +256,8 @@ def model_from_spec(spec: Spec, backend: Backend | None = None) -> Model:
     """
     spec = check_spec("model", spec)
     if "loss" in spec:
-        return model_from_spec({k: v for k, v in spec.items() if k != "loss"}, backend).with_loss(
-            spec["loss"]
-        )
+        loss = spec.pop("loss")
+        return model_from_spec(spec, backend).with_loss(loss)
     if "architecture" in spec:
         return built("architecture", spec, "architecture", ARCHITECTURES, backend=backend, fuse=True)
     if not {"in_shape", "layers"} & set(spec):

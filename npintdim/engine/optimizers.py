@@ -65,9 +65,8 @@ class Cosine(Schedule):
 
     def __call__(self, t: int) -> float:
         """See above."""
-        return (
-            self.least + (1 - self.least) * (1 + math.cos(math.pi * min(t - 1, self.steps) / self.steps)) / 2
-        )
+        angle = math.pi * min(t - 1, self.steps) / self.steps
+        return self.least + (1 - self.least) * (1 + math.cos(angle)) / 2
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ def square_sum(g: Array) -> int:
 
 def drawn_square_sum(seed: int, purpose: int, lane: int, start: int, count: int, threads: int = 1) -> int:
     """Σ g² of the normals of a stream from `start` on, exactly; the host waits for each piece."""
-    ends = range(start, start + count, CHUNK)
-    return sum(
-        square_sum(normals(words(seed, purpose, lane, i, min(CHUNK, start + count - i)))) for i in ends
-    )
+    stop = start + count
+    drawn = (words(seed, purpose, lane, i, min(CHUNK, stop - i)) for i in range(start, stop, CHUNK))
+    return sum(square_sum(normals(w)) for w in drawn)
