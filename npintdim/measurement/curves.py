@@ -121,16 +121,21 @@ def value(beta: Floats, t: Floats | float) -> Floats:
     return np.clip(a + np.exp(log_b) * grown(c, t), -1, -math.log(LOST))
 
 
+def bend(c: Floats) -> Floats:
+    """c, but not 0: what is divided by it has a limit there."""
+    return np.where(np.abs(c) < 1e-9, 1e-9, c)
+
+
 def grown(c: Floats, t: Floats | float) -> Floats:
     """(e^{ct} − 1)/c, t for c = 0."""
-    c = np.where(np.abs(c) < 1e-9, 1e-9, c)
+    c = bend(c)
     return np.expm1(np.clip(c * t, -30, 30)) / c
 
 
 def root(beta: Floats, p: Floats | float) -> Floats:
     """The t where the curve reaches p: log(1 + c (y − a)/b)/c."""
     a, log_b, c = beta
-    c = np.where(np.abs(c) < 1e-9, 1e-9, c)
+    c = bend(c)
     y = -np.log(np.maximum(1 - np.asarray(p), LOST))
     inner = c * (y - a) * np.exp(-log_b)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -215,7 +220,7 @@ def linearised(beta: Floats, t: Floats, p: Floats) -> tuple[Floats, Floats, Floa
 
 def slopes(beta: Floats, t: Floats) -> tuple[Floats, Floats]:
     """∂y/∂(a, log b, c), and 1 − p of the curve."""
-    b, c = np.exp(beta[1]), np.where(np.abs(beta[2]) < 1e-9, 1e-9, beta[2])
+    b, c = np.exp(beta[1]), bend(beta[2])
     E = grown(c, t)
     exact = (t * np.exp(np.clip(c * t, -30, 30)) - E) / c
     dE = np.where(np.abs(c * t) < 1e-4, t**2 / 2 + c * t**3 / 3, exact)

@@ -277,13 +277,7 @@ def d_int(
 
 
 def curve_of(found: DInt, groups: Mapping[int | None, Floats]) -> LocalFit | None:
-    """The curve that d was read from, of shares in [0, 1]; None where the means were read alone, or nothing was.
-
-    Parameters
-    ----------
-    found : what `d_int` read
-    groups : of the performances at each d
-    """
+    """The curve that `d_int` read from the performances at each d, of shares; None where it read the means alone, or nothing."""
     if found.at_odds or math.isnan(found.d):
         return None
     inside = {d: shares(p, found.score) for d, p in groups.items() if d is not None and len(p)}
@@ -315,13 +309,7 @@ def joined(curve: LocalFit, tried: Floats, monotone: Floats, line: float) -> Flo
 
 
 def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floats], int]:
-    """The finished runs' performances of each d, d ascending; how many diverged.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for lengths that differ, d < 1, performances outside [0, 1], or no finished run.
-    """
+    """The finished runs' performances of each d, d ascending; how many diverged. Refuses d < 1, p outside [0, 1], no run."""
     d, performance = as_array("d", d), as_array("performance", performance)
     for name, value in (("d", d), ("performance", performance)):
         if np.ndim(value) != 1:
@@ -361,13 +349,7 @@ def survivors(groups: dict[int, Floats], line: float) -> tuple[dict[int, Floats]
 
 
 def finite(name: str, performance: Sequence[float]) -> Floats:
-    """Those that are not NaN, as an array.
-
-    Raises
-    ------
-    ValueError
-        if one is outside [0, 1].
-    """
+    """Those that are not NaN, as an array; ValueError if one is outside [0, 1]."""
     p = np.array(as_array(name, performance), dtype=np.float64)
     p = p[~np.isnan(p)]
     outside = p[(p < 0) | (p > 1)]
@@ -377,13 +359,7 @@ def finite(name: str, performance: Sequence[float]) -> Floats:
 
 
 def check_rule(fraction: float, threshold: float | None, chance: float) -> None:
-    """Refuse a rule that no performance can meet, or all do.
-
-    Raises
-    ------
-    ValueError
-        which says what was given and what is needed.
-    """
+    """ValueError for a rule that no performance can meet, or all do."""
     if threshold is not None and not 0 < check_real("threshold", threshold) <= 1:
         raise ValueError(f"threshold is {threshold}: a performance with 0 < threshold ≤ 1 is needed")
     if threshold is None and not 0 < check_real("fraction", fraction) <= 1:
@@ -396,5 +372,5 @@ def too_few(groups: dict[int, Floats]) -> str:
     """Why the runs do not tell their noise, or ""."""
     runs = sum(map(len, groups.values()))
     if runs < FEWEST:
-        return f"{runs} {'run' if runs == 1 else 'runs'}, and {FEWEST} tell their noise"
+        return f"{counted(runs, 'run')}, and {FEWEST} tell their noise"
     return "" if len(groups) > 1 else "only one d"

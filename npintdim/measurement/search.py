@@ -165,7 +165,7 @@ def around(start: int, D: int, count: int) -> list[int]:
 
 def elsewhere(search: Search, d: Sequence[int], count: int) -> Plan:
     """After runs of which none finished: d not tried yet, by factors of 4 on both sides; then other seeds."""
-    lost = f"{len(d)} {'runs' if len(d) > 1 else 'run'} and none finished"
+    lost = f"{counted(len(d), 'run')} and none finished"
     if len(d) >= VAIN:
         return Plan((), f"{lost}, d = {min(d)} to {max(d)}: {SMALLER}")
     wide = around(search.start, search.D, 2 * search.D.bit_length())
