@@ -396,7 +396,7 @@ def test_direct_runs_that_the_search_asks_for_are_repetitions_of_the_baseline():
         near = dict(zip(NEAR, WIGGLE, strict=True))
         return [
             {"performance": curve(s.d) + near.get(s.d, 0.002 * (-1) ** s.d) if s.d else 0.98 + 0.02 * (s.seed % 2),
-             "D": 199_210, "seconds": 1.0}
+             "spec": s.spec(), "D": 199_210, "seconds": 1.0}
             for s in specs
         ]  # fmt: skip
 

@@ -34,7 +34,7 @@ from npintdim.measurement.events import (
     announce,
     listeners,
 )
-from npintdim.measurement.measurement import Baseline, Measurement, guessing, read_off
+from npintdim.measurement.measurement import Baseline, Measurement, apart, guessing, read_off
 from npintdim.measurement.rates import choose_rates
 from npintdim.measurement.recipes import Recipe
 from npintdim.measurement.records import performance, read_theta
@@ -158,36 +158,25 @@ def at_once(recipe: Recipe, where: Where) -> int:
 def pursue(
     recipe: Recipe, dtype: str, train: Train, tell: Tell, guessing: float = 0.0
 ) -> tuple[list[RunSpec], list[Spec]]:
-    """Every run of an adaptive measurement.
+    """Every run of an adaptive measurement: the baseline's first, and alone if there is no line; then in the search's order.
 
-    Parameters
-    ----------
-    recipe : with d = None
-    dtype : of the runs
-    train : gives the records of specs, those on disk without running them: so a search that was interrupted is
-        repeated up to where it stopped, and goes on
-    tell : hears before each step what is known, what is run next and why, and the cost so far
-    guessing : performance that needs no learning
-
-    Returns
-    -------
-    specs, records : the baseline's first, then in the order of the search; the baseline's alone if there is no line
+    `train` gives the records of specs, those on disk without running them: so a search that was interrupted is
+    repeated up to where it stopped, and goes on. `tell` hears before each step what is known, what is run next and
+    why, and the cost so far. `guessing` is the performance that needs no learning.
     """
     specs = recipe.specs(dtype)
     tell(SearchStep(f"baseline: {counted(len(specs), 'direct run')}", "baseline"))
     records = train(specs)
-    direct = [performance(r) for r in records]
-    baseline = Baseline(tuple(direct), guessing, recipe.scored)
+    baseline = Baseline(apart(records)[0], guessing, recipe.scored)
     for doubt in baseline.doubts({}):
         tell(SearchStep(f"baseline: {doubt}"))
     D = next((r["D"] for r in records if "D" in r), None)
     if D is None or (recipe.threshold is None and baseline.nothing):
         return specs, records
     search = recipe.search(D)
-    d: list[int] = []
-    reached: list[float] = []
     while True:
-        line = recipe.shares(replace(baseline, direct=tuple(direct)).line)
+        direct, d, reached = apart(records)
+        line = recipe.shares(replace(baseline, direct=direct).line)
         following = plan(search, d, recipe.shares(reached), line, recipe.at_once or PAIR)
         cost = f"{counted(len(records), 'run')}, {sum(r['seconds'] for r in records):.0f} s of computing"
         tell(SearchStep(f"{following.why} (so far {cost})", following.known))
@@ -196,11 +185,7 @@ def pursue(
         wanted = [
             recipe.direct(k, dtype) if i is None else recipe.subspace(i, k, dtype) for i, k in following.runs
         ]
-        arrived = train(wanted)
-        specs, records = specs + wanted, records + arrived
-        for spec, record in zip(wanted, arrived, strict=True):
-            (direct if spec.d is None else reached).append(performance(record))
-        d += [spec.d for spec in wanted if spec.d is not None]
+        specs, records = specs + wanted, records + train(wanted)
 
 
 def keep_network(folder: Path, at: RunSpec, name: str, where: Where, backend: Backend) -> Spec:
@@ -247,10 +232,7 @@ def compress_run(
 ) -> CompressedModel:
     """The network of a finished run in a subspace, from its kept theta_d; what θ_0 learnt before is learnt again.
 
-    Raises
-    ------
-    ValueError
-        for a direct run, and where the file of θ_0, or of the data that it learnt, is another one now.
+    ValueError for a direct run, and where the file of θ_0, or of the data that it learnt, is another one now.
     """
     if content_before(spec.data, spec.pretrained) != (spec.content or {}).get("pretrained"):
         named = named_by(spec, "pretrained")
@@ -264,13 +246,7 @@ def compress_run(
 def parts_of_file(
     spec: RunSpec, backend: Backend, data_folder: str | None = None
 ) -> tuple[Model, int | None, Map, NDArray[np.float32] | None]:
-    """The network of a run, the seed of θ_0, the P or T that a file names, and a pre-trained θ_0 or None.
-
-    Raises
-    ------
-    ValueError
-        as `compress_run`.
-    """
+    """The network of a run, the seed of θ_0, the P or T that a file names (ValueError without), a pre-trained θ_0 or None."""
     model, theta_0, T = parts(spec, backend, data_folder)
     if T is None:
         raise ValueError("a direct run has no theta_d: only a run in a subspace can be compressed")

@@ -85,12 +85,7 @@ class Baseline:
         return ", ".join(f"{value(p, self.score):.4f}" for p in shares)
 
     def doubts(self, inside: Mapping[int, Floats]) -> list[str]:
-        """What anybody who quotes a d_int should know of its baseline; most often nothing.
-
-        Parameters
-        ----------
-        inside : performances of the finished runs at each d
-        """
+        """What anybody who quotes a d_int should know of its baseline, given p of the runs at each d; most often nothing."""
         if self.nothing:
             return [self.nothing]
         told, runs, finished = [], len(self.direct), self.finished
@@ -117,20 +112,10 @@ class Baseline:
         return told
 
 
-def unread(found: DInt, why: str) -> DInt:
-    """A reading against a baseline that is none: d is NaN, and no other number that somebody might quote is left."""
-    return replace(
-        found, d=math.nan, low=None, high=None, first_above=None, isotonic=math.nan, noise=None, unknown=why
-    )
-
-
 def guessing(chance: float, data: Dataset | None, backend: Backend) -> float:
     """The performance that needs no learning: always the most frequent class of the test set, or a class at random.
 
-    Parameters
-    ----------
-    chance : of the recipe: at least so much
-    data : of a network; None where performance is no share of right answers
+    It is `chance`, the recipe's, at least; and that alone where data are None: performance is no share of right answers.
     """
     if data is None or data.test.labels is None:
         return chance
@@ -194,8 +179,7 @@ class Measurement:
     @property
     def baseline(self) -> Baseline:
         """The direct runs, judged."""
-        direct = (performance(r) for r in self.records if "d" not in r["spec"])
-        return Baseline(tuple(direct), self.guessing, self.recipe.scored)
+        return Baseline(apart(self.records)[0], self.guessing, self.recipe.scored)
 
     @property
     def doubts(self) -> list[str]:
@@ -219,11 +203,10 @@ class Measurement:
         (p, said), base = on_test[best], self.d_int.baseline
         share = f", {100 * p / self.recipe.shares([base])[0]:.1f} % of direct training" if base and p else ""
         told = [f"the best is {said} at d = {best:,}{share}"]
+        line = self.recipe.shares([self.d_int.threshold])[0]
         if self.overfits:
             told.append(self.overfits)
-        elif {best, last} <= set(on_train) and on_train[last][0] < self.recipe.shares([self.d_int.threshold])[
-            0
-        ]:
+        elif {best, last} <= set(on_train) and on_train[last][0] < line:
             told.append(
                 f"even on the training data d = {last:,} reaches {on_train[last][1]} alone: a larger d, more epochs or another rate"
             )
@@ -327,6 +310,13 @@ class Measurement:
         return "\n".join(lines)
 
 
+def apart(records: Iterable[Spec]) -> tuple[tuple[float, ...], list[int], list[float]]:
+    """The performances of the direct runs; d and performance of each of the others."""
+    reached = [(r["spec"].get("d"), performance(r)) for r in records]
+    inside = [(d, p) for d, p in reached if d is not None]
+    return tuple(p for d, p in reached if d is None), [d for d, _ in inside], [p for _, p in inside]
+
+
 def read_off(recipe: Recipe, records: Sequence[Spec], guessing: float = 0.0) -> DInt:
     """`d_int` of the records; a run without performance counts as left out, and so does a dead direct run.
 
@@ -341,13 +331,14 @@ def read_off(recipe: Recipe, records: Sequence[Spec], guessing: float = 0.0) -> 
     ValueError
         if too few runs finished.
     """
-    inside = [r for r in records if "d" in r["spec"]]
-    direct = tuple(performance(r) for r in records if "d" not in r["spec"])
+    direct, d, reached = apart(records)
     baseline = Baseline(direct, guessing, recipe.scored)
     lacking = baseline.nothing if recipe.threshold is None else ""
-    if lacking and not inside:
+    if lacking and not d:
         raise ValueError(f"{lacking}: there is no line to search d_int at")
-    runs = [r["spec"]["d"] for r in inside], [performance(r) for r in inside], baseline.line
     rule: dict[str, Any] = {"threshold": recipe.threshold, "chance": recipe.chance, "score": recipe.scored}
-    found = d_int(*runs, recipe.fraction, **rule)
-    return unread(found, lacking) if lacking else found
+    found = d_int(d, reached, baseline.line, recipe.fraction, **rule)
+    if not lacking:
+        return found
+    unread = replace(found, d=math.nan, low=None, high=None, first_above=None, isotonic=math.nan, noise=None)
+    return replace(unread, unknown=lacking)  # no number is left that somebody might quote

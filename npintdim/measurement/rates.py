@@ -76,14 +76,7 @@ class Rates:
 
 @dataclass
 class Trials:
-    """Trains on what is not held out, and remembers the records.
-
-    Parameters
-    ----------
-    recipe, how : the recipe, and its `rates`
-    dtype, train, tell : see `npintdim.measurement.measure.pursue`
-    guessing : share that needs no learning
-    """
+    """Trains on what is not held out, as `how`, the recipe's `rates`, says; and remembers the records."""
 
     recipe: Recipe
     how: RateSearch
@@ -160,16 +153,9 @@ def choose_rates(
 ) -> tuple[Recipe, tuple[Rates, ...]]:
     """The recipe with both learning rates chosen on held-out training data, and how: direct, then in a subspace.
 
-    Parameters
-    ----------
-    recipe : its `rates` says how; with None nothing is done
-    dtype, train, tell, guessing : as in `pursue`
-
-    Raises
-    ------
-    ValueError
-        if training diverged, failed or learnt nothing at every rate, or for d > D; where the threshold is absolute,
-        or in a subspace, that nothing is learnt is told and no more.
+    Where the recipe's `rates` is None nothing is done; for the others see `npintdim.measurement.measure.pursue`.
+    ValueError if training diverged, failed or learnt nothing at every rate, or for d > D; where the threshold is
+    absolute, or in a subspace, that nothing is learnt is told and no more.
     """
     if recipe.rates is None:
         return recipe, ()

@@ -60,10 +60,7 @@ class RateSearch:
     def following(self, centre: float, found: Mapping[float, float]) -> list[float]:
         """The rates to try next; none when the best lies inside, or enough were tried.
 
-        Parameters
-        ----------
-        centre : the first guess
-        found : performance on what was held out, by rate; NaN where training diverged
+        `found` is the performance on what was held out, by rate, NaN where training diverged; `centre` the first guess.
         """
         if not found:
             return [rounded(centre / self.step), rounded(centre), rounded(centre * self.step)]
@@ -273,13 +270,7 @@ def objective_recipe(
 
 
 def grid(d: Any) -> tuple[int, ...]:
-    """The d of a list, range or array, or of one number alone.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for anything else, no d, or a d that is no dimension.
-    """
+    """The d of a list, range or array, or of one number alone; an error for anything else, no d, or a d that is no dimension."""
     d = plain(as_array("d", d))
     given = (d,) if isinstance(d, int) else d
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):

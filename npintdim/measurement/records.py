@@ -51,13 +51,7 @@ MEMBERS: dict[str, type | tuple[type, ...]] = {
 
 
 def try_writing(folder: Path, needed: int = 0) -> None:
-    """Try whether the folder, or the one in which it will be made, can be written to; nothing is left there.
-
-    Raises
-    ------
-    OSError
-        if it cannot, or has less room than so many bytes.
-    """
+    """OSError if the folder, or the one in which it will be made, cannot be written to, or lacks so many bytes of room."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         probe = part_in(there)
@@ -102,15 +96,7 @@ def read(runs: Path, spec: RunSpec, told: bool = True) -> Spec | None:
 
 
 def load(path: Path) -> tuple[RunSpec, Spec]:
-    """The record in a file, and its spec.
-
-    Raises
-    ------
-    DamagedError
-        which names the file, if that is not what a run left there.
-    OSError
-        if it cannot be read.
-    """
+    """The spec and the record in a file; DamagedError if that is not what a run left there, OSError if it cannot be read."""
     record = read_json(path)
     try:
         spec = RunSpec.from_spec(record["spec"])
@@ -125,13 +111,7 @@ def load(path: Path) -> tuple[RunSpec, Spec]:
 
 
 def check(record: Spec, sealed: object) -> None:
-    """Refuse what no run leaves; without a seal, also members that no run ever left without one.
-
-    Raises
-    ------
-    ValueError, TypeError, KeyError, ...
-        which says what is wrong.
-    """
+    """An error for what no run leaves; without a seal, also for members that no run ever left without one."""
     for name, value in record.items():
         if not isinstance(value, MEMBERS.get(name, () if sealed is None else object)):
             raise TypeError(f"its {name!r} is a {type(value).__name__}")
@@ -171,18 +151,12 @@ def digest(theta: Floats) -> str:
 
 
 def read_theta(runs: Path, spec: RunSpec) -> Floats:
-    """theta_d of a finished subspace run.
-
-    Raises
-    ------
-    DamagedError, OSError
-        which name the file, if it or the record is missing or damaged.
-    """
+    """theta_d of a finished subspace run; DamagedError or OSError if its file or the record is damaged or missing."""
     return theta_of(runs, *load(runs / f"{spec.key}.json"))
 
 
 def theta_of(runs: Path, spec: RunSpec, record: Spec) -> Floats:
-    """theta_d of a run; nothing is allocated before the file has the form and the size of d numbers."""
+    """As `read_theta`; nothing is allocated before the file has the form and the size of d numbers."""
     path, d = runs / f"{spec.key}.npy", spec.d or 0
     size = path.stat().st_size
     for dtype in (np.dtype("<f4"), np.dtype("<f8")):  # a landscape of one's own may compute in float64

@@ -128,13 +128,7 @@ class RunSpec:
         return own(self.model)
 
     def honoured(self) -> RunSpec:
-        """Itself, if nothing is asked that its landscape or data cannot do; a record of one that was ignored is still read.
-
-        Raises
-        ------
-        ValueError
-            which names it.
-        """
+        """Itself; ValueError for what its landscape or data cannot do. A record of one where that was ignored is still read."""
         cannot = dict(IGNORED) if self.own else {}
         if Name(self.data).none:
             cannot |= dict.fromkeys(
@@ -278,13 +272,7 @@ def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
 def objective(
     spec: RunSpec, backend: Backend, data: Dataset | None, folder: str | None = None
 ) -> tuple[Landscape, Floats]:
-    """The landscape that a run trains on, and where it starts.
-
-    Raises
-    ------
-    ValueError
-        if they do not fit together, see `check_fit`.
-    """
+    """The landscape that a run trains on, and where it starts; ValueError if they do not fit together, see `check_fit`."""
     if spec.own:
         return own_objective(spec.model, spec.d, spec.seeds.P, backend)
     model, theta_0, T = parts(spec, backend, folder)
@@ -339,6 +327,7 @@ def run(
         )
     began = time.perf_counter()
     landscape, start = objective(spec, backend, data, folder)
+    D = landscape.dim if spec.own else model_from_spec(spec.model, backend).D
     held = None
     if spec.best_epoch is not None and data is not None:
         own = hold_out(data, spec.best_epoch, spec.seeds.batches)
@@ -352,39 +341,25 @@ def run(
     record = {
         "spec": spec.spec(),
         "status": reached.status,
-        **parameters(spec, landscape, backend),
+        **({} if spec.own and spec.d else {"D": D}),  # of one's own only direct training knows it
         "seeds": {k: str(v) for k, v in spec.seeds._asdict().items()},
         "performance": epochs[-1]["test"] if finished else None,
         "train_performance": epochs[-1]["train"] if finished else None,
         "loss": epochs[-1]["loss"] if finished else None,
         "epochs": epochs,
         "seconds": round(time.perf_counter() - began, 3),
-        **circumstances(backend),
-    }
-    return record, backend.host(reached.theta)
-
-
-def parameters(spec: RunSpec, landscape: Landscape, backend: Backend) -> dict[str, int]:
-    """D; nothing where only direct training would know it."""
-    if not spec.own:
-        return {"D": model_from_spec(spec.model, backend).D}
-    return {"D": landscape.dim} if spec.d is None else {}
-
-
-def number(x: float) -> float | None:
-    """JSON knows neither NaN nor infinity."""
-    return x if math.isfinite(x) else None
-
-
-def circumstances(backend: Backend) -> Spec:
-    """What may change the last bits of a run."""
-    return {
-        "backend": backend.name,
+        "backend": backend.name,  # from here on what may change the last bits
         "threads": backend.threads,
         **({} if backend.fuse else {"fuse": False}),
         "machine": platform.machine(),
         "versions": versions("numpy", "scipy", *({"numba", "cupy"} & {backend.name})),
     }
+    return record, backend.host(reached.theta)
+
+
+def number(x: float) -> float | None:
+    """JSON knows neither NaN nor infinity."""
+    return x if math.isfinite(x) else None
 
 
 def versions(*packages: str) -> dict[str, str | None]:
