@@ -33,12 +33,7 @@ class Dask:
 
     Parameters
     ----------
-    address : of the scheduler, e.g. "tcp://10.0.0.1:8786"
-
-    Raises
-    ------
-    ValueError
-        for something else than an address.
+    address : of the scheduler, e.g. "tcp://10.0.0.1:8786"; ValueError for something else
     """
 
     address: str
@@ -54,14 +49,9 @@ class Dask:
             return room(client)
 
     def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
-        """On every worker, so that one that lacks the data or a package is found before the first run.
+        """On every worker, so that one that lacks the data or a package, or has another npintdim, is found before the first run.
 
-        Raises
-        ------
-        RuntimeError
-            if a worker has another npintdim, or there is none.
-        OSError, ImportError, ValueError, ...
-            of the rehearsal, with the worker's address.
+        Errors of the rehearsal are those of a run, with the worker's address.
         """
         with self.client() as client:
             here = versions()
@@ -88,12 +78,7 @@ class Dask:
 
         Dask blames a worker's death on every run that was there, also on those that only waited. So whoever is blamed
         is tried once more when nothing else is under way. A result that died with its worker is made again by another:
-        its future is done only when it is here.
-
-        Raises
-        ------
-        RuntimeError
-            if all workers are gone, or the scheduler is.
+        its future is done only when it is here. RuntimeError if all workers are gone, or the scheduler is.
         """
         with self.client() as client:
             alone = time.monotonic()
@@ -123,15 +108,7 @@ class Dask:
 
     @contextmanager
     def client(self) -> Iterator[Any]:
-        """A connection; when it is closed, the scheduler forgets what was not done.
-
-        Raises
-        ------
-        ImportError
-            without distributed, with the pip line.
-        OSError
-            if no scheduler answers, or it has no worker.
-        """
+        """A connection; OSError if no scheduler answers, or it has no worker. Once closed, what was not done is forgotten."""
         who = f"cluster={self.address} needs the distributed package"
         client_to = need("distributed:Client", who, "pip install 'npintdim[dask]'")
         try:

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import resource_tracker
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from npintdim.inputs import brief
 from npintdim.machine import cores, need, optional, standard_files, streams
@@ -37,23 +37,6 @@ PATIENCE = 5.0  # seconds of silence
 SETTLING = 10.0  # seconds at most; it takes a millisecond, and on a busy machine more than a second
 IDLE = 300  # seconds for which a process waits for more; the next round of a search finds it warm
 GLANCE = 1.0  # seconds between two looks whether the parent still lives
-
-
-class Runner(Protocol):
-    """Does runs."""
-
-    @property
-    def width(self) -> int:
-        """How many at a time."""
-        ...
-
-    def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
-        """`Where.rehearse` where the runs will be done."""
-        ...
-
-    def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
-        """All of them, in any order; `todo` is asked for the next one only when there is room for it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -139,15 +122,7 @@ class Processes(Futures):
 
     @contextmanager
     def pool(self, where: Where) -> Iterator[Submit]:
-        """They hear no signal that stops a process: their parent stops them.
-
-        Raises
-        ------
-        ImportError
-            without joblib, with the pip line.
-        RuntimeError
-            if no process can be started, with the reason.
-        """
+        """They hear no signal that stops a process: their parent stops them. RuntimeError if none can be started."""
         if reason := no_processes():
             raise RuntimeError(f"jobs={self.width} needs other processes, but {reason}: jobs=1 needs none")
         standard_files()
@@ -210,13 +185,14 @@ class Joblib:
 
     def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
         """As they finish, where that backend can; else in rounds of `width`."""
-        Parallel, delayed = need_joblib(self.width).Parallel, need_joblib(self.width).delayed
-        calls = (delayed(numbered)(spec, where) for spec in todo)
+        joblib = need_joblib(self.width)
+        calls = (joblib.delayed(numbered)(spec, where) for spec in todo)
         backend, _ = active_backend()
         if getattr(backend, "supports_return_generator", False):
-            yield from Parallel(self.width, return_as="generator_unordered", pre_dispatch=self.width)(calls)
+            several = joblib.Parallel(self.width, return_as="generator_unordered", pre_dispatch=self.width)
+            yield from several(calls)
         else:
-            with Parallel(self.width) as pool:  # its whereers are kept
+            with joblib.Parallel(self.width) as pool:  # its workers are kept
                 while together := list(islice(calls, self.width)):
                     yield from pool(together)
 
@@ -234,12 +210,7 @@ def stream(
 ) -> Iterator[tuple[RunSpec, Future[Any]]]:
     """Keep `width()` runs in flight, and give each with its future when it is done.
 
-    Parameters
-    ----------
-    todo : runs
-    submit : makes a future of a run
-    width : how many there is room for
-    check : called every few seconds while nothing arrives; it may raise an exception
+    `check` is called every few seconds while nothing arrives; it may raise an exception.
     """
     waiting, flying = iter(todo), dict[Future[Any], RunSpec]()
     arrived: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
@@ -270,13 +241,7 @@ def active_backend() -> tuple[Any, int | None]:
 
 
 def default_jobs(backend: str) -> int:
-    """One process a core, but one alone on a GPU, without joblib, and where there cannot be another.
-
-    Warns
-    -----
-    UserWarning
-        in the last case, with the reason, once.
-    """
+    """One process a core, but one alone on a GPU, without joblib, and where there cannot be another: a warning says why, once."""
     alone = backend == "cupy" or tell_once(no_processes(), os.getpid()) or optional("joblib") is None
     return 1 if alone else cores()
 
@@ -290,13 +255,7 @@ def tell_once(reason: str, process: int) -> bool:
 
 
 def need_joblib(jobs: int) -> Any:
-    """The joblib package.
-
-    Raises
-    ------
-    ImportError
-        with the pip line.
-    """
+    """The joblib package; ImportError with the pip line."""
     return need("joblib", f"jobs={jobs} needs the joblib package", "pip install 'npintdim[sweep]', or jobs=1")
 
 

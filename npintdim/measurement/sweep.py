@@ -38,7 +38,6 @@ from npintdim.measurement.executors import (
     Given,
     Joblib,
     Processes,
-    Runner,
     Serial,
     active_backend,
     default_jobs,
@@ -51,6 +50,9 @@ from npintdim.typing import Floats, Spec
 
 Train: TypeAlias = Callable[[Sequence[RunSpec]], list[Spec]]
 """`records_of` with everything but the specs given."""
+
+Runner: TypeAlias = Serial | Processes | Given | Joblib | Dask
+"""Does runs, in any order, `width` at a time: it takes the next one only when there is room for it."""
 
 LOOK = 0.5  # seconds between two looks for what others have done
 
@@ -133,19 +135,19 @@ def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell)
     specs = identified(specs, runs)
     Claims(runs).tidy()
     find_renamed(runs, specs)
-    records: dict[str, Spec | None] = {spec.key: read(runs, spec) for spec in specs}
-    pending = {spec.key: spec for spec in specs if not usable(records[spec.key])}
+    records = {spec.key: record for spec in specs if (record := done_before(runs, spec))}
+    pending = {spec.key: spec for spec in specs if spec.key not in records}
     todo, waiting = tuple(pending.values()), tuple[RunSpec, ...]()
     if not todo:
-        return [record for spec in specs if (record := records[spec.key]) is not None]
+        return [records[spec.key] for spec in specs]
     alone = where.jobs == 1 or where.cluster is not None
-    with told_what_is_kept(records, runs), sent([] if alone else names_of(todo)) as here:
+    with told_what_is_kept(records, pending, runs), sent([] if alone else names_of(todo)) as here:
         run, there = runner(todo, where), where.there(todo, here)
         seconds = dict(zip(pending, run.rehearse(todo, there), strict=True))
         needed = bytes_on_disk(todo)
         try_writing(folder, needed)
         runs.mkdir(parents=True, exist_ok=True)
-        tell(SweepStarted(todo, len(records) - len(todo), sum(seconds.values()) / run.width, needed))
+        tell(SweepStarted(todo, len(records), sum(seconds.values()) / run.width, needed))
         began = time.monotonic()
 
         def done(spec: RunSpec, record: Spec, kind: type[RunFinished | RunFailed | RunFound]) -> None:
@@ -165,25 +167,27 @@ def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell)
                         claims.release(spec)
                         done(spec, record, RunFailed if record["status"] == "failed" else RunFinished)
                 for spec in list(pending.values()):
-                    found = read(runs, spec, told=False)
-                    if found is not None and usable(found):
+                    if found := done_before(runs, spec, told=False):
                         done(spec, found, RunFound)
                 if pending:
                     if waiting != (waiting := tuple(pending.values())):
                         tell(Waiting(waiting))
                     time.sleep(LOOK)
-    return [record for spec in specs if (record := records[spec.key]) is not None]
+    return [records[spec.key] for spec in specs]
 
 
 @contextmanager
-def told_what_is_kept(records: Mapping[str, Spec | None], runs: Path) -> Iterator[None]:
+def told_what_is_kept(
+    records: Mapping[str, Spec], pending: Mapping[str, RunSpec], runs: Path
+) -> Iterator[None]:
     """Ctrl-C becomes `Interrupted`, which says what is kept and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = sum(map(usable, records.values()))
+        kept = sum(record["status"] != "failed" for record in records.values())
+        total = len({*records, *pending})
         raise Interrupted(
-            f"interrupted: {kept} of {counted(len(records), 'run')} {'is' if len(records) == 1 else 'are'} kept in "
+            f"interrupted: {kept} of {counted(total, 'run')} {'is' if total == 1 else 'are'} kept in "
             f"{runs}; the same command does the rest"
         ) from None
 
@@ -214,11 +218,7 @@ def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
 def runner(todo: Sequence[RunSpec], where: Where, most: int = 0) -> Runner:
     """Whoever does the runs there; no more processes than there are runs, or than `most`, which is how many it could.
 
-    Raises
-    ------
-    TypeError, ValueError
-        for a cluster that is none, or if other processes are asked for, but a run's landscape or data are known to
-        this one only.
+    An error for a cluster that is none, or if other processes are asked for, but only this one knows a run's landscape or data.
     """
     cluster, names = where.cluster, names_of(todo)
     elsewhere = "" if cluster is None else f"cluster is {cluster}"
@@ -243,10 +243,7 @@ def width(spec: RunSpec, where: Where) -> int:
 def arrived(spec: RunSpec, record: Spec, theta: Floats | None) -> Result:
     """A result if its theta_d is the one that was trained where the run was done, or the record of a failure.
 
-    Raises
-    ------
-    KeyboardInterrupt
-        if the run heard it in place of the sweep.
+    KeyboardInterrupt if the run heard it in place of the sweep.
     """
     if record["status"] == "interrupted":
         raise KeyboardInterrupt
@@ -262,13 +259,14 @@ def unclaimed(todo: Sequence[RunSpec], runs: Path, claims: Claims, tell: Tell) -
     """Those that nobody else has done or is at work on, each taken when there is room for it."""
     for spec in todo:
         if claims.take(spec):
-            if usable(read(runs, spec, told=False)):
+            if done_before(runs, spec, told=False):
                 claims.release(spec)
             else:
                 tell(RunStarted(spec))
                 yield spec
 
 
-def usable(record: Spec | None) -> bool:
-    """Whether a run need not be done again."""
-    return record is not None and record["status"] != "failed"
+def done_before(runs: Path, spec: RunSpec, told: bool = True) -> Spec | None:
+    """The record of a run that need not be done again; for `told` see `read`."""
+    record = read(runs, spec, told)
+    return None if record is None or record["status"] == "failed" else record
