@@ -19,7 +19,7 @@ import numpy as np
 from npintdim.backend import as_array
 from npintdim.data.own import content as content_of_file
 from npintdim.data.own import content_at, is_file
-from npintdim.files import DamagedError, canonical, read_json
+from npintdim.files import canonical, read_json
 from npintdim.inputs import shown
 from npintdim.measurement.custom import Name, own
 from npintdim.measurement.records import load, theta_of, write
@@ -27,23 +27,15 @@ from npintdim.measurement.runs import RunSpec
 from npintdim.specs import own_kinds
 from npintdim.typing import Spec
 
+UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError)  # told where a record is read
 PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(...), np.dtype, PurePath)
 
 
 def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | None = None) -> Spec | None:
-    """Digests of what data, objective and registered kinds of a run are, where they are not the package's.
+    """{"data": sha256, "pretrained": that of what θ_0 learnt, "objective": ..., "kinds": ...} of a run: what is one's own, or None.
 
     Data that a function returns are made once for it, in this process; where that fails its source is what counts.
-
-    Returns
-    -------
-    {"data": sha256, "pretrained": sha256 of the data of a pre-training, "objective": sha256, "kinds": sha256}, each
-    where it is one's own; None where none is
-
-    Warns
-    -----
-    UserWarning
-        which names what may change without its digest.
+    A warning names what may change without its digest.
     """
     content: Spec = {}
     unseen: list[str] = []
@@ -84,9 +76,7 @@ def because(runs: Path, specs: Sequence[RunSpec]) -> str:
     wanted = {canonical(spec.spec() | {"content": None}): spec for spec in specs if spec.content}
     changed: set[str] = set()
     for path in runs.glob("*.json") if wanted else ():
-        with suppress(
-            DamagedError, OSError, KeyError, TypeError, ValueError, AttributeError
-        ):  # told where it is read
+        with suppress(*UNREADABLE):
             old = dict(read_json(path)["spec"])
             if spec := wanted.get(canonical(old | {"content": None})):
                 before, now = old.get("content") or {}, spec.content or {}
@@ -102,7 +92,7 @@ def find_renamed(runs: Path, specs: Sequence[RunSpec]) -> None:
     wanted = {unnamed(spec.spec()): spec for spec in specs if spec.content}
     wanted = {what: spec for what, spec in wanted.items() if not (runs / f"{spec.key}.json").exists()}
     for path in runs.glob("*.json") if wanted else ():
-        with suppress(DamagedError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        with suppress(*UNREADABLE):
             if (spec := wanted.get(unnamed(read_json(path)["spec"]))) is None:
                 continue
             old, record = load(path)

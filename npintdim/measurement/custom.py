@@ -75,13 +75,7 @@ class Name(Known):
         return "+shuffled-labels" in self
 
     def thing(self) -> Any:
-        """What `named` gave the name.
-
-        Raises
-        ------
-        ValueError
-            if it cannot be imported, or only another process knows it.
-        """
+        """What `named` gave the name; ValueError if it cannot be imported, or only another process knows it."""
         if self.it is not None or self in HERE:
             return HERE[self] if self.it is None else self.it
         if self.here:
@@ -149,13 +143,7 @@ def own_data(name: str, limit_train: int | None, backend: Any) -> Dataset | None
 
 
 def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[Landscape, Floats]:
-    """The landscape of a run, and where it starts.
-
-    Raises
-    ------
-    TypeError, ValueError
-        if what the function returns is no landscape of dimension d, or does not say where it starts.
-    """
+    """The landscape of a run, and where it starts; an error if it is none of dimension d, or does not say where it starts."""
     name = own(model)
     landscape = Name(name).thing()(d, seed, **model["options"])
     if isinstance(landscape, type) or not isinstance(landscape, Landscape):
@@ -182,10 +170,7 @@ def kinds_here(spec: Any) -> list[str]:
 def processes(names: Iterable[str], jobs: int | None, elsewhere: str = "") -> int | None:
     """Jobs, or 1 where other processes cannot be given what only this one knows.
 
-    Raises
-    ------
-    ValueError
-        if more than one job, or a cluster, which is `elsewhere`, was asked for then, with the reason.
+    ValueError, with the reason, if more than one job was asked for then, or a cluster, which is `elsewhere`.
     """
     if jobs == 1 and not elsewhere:
         return 1  # nothing has to be sent

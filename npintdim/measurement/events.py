@@ -96,10 +96,7 @@ def listeners(callbacks: Any) -> list[Callback]:
 def announce(callbacks: Sequence[Callback], event: Event) -> None:
     """Give the event to each, one after the other.
 
-    Warns
-    -----
-    UserWarning
-        if one raises an exception: no run is worth losing for that. KeyboardInterrupt stops the sweep, as Ctrl-C does.
+    An exception in one is told as a warning: no run is worth losing for that. KeyboardInterrupt stops the sweep, as Ctrl-C does.
     """
     for callback in callbacks:
         try:

@@ -263,15 +263,7 @@ def read_measurement(folder: str | Path) -> Measurement:
 
 
 def keys_in(path: Path) -> list[str]:
-    """Keys of the runs in a results.csv, in their order.
-
-    Raises
-    ------
-    DamagedError
-        if the file has no such column.
-    OSError
-        if it cannot be read.
-    """
+    """Keys of the runs in a results.csv, in their order; DamagedError if it has no such column, OSError if it cannot be read."""
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             return [row["key"] for row in csv.DictReader(lines)]

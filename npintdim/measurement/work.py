@@ -105,11 +105,7 @@ class Where:
         """One step of every kind of run at its largest d, and a few to see how long each of them will take.
 
         So bad input is an error before work is lost, and the compiled kernels lie on disk before several
-        workers would compile them at once.
-
-        Returns
-        -------
-        seconds of each run
+        workers would compile them at once. What is returned are the seconds of each run.
         """
         kinds: dict[str, list[RunSpec]] = {}
         for spec in todo:
