@@ -14,7 +14,8 @@ from test_fuzz import outcome, variety
 
 import npintdim as nid
 from npintdim.data import cifar, idx
-from npintdim.measurement.records import Claims, read, read_theta
+from npintdim.measurement.claims import Claims
+from npintdim.measurement.records import read, read_theta
 from npintdim.measurement.report import read_measurement
 from npintdim.measurement.runs import RunSpec
 from npintdim.testing import cases

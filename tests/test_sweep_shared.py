@@ -18,7 +18,8 @@ import pytest
 import npintdim as nid
 from npintdim import files
 from npintdim.files import owner, write_atomically
-from npintdim.measurement import records, sweep, work
+from npintdim.measurement import claims, records, sweep, work
+from npintdim.measurement.claims import Claims
 from npintdim.measurement.events import (
     Measured,
     RunFailed,
@@ -29,7 +30,6 @@ from npintdim.measurement.events import (
     Waiting,
 )
 from npintdim.measurement.recipes import adam, fully_connected
-from npintdim.measurement.records import Claims
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.sweep import Interrupted
 from npintdim.measurement.work import Pace, Where, pace, predict
@@ -113,7 +113,7 @@ def test_what_another_machine_is_at_is_left_to_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "leaver", [{"age": 2 * records.STALE}, {"host": records.socket.gethostname(), "pid": "a dead one"}]
+    "leaver", [{"age": 2 * claims.STALE}, {"host": claims.socket.gethostname(), "pid": "a dead one"}]
 )
 def test_what_another_process_left_behind_is_done(tmp_path, leaver):
     if "pid" in leaver:
@@ -135,7 +135,7 @@ def test_a_claim_is_one_processs_alone(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-HERE = records.socket.gethostname()
+HERE = claims.socket.gethostname()
 NOBODYS = {
     "empty": "",
     "half": '{"host"',
@@ -179,7 +179,7 @@ def test_a_claim_of_the_same_name_in_another_container_is_left_to_it_until_it_is
         path = tmp_path / f"{SPECS[0].key}.claim"
         path.write_text(json.dumps({"host": HERE, "pid": 1, "owner": "00000000-4000000-1"}))
         assert not ours.take(SPECS[0])
-        os.utime(path, (time.time() - 2 * records.STALE,) * 2)
+        os.utime(path, (time.time() - 2 * claims.STALE,) * 2)
         assert ours.take(SPECS[0])
 
 
@@ -210,7 +210,7 @@ def test_a_file_system_without_links_has_claims_too(tmp_path, monkeypatch):
 
 def test_a_claim_that_was_taken_over_meanwhile_is_given_back(tmp_path, monkeypatch):
     """Two find the same claim abandoned; the second to remove it would remove the first one's."""
-    path = foreign(tmp_path, SPECS[0], age=2 * records.STALE)
+    path = foreign(tmp_path, SPECS[0], age=2 * claims.STALE)
     with Claims(path.parent) as ours, Claims(path.parent) as theirs:
         judge = theirs.abandoned
 
@@ -273,7 +273,7 @@ def test_a_process_that_was_killed_but_not_waited_for_is_gone():
 
 
 def test_a_claim_gives_signs_of_life(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "BEAT", 0.01)
+    monkeypatch.setattr(claims, "BEAT", 0.01)
     with Claims(tmp_path) as ours:
         ours.take(SPECS[0])
         (path,) = tmp_path.glob("*.claim")

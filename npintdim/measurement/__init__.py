@@ -2,7 +2,8 @@
 
 Read `curves` and `estimate` (from performances to d_int and its interval), `search` (which d comes next), `recipes` (every number
 that decides the outcome), `rates` (learning rates, searched), `measure`, which joins them, `measurement` (what it returns, the
-baseline judged), `report` (what it leaves on disk, and reads back); and below them `runs` and `custom` (one run as a function of its
-spec, and what is your own in it), `work` (where it is done), `executors` and `cluster` (by this process, by others, by other
-machines), `records` (on disk, once each, and who is at which), `sweep` (many runs), `events` (what happens meanwhile, also in words).
+baseline judged), `report` (what it leaves on disk, and reads back); and below them `runs`, `custom` and `content` (one run as a
+function of its spec, what is your own in it, and whether that changed), `work` (where it is done), `executors` and `cluster` (by this
+process, by others, by other machines), `records` (on disk, once each), `claims` (who is at which run), `sweep` (many runs), `events`
+(what happens meanwhile, also in words).
 """

@@ -18,6 +18,7 @@ from npintdim.backend import get_backend
 from npintdim.files import canonical
 from npintdim.inputs import check_kind, counted
 from npintdim.machine import cores
+from npintdim.measurement.claims import Claims
 from npintdim.measurement.cluster import Dask
 from npintdim.measurement.content import because, content_of, find_renamed
 from npintdim.measurement.custom import Name, kinds_here, processes, sent
@@ -42,7 +43,7 @@ from npintdim.measurement.executors import (
     active_backend,
     default_jobs,
 )
-from npintdim.measurement.records import THETA, Claims, digest, read, try_writing, write
+from npintdim.measurement.records import THETA, digest, read, try_writing, write
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import Result, Where, bytes_on_disk, failed
 from npintdim.specs import own_kinds
