@@ -80,12 +80,8 @@ class Balance:
 class Gymnasium:
     """An environment of Gymnasium, without the wrappers that `gymnasium.make` adds: the limit of steps is counted here.
 
-    Raises
-    ------
-    ImportError
-        without Gymnasium, or what it needs for this environment, with the pip line.
-    ValueError
-        for an environment that it does not have, or one whose observations or actions are of another kind.
+    ImportError, with the pip line, without Gymnasium or what it needs for this environment; ValueError for one that it
+    does not have, or whose observations or actions are of another kind.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -144,10 +140,7 @@ class Gymnasium:
 class Atari:
     """The last four screens of a game, grey, 84×84, in [0, 1]; each action is held for four frames (Mnih et al. 2015).
 
-    Raises
-    ------
-    ImportError, ValueError
-        as `Gymnasium`, and without ale-py.
+    Raises what `Gymnasium` raises, and an ImportError without ale-py.
     """
 
     shape: tuple[int, ...] = (4, 84, 84)
@@ -158,10 +151,8 @@ class Atari:
             "ale_py", f"environment {name!r} needs the ale-py package", "pip install 'npintdim[atari]'"
         )
         ale.ALEInterface.setLoggerMode(ale.LoggerMode.Error)
-        need("gymnasium", f"environment {name!r} needs the gymnasium package", "pip install 'npintdim[rl]'")
         self.game = Gymnasium(name, obs_type="grayscale", frameskip=4)
-        self.actions = self.game.actions
-        self.steps = self.game.steps
+        self.actions, self.steps = self.game.actions, self.game.steps
         self.rows, self.columns = (shrinking(side) for side in self.game.shape)
         self.screens: deque[Floats] = deque(maxlen=4)
 
@@ -194,13 +185,7 @@ OWN: dict[str, Callable[[], Environment]] = {"balance": Balance}
 
 
 def open_environment(name: str) -> Environment:
-    """One of our own, else Gymnasium's of that name; "ALE/..." are Atari's.
-
-    Raises
-    ------
-    ImportError, ValueError
-        see `Gymnasium`.
-    """
+    """One of our own, else Gymnasium's of that name, see there; "ALE/..." are Atari's."""
     name = check_text("environment", name)
     if name in OWN:
         return OWN[name]()

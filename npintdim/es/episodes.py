@@ -120,7 +120,7 @@ class Episodes:
         self.range = limits
         self.check()
         if self.statistics is None and len(self.open.shape) == 1:
-            self.statistics = Statistics(0, (0.0,) * self.open.shape[0], (0.0,) * self.open.shape[0])
+            self.statistics = Statistics.of(np.empty((0, *self.open.shape)))
 
     def check(self) -> None:
         """ValueError unless the model takes the observations and gives actions."""

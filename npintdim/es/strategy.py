@@ -24,7 +24,7 @@ from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
 
 EXECUTOR: ContextVar[Executor | None] = ContextVar("EXECUTOR", default=None)
-HELD: dict[str, Landscape] = {}  # by a worker, under the sha256 of its pickle
+HELD: dict[str, EvolutionStrategy] = {}  # by a worker, under the sha256 of its pickle
 
 
 @contextmanager
@@ -103,7 +103,15 @@ class EvolutionStrategy:
 
     def noise(self, step: int, i: int) -> Floats:
         """ε_i of a step, (dim,) float64."""
-        return perturbation(self.seed, step, i, self.landscape)
+        kernels = getattr(getattr(innermost(self), "backend", None), "kernels", reference)
+        return Stream(self.seed, Purpose.NOISE, step, kernels).normals(self.dim, i * self.dim) * 2.0**-20
+
+    def pair(self, v: Floats, batch: Batch, i: int) -> tuple[Evaluation, Evaluation]:
+        """The landscape at v + σ ε_i and at v − σ ε_i."""
+        shift = (self.sigma * self.noise(batch.step, i)).astype(v.dtype)
+        batch = replace(batch, step=batch.step + 1)
+        plus, minus = (self.landscape.evaluate(tried, batch) for tried in (v + shift, v - shift))
+        return evaluation(plus), evaluation(minus)
 
     def loss_and_grad(self, v: Floats, batch: Batch) -> tuple[float, Floats]:
         """Mean loss of the population, and the estimate of the gradient."""
@@ -114,23 +122,22 @@ class EvolutionStrategy:
         for i, (F_plus, F_minus) in enumerate(F):
             if F_plus != F_minus:
                 grad += (F_plus - F_minus) * self.noise(batch.step, i)
-        inner = innermost(self.landscape)
+        inner = innermost(self)
         if hasattr(inner, "learn"):
             inner.learn([member for pair in tried for member in pair])
         return float(losses.mean()), (grad / (2 * self.pairs * self.sigma)).astype(v.dtype)
 
     def population(self, v: Floats, batch: Batch) -> list[tuple[Evaluation, Evaluation]]:
-        """The landscape at v + σ ε_i and v − σ ε_i for every i, tried here or by the executor that `spread` gave."""
-        numbers = v, batch, self.sigma, self.seed
+        """Every pair, tried here or by the executor that `spread` gave."""
         executor = EXECUTOR.get()
         if executor is None:
-            return [try_pair(self.landscape, *numbers, i) for i in range(self.pairs)]
+            return [self.pair(v, batch, i) for i in range(self.pairs)]
         key, packed = self.packed
-        known = getattr(innermost(self.landscape), "statistics", None)
-        futures = [executor.submit(try_there, key, None, known, *numbers, i) for i in range(self.pairs)]
+        known = getattr(innermost(self), "statistics", None)
+        futures = [executor.submit(try_there, key, None, known, v, batch, i) for i in range(self.pairs)]
         tried = [future.result() for future in futures]
-        again: dict[int, Future[Any]] = {  # by whoever did not hold the landscape yet
-            i: executor.submit(try_there, key, packed, known, *numbers, i)
+        again: dict[int, Future[Any]] = {  # by whoever did not hold the strategy yet
+            i: executor.submit(try_there, key, packed, known, v, batch, i)
             for i, pair in enumerate(tried)
             if pair is None
         }
@@ -138,8 +145,8 @@ class EvolutionStrategy:
 
     @cached_property
     def packed(self) -> tuple[str, bytes]:
-        """The landscape for workers, which are sent it once, and its sha256."""
-        packed = pickle.dumps(self.landscape)
+        """Itself for workers, which are sent it once, under its sha256."""
+        packed = pickle.dumps(self)
         return hashlib.sha256(packed).hexdigest(), packed
 
     def evaluate(self, v: Floats, data: Batch) -> Evaluation:
@@ -152,35 +159,19 @@ class EvolutionStrategy:
         return {"evolution strategy": numbers, "landscape": spec_of(self.landscape)}
 
 
-def try_pair(
-    landscape: Landscape, v: Floats, batch: Batch, sigma: float, seed: int, i: int
-) -> tuple[Evaluation, Evaluation]:
-    """Pair i of a generation: the landscape at v + σ ε_i and at v − σ ε_i."""
-    shift = (sigma * perturbation(seed, batch.step, i, landscape)).astype(v.dtype)
-    batch = replace(batch, step=batch.step + 1)
-    return evaluation(landscape.evaluate(v + shift, batch)), evaluation(landscape.evaluate(v - shift, batch))
-
-
 def try_there(
-    key: str, packed: bytes | None, statistics: Any, v: Floats, batch: Batch, sigma: float, seed: int, i: int
+    key: str, packed: bytes | None, statistics: Any, v: Floats, batch: Batch, i: int
 ) -> tuple[Evaluation, Evaluation] | None:
-    """`try_pair` in a worker; None where it does not hold the landscape and is not given it."""
-    landscape = HELD.get(key)  # another thread may let it go meanwhile
-    if landscape is None:
+    """`EvolutionStrategy.pair` in a worker; None where it does not hold the strategy and is not given it."""
+    strategy = HELD.get(key)  # another thread may let it go meanwhile
+    if strategy is None:
         if packed is None:
             return None
         HELD.clear()
-        landscape = HELD[key] = pickle.loads(packed)
+        strategy = HELD[key] = pickle.loads(packed)
     if statistics is not None:
-        innermost(landscape).statistics = statistics
-    return try_pair(landscape, v, batch, sigma, seed, i)
-
-
-def perturbation(seed: int, step: int, i: int, landscape: Landscape) -> Floats:
-    """ε_i of a step, (dim,) float64."""
-    kernels = getattr(getattr(innermost(landscape), "backend", None), "kernels", reference)
-    dim = landscape.dim
-    return Stream(seed, Purpose.NOISE, step, kernels).normals(dim, i * dim) * 2.0**-20
+        innermost(strategy).statistics = statistics
+    return strategy.pair(v, batch, i)
 
 
 def centred_ranks(F: Floats) -> Floats:
