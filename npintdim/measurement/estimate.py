@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -99,20 +99,20 @@ class DInt:
         above = f"none up to {last:,}" if self.first_above is None else f"{self.first_above:,}"
         line = f"threshold {self.threshold:.4f}"
         if self.fraction is not None and self.score is not None and self.score.guess:
-            line += (
-                f" = {self.score.guess:g} + {self.fraction:g} × ({self.baseline:.4f} − {self.score.guess:g})"
-            )
+            guess = f"{self.score.guess:g}"
+            line += f" = {guess} + {self.fraction:g} × ({self.baseline:.4f} − {guess})"
         elif self.fraction is not None:
             line += f" = {self.fraction:g} × {self.baseline:.4f}"
             if self.chance:
                 line += f" + {1 - self.fraction:g} × {self.chance:g} (chance)"
-        left_out = (
-            f"; runs left out because they diverged or failed: {self.excluded}" if self.excluded else ""
-        )
+        told = [ours, f"first tried d above the line: {above}", line]
+        if self.at_odds:
+            told.append("the means contradict a smooth curve: read from them alone")
+        if self.excluded:
+            told.append(f"runs left out because they diverged or failed: {self.excluded}")
         if self.collapsed:
-            left_out += f"; left out, far below runs with fewer numbers: {counted(self.collapsed, 'run')}"
-        alone = "; the means contradict a smooth curve: read from them alone" if self.at_odds else ""
-        return f"{ours}; first tried d above the line: {above}; {line}{alone}{left_out}"
+            told.append(f"left out, far below runs with fewer numbers: {counted(self.collapsed, 'run')}")
+        return "; ".join(told)
 
     def _repr_html_(self) -> str:
         rows: list[Sequence[object]] = [("d", "runs", "mean", "fit", "")]
@@ -209,17 +209,8 @@ def d_int(
         check_kind("score", score, Score, "Score('mean absolute error', guess=3.1, best=0)")
         if chance:
             raise ValueError(f"chance is {chance}: with a score it is its guess, {score.guess:g}")
-        p, base = score.share(performance), score.share(baseline)
-        found = d_int(d, p.tolist(), base.tolist(), fraction, score.line(threshold), draws, seed)
-        return replace(
-            found,
-            score=score,
-            threshold=score.value(found.threshold),
-            baseline=None if found.baseline is None else score.value(found.baseline),
-            means=tuple(map(score.value, found.means)),
-            fit=tuple(map(score.value, found.fit)),
-            noise=None if found.noise is None else found.noise * abs(score.best - score.guess),
-        )
+        performance, baseline = score.share(performance).tolist(), score.share(baseline).tolist()
+        threshold = score.line(threshold)
     groups, excluded = by_d(d, performance)
     base = finite("baseline", baseline)
     if threshold is None and not len(base):
@@ -253,17 +244,20 @@ def d_int(
             low, high = (first, last) if sure else (min(low, first), max(high, last))
         if contrary:
             reading, stands, noise = alone, "isotonic", own if misses else noise
+    fit = monotone if curve is None else joined(curve, np.array(tried), monotone, line)
+    if noise is not None and score is not None:
+        noise *= abs(score.best - score.guess)
     return DInt(
         d=alone if reading is None else float(reading),
         low=low,
         high=high,
         first_above=tried[above[0]] if len(above) else None,
-        threshold=line,
+        threshold=value(line, score),
         fraction=fraction if threshold is None else None,
-        baseline=float(base.mean()) if len(base) else None,
+        baseline=value(float(base.mean()), score) if len(base) else None,
         tried=tried,
-        means=tuple(means.tolist()),
-        fit=tuple((monotone if curve is None else joined(curve, np.array(tried), monotone, line)).tolist()),
+        means=tuple(value(mean, score) for mean in means.tolist()),
+        fit=tuple(value(p, score) for p in fit.tolist()),
         runs=int(weights.sum()),
         excluded=excluded,
         unknown=unknown,
@@ -273,6 +267,7 @@ def d_int(
         counts=tuple(weights.tolist()),
         collapsed=collapsed,
         reading=stands,
+        score=score,
     )
 
 

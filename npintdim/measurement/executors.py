@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import resource_tracker
@@ -102,18 +102,15 @@ class Given(Futures):
     @contextmanager
     def pool(self, where: Where) -> Iterator[Submit]:
         """It; where the sweep is stopped, what it has not begun is taken back."""
-        given: list[Future[Any]] = []
+        with ExitStack() as stopped:
 
-        def submit(*call: Any) -> Future[Any]:
-            given.append(self.executor.submit(*call))
-            return given[-1]
+            def submit(*call: Any) -> Future[Any]:
+                future = self.executor.submit(*call)
+                stopped.callback(future.cancel)
+                return future
 
-        try:
             yield submit
-        except BaseException:
-            for future in given:
-                future.cancel()
-            raise
+            stopped.pop_all()
 
 
 @dataclass(frozen=True)

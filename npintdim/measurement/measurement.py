@@ -50,7 +50,7 @@ class Baseline:
         if np.median(finished) > self.guess:
             return ""
         who = "the direct runs" if finished.max() <= self.guess else "most direct runs"
-        return f"{who} learnt nothing: {self.listed(finished)}, and guessing reaches {self.guessing:.4f}"
+        return f"{who} learnt nothing: {self.listed(*finished)}, and guessing reaches {self.guessing:.4f}"
 
     @property
     def line(self) -> tuple[float, ...]:
@@ -80,7 +80,7 @@ class Baseline:
         """See `shares`."""
         return shares(performances, self.score)
 
-    def listed(self, shares: Iterable[float]) -> str:
+    def listed(self, *shares: float) -> str:
         """For people, in the units of the score."""
         return ", ".join(f"{value(p, self.score):.4f}" for p in shares)
 
@@ -94,19 +94,19 @@ class Baseline:
             told.append(f"{runs - len(finished)} of {runs} direct runs diverged or failed")
         if len(dead):
             told.append(
-                f"{len(dead)} of {runs} direct runs ({self.listed(dead)}) learnt less than half of the median one, "
-                f"{self.listed([float(np.median(finished))])}: left out of the baseline"
+                f"{len(dead)} of {runs} direct runs ({self.listed(*dead)}) learnt less than half of the median one, "
+                f"{self.listed(float(np.median(finished)))}: left out of the baseline"
             )
         learnt = kept.mean() - self.guess
         if len(kept) > 1 and kept.std(ddof=1) > DOUBT * learnt:
             told.append(
-                f"the direct runs differ much: {self.listed([kept.min()])} to {self.listed([kept.max()])}"
+                f"the direct runs differ much: {self.listed(kept.min())} to {self.listed(kept.max())}"
             )
         means = {d: self.shares(p).mean() for d, p in inside.items() if len(p)}
         best = max(means, key=lambda d: means[d], default=0)
         if means and means[best] > kept.mean() + DOUBT * learnt:
             told.append(
-                f"direct training reached {self.listed([kept.mean()])}, less than d = {best:,} with {self.listed([means[best]])}: "
+                f"direct training reached {self.listed(kept.mean())}, less than d = {best:,} with {self.listed(means[best])}: "
                 "another learning rate or more epochs for it"
             )
         return told

@@ -166,8 +166,8 @@ class RunSpec:
         direct = {k: v for k, v in self.spec().items() if k not in other}
         own = self.content or {}
         content = {"data": own.get("pretrained"), "kinds": own.get("kinds")}
-        content = {k: v for k, v in content.items() if v}
-        return RunSpec.from_spec(direct | self.pretrained | ({"content": content} if content else {}))
+        known = {k: v for k, v in content.items() if v} or None
+        return RunSpec.from_spec(direct | self.pretrained | {"content": known})
 
     @classmethod
     def from_spec(cls, spec: Spec) -> RunSpec:

@@ -35,14 +35,7 @@ from npintdim.measurement.events import (
     announce,
     listeners,
 )
-from npintdim.measurement.executors import (
-    Given,
-    Joblib,
-    Processes,
-    Serial,
-    active_backend,
-    default_jobs,
-)
+from npintdim.measurement.executors import Given, Joblib, Processes, Serial, active_backend, default_jobs
 from npintdim.measurement.records import THETA, digest, read, try_writing, write
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import Result, Where, bytes_on_disk, failed
