@@ -12,8 +12,8 @@ from test_report import RECIPE, made_up
 import npintdim as nid
 from npintdim.engine.landscape import Batch, Dataset
 from npintdim.measurement import records
+from npintdim.measurement.baseline import Baseline, guessing
 from npintdim.measurement.measure import Measurement, read_off
-from npintdim.measurement.measurement import Baseline, guessing
 from npintdim.measurement.recipes import RateSearch, fully_connected
 from npintdim.measurement.report import read_measurement, summary, write_report
 from npintdim.measurement.runs import RunSpec

@@ -13,8 +13,9 @@ from helpers import measured
 import npintdim as nid
 from npintdim.artefact.compress import CompressedModel
 from npintdim.measurement import runs
-from npintdim.measurement.measure import COLUMNS, compress_run, crossing_run
+from npintdim.measurement.measure import compress_run, crossing_run
 from npintdim.measurement.recipes import LENET_GRIDS, MNIST, RECIPES, adam, fully_connected, model_name
+from npintdim.measurement.report import COLUMNS
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import Where
 

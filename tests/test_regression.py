@@ -10,8 +10,8 @@ from helpers import normal
 import npintdim as nid
 from npintdim.data import own
 from npintdim.engine.losses import LOSSES
+from npintdim.measurement.baseline import Baseline
 from npintdim.measurement.estimate import curve_of
-from npintdim.measurement.measurement import Baseline
 from npintdim.measurement.runs import run
 from npintdim.plots import curve_figure
 from npintdim.testing.gradient import gradient_check

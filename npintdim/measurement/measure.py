@@ -22,6 +22,7 @@ from npintdim.artefact.decode import Map
 from npintdim.backend import Backend, get_backend, given
 from npintdim.engine.model import Model
 from npintdim.inputs import attempt, brief, check_kind, counted, quiet
+from npintdim.measurement.baseline import Baseline, guessing
 from npintdim.measurement.content import because, content_before, content_of, named_by
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.events import (
@@ -34,18 +35,18 @@ from npintdim.measurement.events import (
     announce,
     listeners,
 )
-from npintdim.measurement.measurement import Baseline, Measurement, apart, guessing, read_off
+from npintdim.measurement.measurement import Measurement, read_off
 from npintdim.measurement.rates import choose_rates
 from npintdim.measurement.recipes import Recipe
-from npintdim.measurement.records import performance, read_theta
-from npintdim.measurement.report import COLUMNS, another, as_csv, clear, keep, summary, write_report
+from npintdim.measurement.records import apart, performance, read_theta
+from npintdim.measurement.report import another, as_csv, clear, keep, summary, write_report
 from npintdim.measurement.runs import RunSpec, parts
 from npintdim.measurement.search import PAIR, plan
 from npintdim.measurement.sweep import Train, records_of, width
 from npintdim.measurement.work import Where
 from npintdim.typing import Spec
 
-__all__ = ["COLUMNS", "Measurement", "compress_run", "crossing_run", "measure", "measured", "read_off"]
+__all__ = ["Measurement", "compress_run", "crossing_run", "measure", "measured", "read_off"]
 
 
 def measure(

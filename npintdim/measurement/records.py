@@ -12,6 +12,7 @@ import json
 import math
 import shutil
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,13 @@ def check(record: Spec, sealed: object) -> None:
 def performance(record: Spec) -> float:
     """NaN if the run has none."""
     return math.nan if record["performance"] is None else float(record["performance"])
+
+
+def apart(records: Iterable[Spec]) -> tuple[tuple[float, ...], list[int], list[float]]:
+    """The performances of the direct runs; d and performance of each of the others."""
+    reached = [(r["spec"].get("d"), performance(r)) for r in records]
+    inside = [(d, p) for d, p in reached if d is not None]
+    return tuple(p for d, p in reached if d is None), [d for d, _ in inside], [p for _, p in inside]
 
 
 def seal(record: Spec) -> str:
