@@ -22,16 +22,12 @@ LEFT = re.compile(rf"(?:\.({OWNER})-.*|.*)\.part")  # whatever is so called in t
 
 
 class Claims:
-    """Runs that this process has taken: runs/<key>.claim, made only where none is.
+    """Runs that this process has taken: <key>.claim in the folder `runs` of the records, made only where none is.
 
     A claim is given up with its run, or all of them at the end. One that was left behind is free again at once where
     its process is known to be gone (also if its PID is another's by now) or it names none, and after `STALE` seconds
     without a sign of life elsewhere. Its age is read from the clock of the file system, so the machines' clocks need
     not agree.
-
-    Parameters
-    ----------
-    runs : the folder of the records
     """
 
     def __init__(self, runs: Path) -> None:
@@ -90,21 +86,14 @@ class Claims:
         return True
 
     def abandoned(self, path: Path) -> bool:
-        """Whether nobody is at work on it any more.
-
-        Warns
-        -----
-        UserWarning
-            if it is not the claim of any process.
-        """
+        """Whether nobody is at work on it any more; a warning tells where it is not the claim of any process."""
         seen = path.stat().st_mtime
         for wait in (BLINK, 0.0):
             with suppress(DamagedError):
                 told = read_json(path)
                 host = told.get("host")
-                maker = told.get(
-                    "owner", f"{place()}-{told.get('pid')}-0"
-                )  # earlier versions named the PID alone
+                earlier = f"{place()}-{told.get('pid')}-0"  # versions that named the PID alone
+                maker = told.get("owner", earlier)
                 if isinstance(host, str) and isinstance(maker, str) and re.fullmatch(OWNER, maker):
                     if gone(maker) or self.now() - seen > STALE:
                         return True

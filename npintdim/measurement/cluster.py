@@ -29,11 +29,8 @@ KILLED = "KilledWorker"  # what Dask calls a run whose workers died
 class Dask:
     """The workers of a Dask scheduler. Specs go there, records and θ_d come back; data sets are read by each worker.
 
-    A worker that dies costs the runs it was at: the scheduler gives them to others.
-
-    Parameters
-    ----------
-    address : of the scheduler, e.g. "tcp://10.0.0.1:8786"; ValueError for something else
+    A worker that dies costs the runs it was at: the scheduler gives them to others. Its address is e.g.
+    "tcp://10.0.0.1:8786"; ValueError for something else.
     """
 
     address: str

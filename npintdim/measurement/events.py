@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -110,13 +110,7 @@ def announce(callbacks: Sequence[Callback], event: Event) -> None:
 
 
 class Bar:
-    """Shows the runs of one sweep after the other on stderr, a bar each.
-
-    Parameters
-    ----------
-    show : see `Progress`
-    label : of the bars, until a search says what it knows
-    """
+    """Shows the runs of one sweep after the other on stderr, a bar each, see `Progress`; a search says what the label is."""
 
     def __init__(self, show: bool | None, label: str = "runs") -> None:
         self.show, self.label, self.shown = show, label, ExitStack()
@@ -145,10 +139,7 @@ class Bar:
 class Sentences:
     """A callback that says what a search knows; what will be done and how long it takes; of a grid what each d reached.
 
-    Parameters
-    ----------
-    tell : gets each line
-    budget : of a search, whose steps say what they found; 0 for a grid
+    `tell` gets each line; `budget` is that of a search, whose steps say what they found, and 0 for a grid.
     """
 
     def __init__(self, tell: Callable[[str], object], budget: int = 0) -> None:
@@ -158,20 +149,20 @@ class Sentences:
 
     def __call__(self, event: Event) -> None:
         """Listen."""
-        for line in self.lines(event):
+        if line := self.line(event):
             with aside():
                 self.tell(line)
 
-    def lines(self, event: Event) -> Iterator[str]:
-        """What there is to say of an event."""
+    def line(self, event: Event) -> str:
+        """What there is to say of an event, or ""."""
         match event:
             case SearchStep():
-                yield event.why
+                return event.why
             case Waiting():
-                yield f"waiting for {counted(len(event.specs), 'run')} that other processes on this folder are at"
+                return f"waiting for {counted(len(event.specs), 'run')} that other processes on this folder are at"
             case SweepStarted() if not self.searched:
                 self.ahead, self.reached = Counter(spec.d for spec in event.specs), {}
-                yield self.estimate(event)
+                return self.estimate(event)
             case RunDone() if not self.budget and event.spec.holdout is None:
                 d = event.spec.d
                 p = event.record["performance"]
@@ -180,7 +171,8 @@ class Sentences:
                 if not self.ahead[d]:
                     left = f", about {duration(event.left)} left" if event.done < event.total else ""
                     where = "direct" if d is None else f"d = {d:,}"
-                    yield f"{where}: {', '.join(self.reached[d])} ({event.done} of {counted(event.total, 'run')}{left})"
+                    return f"{where}: {', '.join(self.reached[d])} ({event.done} of {counted(event.total, 'run')}{left})"
+        return ""
 
     def estimate(self, event: SweepStarted) -> str:
         """What a sweep will take; before the first runs of a search in a subspace, what all of them will at most."""

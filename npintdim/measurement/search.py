@@ -272,14 +272,9 @@ FAINT = 0.01  # a bend that has a smaller share is not asked
 
 
 class Kind:
-    """The curve of one bend, and what runs at t would tell of its crossing.
+    """The curve of one bend with its likeliest noise level, and what runs at t = log d − log d_0, (n,), would tell of its crossing.
 
-    Parameters
-    ----------
-    curve : of all bends
-    model : of this one, with its likeliest noise level
-    line, t : threshold; where runs may go, log d − log d_0, (n,)
-    around : crossing of the likeliest curve, at most `REACH` from which this one's is looked for
+    That is looked for no further than `REACH` from where the likeliest curve of all crosses, `around`.
     """
 
     def __init__(self, curve: LocalFit, model: int, line: float, t: Floats, around: float) -> None:

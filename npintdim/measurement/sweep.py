@@ -10,7 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -154,7 +154,7 @@ def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell)
         with Claims(runs) as claims:
             while pending:
                 free = unclaimed(list(pending.values()), runs, claims, tell)
-                for head in islice(free, 1):
+                if head := next(free, None):  # for nothing no process is started
                     for spec, result in run(chain([head], free), there):
                         record, theta = arrived(spec, *result)
                         write(runs, spec, record, theta)
