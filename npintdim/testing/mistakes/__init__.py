@@ -23,13 +23,10 @@ from npintdim.testing.mistakes import (
 from npintdim.testing.mistakes.anywhere import ANYWHERE
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
 
-_FAMILIES = (
-    drawing, wht, fastfood, dense, sparse, subspace, networks, trajectory,
-    said, adapters, uni_lora, from_seeds, artefact,
+TABLES: dict[tuple[str, str, str], Table] = (  # family, level, task
+    drawing.TABLES | wht.TABLES | fastfood.TABLES | dense.TABLES | sparse.TABLES | subspace.TABLES | networks.TABLES
+    | trajectory.TABLES | said.TABLES | adapters.TABLES | uni_lora.TABLES | from_seeds.TABLES | artefact.TABLES
 )  # fmt: skip
-TABLES: dict[tuple[str, str, str], Table] = {  # family, level, task
-    key: table for family in _FAMILIES for key, table in family.TABLES.items()
-}
 
 __all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "register_mistake"]
 

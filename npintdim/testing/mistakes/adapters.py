@@ -14,31 +14,29 @@ from npintdim.typing import Floats
 
 def adapted(s: Any, x: Floats, p: Any, delta: Floats, *grads: Floats) -> Any:
     """W, y and the gradients of what is trained."""
-    return s.W(p.W_0, delta), s.y(x, p.W_0, delta), *s.grads(*grads)
+    delta = s.delta(delta)
+    return s.W(p.W_0, delta), x @ s.W_of_y(p.W_0, delta), *s.grads(*grads)
 
 
 ADAPTED: Steps = {
     "dW": lambda x, dy: x.T @ dy,
     "W": lambda W_0, delta: W_0 + delta,
-    "y": lambda x, W_0, delta: x @ (W_0 + delta),
+    "W_of_y": lambda W_0, delta: W_0 + delta,
     "grads": lambda *grads: grads,
 }
 
 OF_ANY = (
     wrong("added twice", "the adapter is added to the outputs of a matrix in which it is merged already: y = x W, or "
-          "x W_0 and the adapter", y=lambda x, W_0, delta: x @ (W_0 + 2 * delta)),
-    wrong("merged twice", "the adapter is merged twice: W = W_0 + ΔW", W=lambda W_0, delta: W_0 + 2 * delta,
-          y=lambda x, W_0, delta: x @ (W_0 + 2 * delta)),
+          "x W_0 and the adapter", W_of_y=lambda W_0, delta: W_0 + 2 * delta),
+    wrong("merged twice", "the adapter is merged twice: W = W_0 + ΔW", delta=lambda delta: 2 * delta),
     wrong("not merged", "W is W_0; W_0 + ΔW is needed", W=lambda W_0, delta: W_0),
     wrong("ΔW for W", "W is ΔW alone; W_0 + ΔW is needed", W=lambda W_0, delta: delta),
-    wrong("outputs without the adapter", "y is x W_0; x (W_0 + ΔW) is needed", y=lambda x, W_0, delta: x @ W_0),
-    wrong("outputs of the adapter alone", "y is x ΔW; x (W_0 + ΔW) is needed", y=lambda x, W_0, delta: x @ delta),
-    wrong("subtracted", "the adapter is subtracted: W = W_0 + ΔW", W=lambda W_0, delta: W_0 - delta,
-          y=lambda x, W_0, delta: x @ (W_0 - delta)),
+    wrong("outputs without the adapter", "y is x W_0; x (W_0 + ΔW) is needed", W_of_y=lambda W_0, delta: W_0),
+    wrong("outputs of the adapter alone", "y is x ΔW; x (W_0 + ΔW) is needed", W_of_y=lambda W_0, delta: delta),
+    wrong("subtracted", "the adapter is subtracted: W = W_0 + ΔW", delta=lambda delta: -delta),
     wrong("W transposed", "W is (n_out, n_in), as PyTorch's Linear has it; (n_in, n_out) is needed", W=lambda W_0, delta: (W_0 + delta).T),
-    wrong("x Wᵀ", "y is x Wᵀ, as of PyTorch's Linear; W is (n_in, n_out) here, y = x W", y=lambda x, W_0, delta: x @ (W_0 + delta).T),
-    wrong("ΔW transposed", "ΔW is added transposed, (n_out, n_in) as the papers have it; (n_in, n_out) is needed",
-          W=lambda W_0, delta: W_0 + delta.T, y=lambda x, W_0, delta: x @ (W_0 + delta.T)),
+    wrong("x Wᵀ", "y is x Wᵀ, as of PyTorch's Linear; W is (n_in, n_out) here, y = x W", W_of_y=lambda W_0, delta: (W_0 + delta).T),
+    wrong("ΔW transposed", "ΔW is added transposed, (n_out, n_in) as the papers have it; (n_in, n_out) is needed", delta=np.transpose),
     wrong("dW transposed", "dW is dyᵀ x, PyTorch's order; xᵀ dy is needed", dW=lambda x, dy: dy.T @ x),
     wrong("gradients averaged", "gradients are averaged over the examples; dy holds the loss's 1/n already, so sum",
           dW=lambda x, dy: x.T @ dy / len(x)),

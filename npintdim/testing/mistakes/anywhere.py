@@ -5,35 +5,43 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.testing.mistakes.table import Mistake, fitted, wrong
+from npintdim.testing.mistakes.table import fitted, wrong
 from npintdim.typing import Array
 
+# A change takes the constant of a fitted mistake first, if there is one.
 
-def of_answer(change: Callable[[Array], Any]) -> Callable[..., Any]:
-    """A change of the one array that is answered; of several, of the gradient, which comes last."""
 
-    def step(y: Any, first: Any, p: Any) -> Any:
-        return (*y[:-1], change(np.asarray(y[-1]))) if isinstance(y, tuple) else change(np.asarray(y))
+def of_answer(change: Callable[..., Any]) -> Callable[..., Any]:
+    """change(y) of the one array that is answered; of several, of the gradient, which comes last."""
+
+    def step(*given: Any) -> Any:
+        *c, y, _first, _p = given
+        return (*y[:-1], change(*c, np.asarray(y[-1]))) if isinstance(y, tuple) else change(*c, np.asarray(y))
 
     return step
 
 
-def of_loss(change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """A change of (loss, gradient)."""
+def of_loss(change: Callable[..., Any]) -> Callable[..., Any]:
+    """change(x, L, g) of what is answered, L and g, where the input is x."""
 
-    def step(y: Any, first: Any, p: Any) -> Any:
+    def step(*given: Any) -> Any:
+        *c, y, first, _p = given
         if not isinstance(y, tuple) or len(y) != 2:
             raise ValueError("no loss and gradient")
-        return change(*y)
+        return change(*c, first, *y)
 
     return step
 
 
-def constant(name: str, says: str, example: float, change: Callable[[float, Array], Any]) -> Mistake:
-    """A change with a constant."""
-    return fitted(
-        name, says, example, answer=lambda c, y, first, p: of_answer(lambda x: change(c, x))(y, first, p)
-    )
+def of_input(change: Callable[..., Any]) -> Callable[..., Any]:
+    """change(x) of an input of real numbers; words and seeds have none."""
+
+    def step(*given: Any) -> Any:
+        if getattr(getattr(given[-1], "dtype", None), "kind", "") != "f":
+            raise ValueError("no real numbers")
+        return change(*given)
+
+    return step
 
 
 def unit(x: Array) -> Any:
@@ -41,20 +49,14 @@ def unit(x: Array) -> Any:
     return x / (np.linalg.norm(x) or 1)
 
 
-def of_input(change: Callable[[Array], Any]) -> Callable[[Any], Any]:
-    """A change of an input of real numbers; words and seeds have none."""
-
-    def step(x: Any) -> Any:
-        if getattr(getattr(x, "dtype", None), "kind", "") != "f":
-            raise ValueError("no real numbers")
-        return change(x)
-
-    return step
-
-
 def clipped_norm(c: float, x: Array) -> Any:
     """x, at most of norm c."""
     return x * min(1.0, c / (float(np.linalg.norm(x)) + 1e-300))
+
+
+def clipped(c: float, x: Array) -> Any:
+    """x, entries between ±c."""
+    return np.clip(x, -c, c)
 
 
 ANYWHERE = (
@@ -69,19 +71,20 @@ ANYWHERE = (
     wrong("input reversed", "the input is taken in reversed order", input=of_input(lambda x: x[::-1])),
     wrong("input centred", "the mean is taken off the input first", input=of_input(lambda x: x - x.mean())),
     wrong("bytes exchanged", "the bytes of each word come in the other order", answer=of_answer(lambda x: x.byteswap())),
-    constant("constant factor", "the answer (of loss and gradient, the gradient) is {c} times the right one (α/r, a mean for a sum, a double count?)", 2.0, lambda c, x: c * x),
-    constant("negative factor", "the answer is −{c} times the right one", 2.0, lambda c, x: -c * x),
-    constant("constant added", "{c} is added to every entry of the answer", 0.1, lambda c, x: x + c),
-    constant("answer clipped", "entries of the answer are clipped to ±{c}", 0.1, lambda c, x: np.clip(x, -c, c)),
-    constant("answer's norm clipped", "the answer is clipped to norm {c}", 1.0, clipped_norm),
-    fitted("input clipped", "entries of the input are clipped to ±{c}", 0.5, input=lambda c, x: of_input(lambda y: np.clip(y, -c, c))(x)),
+    fitted("constant factor", "the answer (of loss and gradient, the gradient) is {c} times the right one (α/r, a mean for a sum, a double count?)",
+           2.0, answer=of_answer(lambda c, x: c * x)),
+    fitted("negative factor", "the answer is −{c} times the right one", 2.0, answer=of_answer(lambda c, x: -c * x)),
+    fitted("constant added", "{c} is added to every entry of the answer", 0.1, answer=of_answer(lambda c, x: x + c)),
+    fitted("answer clipped", "entries of the answer are clipped to ±{c}", 0.1, answer=of_answer(clipped)),
+    fitted("answer's norm clipped", "the answer is clipped to norm {c}", 1.0, answer=of_answer(clipped_norm)),
+    fitted("input clipped", "entries of the input are clipped to ±{c}", 0.5, input=of_input(clipped)),
     fitted("L2 in the gradient alone", "{c} times the input is added to the gradient, not to the loss (weight_decay)", 0.01,
-           answer=lambda c, y, x, p: of_loss(lambda L, g: (L, g + c * x))(y, x, p)),
+           answer=of_loss(lambda c, x, L, g: (L, g + c * x))),
     fitted("L2 penalty", "½·{c}·‖θ‖² is added to the loss, with its gradient", 0.01,
-           answer=lambda c, y, x, p: of_loss(lambda L, g: (L + 0.5 * c * (x @ x), g + c * x))(y, x, p)),
+           answer=of_loss(lambda c, x, L, g: (L + 0.5 * c * (x @ x), g + c * x))),
     fitted("loss scaled alone", "the loss is {c} times the right one; its gradient is right", 2.0,
-           answer=lambda c, y, x, p: of_loss(lambda L, g: (c * L, g))(y, x, p)),
+           answer=of_loss(lambda c, x, L, g: (c * L, g))),
     fitted("loss and gradient scaled", "loss and gradient are {c} times the right ones", 2.0,
-           answer=lambda c, y, x, p: of_loss(lambda L, g: (c * L, c * g))(y, x, p)),
-    fitted("loss off", "{c} is added to the loss", 1.0, answer=lambda c, y, x, p: of_loss(lambda L, g: (L + c, g))(y, x, p)),
+           answer=of_loss(lambda c, x, L, g: (c * L, c * g))),
+    fitted("loss off", "{c} is added to the loss", 1.0, answer=of_loss(lambda c, x, L, g: (L + c, g))),
 )  # fmt: skip

@@ -16,7 +16,7 @@ def product(s: Any, v: Floats, p: Any) -> Any:
     """P v with P_j = g_j / ‖g_j‖; or Pᵀ g."""
     if hasattr(p, "P"):
         p.D, p.d = p.P.shape
-    return s.scale(s.product(s.norm(s.g(p), p).astype(v.dtype), v), p)
+    return s.scale(s.product(s.norm(s.g(p)).astype(v.dtype), v), p)
 
 
 def column_norms(g: Array) -> Any:
@@ -26,9 +26,8 @@ def column_norms(g: Array) -> Any:
 
 def per_tensor(g: Array) -> Any:
     """Every tensor's rows scaled to unit columns on their own."""
-    return np.concatenate(
-        [part / column_norms(part) for part in np.split(g, np.cumsum(tensors(len(g)))[:-1])]
-    )
+    parts = np.split(g, np.cumsum(tensors(len(g)))[:-1])
+    return np.concatenate([part / column_norms(part) for part in parts])
 
 
 def tensors(D: int) -> tuple[int, ...]:
@@ -78,41 +77,38 @@ OF_ADJOINTS = (
 
 P_GIVEN: Steps = FORWARD | {"g": lambda p: p.P}
 OF_P_GIVEN = (
-    wrong("column-major", "P is read column-major (Fortran order); it is (D, d) in C order", norm=lambda P, p: column_major(P)),
+    wrong("column-major", "P is read column-major (Fortran order); it is (D, d) in C order", norm=column_major),
     factor("double column norm", "P is divided by √D, as if its columns were not unit yet: scale nothing", lambda p: 1 / sqrt(p.D)),
     *(m for m in SCALES if m.name != "scale 1/√D"),
-    wrong("rows normalised", "P's rows are scaled to norm 1; its columns are unit as given, scale nothing",
-          norm=lambda P, p: rows_normalised(P)),
-    wrong("orthonormalised", "P's columns are made orthonormal (QR); the paper only scales them, and they are unit as given",
-          norm=lambda P, p: orthonormal(P)),
-    wrong("all-positive P", "P's entries are made positive, so columns are nearly parallel", norm=lambda P, p: np.abs(P)),
+    wrong("rows normalised", "P's rows are scaled to norm 1; its columns are unit as given, scale nothing", norm=rows_normalised),
+    wrong("orthonormalised", "P's columns are made orthonormal (QR); the paper only scales them, and they are unit as given", norm=orthonormal),
+    wrong("all-positive P", "P's entries are made positive, so columns are nearly parallel", norm=np.abs),
     wrong("normalised per tensor", "P is normalised again for each tensor (layer) of D − 18, 5, 10 and 3 rows; its columns are unit "
-          "over all D rows as given", norm=lambda P, p: per_tensor(P)),
+          "over all D rows as given", norm=per_tensor),
 )  # fmt: skip
 
 # ---- its normals are given ----
 
 OF_NORMS = (
-    wrong("missing column norm", "columns are not normalised: divide column j by ‖g_j‖", norm=lambda g, p: g),
-    wrong("double column norm", "columns are divided by ‖g_j‖²; by ‖g_j‖ is needed", norm=lambda g, p: g / column_norms(g) ** 2),
+    wrong("missing column norm", "columns are not normalised: divide column j by ‖g_j‖", norm=lambda g: g),
+    wrong("double column norm", "columns are divided by ‖g_j‖²; by ‖g_j‖ is needed", norm=lambda g: g / column_norms(g) ** 2),
     wrong("normalised per tensor", "each tensor's (layer's) columns have norm 1, so P's have √tensors: take one norm over all D "
-          "rows, biases included", norm=lambda g, p: per_tensor(g)),
+          "rows, biases included", norm=per_tensor),
     wrong("expected column norm", "columns are divided by √D, their expected norm, instead of ‖g_j‖: unit only about",
-          norm=lambda g, p: g / sqrt(p.D)),
-    wrong("divided by √d", "columns are divided by √d; divide column j by ‖g_j‖", norm=lambda g, p: g / sqrt(p.d)),
-    wrong("rows normalised", "rows have norm 1; columns must: sum the squares over axis 0 of (D, d)",
-          norm=lambda g, p: rows_normalised(g)),
+          norm=lambda g: g / sqrt(len(g))),
+    wrong("divided by √d", "columns are divided by √d; divide column j by ‖g_j‖", norm=lambda g: g / sqrt(g.shape[1])),
+    wrong("rows normalised", "rows have norm 1; columns must: sum the squares over axis 0 of (D, d)", norm=rows_normalised),
     wrong("Frobenius norm", "the whole matrix is divided by its one (Frobenius) norm; each column has its own",
-          norm=lambda g, p: g / np.linalg.norm(g)),
+          norm=lambda g: g / np.linalg.norm(g)),
     wrong("signed sum", "columns are divided by the sum of their entries; by the root of the sum of their squares is needed",
-          norm=lambda g, p: g / g.sum(axis=0)),
+          norm=lambda g: g / g.sum(axis=0)),
     wrong("sum of sizes", "columns are divided by Σ|g_ij| (1-norm); the 2-norm is needed",
-          norm=lambda g, p: g / np.abs(g).sum(axis=0)),
+          norm=lambda g: g / np.abs(g).sum(axis=0)),
     wrong("standardised", "columns are divided by their standard deviation, so they have norm about √D; by ‖g_j‖ is needed",
-          norm=lambda g, p: g / g.std(axis=0)),
-    wrong("orthonormalised", "columns are made orthonormal (QR); the paper only scales them", norm=lambda g, p: orthonormal(g)),
+          norm=lambda g: g / g.std(axis=0)),
+    wrong("orthonormalised", "columns are made orthonormal (QR); the paper only scales them", norm=orthonormal),
 )  # fmt: skip
-G_GIVEN: Steps = FORWARD | {"g": lambda p: p.g, "norm": lambda g, p: g / column_norms(g)}
+G_GIVEN: Steps = FORWARD | {"g": lambda p: p.g, "norm": lambda g: g / column_norms(g)}
 OF_G_GIVEN = (
     *OF_NORMS,
     wrong("all-positive P", "all entries are positive, so columns are nearly parallel; normals of both signs are needed",
@@ -146,7 +142,7 @@ OF_G_DRAWN = (
     wrong("all-positive P", "all entries are positive, so columns are nearly parallel; normals of both signs are needed",
           g=lambda p: np.abs(column_by_column(p))),
     wrong("missing column norm, integers", "columns are not normalised, and hold the integers 2²⁰ z: divide column j by ‖z_j‖",
-          norm=lambda g, p: g / UNIT),
+          norm=lambda g: g / UNIT),
     *OF_NORMS,
     *SCALES,
 )  # fmt: skip

@@ -89,14 +89,8 @@ def problems(dtype: np.dtype[Any], given: bool) -> Iterator[Problem]:
         D, m = sum(sizes), len(sizes)
         v, theta_0, g = (numbers(dtype, n, lane=lane) for n, lane in ((d, 2), (D, 3), (D, 4)))
         P = numbers(np.dtype(np.float64), D, d - m, lane=6)
-        own: dict[str, Any] = {"P": (P / column_norms(P)).astype(dtype)} if given else {}
-        rest = {
-            "theta_0": theta_0,
-            **own,
-            "sizes": np.array(sizes),
-            **({} if given else {"seed": 5 + k}),
-            "g": g,
-        }
+        rest = {"theta_0": theta_0} | ({"P": (P / column_norms(P)).astype(dtype)} if given else {})
+        rest |= {"sizes": np.array(sizes)} | ({} if given else {"seed": 5 + k}) | {"g": g}
         yield Problem(f"tensors of {', '.join(map(str, sizes))}, d = {d}", 4 * v, rest, "theta_grad")
 
 

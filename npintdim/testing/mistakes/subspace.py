@@ -14,7 +14,7 @@ from npintdim.typing import Floats
 def loss_and_grad(s: Any, theta_d: Floats, p: Any) -> Any:
     """Down once, up once."""
     p.D, p.d = p.P.shape
-    P = s.norm(p.P, p)
+    P = s.norm(p.P)
     theta = s.theta(p.theta_0, P, theta_d)
     dtheta = s.dL(p.curvature, s.at(theta, p.theta_0) - p.target)
     return s.L(p.curvature, theta - p.target), s.scale(s.product(P, dtheta), p)

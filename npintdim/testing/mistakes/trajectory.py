@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.testing.mistakes import networks
-from npintdim.testing.mistakes.anywhere import clipped_norm
+from npintdim.testing.mistakes.anywhere import clipped, clipped_norm
 from npintdim.testing.mistakes.dense import column_major, column_norms, orthonormal
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, fitted, numbers, wrong
 from npintdim.typing import Array, Floats
@@ -108,7 +108,7 @@ SHARED = (
     wrong("mean of the path", "the path is the mean of θ_d over all steps so far; θ_d itself is needed",
           rows=lambda rows: np.cumsum(rows[1:], axis=0) / np.arange(1, len(rows))[:, None]),
     fitted("clipped norm", "gradients are clipped to norm {c} (clip_grad_norm_); they are taken as they are", 1.0, clip=clipped_norm),
-    fitted("clipped entries", "gradients are clipped to ±{c}; they are taken as they are", 0.1, clip=lambda c, g: np.clip(g, -c, c)),
+    fitted("clipped entries", "gradients are clipped to ±{c}; they are taken as they are", 0.1, clip=clipped),
     fitted("L2 in θ_d", "{c}·θ_d is added to the gradient (weight_decay); there is none", 0.01, penalty=lambda c, g, P, theta_0, theta_d: g + c * theta_d),
     fitted("L2 in θ", "{c}·Pᵀθ is added to the gradient (an L2 penalty of θ); there is none", 0.01,
            penalty=lambda c, g, P, theta_0, theta_d: g + c * (P.T @ (theta_0 + P @ theta_d))),

@@ -1,6 +1,6 @@
 """Uni-LoRA: fn(v, p) gives θ of W = W_0 + A B, all factors being one-hot P v, and Pᵀ (dA, dB); the map h is given or drawn."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -28,24 +28,20 @@ def uni_lora(s: Any, v: Floats, p: Any) -> Any:
 
 def places(shapes: Any, r: int, a_first: bool = True, peft: bool = False) -> list[tuple[Array, Array]]:
     """Where in w the factors A (n_in, r) and B (r, n_out) of every matrix lie."""
-    found: list[tuple[Array, Array]] = []
-    at = 0
+    found, at = [], 0
     for n_in, n_out in shapes:
         a, b = at + np.arange(r * n_in), at + np.arange(r * n_out)
         a, b = (a, b + len(a)) if a_first else (a + len(b), b)
-        both = (
-            (a.reshape(r, n_in).T, b.reshape(n_out, r).T)
-            if peft
-            else (a.reshape(n_in, r), b.reshape(r, n_out))
-        )
-        found, at = [*found, both], at + r * (n_in + n_out)
+        own = a.reshape(n_in, r), b.reshape(r, n_out)
+        found.append((a.reshape(r, n_in).T, b.reshape(n_out, r).T) if peft else own)
+        at += r * (n_in + n_out)
     return found
 
 
 def all_A_first(shapes: Any, r: int) -> list[tuple[Array, Array]]:
     """All A in a row, then all B."""
-    sizes = [r * n for way in (0, 1) for n in np.array(shapes)[:, way]]
-    rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    n_in, n_out = np.array(shapes).T
+    rows = np.split(np.arange(r * np.sum(shapes)), r * np.cumsum([*n_in, *n_out])[:-1])
     both = zip(rows[: len(shapes)], rows[len(shapes) :], strict=True)
     return [(a.reshape(-1, r), b.reshape(r, -1)) for a, b in both]
 
@@ -55,9 +51,9 @@ def counts(h: Ints, d: int) -> Any:
     return np.bincount(h, minlength=d)[h]
 
 
-def by_module(f: Callable[[Ints], Any], h: Ints, sizes: list[int]) -> Any:
-    """f of every module's part of h."""
-    return np.concatenate([f(part) for part in np.split(h, np.cumsum(sizes)[:-1])])
+def counted_per_module(h: Ints, d: int, sizes: list[int]) -> Any:
+    """1/√n_{h_i}, n counted in the part of h that is the module's."""
+    return np.concatenate([1 / np.sqrt(counts(part, d)) for part in np.split(h, np.cumsum(sizes)[:-1])])
 
 
 def last_alone(entries: Floats, h: Ints, dw: Floats, d: int) -> Any:
@@ -83,10 +79,9 @@ MISTAKES = (
     wrong("1/√N", "entries are 1/√N; 1/√n_j is needed", entries=lambda h, d, sizes: np.full(len(h), 1 / np.sqrt(len(h)))),
     wrong("1/√d", "entries are 1/√d; 1/√n_j is needed", entries=lambda h, d, sizes: np.full(len(h), 1 / np.sqrt(d))),
     wrong("counted per module", "n_j is counted in each module alone; over all N entries of all modules is needed (one global map)",
-          entries=lambda h, d, sizes: by_module(lambda part: 1 / np.sqrt(counts(part, d)), h, sizes)),
+          entries=counted_per_module),
     wrong("per-module map", "every module begins at entry 0 of h; h is one global map, and a module goes on where the last one ended",
-          h=lambda p, N, d, sizes: RIGHT["h"](p, N, d, sizes)[np.concatenate([np.arange(size) for size in sizes])],
-          entries=lambda h, d, sizes: by_module(lambda part: 1 / np.sqrt(counts(part, d)), h, sizes)),
+          h=lambda p, N, d, sizes: np.concatenate([p.h[:size] for size in sizes]), entries=counted_per_module),
     wrong("PEFT's order", "h runs through A as (r, n_in) and B as (n_out, r), as in PEFT; (n_in, r) and (r, n_out) in C order are needed",
           places=lambda shapes, r: places(shapes, r, peft=True)),
     wrong("A and B swapped", "h runs through B before A; A comes first", places=lambda shapes, r: places(shapes, r, a_first=False)),
@@ -113,11 +108,6 @@ def permuted(p: Any, N: int) -> Any:
     return Stream(p.seed, Purpose.ONEHOT, 0).permutation(N)
 
 
-def modules_alone(p: Any, N: int, d: int, sizes: list[int]) -> Any:
-    """A permutation of every module's own entries."""
-    return np.concatenate([permuted(p, size) % d for size in sizes])
-
-
 DRAWN: Steps = RIGHT | {"h": lambda p, N, d, sizes: permuted(p, N) % d}
 OF_DRAWN = (
     wrong("inverse permutation", "h is that of π⁻¹; h_i = π_i mod d", h=lambda p, N, d, sizes: np.argsort(permuted(p, N)) % d),
@@ -126,7 +116,7 @@ OF_DRAWN = (
     wrong("independent draws", "h_i are d's integers drawn one by one; π_i mod d is needed, so that counts differ by one at most",
           h=lambda p, N, d, sizes: Stream(p.seed, Purpose.ONEHOT, 0).integers(d, N)),
     wrong("a map for each module", "each module draws a permutation of its own entries; one global map of all N is needed",
-          h=modules_alone, entries=lambda h, d, sizes: by_module(lambda part: 1 / np.sqrt(counts(part, d)), h, sizes)),
+          h=lambda p, N, d, sizes: np.concatenate([permuted(p, size) % d for size in sizes]), entries=counted_per_module),
     *(m for m in MISTAKES if m.name != "per-module map"),
 )  # fmt: skip
 
@@ -142,11 +132,10 @@ def problems(dtype: np.dtype[Any], given: bool) -> Iterator[Problem]:
         N, D = sum(r * (a + b) for a, b in shapes), sum(a * b for a, b in shapes)
         v, theta_0, g = (numbers(dtype, n, lane=lane) for n, lane in ((d, 2), (D, 3), (D, 4)))
         h = np.argsort(numbers(np.dtype(np.float64), N, lane=6)) % d
-        drawn: dict[str, Any] = {"h": h} if given else {"seed": 5 + k}
-        rest = {**drawn, "shapes": np.array(shapes), "r": r, "theta_0": theta_0, "g": g}
-        yield Problem(
-            f"{', '.join(f'{a}×{b}' for a, b in shapes)}, r = {r}, d = {d}", 4 * v, rest, "theta_grad"
-        )
+        rest = {"h": h} if given else {"seed": 5 + k}
+        rest |= {"shapes": np.array(shapes), "r": r, "theta_0": theta_0, "g": g}
+        title = f"{', '.join(f'{a}×{b}' for a, b in shapes)}, r = {r}, d = {d}"
+        yield Problem(title, 4 * v, rest, "theta_grad")
 
 
 TABLES = {
