@@ -111,13 +111,8 @@ def by_name(answer: Any, names: Sequence[str]) -> dict[str, Any]:
 
 def words_of(array: Array) -> str:
     """The bits of floats or words, hexadecimal, a word a number, most significant digit first, in C order."""
-    return " ".join(word.hex() for word in _bytes_of(array))
-
-
-def _bytes_of(array: Array) -> list[bytes]:
-    big = array.astype(KINDS[array.dtype.name]).reshape(-1)
-    data, size = big.tobytes(), big.itemsize
-    return [data[i : i + size] for i in range(0, len(data), size)]
+    big = array.astype(KINDS[array.dtype.name])
+    return big.tobytes().hex(" ", big.itemsize)
 
 
 def array_of(text: str, dtype: str, shape: list[int] | tuple[int, ...]) -> Array:

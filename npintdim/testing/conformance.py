@@ -45,19 +45,13 @@ def conformance(
         if name not in known:
             raise unknown(f"flag or id of these {family!r} cases", name, known)
 
-    def why(case: Case) -> str:
-        return "; ".join(reasons[name] for name in (*case.flags, case.id) if name in reasons)
-
-    def marks(case: Case) -> list[Any]:
-        return [pytest.mark.xfail(reason=why(case), strict=True)] if why(case) else []
-
-    parameters = [pytest.param(case, id=case.id, marks=marks(case)) for case in found]
-    mark = pytest.mark.parametrize("case", parameters)
+    why = {c: "; ".join(reasons[name] for name in (*c.flags, c.id) if name in reasons) for c in found}
+    fails = {c: [pytest.mark.xfail(reason=why[c], strict=True)] if why[c] else [] for c in found}
+    mark = pytest.mark.parametrize("case", [pytest.param(c, id=c.id, marks=fails[c]) for c in found])
 
     def decorate(test: Any) -> Any:
-        if "." in test.__qualname__.rpartition("<locals>.")[2]:
-            return Method(test, mark, {case: why(case) for case in found})
-        return mark(test)
+        in_a_class = "." in test.__qualname__.rpartition("<locals>.")[2]
+        return Method(test, mark, why) if in_a_class else mark(test)
 
     return decorate
 

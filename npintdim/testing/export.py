@@ -13,9 +13,10 @@ import numpy as np
 
 from npintdim.files import write_atomically
 from npintdim.testing.cases import Case, read
-from npintdim.typing import Array, Spec
+from npintdim.typing import Spec
 
 HIDDEN = ("result", "expected", "bound")
+NOTHING = np.empty(0)  # is expected where the inputs are malformed
 C_TYPES = {"float32": "double", "float64": "double", "uint32": "uint32_t", "int64": "int64_t"}
 C_START = """\
 /* Test vectors of npintdim, version 1, in the public domain (CC0 1.0). C99 or C++17.
@@ -107,21 +108,20 @@ def _c_group(name: str, cases: list[Case]) -> Iterator[str]:
     if not cases:
         return
     model = next(case for case in cases if case.valid)
+    named = {**model.inputs, **model.expected}
+    dims = {key: _dims(key, cases) for key in named}
     fields = ["const char *id, *flags; int valid; const char *dtype;"]
-    dims = {key: _dims(key, cases) for key in (*model.inputs, *model.expected)}
-    fields += [
-        _c_field(key, value, dims[key]) for key, value in [*model.inputs.items(), *model.expected.items()]
-    ]
+    fields += [_c_field(key, value, dims[key]) for key, value in named.items()]
     fields += [f"double {key}_bound;" for key in model.expected]
     yield f"/* {model.formula} */"
     rows = []
     for k, case in enumerate(cases):
-        values = {**case.inputs, **{key: case.expected.get(key) for key in model.expected}}
+        values = {**case.inputs, **{key: case.expected.get(key, NOTHING) for key in model.expected}}
         row = [_c_text(case.id), _c_text(" ".join(case.flags)), str(int(case.valid)), _c_text(case.dtype)]
         for key, value in values.items():
-            array = _c_array(value, key in case.inputs)
+            array = _c_array(value)
             if array is None:
-                row.append(_c_scalar(key, value))
+                row.append(_c_scalar(key, value)[1])
             elif array[1]:
                 yield f"static const {array[0]} {name}_{k}_{key}[] = {{{', '.join(array[1])}}};"
                 row.append(f"{len(array[1])}, {name}_{k}_{key}")
@@ -144,45 +144,35 @@ def _dims(key: str, cases: list[Case]) -> int:
     return max((x.ndim for x in values if isinstance(x, np.ndarray)), default=0)
 
 
-def _c_array(value: Any, given: bool) -> tuple[str, list[str]] | None:
+def _c_array(value: Any) -> tuple[str, list[str]] | None:
     """C type and entries of what is an array."""
     if isinstance(value, bytes):
         return "unsigned char", [str(byte) for byte in value]
     if isinstance(value, list) and all(isinstance(x, int) for x in value):
         return "int64_t", [str(x) for x in value]
     if isinstance(value, np.ndarray):
-        return C_TYPES[value.dtype.name], _c_numbers(value)
-    return None if given else ("double", [])  # nothing is expected where the inputs are malformed
+        flat, suffix = value.reshape(-1).tolist(), "u" if value.dtype.kind == "u" else ""
+        return C_TYPES[value.dtype.name], [x.hex() if isinstance(x, float) else f"{x}{suffix}" for x in flat]
+    return None
 
 
-def _c_numbers(array: Array) -> list[str]:
-    flat = array.reshape(-1).tolist()
-    if array.dtype.kind == "f":
-        return [float(x).hex() for x in flat]
-    suffix = "u" if array.dtype.kind == "u" else ""
-    return [f"{x}{suffix}" for x in flat]
+def _c_scalar(name: str, value: Any) -> tuple[str, str]:
+    """C type and literal of anything else."""
+    if isinstance(value, bool):
+        return "int ", str(int(value))
+    if isinstance(value, int):
+        return ("uint64_t ", f"{value}u") if _unsigned(name) else ("int64_t ", str(value))
+    if isinstance(value, float):
+        return "double ", value.hex()
+    return "const char *", _c_text(value if isinstance(value, str) else json.dumps(value))
 
 
 def _c_field(name: str, value: Any, dims: int) -> str:
-    array = _c_array(value, given=True)
-    if array is not None:
-        shape = f" size_t {name}_shape[{dims}];" if dims > 1 else ""
-        return f"size_t {name}_size; const {array[0]} *{name};{shape}"
-    if isinstance(value, bool):
-        return f"int {name};"
-    if isinstance(value, int):
-        return f"{'uint64_t' if _unsigned(name) else 'int64_t'} {name};"
-    return f"double {name};" if isinstance(value, float) else f"const char *{name};"
-
-
-def _c_scalar(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, int):
-        return f"{value}u" if _unsigned(name) else str(value)
-    if isinstance(value, float):
-        return value.hex()
-    return _c_text(value if isinstance(value, str) else json.dumps(value))
+    array = _c_array(value)
+    if array is None:
+        return f"{_c_scalar(name, value)[0]}{name};"
+    shape = f" size_t {name}_shape[{dims}];" if dims > 1 else ""
+    return f"size_t {name}_size; const {array[0]} *{name};{shape}"
 
 
 def _c_text(text: str) -> str:
