@@ -30,34 +30,24 @@ from npintdim.testing.differences import (
 from npintdim.testing.facts import common_factor, facts_of_P, first_difference, first_step
 from npintdim.testing.fitting import nearest
 from npintdim.testing.mistakes import ANYWHERE, TABLES, Mistake, Problem, Table
-from npintdim.testing.mistakes.table import SLACK
+from npintdim.testing.mistakes.table import SLACK, wrong
 from npintdim.typing import Array
 
-CANNOT = (
-    ValueError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-)  # of inputs that cannot have a mistake
+# What a mistake raises on inputs that cannot have it.
+CANNOT = (ValueError, TypeError, IndexError, AttributeError, ArithmeticError)
 OF_P = {"fastfood", "dense", "projection"}  # families whose answer is P v, of floating-point v
-FLOAT32 = Mistake(
+FLOAT32 = wrong(
     "float32 accumulation",
     "the answer is right to float32 only, though it and the inputs are float64: something inside computes in float32 "
     "(a constant, an accumulator, a default dtype)",
-    {},
 )
-
-RANDOM = Mistake(
+RANDOM = wrong(
     "not the same twice",
     "the same inputs give other numbers each time: dropout left on (eval() turns it off), or something is drawn without a seed",
-    {},
 )
-
-GROWS = Mistake(
+GROWS = wrong(
     "not zeroed",
     "every call adds the same to the answer: gradients are left from the calls before (zero_grad, grad = None)",
-    {},
 )
 
 
@@ -176,12 +166,12 @@ def _diagnose(
     but = f" (not compared: {refused})" if refused else ""
     if all(a.ok for a in asked):
         return _rounding(asked, but) if bits else Explanation(True, (), f"Correct to rounding{but}.")
-    state = _state(fn, asked) if fn else None
-    for found in [(state,)] if state else _candidates(table, asked):
-        if state or _gives(found, asked):
-            says = "; and ".join(m.says for m in found)
-            return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     odd = next(a for a in asked if not a.ok)
+    state = _state(fn, odd) if fn else None
+    found = (state,) if state else next((m for m in _candidates(table, asked) if _gives(m, asked)), ())
+    if found:
+        says = "; and ".join(m.says for m in found)
+        return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     facts = facts_of_P(fn, odd.problem) if fn and key[0] in OF_P and key[2] == "apply" else ""
     facts += first_step(fn, odd.problem, lambda x: Asked(table, x, ()).right, table.slack) if fn else ""
     where = first_difference(odd.problem, odd.got, odd.right, table.outputs, table.slack)
@@ -237,9 +227,8 @@ def _ask(
     return asked, refused
 
 
-def _state(fn: Callable[[Any, Any], Any], asked: list[Asked]) -> Mistake | None:
-    """Is the first wrong answer another one when asked again, and does it grow?"""
-    odd = next(a for a in asked if not a.ok)
+def _state(fn: Callable[[Any, Any], Any], odd: Asked) -> Mistake | None:
+    """Is a wrong answer another one when asked again, and does it grow?"""
     try:
         again = [odd.got, *(answered(fn(*odd.problem.arguments()), odd.table.outputs) for _ in range(3))]
     except Exception:  # it keeps a state, which is not for us to judge

@@ -18,10 +18,7 @@ from npintdim.testing.mistakes.table import SLACK, Problem
 from npintdim.typing import Array
 
 CLOSE = 1e-6  # relative: numbers that are called the same here
-COARSE = {
-    "float16 or TF32": (2.0**-11, 10),
-    "bfloat16": (2.0**-8, 7),
-}  # unit of rounding, bits of the mantissa
+COARSE = ((2.0**-11, 10), (2.0**-8, 7))  # float16 or TF32, bfloat16: unit of rounding, bits of the mantissa
 MOST = 4  # pieces named one by one
 
 
@@ -121,10 +118,12 @@ def _near(a: Array, b: Array) -> bool:
 
 def _coarse(a: Array, b: Array) -> str:
     largest = float(np.abs(a - b).max() / np.abs(b).max())
-    for _name, (unit, bits) in COARSE.items():
+    for unit, bits in COARSE:
         mantissa = np.frexp(a)[0] * 2.0 ** (bits + 1)
         if (largest < 4 * unit and (mantissa == np.rint(mantissa)).all()) or noise(a, b, unit):
-            return f"by at most {largest:.2g} of the largest entry: is there {'float16, bfloat16 or TF32'} inside?"
+            return (
+                f"by at most {largest:.2g} of the largest entry: is there float16, bfloat16 or TF32 inside?"
+            )
     return ""
 
 
