@@ -79,20 +79,16 @@ def parsed(case: Case, answer: Any) -> Any:
         answer = dict.fromkeys(case.expected, answer)
     if not isinstance(answer, dict):
         raise ValueError(f"an object with {', '.join(case.expected)} is needed")
-    return {
-        name: _array(name, value, case.expected[name]) if name in case.expected else value
-        for name, value in answer.items()
-    }
+    found = dict(answer)
+    for name in [name for name in answer if name in case.expected]:
+        try:
+            found[name] = _array(found[name], case.expected[name])
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    return found
 
 
-def _array(name: str, value: Any, expected: Array) -> Array:
-    try:
-        return _numbers(value, expected)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-
-
-def _numbers(value: Any, expected: Array) -> Array:
+def _array(value: Any, expected: Array) -> Array:
     if isinstance(value, str):
         words = value.split()
         if expected.dtype.kind == "i":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -195,7 +195,8 @@ def cases(
     if level not in (None, *LEVELS):
         raise unknown("level", level, LEVELS)
     task = task or ("apply" if family in FORWARD else "all")
-    every = list(_all(family))
+    content = read(family)
+    every = [_case(content, group, test) for group in content["groups"] for test in group["tests"]]
     tasks = sorted({case.task for case in every})
     if task != "all" and task not in tasks:
         raise unknown(f"task of {family!r}", task, [*tasks, "all"])
@@ -218,13 +219,6 @@ def read(family: str) -> Spec:
     path = resources.files("npintdim") / "vectors" / f"v{VERSION}" / f"{family}.json"
     content: Spec = json.loads(path.read_text(encoding="utf-8"))
     return content
-
-
-def _all(family: str) -> Iterator[Case]:
-    content = read(family)
-    for group in content["groups"]:
-        for test in group["tests"]:
-            yield _case(content, group, test)
 
 
 def _case(content: Spec, group: Spec, test: Spec) -> Case:

@@ -144,9 +144,8 @@ class InPlace:
             for name, p in self.parameters.items():
                 start, by = (p, v - self.moved) if self.theta_0 is None else (self.theta_0[name], v)
                 step = self.array(by)
-                for (rows, part), (_, old) in zip(
-                    self.pieces(name, p), self.pieces(name, start), strict=True
-                ):
+                both = zip(self.pieces(name, p), self.pieces(name, start), strict=True)
+                for (rows, part), (_, old) in both:
                     Pv = self.torch.as_tensor(self.P.apply(step, rows=rows), device=part.device)
                     part.copy_(old.to(part.device, self.dtype) + Pv)
             self.moved.copy_(v)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.inputs import unknown
+from npintdim.inputs import one_of
 from npintdim.testing.arrays import CheckError
 from npintdim.testing.checks import Callables, Check, direction, same
 from npintdim.typing import Floats
@@ -72,8 +72,7 @@ def check_isotropy(
     Kolmogorov and Smirnov's distance K = max |F_observed − F| is compared with λ/(√N + 0.12 + 0.11/√N) (Stephens
     1970), where 2 exp(−2λ²) = 10⁻⁵.
     """
-    if directions not in DIRECTIONS:
-        raise unknown("directions", directions, DIRECTIONS)
+    one_of("directions", directions, DIRECTIONS)
     if draws < 2:
         raise ValueError(f"draws is {draws}: at least 2 are needed, 300 see something")
     callables = (Callables(make_P(seed), same, (D, d), to, tolerance=np.inf) for seed in range(draws))

@@ -14,6 +14,12 @@ from npintdim.testing.arrays import to_numpy
 from npintdim.typing import Array, Floats
 
 Names = Mapping[str, str] | Sequence[str] | None
+WEIGHT = {"W": "weight", "b": "bias"}
+FIRE = {
+    f"{part}.{own}": f"{theirs}.{name}"
+    for part, theirs in (("squeeze", "squeeze"), ("expand1", "expand1x1"), ("expand3", "expand3x3"))
+    for own, name in WEIGHT.items()
+}
 
 
 def to_state_dict(model: Model, theta: Any, names: Names = None) -> dict[str, Array]:
@@ -119,14 +125,7 @@ def _places(model: Model, names: Names) -> Iterator[tuple[str, str, bool]]:
     if twice:
         raise ValueError(f"more than one layer is called {', '.join(twice)}")
     for layer, prefix in zip(layers, prefixes, strict=True):
-        torchs = {"W": "weight", "b": "bias"} if isinstance(layer, Linear | Conv2D) else {}
-        if isinstance(layer, Fire):
-            parts = {"squeeze": "squeeze", "expand1": "expand1x1", "expand3": "expand3x3"}
-            for own_part, theirs in parts.items():
-                torchs |= {f"{own_part}.W": f"{theirs}.weight", f"{own_part}.b": f"{theirs}.bias"}
+        torchs = WEIGHT if isinstance(layer, Linear | Conv2D) else FIRE if isinstance(layer, Fire) else {}
         for key in layer.param_shapes():
-            yield (
-                f"{layer.name}.{key}",
-                f"{prefix}.{torchs.get(key, key)}",
-                isinstance(layer, Linear) and key == "W",
-            )
+            transposed = isinstance(layer, Linear) and key == "W"
+            yield f"{layer.name}.{key}", f"{prefix}.{torchs.get(key, key)}", transposed

@@ -100,21 +100,18 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
             performance if callable(performance) else scores[one_of("performance", performance, scores)]
         )
         self.seed = check_seed(seed)
-        norm = (
-            torch.nn.modules.batchnorm._NormBase
-        )  # what BatchNorm1d, 2d, 3d, SyncBatchNorm and InstanceNorm are
-        self.norms = {
-            k: m for k, m in self.module.named_modules() if isinstance(m, norm) and m.track_running_stats
-        }
+        # What BatchNorm1d, 2d, 3d, SyncBatchNorm and InstanceNorm are.
+        norm, modules = torch.nn.modules.batchnorm._NormBase, self.module.named_modules()
+        self.norms = {k: m for k, m in modules if isinstance(m, norm) and m.track_running_stats}
         if self.norms and statistics is None:
             raise ValueError(
                 f"{', '.join(self.norms)}: BatchNorm's running statistics are no part of θ, so the performance would "
                 "depend on what was trained before. Say statistics=x, examples that they are taken of at each θ, or "
                 "statistics='frozen'; or use GroupNorm or LayerNorm"
             )
-        self.frozen = (
-            isinstance(statistics, str) and one_of("statistics", statistics, ("frozen",)) == "frozen"
-        )
+        self.frozen = isinstance(statistics, str)
+        if self.frozen:
+            one_of("statistics", statistics, ("frozen",))
         self.statistics = None if statistics is None or self.frozen else self.tensor("statistics", statistics)
 
     def start(self) -> Floats:
@@ -135,9 +132,8 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         """
         start = self.start()
         backend = get_backend(dtype=start.dtype.name, threads=1)
-        return SubspaceObjective(
-            self, start, make_projection(kind, self.dim, d, seed, backend=backend, **options)
-        )
+        P = make_projection(kind, self.dim, d, seed, backend=backend, **options)
+        return SubspaceObjective(self, start, P)
 
     def module_at(self, theta: Floats) -> Any:
         """A copy of the module with this θ, in `eval()`."""
@@ -162,21 +158,17 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         """Mean loss and performance over data, in evaluation mode."""
         if not len(data):
             raise ValueError("the data to evaluate on is empty")
-        torch, at, buffers = self.torch, self.views(theta), self.buffers()
-        with torch.no_grad():
+        at = {**self.views(theta), **self.buffers()}
+        with self.torch.no_grad():
             if self.statistics is not None:
                 with self.mode(training=False, norms=True):
-                    torch.func.functional_call(self.module, {**at, **buffers}, (self.statistics,))
+                    self.torch.func.functional_call(self.module, at, (self.statistics,))
             labels = self.labels(data)
             with self.mode(training=False):
-                parts = [
-                    self.outputs({**at, **buffers}, part)
-                    for part in self.tensor("batch.x", data.x).split(CHUNK)
-                ]
-            outputs = torch.cat(parts)
-            return Evaluation(
-                float(self.loss(outputs, labels)), float(self.score(outputs, labels)), len(data)
-            )
+                chunks = self.tensor("batch.x", data.x).split(CHUNK)
+                outputs = self.torch.cat([self.outputs(at, chunk) for chunk in chunks])
+            loss, score = float(self.loss(outputs, labels)), float(self.score(outputs, labels))
+            return Evaluation(loss, score, len(data))
 
     def outputs(self, at: dict[str, Any], x: Any) -> Any:
         """The module at these parameters and buffers, on examples."""
@@ -210,10 +202,8 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         if flat.shape != (self.dim,):
             raise ValueError(f"theta has shape {tuple(flat.shape)}: ({self.dim},) is needed")
         parts = flat.to(self.dtype).split([p.numel() for p in self.parameters.values()])
-        return {
-            k: part.view(p.shape).detach()
-            for (k, p), part in zip(self.parameters.items(), parts, strict=True)
-        }
+        both = zip(self.parameters.items(), parts, strict=True)
+        return {k: part.view(p.shape).detach() for (k, p), part in both}
 
     def flat(self, parts: Any) -> Any:
         """One after another."""
@@ -236,12 +226,9 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
     @contextmanager
     def noise(self, step: int) -> Iterator[None]:
         """PyTorch's own generator at the address (seed, step), and afterwards as it was."""
-        of_gpu = self.device.type == "cuda"
-        own = (
-            self.torch.cuda.default_generators[self.device.index or 0]
-            if of_gpu
-            else self.torch.default_generator
-        )
+        own = self.torch.default_generator
+        if self.device.type == "cuda":
+            own = self.torch.cuda.default_generators[self.device.index or 0]
         state = own.get_state()
         low, high = Stream(self.seed, Purpose.NOISE, check_integer("batch.step", step, 0)).words(2).tolist()
         own.manual_seed(low | high << 32)
