@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from npintdim.inputs import check_kind, shown
+from npintdim.inputs import check_kind
 from npintdim.machine import need
 from npintdim.projections import Projection
-from npintdim.testing.torch_landscape import check_memory
+from npintdim.testing.torch_landscape import trained
 from npintdim.typing import Array
 
 ROWS = 1 << 20  # of P at a time; a block of Fastfood is drawn once unless a tensor ends in it
@@ -63,14 +63,11 @@ class InPlace:
 
     def __init__(self, module: Any, P: Projection, theta_0: Mapping[str, Any] | None = None) -> None:
         torch = need("torch", "InPlace needs PyTorch", "pip install torch")
-        if not isinstance(module, torch.nn.Module):
-            raise TypeError(f"module is {shown(module)}: a torch.nn.Module is needed")
+        self.parameters = trained(torch, module)
         check_kind("P", P, Projection, "make_projection('fastfood', D, d, seed, stored=False)")
         if theta_0 is not None:
             check_kind("theta_0", theta_0, Mapping, "torch.load(path, mmap=True)")
         self.torch, self.P, self.theta_0 = torch, P, theta_0
-        self.parameters = {k: p for k, p in module.named_parameters() if p.requires_grad}
-        check_memory(self.parameters)
         D, d = P.shape
         sizes = [p.numel() for p in self.parameters.values()]
         if sum(sizes) != D:

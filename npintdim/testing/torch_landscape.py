@@ -73,16 +73,14 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         seed: int = 0,
     ) -> None:
         torch = need("torch", "torch_landscape needs PyTorch", "pip install torch")
-        if not isinstance(module, torch.nn.Module):
-            raise TypeError(f"module is {shown(module)}: a torch.nn.Module is needed")
         self.torch = torch
-        check_memory({k: p for k, p in module.named_parameters() if p.requires_grad})
+        trained(torch, module)
         self.module = deepcopy(module)
         if device is not None:
             self.module.to(device)
         if dtype is not None:
             self.module.to(getattr(torch, one_of("dtype", dtype, ("float32", "float64"))))
-        self.parameters = {k: p for k, p in self.module.named_parameters() if p.requires_grad}
+        self.parameters = trained(torch, self.module)
         if not self.parameters:
             raise ValueError("the module has no parameter that needs a gradient: there is nothing to train")
         kinds = {(p.dtype, p.device) for p in self.parameters.values()}
@@ -238,8 +236,11 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
             own.set_state(state)
 
 
-def check_memory(parameters: dict[str, Any]) -> None:
-    """Refuse a parameter tied by its data alone, which would count, and move, twice."""
+def trained(torch: Any, module: Any) -> dict[str, Any]:
+    """The parameters that need a gradient; one that is tied by its data alone is refused, since it would count, and move, twice."""
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"module is {shown(module)}: a torch.nn.Module is needed")
+    parameters = {k: p for k, p in module.named_parameters() if p.requires_grad}
     first: dict[int, str] = {}
     for name, p in parameters.items():
         other = first.setdefault(p.data_ptr(), name) if p.numel() else name
@@ -247,6 +248,7 @@ def check_memory(parameters: dict[str, Any]) -> None:
             raise ValueError(
                 f"{name} is the memory of {other}, but another parameter: tie them as one, without .data"
             )
+    return parameters
 
 
 def mse(outputs: Any, labels: Any) -> Any:
