@@ -93,9 +93,8 @@ class Asked:
         return within(self.got, self.right, bounds, np.dtype(self.case.dtype))
 
     def variant(self, *mistakes: Mistake) -> Answer:
-        """What these mistakes give instead; they may divide by zero."""
-        with np.errstate(all="ignore"):
-            return arrays(self.table.variant(mistakes, *self.problem.arguments()))
+        """What these mistakes give instead."""
+        return arrays(self.table.variant(mistakes, *self.problem.arguments()))
 
 
 def explain(
@@ -111,9 +110,8 @@ def explain(
     Parameters
     ----------
     family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection",
-        "subspace_gradient", "linear", "mlp_loss_grad", "lenet_loss_grad", "trajectory", "said", "lora", "lora_xs", "vera" or
-        "uni_lora"; of the other families
-        of the vectors ("artefact") facts alone are said
+        "subspace_gradient", "linear", "mlp_loss_grad", "lenet_loss_grad", "trajectory", "artefact", "said", "lora", "lora_xs",
+        "vera" or "uni_lora"; of tasks of the vectors without a table facts alone are said
     fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D, p.G,
         ... have their names. It may give arrays of any library
     level : "given" (the factors or the matrix are in p) or "seeded" (fn draws them from p.seed by
@@ -173,8 +171,8 @@ def _diagnose(
         says = "; and ".join(m.says for m in found)
         return Explanation(False, tuple(m.name for m in found), _stopped(f"{_begun(says)}{but}"))
     facts = facts_of_P(fn, odd.problem) if fn and key[0] in OF_P and key[2] == "apply" else ""
-    facts += first_step(fn, odd.problem, lambda x: Asked(table, x, ()).right, table.slack) if fn else ""
-    where = first_difference(odd.problem, odd.got, odd.right, table.outputs, table.slack)
+    facts += first_step(fn, odd.problem, table) if fn else ""
+    where = first_difference(odd.problem, odd.got, odd.right, table)
     law = common_factor([(a.problem, a.got, a.right) for a in asked])
     return Explanation(False, (), _stopped(f"No known mistake: {where}{law}{facts}{but}"))
 
@@ -258,15 +256,13 @@ def _why(error: Exception, width: int = 80) -> str:
 
 def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...]]:
     """Every mistake alone, then fitted; every two that replace different steps; last, with its wide tolerance, float32."""
-    mistakes = [m for m in table.mistakes if not m.rounding]
-    yield from ((m,) for m in mistakes if m.whole)
-    plain, constants = [m for m in mistakes if not (m.of or m.whole)], [m for m in mistakes if m.of]
+    plain = [m for m in table.mistakes if not (m.of or m.rounding)]
+    constants = [m for m in table.mistakes if m.of]
     yield from ((m,) for m in plain)
     yield from _fitted(table, (), constants, asked)
     if table.mistakes:  # else nothing is known of this family, and facts alone are said
-        one = (
-            len(table.outputs) == 1 or table.outputs[-1] == "grad"
-        )  # else "the answer" would be its last part alone
+        # Of several parts "the answer" would be the last alone.
+        one = len(table.outputs) == 1 or table.outputs[-1] == "grad"
         anywhere = [m for m in ANYWHERE if one or "answer" not in m.steps]
         yield from ((m,) for m in anywhere if not m.of)
         yield from _fitted(table, (), [m for m in anywhere if m.of], asked)
@@ -331,7 +327,7 @@ def _gives(found: tuple[Mistake, ...], asked: list[Asked]) -> bool:
         except CANNOT:
             continue
         except Exception:  # of a registered mistake, whose code is a team's own
-            if not found[0].whole:
+            if "compute" not in found[0].steps:
                 raise
             continue
         compared += 1

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from npintdim.testing.arrays import to_numpy
-from npintdim.testing.differences import Answer, agree, answered, noise
+from npintdim.testing.differences import Answer, agree, answered, arrays, noise
 from npintdim.testing.mistakes.networks import layers_of, shapes_of
-from npintdim.testing.mistakes.table import SLACK, Problem
+from npintdim.testing.mistakes.table import Problem, Table
 from npintdim.typing import Array
 
 CLOSE = 1e-6  # relative: numbers that are called the same here
@@ -22,10 +22,9 @@ COARSE = ((2.0**-11, 10), (2.0**-8, 7))  # float16 or TF32, bfloat16: unit of ro
 MOST = 4  # pieces named one by one
 
 
-def first_difference(
-    problem: Problem, got: Answer, want: Answer, names: Sequence[str], slack: float = SLACK
-) -> str:
+def first_difference(problem: Problem, got: Answer, want: Answer, table: Table) -> str:
     """Where two answers that disagree do so first, both numbers and their ratio, and how the whole lies to the right one."""
+    names, slack = table.outputs, table.slack
     right = [agree((a,), (b,), slack) for a, b in zip(got, want, strict=True)]
     part = right.index(False) if False in right else 0
     a, b, title = got[part], want[part], problem.title
@@ -235,18 +234,15 @@ def steps(a: Array, b: Array) -> str:
     moved, needed = a[k] - before, b[k] - before
     if np.linalg.norm(moved) < 1e-12 * np.linalg.norm(needed):
         return f"step {k + 1} does not move"
-    parts = {"the right step": needed}
-    if k:
-        parts |= {"θ_d": before, "the step before": before - (a[k - 2] if k > 1 else 0)}
-    found = ""
-    for names in (["the right step"], ["the right step", "θ_d"], ["the right step", "the step before"]):
-        if set(names) <= set(parts):
-            A = np.stack([parts[name] for name in names], axis=1)
-            c, *_ = np.linalg.lstsq(A, moved, rcond=None)
-            if np.linalg.norm(A @ c - moved) < 1e-8 * np.linalg.norm(moved) and len(moved) > len(names):
-                terms = " + ".join(f"{x:.6g} × {name}" for x, name in zip(c, names, strict=True))
-                found = f", and is {terms}".replace("+ -", "− ")
-                break
+    right, found = {"the right step": needed}, ""
+    others = {"θ_d": before, "the step before": before - (a[k - 2] if k > 1 else 0)} if k else {}
+    for parts in (right, *(right | {name: other} for name, other in others.items())):
+        A = np.stack(list(parts.values()), axis=1)
+        c, *_ = np.linalg.lstsq(A, moved, rcond=None)
+        if np.linalg.norm(A @ c - moved) < 1e-8 * np.linalg.norm(moved) and len(moved) > len(parts):
+            terms = " + ".join(f"{x:.6g} × {name}" for x, name in zip(c, parts, strict=True))
+            found = f", and is {terms}".replace("+ -", "− ")
+            break
     if not found and _near(np.sign(moved), np.sign(needed)):
         found = f", of the right signs, {np.linalg.norm(moved) / np.linalg.norm(needed):.6g} times as long"
     first = (
@@ -329,9 +325,7 @@ def facts_of_P(fn: Callable[[Any, Any], Any], problem: Problem) -> str:
 # ---- Fastfood, factor by factor ----
 
 
-def first_step(
-    fn: Callable[[Any, Any], Any], problem: Problem, right: Callable[[Problem], Answer], slack: float = SLACK
-) -> str:
+def first_step(fn: Callable[[Any, Any], Any], problem: Problem, table: Table) -> str:
     """Which factor of Fastfood is the first in the formula with which fn is wrong: from all neutral on, one after the other.
 
     Neutral are B, G and S of ones, and the Π that changes nothing. "" where the factors are not given.
@@ -345,12 +339,13 @@ def first_step(
     for k in range(len(order) + 1):
         asked = replace(problem, rest=p | {name: neutral[name] for name in order[k:]})
         try:
-            got, wanted = answered(fn(*asked.arguments()), ("y",)), right(asked)
+            got = answered(fn(*asked.arguments()), ("y",))
+            wanted = arrays(table.variant((), *asked.arguments()))
         except Exception:  # what it raises is reported elsewhere
             return ""
         if [x.shape for x in got] != [x.shape for x in wanted]:
             return ""  # that is said already
-        same = agree(got, wanted, slack)
+        same = agree(got, wanted, table.slack)
         if not same and not k:
             return "; with B = G = S = 1 and a Π that changes nothing it is wrong already: H, padding, an order of entries, the cut to D rows, or a scale"
         if not same:

@@ -21,7 +21,7 @@ from npintdim.testing.mistakes import (
     wht,
 )
 from npintdim.testing.mistakes.anywhere import ANYWHERE
-from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table
+from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, wrong
 
 TABLES: dict[tuple[str, str, str], Table] = (  # family, level, task
     drawing.TABLES | wht.TABLES | fastfood.TABLES | dense.TABLES | sparse.TABLES | subspace.TABLES | networks.TABLES
@@ -53,6 +53,6 @@ def register_mistake(
         raise unknown("family", family, dict.fromkeys(key[0] for key in TABLES))
     if any(m.name == name for key in keys for m in TABLES[key].mistakes):
         raise ValueError(f"{family!r} has a mistake {name!r} already: give yours another name")
-    mine = Mistake(name, says or name, {}, whole=variant)
+    mine = wrong(name, says or name, compute=lambda s, first, p: variant(first, p))
     for key in keys:
         TABLES[key] = replace(TABLES[key], mistakes=(mine, *TABLES[key].mistakes))

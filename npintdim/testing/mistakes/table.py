@@ -31,7 +31,6 @@ class Mistake:
     steps : the steps as the mistake has them
     rounding : True if the numbers are right, and only their last bits differ
     of : c → the steps with that constant, where the mistake has one; it is fitted to the answers
-    whole : (first, p) → the answer, of a mistake that is registered and knows no steps
     """
 
     name: str
@@ -39,7 +38,6 @@ class Mistake:
     steps: Steps
     rounding: bool = False
     of: Callable[[float], Steps] | None = None
-    whole: Callable[[Any, Any], Any] | None = None
 
     def at(self, c: float) -> Mistake:
         """The mistake with the constant c, which stands for {c} in its sentence."""
@@ -109,7 +107,7 @@ class Table:
 
     Parameters
     ----------
-    compute : compute(s, first, p), where s has the steps as attributes
+    compute : compute(s, first, p), where s has the steps as attributes, and itself; a registered mistake replaces it
     right : the steps that have a formula
     mistakes : the likeliest first; of several that give the same numbers, the first is named
     problems : problems(dtype); where there is none, the vectors are all there are
@@ -128,14 +126,13 @@ class Table:
     conventions: tuple[str, ...] = ()
 
     def variant(self, mistakes: tuple[Mistake, ...], first: Any, p: Any) -> Any:
-        """What these mistakes together give; without any, the right answer."""
-        steps = dict(self.right)
+        """What these mistakes together give, which may divide by zero; without any, the right answer."""
+        steps = {"compute": self.compute} | self.right
         for mistake in mistakes:
-            if mistake.whole:
-                return mistake.whole(first, p)
             steps |= mistake.steps
         s = Taken(**steps)
-        return s.answer(self.compute(s, s.input(first), p), first, p)
+        with np.errstate(all="ignore"):
+            return s.answer(s.compute(s, s.input(first), p), first, p)
 
 
 def numbers(dtype: np.dtype[Any], *shape: int, lane: int = 0) -> Any:
