@@ -154,20 +154,14 @@ UNIFORM = Table(
     asked("uniform", "count", 6, 20),
 )  # fmt: skip
 
-NO_HALF = wrong("no half", "p = w/2³²; p = (w + ½)/2³² is needed", p=lambda w: np.maximum(w, 1e-9) * 2.0**-32)
-CUT = wrong(
-    "not truncated", "normals are not truncated: p = a + (1 − 2a)(w + ½)/2³² with a = Φ(−2)", cut=lambda p: p
-)
-
 
 def normals(task: str, a: float) -> Table:
     """Normals, as integers 2²⁰ z, without the shares a at both ends."""
     return Table(
-        lambda s, w, p: s.round(GRID * s.quantile(s.cut(s.p(w[: p.count].astype(np.float64))))),
+        lambda s, w, p: s.round(GRID * quantile(s.cut(s.p(w[: p.count].astype(np.float64))))),
         {
             "p": lambda w: (w + 0.5) * 2.0**-32,
             "cut": lambda p: a + (1 - 2 * a) * p,
-            "quantile": quantile,
             "round": lambda g: np.rint(g).astype(np.int64),
         },
         (
@@ -176,7 +170,8 @@ def normals(task: str, a: float) -> Table:
                   round=lambda g: np.trunc(g).astype(np.int64)),
             wrong("floor", "2²⁰ z is rounded down; it is rounded to the nearest integer (rint)", round=lambda g: np.floor(g).astype(np.int64)),
             wrong("not on the grid", "z is given; a normal is the integer rint(2²⁰ z)", round=lambda g: g / GRID),
-            CUT if a else NO_HALF,
+            wrong("not truncated", "normals are not truncated: p = a + (1 − 2a)(w + ½)/2³² with a = Φ(−2)", cut=lambda p: p) if a
+            else wrong("no half", "p = w/2³²; p = (w + ½)/2³² is needed", p=lambda w: np.maximum(w, 1e-9) * 2.0**-32),
         ),
         asked(task, "count", 10, 50),
     )  # fmt: skip

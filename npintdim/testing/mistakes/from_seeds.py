@@ -83,9 +83,8 @@ def drawn(s: Any, first: Any, p: Any) -> tuple[Any, Given]:
         layers = lenet(tuple(p.in_shape), p.classes).layers
         rest["layers"] = [{"kind": type(layer).__name__, **vars(layer)} for layer in layers]
     one = [(True, p.D, p.fan_in, p.fan_in)] if "fan_in" in rest else None
-    rest["theta_0"] = theta_0_of(s, seed, one or tensors_of(networks.layers_of(Given(**rest)))).astype(
-        p.dtype
-    )
+    tensors = one or tensors_of(networks.layers_of(Given(**rest)))
+    rest["theta_0"] = theta_0_of(s, seed, tensors).astype(p.dtype)
     if "kind" in rest:
         rest["P"] = matrix(p.kind, p.D, p.d, P_seed, p.dtype)
     return (first if "theta_0_seed" in rest else rest["theta_0"]), Given(**rest)

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.backend import get_backend
-from npintdim.projections import make_projection
 from npintdim.testing.mistakes.dense import column_norms
+from npintdim.testing.mistakes.from_seeds import matrix
 from npintdim.testing.mistakes.table import Problem, Steps, Table, numbers, wrong
 from npintdim.typing import Array, Floats
 
@@ -62,9 +61,9 @@ MISTAKES = (
 # ---- P is drawn ----
 
 
-def fastfood(p: Any, d: int) -> Any:
-    """Explicit P."""
-    return make_projection("fastfood", len(p.theta_0), d, p.seed, get_backend("numpy", np.float64)).to_dense()
+def drawn_for_d(p: Any, d: int, m: int) -> Any:
+    """P, D×d."""
+    return matrix("fastfood", len(p.theta_0), d, p.seed, "float64")
 
 
 def all_of_v(v: Floats, m: int) -> Any:
@@ -72,13 +71,13 @@ def all_of_v(v: Floats, m: int) -> Any:
     return v, np.ones(m, v.dtype)
 
 
-DRAWN: Steps = RIGHT | {"P": lambda p, d, m: fastfood(p, d - m).astype(p.theta_0.dtype)}
+DRAWN: Steps = RIGHT | {"P": lambda p, d, m: drawn_for_d(p, d - m, m).astype(p.theta_0.dtype)}
 OF_DRAWN = (
     wrong("λ not paid out of d", "all d numbers of v go into P, and the m scales come on top, d + m in all: u has d − m numbers, P is D×(d − m)",
-          split=all_of_v, P=lambda p, d, m: fastfood(p, d)),
+          split=all_of_v, P=drawn_for_d),
     wrong("DID of d numbers", "there is no λ, and P takes all d numbers, which is DID: u has d − m numbers, and each tensor a λ",
-          split=all_of_v, P=lambda p, d, m: fastfood(p, d), grad=lambda du, dλ: du),
-    wrong("P drawn for d", "P is drawn for d numbers, the first d − m columns used; draw it for d − m", P=lambda p, d, m: fastfood(p, d)[:, : d - m]),
+          split=all_of_v, P=drawn_for_d, grad=lambda du, dλ: du),
+    wrong("P drawn for d", "P is drawn for d numbers, the first d − m columns used; draw it for d − m", P=lambda p, d, m: drawn_for_d(p, d, m)[:, : d - m]),
     *MISTAKES,
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Ten steps of SGD or Adam in θ_d over a small network: fn(theta_0, p) gives θ_d after each, (10, d)."""
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from math import cos, pi, sqrt
 from types import SimpleNamespace
 from typing import Any
@@ -52,14 +53,6 @@ def by_tensor(change: Callable[[Array], Any], D: int, p: Any) -> Any:
     """What change makes of the row numbers of every W and b, in a row."""
     shapes = [shape for layer in networks.layers_of(p) for shape in networks.shapes_of(layer)]
     return np.concatenate([change(rows).ravel() for rows in networks.cut(np.arange(D), shapes)])
-
-
-def average(c: float, rows: Floats) -> Any:
-    """The moving average of the path, of decay c."""
-    out = [rows[0]]
-    for row in rows[1:]:
-        out.append(c * out[-1] + (1 - c) * row)
-    return np.stack(out)[1:]
 
 
 SHARED = (
@@ -116,7 +109,8 @@ SHARED = (
     fitted("decay", "θ_d decays by {c} a step; there is no decay", 0.02, decay=lambda c, θ_d, p: θ_d * (1 - c)),
     fitted("lr times a constant", "each step is {c} times as long as lr says", 2.0, lr=lambda c, t: c),
     fitted("P times a constant", "P is multiplied by {c} (α/r?); its columns are unit as given", 2.0, P=lambda c, P, p: P * c),
-    fitted("averaged path", "the path is a moving average of decay {c}; θ_d itself is needed", 0.9, rows=average),
+    fitted("averaged path", "the path is a moving average of decay {c}; θ_d itself is needed", 0.9,
+           rows=lambda c, rows: np.stack(list(accumulate(rows, lambda mean, row: c * mean + (1 - c) * row)))[1:]),
     *(m for m in networks.OF_NETWORK if m.name not in ("summed gradient", "1/n twice", "gradient's sign", "loss times a constant", "mean over classes")),  # told by the loss alone
 )  # fmt: skip
 
