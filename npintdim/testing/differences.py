@@ -91,17 +91,13 @@ def noise(a: Array, b: Array, unit: float) -> bool:
 
 def looks_like_float32(pairs: Sequence[tuple[Answer, Answer]]) -> bool:
     """Every number is one of float32, or off as float32's rounding is; a tie with another small change names nothing."""
-    floats = [
-        (a, b)
-        for got, want in pairs
-        for a, b in zip(got, want, strict=True)
-        if a.dtype == b.dtype == np.float64
-    ]
+    parts = [both for got, want in pairs for both in zip(got, want, strict=True)]
+    floats = [(a, b) for a, b in parts if a.dtype == b.dtype == np.float64]
     if not floats or any(a.shape != b.shape for a, b in floats):
         return False
     with np.errstate(all="ignore"):
         if all((a == a.astype(np.float32)).all() for a, _ in floats):
             return True
     scaled = [[np.ravel(x) / (np.abs(b).max(initial=0) or 1) for x in (a, b)] for a, b in floats]
-    a, b = (np.concatenate(parts) for parts in zip(*scaled, strict=True))
+    a, b = (np.concatenate(x) for x in zip(*scaled, strict=True))
     return noise(a, b, 2.0**-24)

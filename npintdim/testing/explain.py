@@ -33,6 +33,9 @@ from npintdim.testing.mistakes import ANYWHERE, TABLES, Mistake, Problem, Table
 from npintdim.testing.mistakes.table import SLACK, wrong
 from npintdim.typing import Array
 
+Fn = Callable[[Any, Any], Any]
+Key = tuple[str, str, str]  # family, level, task
+Found = tuple[Mistake, ...]
 # What a mistake raises on inputs that cannot have it.
 CANNOT = (ValueError, TypeError, IndexError, AttributeError, ArithmeticError)
 OF_P = {"fastfood", "dense", "projection"}  # families whose answer is P v, of floating-point v
@@ -138,7 +141,7 @@ def explain(
     return _diagnose(key, asked, refused, fn, bits)
 
 
-def explain_given(key: tuple[str, str, str], answers: Sequence[tuple[Case, Any]]) -> Explanation:
+def explain_given(key: Key, answers: Sequence[tuple[Case, Any]]) -> Explanation:
     """The same for tests of the vectors, whose answers are there already.
 
     Parameters
@@ -152,10 +155,10 @@ def explain_given(key: tuple[str, str, str], answers: Sequence[tuple[Case, Any]]
 
 
 def _diagnose(
-    key: tuple[str, str, str],
+    key: Key,
     asked: list[Asked],
     refused: str = "",
-    fn: Callable[[Any, Any], Any] | None = None,
+    fn: Fn | None = None,
     bits: bool = False,
 ) -> Explanation:
     table = table_of(key)
@@ -177,7 +180,7 @@ def _diagnose(
     return Explanation(False, (), _stopped(f"No known mistake: {where}{law}{facts}{but}"))
 
 
-def table_of(key: tuple[str, str, str]) -> Table:
+def table_of(key: Key) -> Table:
     """The table of a group; of a group of the vectors that has none, one without a mistake: facts alone are said."""
     if key in TABLES:
         return TABLES[key]
@@ -190,7 +193,7 @@ def problem_of(case: Case) -> Problem:
     return Problem(case.id, first[1], dict(rest), case.task, case.dtype)
 
 
-def _key(family: str, level: str | None, task: str | None) -> tuple[str, str, str]:
+def _key(family: str, level: str | None, task: str | None) -> Key:
     tests = cases(family, task="all") if family in FAMILIES else []
     keys = dict.fromkeys([key for key in TABLES if key[0] == family])
     keys |= dict.fromkeys((case.family, case.level, case.task) for case in tests)
@@ -203,9 +206,7 @@ def _key(family: str, level: str | None, task: str | None) -> tuple[str, str, st
     raise ValueError(f"{family!r} has no table for level={level!r}, task={task!r}, but for {known}")
 
 
-def _ask(
-    key: tuple[str, str, str], fn: Callable[[Any, Any], Any], dtype: np.dtype[Any]
-) -> tuple[list[Asked], str]:
+def _ask(key: Key, fn: Fn, dtype: np.dtype[Any]) -> tuple[list[Asked], str]:
     """Answers of fn on all problems of the table and of the vectors, and what it said where it first raised."""
     table, refused = table_of(key), ""
     asked: list[Asked] = []
@@ -225,7 +226,7 @@ def _ask(
     return asked, refused
 
 
-def _state(fn: Callable[[Any, Any], Any], odd: Asked) -> Mistake | None:
+def _state(fn: Fn, odd: Asked) -> Mistake | None:
     """Is a wrong answer another one when asked again, and does it grow?"""
     try:
         again = [odd.got, *(answered(fn(*odd.problem.arguments()), odd.table.outputs) for _ in range(3))]
@@ -236,15 +237,14 @@ def _state(fn: Callable[[Any, Any], Any], odd: Asked) -> Mistake | None:
         return None
     _, first, second, third = again
     if [x.shape for x in first] == [x.shape for x in second] == [x.shape for x in third]:
-        by_one, by_two = (
-            arrays(tuple(b - a for a, b in zip(first, y, strict=True))) for y in (second, third)
-        )
+        by_one = arrays(tuple(b - a for a, b in zip(first, second, strict=True)))
+        by_two = arrays(tuple(b - a for a, b in zip(first, third, strict=True)))
         if agree(by_two, arrays(tuple(2 * x for x in by_one)), 64 * slack) and any(x.any() for x in by_one):
             return GROWS
     return RANDOM
 
 
-def _tests(key: tuple[str, str, str], dtype: np.dtype[Any]) -> list[Case]:
+def _tests(key: Key, dtype: np.dtype[Any]) -> list[Case]:
     """The vectors' valid tests of this group, in this precision if it has any."""
     every = [case for case in cases(*key) if case.valid] if key[0] in FAMILIES else []
     return [case for case in every if case.dtype in ("", dtype.name)] or every
@@ -254,7 +254,7 @@ def _why(error: Exception, width: int = 80) -> str:
     return shorten(str(error), width, placeholder=" ...") or "no reason given"
 
 
-def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...]]:
+def _candidates(table: Table, asked: list[Asked]) -> Iterator[Found]:
     """Every mistake alone, then fitted; every two that replace different steps; last, with its wide tolerance, float32."""
     plain = [m for m in table.mistakes if not (m.of or m.rounding)]
     constants = [m for m in table.mistakes if m.of]
@@ -274,14 +274,11 @@ def _candidates(table: Table, asked: list[Asked]) -> Iterator[tuple[Mistake, ...
         yield from ((FLOAT32,), *((m, FLOAT32) for m in plain))
 
 
-def _fitted(
-    table: Table, others: tuple[Mistake, ...], mistakes: list[Mistake], asked: list[Asked]
-) -> Iterator[tuple[Mistake, ...]]:
+def _fitted(table: Table, others: Found, mistakes: list[Mistake], asked: list[Asked]) -> Iterator[Found]:
     """Each mistake with the constant that comes nearest to the first wrong answer; of a path, to its first wrong step."""
     near = ((a, a.variant(*others)) for a in asked if not a.ok)
-    odd, right = next(
-        ((a, x) for a, x in near if not agree(a.got, x, table.slack)), (asked[0], asked[0].right)
-    )
+    apart = ((a, x) for a, x in near if not agree(a.got, x, table.slack))
+    odd, right = next(apart, (asked[0], asked[0].right))
     end = None
     if table.outputs == ("path",) and odd.got[0].shape == right[0].shape:
         pairs = zip(odd.got[0], right[0], strict=True)
@@ -294,9 +291,8 @@ def _fitted(
             return np.full(1, np.nan)
         if [x.shape for x in variant] != [x.shape for x in odd.got]:
             return np.full(1, np.nan)
-        return np.concatenate(
-            [np.ravel((a - b)[:end] if end else a - b) for a, b in zip(variant, odd.got, strict=True)]
-        )
+        both = zip(variant, odd.got, strict=True)
+        return np.concatenate([np.ravel((a - b)[:end] if end else a - b) for a, b in both])
 
     for mistake in mistakes:
         c = nearest(partial(off, mistake=mistake))
@@ -313,7 +309,7 @@ def _begun(says: str) -> str:
     return says[0].upper() + says[1:] if (word.isalpha() and len(word) > 2) or word == "a" else says
 
 
-def _gives(found: tuple[Mistake, ...], asked: list[Asked]) -> bool:
+def _gives(found: Found, asked: list[Asked]) -> bool:
     """Do these mistakes give fn's numbers on all problems that they can compute, most of them at least?
 
     Of the vectors' smallest tests, where n = 1 say, half may differ: a mistake has forms that only they tell apart.
@@ -346,11 +342,9 @@ def _rounding(asked: list[Asked], but: str) -> Explanation:
         return Explanation(True, (), f"Correct, bit for bit{but}.")
     odd = next(a for a in asked if not same_bits(a.got, a.right))
     got, needed = odd.got[0].dtype, odd.right[0].dtype
-    why = (
-        f"the dtype is {got}, {needed} is needed"
-        if got != needed
-        else "another order of operations, or a step in another precision"
-    )
+    why = "another order of operations, or a step in another precision"
+    if got != needed:
+        why = f"the dtype is {got}, {needed} is needed"
     for m in (m for m in odd.table.mistakes if m.rounding):
         if all(same_bits(a.got, a.variant(m)) for a in asked):
             return Explanation(False, (m.name,), f"Right to rounding, but not in bits: {m.says}{but}.")

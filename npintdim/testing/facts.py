@@ -245,13 +245,12 @@ def steps(a: Array, b: Array) -> str:
             break
     if not found and _near(np.sign(moved), np.sign(needed)):
         found = f", of the right signs, {np.linalg.norm(moved) / np.linalg.norm(needed):.6g} times as long"
-    first = (
-        "step 1 is wrong, so it is the gradient at θ_0, lr or the rule itself"
-        if not k
-        else f"the first {k} step{'s are' if k > 1 else ' is'} right, step {k + 1} is not, so it is what a step leaves behind: "
-        "θ_d, momentum, m, v, t, or a schedule"
+    if not k:
+        return f"step 1 is wrong, so it is the gradient at θ_0, lr or the rule itself{found}"
+    return (
+        f"the first {k} step{'s are' if k > 1 else ' is'} right, step {k + 1} is not, so it is what a step leaves behind: "
+        f"θ_d, momentum, m, v, t, or a schedule{found}"
     )
-    return f"{first}{found}"
 
 
 # ---- all problems together ----
@@ -277,9 +276,8 @@ def common_factor(found: Sequence[tuple[Problem, Answer, Answer]]) -> str:
     if np.allclose(r, r[0], rtol=1e-9, atol=0):
         return f"; on every problem the answer is {r[0]:.10g} times the right one"
     names = [name for name in sizes[0] if all(name in s for s in sizes)]
-    for powers in sorted(
-        product((0, -1, 1, -0.5, 0.5), repeat=len(names)), key=lambda x: sum(k != 0 for k in x)
-    ):
+    every = product((0, -1, 1, -0.5, 0.5), repeat=len(names))
+    for powers in sorted(every, key=lambda x: sum(k != 0 for k in x)):
         law = np.array([prod(float(s[n]) ** k for n, k in zip(names, powers, strict=True)) for s in sizes])
         if np.allclose(r / law, r[0] / law[0], rtol=1e-6, atol=0):
             by = "" if np.isclose(r[0] / law[0], 1) and any(powers) else f"{r[0] / law[0]:.6g} · "

@@ -188,7 +188,6 @@ def check_pullback(
         if JT_g.shape != v.shape:
             raise CheckError(f"the pullback has shape {JT_g.shape}, but v has shape {v.shape}")
         scale = float(np.linalg.norm(J_delta) * np.linalg.norm(g))
-        checks.append(
-            compare("⟨J δ, g⟩ = ⟨δ, Jᵀ g⟩", float(J_delta @ g), float(delta @ JT_g), tolerance, scale)
-        )
+        left, right = float(J_delta @ g), float(delta @ JT_g)
+        checks.append(compare("⟨J δ, g⟩ = ⟨δ, Jᵀ g⟩", left, right, tolerance, scale))
     return checks

@@ -164,7 +164,6 @@ class InPlace:
     def array(self, tensor: Any) -> Array:
         """A tensor as an array of P's backend, the same memory where it can be."""
         tensor = tensor.detach().to(self.v.device, self.dtype)
-        array: Array = (
-            tensor.numpy() if self.v.device.type == "cpu" else self.P.backend.xp.from_dlpack(tensor)
-        )
+        on_host = self.v.device.type == "cpu"
+        array: Array = tensor.numpy() if on_host else self.P.backend.xp.from_dlpack(tensor)
         return array
