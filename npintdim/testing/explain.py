@@ -96,8 +96,9 @@ class Asked:
         return within(self.got, self.right, bounds, np.dtype(self.case.dtype))
 
     def variant(self, *mistakes: Mistake) -> Answer:
-        """What these mistakes give instead."""
-        return arrays(self.table.variant(mistakes, *self.problem.arguments()))
+        """What these mistakes give instead; they may divide by zero."""
+        with np.errstate(all="ignore"):
+            return arrays(self.table.variant(mistakes, *self.problem.arguments()))
 
 
 def explain(
