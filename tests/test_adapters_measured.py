@@ -10,7 +10,8 @@ import npintdim as nid
 from npintdim.data import load_dataset
 from npintdim.data.tasks import turned
 from npintdim.measurement.runs import RunSpec, begin, objective, parts, run
-from npintdim.reproduce.adapters import METHODS, REPRODUCED
+from npintdim.reproduce import REPRODUCTIONS
+from npintdim.reproduce.adapters import METHODS
 from npintdim.reproduce.cases import task_of
 
 NUMPY = nid.get_backend("numpy", threads=1)
@@ -98,10 +99,10 @@ def test_images_are_turned():
     assert digits.train.x.min() >= 0 and digits.train.x.max() <= 1 + 1e-6
 
 
-@pytest.mark.parametrize("name", [name for name in REPRODUCED if name.startswith("adapters")])
+@pytest.mark.parametrize("name", [name for name in REPRODUCTIONS if name.startswith("adapters")])
 def test_every_number_of_the_measurement_can_be_trained(name):
     """Each d of each method is a number that it can train on the network of the recipe."""
-    cases = REPRODUCED[name].cases
+    cases = REPRODUCTIONS[name].cases
     assert [case.label for case in cases] == list(METHODS) and len(METHODS) == 13
     for recipe in (case.recipe for case in cases):
         assert recipe.rates.d in recipe.d
@@ -115,16 +116,16 @@ def test_every_number_of_the_measurement_can_be_trained(name):
 
 def test_other_data_are_made_into_the_same_tasks():
     """--data FILE.npz: five of its classes after the other five; what a recipe only reads otherwise is not carried on."""
-    recipe = REPRODUCED["adapters-cifar"].changed(data="my.npz").cases[0].recipe
+    recipe = REPRODUCTIONS["adapters-cifar"].changed(data="my.npz").cases[0].recipe
     assert (recipe.data, recipe.pretrained["data"]) == ("my.npz+classes=5-9", "my.npz+classes=0-4")
-    scratch = REPRODUCED["pretraining-cifar"].changed(data="my.npz").cases[0].recipe
+    scratch = REPRODUCTIONS["pretraining-cifar"].changed(data="my.npz").cases[0].recipe
     assert (scratch.data, scratch.pretrained) == ("my.npz+classes=5-9", None)
-    turned = REPRODUCED["adapters-rotated"].changed(data="kmnist").cases[0].recipe
+    turned = REPRODUCTIONS["adapters-rotated"].changed(data="kmnist").cases[0].recipe
     assert (turned.data, turned.pretrained["data"]) == ("kmnist+rotated=60", "kmnist")
     assert (task_of("FOLDER/+side=256+crop=224"), task_of("mnist")) == ("", "")
 
 
 def test_quick_does_not_take_the_first_images_of_a_sorted_file():
     for name in ("adapters-cifar", "pretraining-cifar"):
-        assert all(case.recipe.limit_train is None for case in REPRODUCED[name].quick().cases)
-    assert all(case.recipe.limit_train == 5_000 for case in REPRODUCED["adapters"].quick().cases)
+        assert all(case.recipe.limit_train is None for case in REPRODUCTIONS[name].quick().cases)
+    assert all(case.recipe.limit_train == 5_000 for case in REPRODUCTIONS["adapters"].quick().cases)

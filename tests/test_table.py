@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from npintdim.cli import main
-from npintdim.reproduce.table import TABLE, Found, as_markdown, as_text, said
+from npintdim.reproduce import markdown, plain
+from npintdim.reproduce.table import TABLE, Found, said
 
 RECORDS = Path(__file__).parents[1] / "docs" / "records"
 PAGE = (RECORDS.parent / "results.md").read_text(encoding="utf-8")
@@ -26,7 +27,7 @@ def keep():
 
 
 def test_the_page_shows_the_table(keep):
-    assert as_markdown(TABLE) in PAGE
+    assert markdown(TABLE) in PAGE
     assert keep.on_page(PAGE) == PAGE
     assert "img/map.png" in PAGE and (RECORDS.parent / "img" / "map.png").is_file()
 
@@ -69,14 +70,14 @@ def test_a_record_is_what_a_folder_holds(keep, tmp_path, monkeypatch):
 
 def test_the_command_prints_it(capsys):
     assert main(["reproduce", "--table"]) == 0
-    assert capsys.readouterr().out == as_text(TABLE) + "\n"
+    assert capsys.readouterr().out == plain(TABLE) + "\n"
     assert main(["reproduce"]) == 0
     out = capsys.readouterr().out
-    assert as_text(TABLE) in out and "npintdim reproduce NAME [--quick]" in out
+    assert plain(TABLE) in out and "npintdim reproduce NAME [--quick]" in out
 
 
 def test_a_row_without_a_number():
-    text = as_text(
+    text = plain(
         [Found("a", 1_000, "loss 0", None, None, differs="why"), Found("b", 10, "x", 3, (4, 2, 6), 5, 90)]
     )
     assert text.splitlines()[1].split() == ["a", "1,000", "loss", "0", "–", "–", "–"]

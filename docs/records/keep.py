@@ -15,7 +15,8 @@ from npintdim.measurement.measurement import read_off
 from npintdim.measurement.recipes import Recipe
 from npintdim.plots import save
 from npintdim.plots.map import map_figure
-from npintdim.reproduce.table import TABLE, as_markdown
+from npintdim.reproduce import markdown
+from npintdim.reproduce.table import TABLE
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- the table of npintdim/reproduce/table.py -->", "<!-- its end -->"
@@ -67,7 +68,7 @@ def on_page(page: str) -> str:
     """The page with the table as it is now."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
-    return f"{before}{begin}\n{as_markdown(TABLE)}\n{end}{after}"
+    return f"{before}{begin}\n{markdown(TABLE)}\n{end}{after}"
 
 
 def points() -> list[tuple[str, int, float | None, tuple[float, float, float] | None]]:

@@ -13,7 +13,7 @@ from npintdim.inputs import check_integer
 from npintdim.measurement.records import try_writing
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
 from npintdim.reproduce.cases import Cases
-from npintdim.reproduce.table import TABLE, as_text
+from npintdim.reproduce.table import TABLE
 
 PURPOSE = """\
 Reproduce the paper's table, one line at a time.
@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run what is named; list what there is if nothing is."""
     if args.list or args.table or not args.names:
-        say("\n\n".join([listing()] * (not args.table) + [as_text(TABLE)] * (not args.list)))
+        say("\n\n".join([listing()] * (not args.table) + [plain(TABLE)] * (not args.list)))
         return 0
     chosen = [reproduction(name, args.quick) for name in args.names]  # a wrong name is noticed before any run
     changes = {name: value for name in ("data", "l2") if (value := getattr(args, name)) is not None}

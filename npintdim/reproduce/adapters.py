@@ -174,4 +174,3 @@ ADAPTERS = (
     adapters("-lenet-scratch", "MNIST LeNet from scratch", OF_LENET, LENET_GRIDS),
     adapters("-cifar", "CIFAR-10 LeNet, classes 0–4 → 5–9", task("cifar", OF_CIFAR), CIFAR_GRIDS),
 )
-REPRODUCED = {one.name: one for one in ADAPTERS}

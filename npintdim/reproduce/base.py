@@ -53,6 +53,14 @@ class Row:
     ours: str
     differs: str
 
+    @property
+    def cells(self) -> dict[str, str]:
+        """A line of a table, by its columns."""
+        return {
+            "": self.what, "D": f"{self.D:,}", "read at": self.read, "paper": self.paper, "ours": self.ours,
+            "what differs": self.differs,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Outcome:

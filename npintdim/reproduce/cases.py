@@ -154,8 +154,12 @@ class Cases(Reproduction):
         )
 
     def picture(self, found: Mapping[str, Measurement]) -> Figure:
-        """Of what was found."""
-        return picture_of(found)
+        """Curves of up to six cases in one figure; of more, d_int against D."""
+        if len(found) == 1:
+            return curve_figure(*found.values())
+        if len(found) <= len(LOOKS):
+            return several_figure(found)
+        return nets_figure([(m.D, m.d_int, label) for label, m in found.items()])
 
     def rows(self, case: Case, m: Measurement) -> list[Row]:
         """One for each rule; the records are the same."""
@@ -183,15 +187,6 @@ def task_of(name: str) -> str:
     """What is made of the data of that name, "+classes=0-4" say; "" where nothing is."""
     how = name.partition("+")[2]
     return f"+{how}" if change_of(name, how) else ""
-
-
-def picture_of(found: Mapping[str, Measurement]) -> Figure:
-    """Curves of up to six cases in one figure; of more, d_int against D."""
-    if len(found) == 1:
-        return curve_figure(*found.values())
-    if len(found) <= len(LOOKS):
-        return several_figure(found)
-    return nets_figure([(m.D, m.d_int, label) for label, m in found.items()])
 
 
 def borrow_baseline(recipe: Recipe, folder: Path, others: Sequence[Path]) -> None:

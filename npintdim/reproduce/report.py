@@ -9,29 +9,28 @@ from npintdim.files import write_atomically
 from npintdim.inputs import attempt
 from npintdim.plots import picture
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
+from npintdim.reproduce.table import Found
 
-COLUMNS = ("", "D", "read at", "paper", "ours", "what differs")
-
-
-def cells(row: Row) -> tuple[str, ...]:
-    """Under the `COLUMNS`."""
-    return row.what, f"{row.D:,}", row.read, row.paper, row.ours, row.differs
+LEFT = ("", "read at", "what differs")  # columns of words; those of numbers end at the right
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row] | Sequence[Found]) -> str:
     """The table in Markdown."""
-    lines = [COLUMNS, ("---", "--:", "---", "--:", "--:", "---"), *map(cells, rows)]
+    names = list(rows[0].cells)
+    rule = ["---" if name in LEFT else "--:" for name in names]
+    lines = [names, rule, *(row.cells.values() for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def plain(rows: Sequence[Row]) -> str:
-    """The table for a terminal; what differs stands below, once."""
-    columns = [
-        [f"{cell:{align}{max(map(len, column))}}" for cell in column]
-        for align, column in zip("<><>>", zip(COLUMNS, *map(cells, rows), strict=True), strict=False)
+def plain(rows: Sequence[Row] | Sequence[Found]) -> str:
+    """The table for a terminal; what differs, the last column, stands below, once."""
+    *columns, _ = zip(rows[0].cells, *(row.cells.values() for row in rows), strict=True)
+    padded = [
+        [f"{cell:{'<' if column[0] in LEFT else '>'}{max(map(len, column))}}" for cell in column]
+        for column in columns
     ]
-    different = dict.fromkeys(f"  {r.what}: {r.differs}" for r in rows if r.differs)
-    return "\n".join([*map("  ".join, zip(*columns, strict=True)), "", "What differs", *different])
+    different = dict.fromkeys(f"  {row.what}: {row.differs}" for row in rows if row.differs)
+    return "\n".join([*map("  ".join, zip(*padded, strict=True)), "", "What differs", *different])
 
 
 def write_report(

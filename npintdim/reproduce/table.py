@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -37,6 +36,16 @@ class Found:
     def cost(self) -> str:
         """Runs and minutes."""
         return f"{self.runs} runs, {self.seconds / 60:.0f} min" if self.runs else "–"
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """A line of the table, by its columns."""
+        paper = "–" if self.paper is None else f"{self.paper:,.0f}"
+        ours = "–" if self.ours is None else said(*self.ours)
+        return {
+            "": self.what, "D": f"{self.D:,}", "read at": self.read, "paper": paper, "ours": ours, "cost": self.cost,
+            "what differs": self.differs,
+        }  # fmt: skip
 
 
 OWN, ABSOLUTE = "0.9 × baseline", "accuracy 0.9"
@@ -90,32 +99,6 @@ TABLE = (
     Found("MNIST, 10 % shuffled labels", 959_610, "accuracy 0.89", 90_000, (17_162, 16_401, 17_887), 6, 1_357, "shuffled-labels-10",
           "60 epochs at such a rate, of which more would lower d; one run at each of five d; at 0.9 it is above 24,000"),
 )  # fmt: skip
-
-
-def as_text(table: Sequence[Found]) -> str:
-    """For a terminal: paper, ours, cost."""
-    lines = [("", "D", "read at", "paper", "ours", "cost"), *map(cells, table)]
-    columns = [
-        [f"{cell:{align}{max(map(len, column))}}" for cell in column]
-        for align, column in zip("<><>>>", zip(*lines, strict=True), strict=True)
-    ]
-    differs = dict.fromkeys(f"  {one.what}: {one.differs}" for one in table if one.differs)
-    return "\n".join([*map("  ".join, zip(*columns, strict=True)), "", "What differs", *differs])
-
-
-def as_markdown(table: Sequence[Found]) -> str:
-    """For the page."""
-    lines: list[tuple[str, ...]] = [("", "D", "read at", "paper", "ours", "cost", "what differs")]
-    lines += [("---", "--:", "---", "--:", "--:", "--:", "---")]
-    lines += [(*cells(one), one.differs) for one in table]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def cells(one: Found) -> tuple[str, ...]:
-    """What it is, D, how it was read, paper, ours, cost."""
-    paper = "–" if one.paper is None else f"{one.paper:,.0f}"
-    ours = "–" if one.ours is None else said(*one.ours)
-    return one.what, f"{one.D:,}", one.read, paper, ours, one.cost
 
 
 def said(d: float, low: float, high: float) -> str:

@@ -21,7 +21,8 @@ from npintdim.measurement.measure import compress_run
 from npintdim.measurement.report import keys_in
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots import methods_figure, save
-from npintdim.reproduce.adapters import ANY_D, FAMILIES, METHODS, REPRODUCED
+from npintdim.reproduce import REPRODUCTIONS
+from npintdim.reproduce.adapters import ANY_D, FAMILIES, METHODS
 
 HERE = Path(__file__).parent
 KEPT, BYTES = HERE / "fc-and-lenet.json", HERE / "bytes.json"
@@ -35,7 +36,7 @@ OF_FC, OF_LENET = list(TASKS)[:3], list(TASKS)[3:]
 EXAMPLES = 5_000
 LEVELS, LOST = (3, 5, 7, 10, 14, 20, 28, 40, 64, 128), 0.005
 IMAGES = HERE.parents[1] / "img"
-TOLD = {name: one.title.rpartition(": ")[2] for name, one in REPRODUCED.items()}
+TOLD = {name: one.title.rpartition(": ")[2] for name, one in REPRODUCTIONS.items()}
 TOLD["adapters-cifar"] += " (images as JPEG)"  # not the published bytes
 
 
@@ -195,7 +196,7 @@ def rank(label, name, d):
     """The r of a count, in the net of a task."""
     if label in ("biases only", "last layer only"):
         return ""
-    model = model_from_spec(REPRODUCED[name].cases[0].recipe.model)
+    model = model_from_spec(REPRODUCTIONS[name].cases[0].recipe.model)
     kind = ADAPTERS[METHODS[label][1]["kind"]]
     return f", r = {rank_of(kind, model.layout, d)}"
 
