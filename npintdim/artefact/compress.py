@@ -17,6 +17,7 @@ from npintdim.artefact import fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
 from npintdim.artefact.decode import (
     Map,
+    Origin,
     begun,
     check_base,
     check_map,
@@ -24,7 +25,6 @@ from npintdim.artefact.decode import (
     decoded,
     decoded_theta,
     draw,
-    fingerprint,
     make,
     named_base,
     network_of,
@@ -146,8 +146,8 @@ class CompressedModel:
             check_kind("network", self.network, Model, "mlp([64, 10])")
             object.__setattr__(self, "base", base := check_base(base, self.network.D))
         theta_d = np.asarray(as_array("theta_d", self.theta_d))
-        check_parts(self.network, self.P, seed, theta_d, self.code, base)
         object.__setattr__(self, "theta_0_seed", seed)
+        check_parts(self.network, self.P, self._origin, theta_d, self.code)
         read_only = np.frombuffer(theta_d.tobytes(), np.float32)  # for ever
         object.__setattr__(self, "theta_d", read_only)
 
@@ -160,9 +160,13 @@ class CompressedModel:
         """How many numbers are kept."""
         return len(self.theta_d)
 
+    @property
+    def _origin(self) -> Origin:
+        return self.theta_0_seed if self.base is None else self.base  # type: ignore[return-value]  # one is there
+
     @cached_property
     def _theta(self) -> NDArray[np.float32]:
-        theta = decoded_theta(self.network, self.P, self.theta_0_seed, self.theta_d, self.base)
+        theta = decoded_theta(self.network, self.P, self._origin, self.theta_d)
         if not np.isfinite(theta).all():
             raise FormatError("theta = theta_0 + P theta_d goes beyond float32")
         return theta
@@ -184,7 +188,9 @@ class CompressedModel:
     @cached_property
     def fingerprint(self) -> str:
         """`P.fingerprint()`; of an adapter the sha256 of the θ that ones decode to."""
-        return fingerprint(self.network, self.P, self.theta_0_seed, self.base)
+        if isinstance(self.P, Adapter):
+            return sha256(decoded_theta(self.network, self.P, self._origin, np.ones(self.d, np.float32)))
+        return self.P.fingerprint()
 
     def model(self, backend: Backend | None = None) -> Model:
         """The network, on a backend if one is given."""
@@ -202,7 +208,7 @@ class CompressedModel:
             if they would make another P.
         """
         model = self.model(backend)
-        theta_0 = begun(model, model.backend, self.theta_0_seed, self.base)
+        theta_0 = begun(model, model.backend, self._origin)
         if isinstance(self.P, Adapter):
             T = replace(self.P, theta_0=theta_0, backend=model.backend, **options)
             return ParametrisedObjective(model, FromStart(T))
@@ -218,16 +224,12 @@ class CompressedModel:
 
     def header(self) -> Spec:
         """What the file says in JSON."""
+        seed = {"theta_0_seed": str(self.theta_0_seed)}
         return {
             "T" if isinstance(self.P, Adapter) else "P": self.P.spec(),
             "model": self.network.spec(),
             "scheme": SCHEME,
-            **(
-                {"theta_0_seed": str(self.theta_0_seed)}
-                if self.base is None
-                else {"theta_0": sha256(self.base)}
-            ),
-        }
+        } | (seed if self.base is None else {"theta_0": sha256(self.base)})
 
     def _repr_html_(self) -> str:
         size, D, book = len(self.to_bytes()), self.network.D, self.codebook
@@ -304,8 +306,9 @@ class CompressedModel:
         header, fingerprint, theta_sha256, values = fileformat.unpack(data)
         network = network_of(header["model"], model, backend)
         base = named_base(header.get("theta_0"), base, network.D)
-        seed, P = int(header["theta_0_seed"]) if base is None else None, header.get("P")
-        drawn: Map = draw(P, network, values) if P else make(header["T"], network, seed, values, base)
+        origin: Origin = int(header["theta_0_seed"]) if base is None else base
+        seed, P = origin if isinstance(origin, int) else None, header.get("P")
+        drawn: Map = draw(P, network, values) if P else make(header["T"], network, origin, values)
         d = drawn.dim if isinstance(drawn, Adapter) else drawn.d
         theta_d, code = (decoded(values, d), values) if isinstance(values, bytes) else (values, None)
         compressed = cls(network, drawn, seed, theta_d, code, base)

@@ -25,6 +25,7 @@ from npintdim.typing import Array, Floats, Spec
 
 LARGEST_D = 1 << 40
 Map: TypeAlias = SeededProjection | Adapter  # from what is kept to θ: P of a subspace, or another T
+Origin: TypeAlias = int | NDArray[np.float32]  # of θ: the seed that draws θ_0, or a pre-trained θ_0, the base
 
 
 def on(model: Model, backend: Backend) -> Model:
@@ -32,23 +33,16 @@ def on(model: Model, backend: Backend) -> Model:
     return Model(model.layers, model.in_shape, backend, model.spec(), model.backend.fuse)
 
 
-def begun(
-    network: Model, backend: Backend, theta_0_seed: int | None, base: NDArray[np.float32] | None
-) -> Floats:
+def begun(network: Model, backend: Backend, origin: Origin) -> Floats:
     """θ_0 on a backend: what its seed draws, or the pre-trained one that was given."""
-    if base is not None:
-        return backend.send(base, backend.dtype)
-    assert theta_0_seed is not None
-    return on(network, backend).init_theta(theta_0_seed)
+    if isinstance(origin, np.ndarray):
+        return backend.send(origin, backend.dtype)
+    return on(network, backend).init_theta(origin)
 
 
 @quiet  # whoever asks for θ says what is not finite
 def decoded_theta(
-    network: Model,
-    P: Map,
-    theta_0_seed: int | None,
-    theta_d: NDArray[np.float32],
-    base: NDArray[np.float32] | None = None,
+    network: Model, P: Map, origin: Origin, theta_d: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """θ = float32(θ_0 + P θ_d), or float32(T(v_0 + θ_d)) with v_0 = T.start(): float64, one rounding.
 
@@ -56,24 +50,15 @@ def decoded_theta(
     """
     if isinstance(P, Adapter):
         host = get_backend("numpy", np.dtype(np.float64))
-        T = replace(P, theta_0=begun(network, host, theta_0_seed, base), backend=host)
+        T = replace(P, theta_0=begun(network, host, origin), backend=host)
         try:
             return T.exact(T.start() + theta_d).astype(np.float32)
         except ValueError as error:  # there is no order of operations
             raise FormatError(str(error)) from error
     backend = replace(network.backend, dtype=np.dtype(np.float64))
-    theta_0 = backend.host(begun(network, backend, theta_0_seed, base))
+    theta_0 = backend.host(begun(network, backend, origin))
     theta: NDArray[np.float32] = (theta_0 + P.apply_exact(theta_d)).astype(np.float32)
     return theta
-
-
-def fingerprint(
-    network: Model, P: Map, theta_0_seed: int | None, base: NDArray[np.float32] | None = None
-) -> str:
-    """`P.fingerprint()`; of another T the sha256 of the θ that ones decode to."""
-    if isinstance(P, Adapter):
-        return sha256(decoded_theta(network, P, theta_0_seed, np.ones(P.dim, np.float32), base))
-    return P.fingerprint()
 
 
 def sha256(theta: NDArray[np.float32]) -> str:
@@ -82,12 +67,7 @@ def sha256(theta: NDArray[np.float32]) -> str:
 
 
 def check_parts(
-    network: Model,
-    P: Map,
-    theta_0_seed: int | None,
-    theta_d: NDArray[np.float32],
-    code: bytes | None,
-    base: NDArray[np.float32] | None = None,
+    network: Model, P: Map, origin: Origin, theta_d: NDArray[np.float32], code: bytes | None
 ) -> None:
     """Refuse what is not one network: another D or d, a code of another θ_d, what a file cannot name.
 
@@ -114,13 +94,11 @@ def check_parts(
     if code is not None and decoded(code, d).tobytes() != theta_d.tobytes():
         raise FormatError("code is that of another theta_d: `coded` makes both")
     if isinstance(P, Adapter):
-        theta_0, own = (P.backend.host(x) for x in (begun(network, P.backend, theta_0_seed, base), P.theta_0))
+        theta_0, own = (P.backend.host(x) for x in (begun(network, P.backend, origin), P.theta_0))
         if theta_0.tobytes() != own.tobytes():
-            wanted = (
-                f"the one that theta_0_seed = {theta_0_seed} draws: give a pre-trained one as base="
-                if base is None
-                else "base"
-            )
+            wanted = "base"
+            if isinstance(origin, int):
+                wanted = f"the one that theta_0_seed = {origin} draws: give a pre-trained one as base="
             raise ValueError(f"theta_0 of T is not {wanted}")
 
 
@@ -237,13 +215,7 @@ def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> Seed
     return P
 
 
-def make(
-    spec: Spec,
-    model: Model,
-    theta_0_seed: int | None,
-    theta_d: NDArray[np.float32] | bytes,
-    base: NDArray[np.float32] | None = None,
-) -> Adapter:
+def make(spec: Spec, model: Model, origin: Origin, theta_d: NDArray[np.float32] | bytes) -> Adapter:
     """The T that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
     options = dict(spec)
     try:
@@ -254,7 +226,7 @@ def make(
         r = check_integer("r", spec.get("r", 1), 1, LARGEST_D)
         shapes = MatrixAdapter.shapes(model.layout)
         check_room(20 * model.D + 8 * r * sum(map(sum, shapes)), f"D = {model.D}, r = {r}")  # and its factors
-        theta_0 = begun(model, model.backend, theta_0_seed, base)
+        theta_0 = begun(model, model.backend, origin)
         T: Adapter = built(
             "parametrisation", options, "kind", ADAPTERS,
             layout=model.layout, theta_0=theta_0, backend=model.backend,
