@@ -56,11 +56,11 @@ def curve_figure(m: Measurement, ax: Any = None) -> Figure:
     mark_crossing(axes, m)
 
     axes.set_ylabel(score(m))
-    handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] == "beyond its reach")
+    lines, _ = axes.get_legend_handles_labels()
+    lines.sort(key=lambda line: line.get_label() == "beyond its reach")
     axes.legend(
-        [handles[i] for i in order], [labels[i] for i in order], loc="lower left", bbox_to_anchor=(0, 0.99),
-        ncols=4, frameon=False, borderaxespad=0.2, columnspacing=1.2, handletextpad=0.5,
+        handles=lines, loc="lower left", bbox_to_anchor=(0, 0.99), ncols=4, frameon=False, borderaxespad=0.2,
+        columnspacing=1.2, handletextpad=0.5,
     )  # fmt: skip
     headline(figure, finding(found, m.D), of(m), ax, pad=20)
     return figure

@@ -18,6 +18,7 @@ from npintdim.plots.style import (
     ORANGE,
     PINK,
     Figure,
+    beside,
     headline,
     log_x,
     panels,
@@ -91,11 +92,7 @@ def methods_figure(
             )  # fmt: skip
     axes.axhline(height(line), color=GREY, lw=0.8, ls="--")
     right = nearest(methods, line, min(d)) < nearest(methods, line, max(d))  # where there is more room
-    axes.annotate(
-        f"{100 * fraction:g} % = {line:.3f}", (0.99 if right else 0.01, height(line)), xycoords=("axes fraction", "data"),
-        xytext=(0, -3 if right else 3), textcoords="offset points", color=GREY,
-        ha="right" if right else "left", va="top" if right else "bottom",
-    )  # fmt: skip
+    beside(axes, float(height(line)), f"{100 * fraction:g} % = {line:.3f}", GREY, right, above=not right)
     low, high = axes.get_ylim()
     ticks = [p for p in TICKS if low - 0.03 <= height(p) <= high]
     axes.set_yticks([float(height(p)) for p in ticks], [f"{p:g}" for p in ticks])

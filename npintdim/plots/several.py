@@ -112,15 +112,12 @@ def interval(axes: Any, y: int, label: str, f: DInt, color: str, marker: str) ->
     text = f"{label}: " + (f"{f.d:,.0f} ({known})" if math.isfinite(f.d) else unread)
     axes.plot([left, right], [y, y], color=color, lw=2.2, solid_capstyle="butt")
     axes.plot(at, y, marker, color=color, ms=5, mfc=color if math.isfinite(f.d) else "white")
-    room = {True: math.log(high / right), False: math.log(left / low)}
-    to_the_right = room[True] > room[False]
-    beyond = right if to_the_right else left
-    if (
-        max(room.values()) < math.log(high / low) * len(text) * LETTER / WIDTH
-    ):  # none: over the bar, beside the mark
-        to_the_right, beyond = math.log(high / at) > math.log(at / low), at
+    needed = math.log(high / low) * len(text) * LETTER / WIDTH
+    if max(math.log(high / right), math.log(left / low)) < needed:  # no room: over the bar, beside the mark
+        left = right = at
+    to_the_right = math.log(high / right) > math.log(left / low)
     axes.annotate(
-        text, (beyond, y), xytext=(7 if to_the_right else -7, 0),
+        text, (right if to_the_right else left, y), xytext=(7 if to_the_right else -7, 0),
         textcoords="offset points", ha="left" if to_the_right else "right", va="center", color=color,
         bbox={"fc": "white", "ec": "none", "pad": 0.8}, zorder=4,
     )  # fmt: skip

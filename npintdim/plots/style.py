@@ -167,11 +167,11 @@ def log_x(axes: Any, low: float, high: float, label: str) -> None:
     axes.set_xlabel(label)
 
 
-def beside(axes: Any, y: float, text: str, color: str, right: bool = False) -> None:
-    """A text at the left or right end of a horizontal line, just below it."""
+def beside(axes: Any, y: float, text: str, color: str, right: bool = False, above: bool = False) -> None:
+    """A text at the left or right end of a horizontal line, just below or above it."""
     axes.annotate(
-        text, (0.99 if right else 0.01, y), xycoords=("axes fraction", "data"), xytext=(0, -3),
-        textcoords="offset points", color=color, ha="right" if right else "left", va="top",
+        text, (0.99 if right else 0.01, y), xycoords=("axes fraction", "data"), xytext=(0, 3 if above else -3),
+        textcoords="offset points", color=color, ha="right" if right else "left", va="bottom" if above else "top",
     )  # fmt: skip
 
 
