@@ -41,22 +41,13 @@ class TooLargeError(FormatError, MemoryError):
 
 
 def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.float32] | bytes) -> bytes:
-    """The file: prefix, header, two hashes, theta_d or its code, and the sha256 of all that.
-
-    Raises
-    ------
-    ValueError
-        if the header is longer than a reader accepts.
-    """
+    """The file: prefix, header, two hashes, theta_d or its code, and the sha256 of all that."""
     text = canonical(header)
     if len(text) > LONGEST_HEADER:
         raise ValueError(f"the header has {len(text)} bytes: at most {LONGEST_HEADER} are allowed")
     body = text + bytes.fromhex(fingerprint + theta_sha256)
-    if isinstance(theta_d, bytes):
-        version, values = CODED, theta_d
-    else:
-        version, values = VERSION, theta_d.astype("<f4").tobytes()
-    body += values
+    version = CODED if isinstance(theta_d, bytes) else VERSION
+    body += theta_d if isinstance(theta_d, bytes) else theta_d.astype("<f4").tobytes()
     version += OF_T * ("T" in header) + OF_BASE * ("theta_0" in header)
     data = PREFIX.pack(MAGIC, version, len(text), PREFIX.size + len(body) + HASH) + body
     return data + hashlib.sha256(data).digest()

@@ -25,7 +25,6 @@ from npintdim.files import read_json
 from npintdim.inputs import cut, one_of, unknown
 from npintdim.measurement.custom import Name
 from npintdim.measurement.recipes import Recipe, fully_connected, recipe_for, recipe_of_file
-from npintdim.measurement.records import try_writing
 from npintdim.measurement.work import load
 from npintdim.typing import Spec
 
@@ -165,13 +164,7 @@ def add_command(
 
 
 def data_name(args: argparse.Namespace) -> str | None:
-    """The name of the data with what is said of its file, as `npintdim.data.own.Source` has it.
-
-    Raises
-    ------
-    ValueError
-        where the data are no file, and something is said of one.
-    """
+    """The name of the data with what is said of its file, as `npintdim.data.own.Source` has it."""
     said = [f"label={args.label}"] if args.label is not None else []
     said += [f"test-share={args.test_share:g}"] if args.test_share is not None else []
     said += ["standardise"] if args.standardise else []
@@ -229,13 +222,7 @@ def model_of(text: str | None, data: Dataset) -> Spec:
 
 
 def map_of(args: argparse.Namespace) -> dict[str, Spec]:
-    """The projection, or the parametrisation in its place, as a recipe takes them.
-
-    Raises
-    ------
-    ValueError
-        for both, or for what is not written NAME=X.
-    """
+    """The projection, or the parametrisation in its place, as a recipe takes them."""
     if args.parametrisation is None:
         return {"projection": {"kind": args.projection or "fastfood", **options_of(args)}}
     if args.projection is not None:
@@ -338,13 +325,6 @@ def default_folder(*names: object) -> Path:
             f"the folder's name would have {length} bytes: give one of at most {LONGEST} with --out"
         )
     return Path("results") / name
-
-
-def writable(folder: Path) -> Path:
-    """The folder, made if necessary and tried before the work."""
-    try_writing(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def say(text: str | bytes) -> None:

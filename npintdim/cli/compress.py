@@ -81,16 +81,10 @@ def data_of_run(spec: RunSpec, folder: str | None, backend: Backend) -> tuple[Da
 
 
 def changed(spec: RunSpec, name: str) -> bool:
-    """Whether the data of that name are others than a run saw; a file of one's own is known by its content.
-
-    Raises
-    ------
-    FileNotFoundError
-        if there is none.
-    """
+    """Whether the data of that name are others than a run saw; a file of one's own is known by its content."""
     if not own.is_file(name):
         return name != spec.data
-    own.reader_of(own.source_of(name).path)
+    own.reader_of(own.source_of(name).path)  # a FileNotFoundError if there is none
     (path, _, how), seen = name.partition("+"), spec.data.partition("+")[2]
     return how != seen or own.content(path) != (spec.content or {}).get("data")
 

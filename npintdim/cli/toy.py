@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, default_folder, say, writable
+from npintdim.cli.common import add_command, backend_of, default_folder, say
 from npintdim.inputs import check_integer, counted
+from npintdim.measurement.records import try_writing
 from npintdim.plots import phase_figure, picture, toy_figure
 from npintdim.projections import make_projection
 from npintdim.toy.phase import LARGEST_SEED, ToyResult, explore, farthest
@@ -51,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
     # Refuses what is wrong before a folder is made.
     make_projection(D=ToyProblem().D, d=1, seed=0, backend=backend, **projection)
     names = ["toy", args.projection, args.blocks, "no-signs" if args.no_signs else None]
-    folder = writable(args.out or default_folder(*filter(None, names)))
+    folder = args.out or default_folder(*filter(None, names))
+    try_writing(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     result = explore(projection, DS, args.draws, args.seed, backend, STEPS)
     draws = f"{args.projection} P, D = 1000, {counted(args.draws, 'draw')} at each d"
     say(f"{draws}; performance = exp(-loss);\ntrained: one run of {STEPS} steps\n")

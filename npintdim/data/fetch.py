@@ -74,12 +74,7 @@ def names(file: File) -> list[str]:
 def in_folder(source: Source, file: File, root: Path, known: Collection[str] = KNOWN) -> Path | None:
     """The file in one of `folders`: as published, packed again, or unpacked, so that the unpacked bytes are right.
 
-    In root a file of this name may be another data set's: it is passed over.
-
-    Raises
-    ------
-    ValueError
-        for a file with another sha256 that is nobody's.
+    In root a file of this name may be another data set's: it is passed over. One that is nobody's is a ValueError.
     """
     for path in (folder / name for folder in folders(source, root) for name in names(file)):
         if not path.is_file():

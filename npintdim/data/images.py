@@ -74,10 +74,7 @@ def whole(folder: Path) -> tuple[Array, Array, Array | None, Array | None, str]:
 def streamed(folder: Path, name: str, crop: int, side: int | None, mean: bool) -> tuple[Dataset, str]:
     """A data set whose images are read when they are needed, in one other order; and how, for people.
 
-    Raises
-    ------
-    ValueError
-        before any is read, for an image whose header or end is none.
+    Before any is read, each has a header and an end.
     """
     check_integer("crop", crop, 1)
     side = check_integer("side", crop if side is None else side, crop, needed=f"side ≥ crop = {crop}")
@@ -126,13 +123,7 @@ def held(folder: Path) -> list[str]:
 
 
 def parts_of(folder: Path, others: list[str]) -> tuple[list[tuple[list[Path], list[str]]], str]:
-    """The images of train and of the first of the others, and what people are told of these.
-
-    Raises
-    ------
-    ValueError
-        for a part without images, one class alone, or one that is not in both parts.
-    """
+    """The images of train and of the first of the others, each of the same classes, and what people are told of these."""
     names = ["train", *others[:1]]
     parts = [listed(folder / name) for name in names]
     classes = [set(found) for _, found in parts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,13 +76,7 @@ def is_file(name: str) -> bool:
 
 
 def source_of(name: str) -> Source:
-    """Read the text.
-
-    Raises
-    ------
-    ValueError
-        for a word after + that is none of ours, or said twice.
-    """
+    """Read the text; each word after a + must be one of ours, and said once."""
     path, *words = name.split("+")
     options: dict[str, Any] = {}
     for i, word in enumerate(words, 1):
@@ -163,13 +157,7 @@ def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
 
 
 def streamed(name: str, source: Source) -> tuple[Dataset, str]:
-    """Images of a folder that are read when they are needed.
-
-    Raises
-    ------
-    ValueError
-        for what is said of other data, and of such images cannot be done.
-    """
+    """Images of a folder that are read when they are needed; what is said of other data cannot be done with them."""
     if source.crop is None:
         raise ValueError(f"data is {shown(name)}: side and mean need crop=PIXELS")
     others = {"label": source.label, "test-share": source.test_share, "standardise": source.standardise, "regression": source.regression, "a change": source.change}  # fmt: skip
@@ -326,23 +314,16 @@ def table(source: Source) -> Arrays:
     return Arrays(x.astype(np.float32), labels)
 
 
-def files(path: Path) -> Iterator[Path]:
-    """The file, or all in a folder in the order of their names; none where nothing is, which whoever reads it tells."""
-    if path.is_file():
-        yield path
-    elif path.is_dir():
-        yield from sorted(p for p in inside(path) if p.is_file())
-
-
 def content(name: str) -> str:
     """sha256 of what lies where the name says."""
     return content_at(source_of(name).path)
 
 
 def content_at(path: Path) -> str:
-    """sha256 of the file, or of the names and bytes of all in the folder."""
+    """sha256 of the file, or of the names and bytes of all in the folder; of nothing where nothing is."""
     digest = hashlib.sha256()
-    for file in files(path):
+    files = sorted(inside(path)) if path.is_dir() else [path]
+    for file in filter(Path.is_file, files):
         digest.update(file.relative_to(path).as_posix().encode(errors="surrogateescape") + b"\0")
         with file.open("rb") as stream:
             while block := stream.read(BLOCK):

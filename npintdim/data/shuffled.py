@@ -19,13 +19,7 @@ NEEDED = "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without, or cl
 
 
 def parse(name: str) -> tuple[str, Change | None]:
-    """Split "mnist+shuffled-labels=0.5@3" into the name of the original and what is done to it.
-
-    Raises
-    ------
-    ValueError
-        for another word after +, a share that is not in (0, 1], or a seed that is none.
-    """
+    """Split "mnist+shuffled-labels=0.5@3" into the name of the original and what is done to it."""
     original, plus, how = name.partition("+")
     change = change_of(name, how)
     if plus and change is None:
@@ -34,13 +28,7 @@ def parse(name: str) -> tuple[str, Change | None]:
 
 
 def change_of(name: str, how: str) -> Change | None:
-    """What a word after a +, "shuffled-labels=0.5@3" say, does to a data set; None for another word.
-
-    Raises
-    ------
-    ValueError
-        for a share that is not in (0, 1], or a seed that is none.
-    """
+    """What a word after a +, "shuffled-labels=0.5@3" say, does to a data set; None for another word."""
     if some := re.fullmatch(r"classes=(\d{1,9})-(\d{1,9})", how):
         return lambda data: tasks.only_classes(data, int(some[1]), int(some[2]))
     if turn := re.fullmatch(r"rotated=(-?\d{1,3})", how):
@@ -79,11 +67,6 @@ def shuffled_labels(data: Dataset, share: float, seed: int = 0) -> Dataset:
 
     What such a network can be asked is how much it has learnt by heart, so the test part of the result is its
     training part: performance is training accuracy.
-
-    Raises
-    ------
-    ValueError
-        if that are fewer than two labels, and there is nothing to exchange.
     """
     labels = data.train.labels
     assert labels is not None

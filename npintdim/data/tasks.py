@@ -14,13 +14,7 @@ FORMS = ("NAME+classes=5-9", "NAME+rotated=60")
 
 
 def only_classes(data: Dataset, low: int, high: int) -> Dataset:
-    """The examples of the classes low, ..., high. Labels and number of classes stay: a network keeps its outputs.
-
-    Raises
-    ------
-    ValueError
-        for classes that the data do not have.
-    """
+    """The examples of the classes low, ..., high. Labels and number of classes stay: a network keeps its outputs."""
     if not data.classes:
         raise ValueError(f"classes={low}-{high} is for classes, and the targets of {data.name} are numbers")
     if not 0 <= low <= high < data.classes:

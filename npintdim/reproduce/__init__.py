@@ -15,13 +15,7 @@ REPRODUCTIONS: dict[str, Reproduction] = {
 
 
 def reproduction(name: str, quick: bool = False) -> Reproduction:
-    """One of `REPRODUCTIONS`, whole or short.
-
-    Raises
-    ------
-    ValueError
-        for another name.
-    """
+    """One of `REPRODUCTIONS`, whole or short."""
     one = REPRODUCTIONS[one_of("reproduction", name, REPRODUCTIONS)]
     return one.quick() if quick else one
 

@@ -32,13 +32,7 @@ def decode(bits: Ints, K: int, d: int) -> Ints:
 
 
 def pack(codebook: Codebook, symbols: Ints) -> bytes:
-    """Kind and K in one byte, the scales in binary16, the bits of `encode`, highest first, zeros to a whole byte.
-
-    Raises
-    ------
-    ValueError
-        if a symbol is not one of 0, ..., K − 1, or there are too many.
-    """
+    """Kind and K in one byte, the scales in binary16, the bits of `encode`, highest first, zeros to a whole byte."""
     if len(symbols) == 0 or len(symbols) > LONGEST:
         raise ValueError(f"there are {len(symbols)} symbols: 1 to {LONGEST} are needed")
     low, high = int(symbols.min()), int(symbols.max())
@@ -50,13 +44,7 @@ def pack(codebook: Codebook, symbols: Ints) -> bytes:
 
 
 def unpack(payload: bytes, d: int) -> tuple[Codebook, Ints]:
-    """Codebook and symbols of a payload, without trust in it.
-
-    Raises
-    ------
-    ValueError
-        unless `pack` would write exactly these bytes.
-    """
+    """Codebook and symbols of a payload, without trust in it: a ValueError unless `pack` would write these bytes."""
     if not 1 <= d <= LONGEST:
         raise ValueError(f"d is {d}: 1 to {LONGEST} symbols can be coded")
     if not payload:
