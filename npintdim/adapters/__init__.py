@@ -26,23 +26,9 @@ ADAPTERS: dict[str, type[Adapter]] = table(
 )
 
 __all__ = [
-    "ADAPTERS",
-    "SAID",
-    "Adapter",
-    "LoRA",
-    "LoRAFA",
-    "LoRAXS",
-    "MatrixAdapter",
-    "Only",
-    "SubLoRA",
-    "UniLoRA",
-    "VeRA",
-    "adapter_of",
-    "check_adapter",
-    "make_adapter",
-    "own_count",
-    "rank_of",
-]
+    "ADAPTERS", "SAID", "Adapter", "LoRA", "LoRAFA", "LoRAXS", "MatrixAdapter", "Only", "SubLoRA", "UniLoRA", "VeRA",
+    "adapter_of", "check_adapter", "make_adapter", "own_count", "rank_of",
+]  # fmt: skip
 
 
 def make_adapter(

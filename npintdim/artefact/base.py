@@ -16,15 +16,7 @@ from npintdim.typing import Floats
 
 
 def read_base(path: Path) -> NDArray[np.float32]:
-    """θ_0 as float32: of a .npy all its D numbers, of a compressed file the decoded θ.
-
-    Raises
-    ------
-    FileNotFoundError
-        if there is no such file.
-    ValueError
-        if it is neither.
-    """
+    """θ_0 as float32: of a .npy all its D numbers, of a compressed file the decoded θ."""
     if not path.is_file():
         raise FileNotFoundError(f"base is {path}: there is no such file")
     with path.open("rb") as file:

@@ -13,24 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.adapters import Adapter
-from npintdim.artefact import fileformat
+from npintdim.artefact import decode, fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
-from npintdim.artefact.decode import (
-    Map,
-    Origin,
-    begun,
-    check_base,
-    check_map,
-    check_parts,
-    decoded,
-    decoded_theta,
-    draw,
-    make,
-    named_base,
-    network_of,
-    on,
-    sha256,
-)
+from npintdim.artefact.decode import Map, Origin, decoded_theta, sha256
 from npintdim.artefact.fileformat import FormatError
 from npintdim.backend import Backend, as_array
 from npintdim.engine.landscape import Batch, Evaluation
@@ -100,7 +85,7 @@ class CompressedModel:
         TypeError, ValueError
             as the class does, and if theta goes beyond float32.
         """
-        check_map(P)
+        decode.check_map(P)
         values = P.backend.host(theta_d)
         if values.dtype.kind not in "fiu":
             raise TypeError(f"theta_d has dtype {values.dtype}: real numbers are needed")
@@ -144,10 +129,10 @@ class CompressedModel:
             raise ValueError(f"theta_0_seed is {seed} and a base is given: one of the two is theta_0")
         else:
             check_kind("network", self.network, Model, "mlp([64, 10])")
-            object.__setattr__(self, "base", base := check_base(base, self.network.D))
+            object.__setattr__(self, "base", base := decode.check_base(base, self.network.D))
         theta_d = np.asarray(as_array("theta_d", self.theta_d))
         object.__setattr__(self, "theta_0_seed", seed)
-        check_parts(self.network, self.P, self._origin, theta_d, self.code)
+        decode.check_parts(self.network, self.P, self._origin, theta_d, self.code)
         read_only = np.frombuffer(theta_d.tobytes(), np.float32)  # for ever
         object.__setattr__(self, "theta_d", read_only)
 
@@ -194,7 +179,7 @@ class CompressedModel:
 
     def model(self, backend: Backend | None = None) -> Model:
         """The network, on a backend if one is given."""
-        return self.network if backend is None else on(self.network, backend)
+        return self.network if backend is None else decode.on(self.network, backend)
 
     def objective(self, backend: Backend | None = None, **options: Any) -> ParametrisedObjective:
         """The landscape of dimension d in which theta_d is a point, to train on.
@@ -208,7 +193,7 @@ class CompressedModel:
             if they would make another P.
         """
         model = self.model(backend)
-        theta_0 = begun(model, model.backend, self._origin)
+        theta_0 = decode.begun(model, model.backend, self._origin)
         if isinstance(self.P, Adapter):
             T = replace(self.P, theta_0=theta_0, backend=model.backend, **options)
             return ParametrisedObjective(model, FromStart(T))
@@ -304,13 +289,15 @@ class CompressedModel:
         cls, data: bytes, model: Model | None, backend: Backend | None, base: Array | None = None
     ) -> CompressedModel:
         header, fingerprint, theta_sha256, values = fileformat.unpack(data)
-        network = network_of(header["model"], model, backend)
-        base = named_base(header.get("theta_0"), base, network.D)
+        network = decode.network_of(header["model"], model, backend)
+        base = decode.named_base(header.get("theta_0"), base, network.D)
         origin: Origin = int(header["theta_0_seed"]) if base is None else base
         seed, P = origin if isinstance(origin, int) else None, header.get("P")
-        drawn: Map = draw(P, network, values) if P else make(header["T"], network, origin, values)
+        drawn: Map = (
+            decode.draw(P, network, values) if P else decode.make(header["T"], network, origin, values)
+        )
         d = drawn.dim if isinstance(drawn, Adapter) else drawn.d
-        theta_d, code = (decoded(values, d), values) if isinstance(values, bytes) else (values, None)
+        theta_d, code = (decode.decoded(values, d), values) if isinstance(values, bytes) else (values, None)
         compressed = cls(network, drawn, seed, theta_d, code, base)
         if compressed.fingerprint != fingerprint:
             raise FormatError(

@@ -30,11 +30,10 @@ def run(args: argparse.Namespace) -> int:
     P = compressed.P
     say(f"{args.file}: {args.file.stat().st_size:,} bytes, D = {P.D:,}, {P.kind}, d = {compressed.d:,}")
     drawn = "T" if isinstance(P, Adapter) else "P"
-    theta_0 = (
-        "pre-trained theta_0" if compressed.base is not None else f"theta_0 seed {compressed.theta_0_seed}"
-    )
-    seeds = f"{theta_0}, {drawn} seed {P.seed}"
-    say(f"{seeds}, sha256 of theta {compressed.theta_sha256}")
+    theta_0 = f"theta_0 seed {compressed.theta_0_seed}"
+    if compressed.base is not None:
+        theta_0 = "pre-trained theta_0"
+    say(f"{theta_0}, {drawn} seed {P.seed}, sha256 of theta {compressed.theta_sha256}")
     found, part = compressed.evaluate(data.test), measured_on(data, backend)
     values = f"{part} performance {found.performance:.4f}, loss {found.loss:.4f}"
     say(f"{values} on {found.n:,} examples of {args.data}")

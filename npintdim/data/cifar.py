@@ -23,12 +23,6 @@ def read(paths: list[Path]) -> tuple[Split, Split]:
     """Training part (the five batches in order) and test part of the one archive.
 
     Only plain files that may be batches are unpacked: no links, nothing sparse, nothing larger than the published ones.
-
-    Raises
-    ------
-    ValueError
-        which names the file: a truncated or damaged archive, a batch that is missing or too large, or one that
-        is not a whole number of records.
     """
     (path,) = paths
     batches: dict[str, bytes] = {}

@@ -25,13 +25,6 @@ def download(source: Source, file: File, cache: Path | None = None, looked: str 
     source, file : what is needed
     cache : where it is kept
     looked : where it was looked for before, for the errors
-
-    Raises
-    ------
-    ImportError
-        without pooch.
-    OSError
-        when no mirror helps: every address with what happened there.
     """
     who = f"{source.name}: {file.name} has to be downloaded, and that needs the pooch package"
     who += f" ({looked})" if looked else ""

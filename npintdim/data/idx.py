@@ -36,12 +36,6 @@ def read_idx(path: Path, ndim: int) -> Bytes:
     """One IDX file of unsigned bytes in ndim dimensions, gzipped or not.
 
     No more is unpacked than the header says there is, and one byte.
-
-    Raises
-    ------
-    ValueError
-        which names the file: a truncated or damaged gzip, another magic number, a length that is
-        not the product of the dimensions.
     """
     try:
         with opened(path) as file:

@@ -112,17 +112,7 @@ def source_of(name: str) -> Source:
 
 
 def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
-    """The data set, of so many first training examples, and a line that says what it is.
-
-    Raises
-    ------
-    FileNotFoundError
-        if there is no such file or folder.
-    TypeError, ValueError
-        for what is no such file; see `Dataset.from_arrays`.
-    ImportError
-        for images without Pillow.
-    """
+    """The data set, of so many first training examples, and a line that says what it is."""
     source = source_of(name)
     if source.crop is not None or source.side is not None or source.mean:
         data, told_of_it = streamed(name, source)
@@ -135,18 +125,14 @@ def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
         raise ValueError(f"test-share is {source.test_share}, but {source.path} has a test part")
     try:
         x, how = scaled("x", arrays.x)
-        options: dict[str, Any] = {
-            "standardise": source.standardise,
-            "name": name,
-            "regression": source.regression,
-        }
+        part: dict[str, Any] = {"test_share": 0.2 if source.test_share is None else source.test_share}
         if own_test:
             test, test_how = scaled("test x", arrays.x_test)
-            data = Dataset.from_arrays(x, arrays.y, test=(test, arrays.y_test), **options)
+            part = {"test": (test, arrays.y_test)}
             how += f", test {test_how}" * (test_how != how)
-        else:
-            share = 0.2 if source.test_share is None else source.test_share
-            data = Dataset.from_arrays(x, arrays.y, test_share=share, **options)
+        data = Dataset.from_arrays(
+            x, arrays.y, standardise=source.standardise, name=name, regression=source.regression, **part
+        )
     except (TypeError, ValueError) as error:
         raise type(error)(f"{source.path}: {error}") from error
     how += arrays.told

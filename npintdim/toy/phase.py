@@ -58,15 +58,7 @@ def explore(
     steps: int = 2000,
     toy: ToyProblem | None = None,
 ) -> ToyResult:
-    """The least loss by least squares in `draws` subspaces of each d, and one trained run of so many steps.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for numbers out of range.
-    KeyboardInterrupt
-        as `train` notices it.
-    """
+    """The least loss by least squares in `draws` subspaces of each d, and one trained run of so many steps."""
     backend, d, toy = given(backend), check_integers("d", d), ToyProblem() if toy is None else toy
     shares = least_shares(projection, d, draws, seed, backend, toy)
     zero = backend.xp.zeros(toy.D, dtype=backend.dtype)
@@ -90,11 +82,6 @@ def least_shares(
     Returns
     -------
     (len(d), draws)
-
-    Raises
-    ------
-    TypeError, ValueError
-        for numbers out of range.
     """
     check_integer("draws", draws, 1)
     seed = check_integer("seed", seed, 0, LARGEST_SEED)
