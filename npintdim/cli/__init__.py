@@ -10,10 +10,11 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from npintdim._version import __version__
-from npintdim.cli.common import READER_GONE, Parser, check_folder, check_sizes, data_name, nobody_reads, note
+from npintdim.cli.common import Parser, check_folder, check_sizes, data_name, nobody_reads, note, path
 from npintdim.inputs import unknown
 from npintdim.machine import blas_threads, standard_files
 from npintdim.signals import stoppable
@@ -22,6 +23,7 @@ NAMES = (
     "measure", "reproduce", "plot", "train", "toy", "check", "compress", "evaluate", "quantise", "certify", "bench",
     "vectors", "info",
 )  # fmt: skip
+DRAWING = ("measure", "reproduce", "train", "toy", "check", "quantise")  # these take --seed
 COMMANDS = {name: import_module(f"npintdim.cli.{name}") for name in NAMES}
 EPILOG = """\
 npintdim COMMAND --help shows the options of a command, with an example.
@@ -29,6 +31,11 @@ npintdim COMMAND --help shows the options of a command, with an example.
 example:
   npintdim measure
 d_int90 of a small network on the embedded 8x8 digits, in about a minute."""
+EVERYWHERE = """\
+everywhere:
+  --backend numba|numpy|cupy  --dtype float32|float64  --threads N (default 1)
+  --folder PATH of the data files  --seed N  --progress | --quiet  -h
+"""
 
 
 def build_parser() -> Parser:
@@ -41,9 +48,35 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"npintdim {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in COMMANDS.values():
-        module.add(commands)
+    for name, module in COMMANDS.items():
+        add_command(commands, name, module)
     return parser
+
+
+def add_command(commands: Any, name: str, command: ModuleType) -> None:
+    """A command with the options that all have, and its own; what it takes beside them is told."""
+    takes, draws = f"{command.TAKES} " if hasattr(command, "TAKES") else "", name in DRAWING
+    parser: Parser = commands.add_parser(
+        name,
+        help=command.PURPOSE.splitlines()[0].rstrip("."),
+        usage=f"npintdim {name} {takes}[options]",
+        description=command.PURPOSE,
+        epilog=f"{EVERYWHERE if draws else EVERYWHERE.replace('  --seed N', '')}example:\n  {command.EXAMPLE}",
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
+        add_help=False,
+    )
+    parser.set_defaults(run=command.run, draws=draws, fuse=True, parametrisation=None, data="")
+    hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
+    parser.add_argument("-h", "--help", action="help", **hidden)
+    parser.add_argument("--backend", **hidden)
+    parser.add_argument("--dtype", default="float32", **hidden)
+    parser.add_argument("--threads", type=int, default=1, **hidden)
+    parser.add_argument("--folder", type=lambda text: text and str(path(text)), **hidden)
+    parser.add_argument("--seed", type=int, default=0, **hidden)
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--progress", dest="progress", action="store_true", default=None, **hidden)
+    shown.add_argument("--quiet", dest="progress", action="store_false", **hidden)
+    command.add(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,8 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             note(str(stop) or "interrupted")
             return 130
         except BrokenPipeError:
-            nobody_reads()
-            return READER_GONE
+            return nobody_reads()
         except OSError as error:
             note(f"error: {f'{error.filename}: {error.strerror}' if error.filename else error}")
             return 2

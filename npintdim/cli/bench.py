@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npintdim.backend import Backend
-from npintdim.cli.common import add_command, backend_of, say
+from npintdim.cli.common import Parser, backend_of, say
 from npintdim.engine.architectures import lenet, mlp
 from npintdim.engine.landscape import Batch, Landscape
 from npintdim.engine.model import Model
@@ -40,6 +40,7 @@ Time projections and training steps on this machine.
 
 Each line has the share of the limit it is nearest to: a copy of as many bytes,
 or multiply-adds in registers. docs/performance.md compares with PyTorch."""
+EXAMPLE = "npintdim bench --threads 2"
 CHUNK = 2e-3  # seconds; shorter calls are timed several at a time
 FAR = 1 << 26  # bytes that no cache holds
 SHARED = 1 << 22  # bytes from which on several threads copy faster than one
@@ -53,9 +54,8 @@ LR = 1e-6  # a step is timed over and over, and must not lead anywhere
 EXPONENTS = (10, 14, 18, 22)  # of the lengths that are transformed
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    parser = add_command(commands, "bench", run, PURPOSE, "npintdim bench --threads 2", draws=False)
     parser.option("--seconds S", "of repetitions for a line (0.15)", type=float, default=0.15)
 
 

@@ -5,21 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any
 
 from npintdim.artefact.fileformat import MissingBaseError
 from npintdim.artefact.mdl import certify
 from npintdim.artefact.mdl.bounds import check
 from npintdim.artefact.mdl.description import LEARNT
-from npintdim.cli.common import (
-    add_command,
-    backend_of,
-    check_folder,
-    compressed_of,
-    data_for,
-    kept_network,
-    say,
-)
+from npintdim.cli.common import Parser, backend_of, check_folder, compressed_of, data_for, kept_network, say
 from npintdim.cli.compress import changed, choose, dtype_of
 from npintdim.inputs import check_integer
 from npintdim.measurement.measure import compress_run
@@ -32,15 +23,15 @@ SOURCE is a compressed network, or the folder of a measurement (then the
 run at its crossing, which its test accuracy chose, and its data). With
 probability 1 − δ over the training examples every bound holds;
 docs/description-length.md has the conditions."""
+EXAMPLE = "npintdim certify lenet-K3.npid --data mnist"
+TAKES = "SOURCE"
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim certify lenet-K3.npid --data mnist"
-    parser = add_command(commands, "certify", run, PURPOSE, example, None, "SOURCE", draws=False)
     parser.option("source SOURCE", "file, or folder of a measurement", type=Path)
     parser.add_data()
-    parser.set_defaults(data=None)
+    parser.set_defaults(data=None, dtype=None)
     parser.option("--delta δ", "default 0.05", type=float, default=0.05)
     parser.option("--tried N", "networks it was chosen from: costs log2 N bits", type=int, default=1)
 

@@ -6,12 +6,11 @@ import argparse
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from npintdim.backend import Backend
-from npintdim.cli.common import add_command, backend_of, data_of, map_of, model_of, say
+from npintdim.cli.common import Parser, backend_of, data_of, map_of, model_of, say
 from npintdim.engine.architectures import model_from_spec
 from npintdim.engine.landscape import Dataset, first
 from npintdim.measurement.recipes import model_name
@@ -28,14 +27,14 @@ Check gradients and adjoints: a table of ok and FAILED.
 
 The network and its subspace against finite differences, P against its adjoint,
 entry by entry, and for unit columns. Exit code 1 if anything failed."""
+EXAMPLE = "npintdim check --model 64-30-10 --projection sparse --d 40"
 EXAMPLES = 16
 SMALL = (300, 20)  # D×d of the comparison entry by entry
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim check --model 64-30-10 --projection sparse --d 40"
-    parser = add_command(commands, "check", run, PURPOSE, example, "float64")
+    parser.set_defaults(dtype="float64")
     parser.add_network()
     parser.option("--d", "dimension of the subspace (default 100)", type=int, default=100)
 

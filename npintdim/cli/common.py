@@ -9,7 +9,6 @@ import os
 import re
 import sys
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,12 +32,6 @@ MADE = "made by measure, compress or train --save"
 LONGEST = 255  # bytes of a name
 MOST = {"jobs": 4096, "seeds": 10_000, "epochs": 10**6, "draws": 10**6}  # beyond: years, or all memory
 KEPT = ("results.csv", "summary.json", "report.md")
-READER_GONE = 141  # as shells tell of programs that end by SIGPIPE
-EVERYWHERE = """\
-everywhere:
-  --backend numba|numpy|cupy  --dtype float32|float64  --threads N (default 1)
-  --folder PATH of the data files  --seed N  --progress | --quiet  -h
-"""
 
 LENETS: dict[str, Spec] = {
     "lenet": {"architecture": "lenet", "conv_relu": True},
@@ -133,34 +126,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is."""
         self.exit(2, f"npintdim: error: {cut(message)} (see {self.prog} --help)\n")
-
-
-def add_command(
-    commands: Any, name: str, run: Any, purpose: str, example: str, dtype: str | None = "float32", takes: str = "",
-    draws: bool = True,
-) -> Parser:  # fmt: skip
-    """A command with the options that all have ; what it takes beside them is told, and added by itself."""
-    parser: Parser = commands.add_parser(
-        name,
-        help=purpose.splitlines()[0].rstrip("."),
-        usage=f"npintdim {name} {takes}{takes and ' '}[options]",
-        description=purpose,
-        epilog=f"{EVERYWHERE if draws else EVERYWHERE.replace('  --seed N', '')}example:\n  {example}",
-        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
-        add_help=False,
-    )
-    parser.set_defaults(run=run, draws=draws, fuse=True, parametrisation=None, data="")
-    hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
-    parser.add_argument("-h", "--help", action="help", **hidden)
-    parser.add_argument("--backend", **hidden)
-    parser.add_argument("--dtype", default=dtype, **hidden)
-    parser.add_argument("--threads", type=int, default=1, **hidden)
-    parser.add_argument("--folder", type=lambda text: text and str(path(text)), **hidden)
-    parser.add_argument("--seed", type=int, default=0, **hidden)
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--progress", dest="progress", action="store_true", default=None, **hidden)
-    shown.add_argument("--quiet", dest="progress", action="store_false", **hidden)
-    return parser
 
 
 def data_name(args: argparse.Namespace) -> str | None:
@@ -340,15 +305,15 @@ def say(text: str | bytes) -> None:
             sys.stdout.write(text.decode())
         sys.stdout.flush()
     except BrokenPipeError:
-        nobody_reads()
-        raise SystemExit(READER_GONE) from None
+        raise SystemExit(nobody_reads()) from None
     except OSError as error:
         raise OSError(f"the output cannot be written: {error.strerror}") from error
 
 
-def nobody_reads() -> None:
-    """So that Python's own last flush is quiet."""
+def nobody_reads() -> int:
+    """141, as shells tell of programs that end by SIGPIPE; and Python's own last flush is quiet."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def note(text: str) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from npintdim.artefact.base import read_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend
-from npintdim.cli.common import add_command, backend_of, check_folder, check_writable, measured_on, say
+from npintdim.cli.common import Parser, backend_of, check_folder, check_writable, measured_on, say
 from npintdim.data import own
 from npintdim.engine.landscape import Dataset
 from npintdim.files import DamagedError, read_json
@@ -29,13 +28,13 @@ Compress a network of a measurement, without training.
 
 SOURCE is the measurement's folder (then the run at its crossing, or that
 of --d) or one record in its runs/."""
+EXAMPLE = "npintdim compress results/digits-64-100-100-10-fastfood --d 300"
+TAKES = "SOURCE"
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim compress results/digits-64-100-100-10-fastfood --d 300"
-    parser = add_command(commands, "compress", run, PURPOSE, example, None, "SOURCE", draws=False)
-    parser.set_defaults(data=None)
+    parser.set_defaults(data=None, dtype=None)
     parser.option("source SOURCE", "folder, or runs/KEY.json", type=Path)
     parser.option("--d", "another d than the first above the line", type=int)
     parser.option("--repetition K", "seed of the run, as in results.csv", type=int)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from npintdim.adapters import Adapter
-from npintdim.cli.common import MADE, add_command, backend_of, compressed_of, data_for, measured_on, say
+from npintdim.cli.common import MADE, Parser, backend_of, compressed_of, data_for, measured_on, say
 
 PURPOSE = """\
 Decode a compressed network and test it."""
+EXAMPLE = "npintdim evaluate results/digits-64-100-100-10-fastfood/d_int90.npid"
+TAKES = "FILE"
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim evaluate results/digits-64-100-100-10-fastfood/d_int90.npid"
-    parser = add_command(commands, "evaluate", run, PURPOSE, example, takes="FILE", draws=False)
     parser.option("file FILE", MADE, type=Path)
     parser.add_base()
     parser.add_data()

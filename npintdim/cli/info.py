@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from typing import Any
 
 from npintdim._version import __version__
 from npintdim.backend import NAMES, get_backend, missing
-from npintdim.cli.common import add_command, say
+from npintdim.cli.common import Parser, say
 from npintdim.data import NAMES as DATA
 from npintdim.data.download import VARIABLE
 from npintdim.data.shuffled import FORMS
@@ -19,15 +18,15 @@ from npintdim.measurement.runs import versions
 from npintdim.rng import SCHEME
 
 PURPOSE = "Versions, backends and why not, threads, data, extras."
+EXAMPLE = "npintdim info"
 EXTRAS = {
     "numba": "numba", "pooch": "data", "matplotlib": "plot", "joblib": "sweep", "threadpoolctl": "sweep",
     "tqdm": "sweep", "distributed": "dask",
 }  # fmt: skip
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    add_command(commands, "info", run, PURPOSE, "npintdim info", draws=False)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from npintdim.adapters import ADAPTERS, own_count
 from npintdim.backend import Backend, get_backend
 from npintdim.cli.common import (
     MOST,
-    add_command,
+    Parser,
     backend_of,
     data_of,
     default_folder,
@@ -36,13 +36,11 @@ from npintdim.measurement.work import Where
 from npintdim.plots import curve_figure, picture
 
 PURPOSE = "Measure d_int90: baseline, runs over d, report; repeated, goes on."
+EXAMPLE = "npintdim measure --data mnist --model lenet --seeds 3"
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    parser = add_command(
-        commands, "measure", run, PURPOSE, "npintdim measure --data mnist --model lenet --seeds 3"
-    )
     parser.add_network(parametrisation=True)
     parser.option("--d GRID", "e.g. 10,20,50; or search, or search:0.03 for ±3 %%", type=grid)
     parser.option("--seeds N", "repetitions at each d and of the baseline", type=int)

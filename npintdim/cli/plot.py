@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, check_writable, say
+from npintdim.cli.common import Parser, backend_of, check_writable, say
 from npintdim.inputs import one_of
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import model_name
@@ -29,14 +28,14 @@ Draw measurements again, from their folders.
 
 Nothing is trained, no data is needed. One folder: performance against d.
 Several: all of them in one figure. Each is saved as PNG and SVG."""
+EXAMPLE = "npintdim plot results/mnist-lenet-fastfood results/mnist-lenet-sparse"
+TAKES = "FOLDER [FOLDER ...]"
 KINDS = ("curves", "compression", "nets")
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim plot results/mnist-lenet-fastfood results/mnist-lenet-sparse"
     kinds = "curves (default); compression: bytes against performance; nets: d_int against D"
-    parser = add_command(commands, "plot", run, PURPOSE, example, takes="FOLDER [FOLDER ...]", draws=False)
     parser.option("folders FOLDER", "made by npintdim measure", type=Path, nargs="+")
     parser.option("--kind", kinds, default="curves")
     parser.option("--label TEXT", "one for each folder; by default what differs", action="append")

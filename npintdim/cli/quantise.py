@@ -10,7 +10,7 @@ from npintdim.artefact.coding.codebook import KINDS
 from npintdim.artefact.mdl import finetune, quantise, smallest
 from npintdim.cli.common import (
     MADE,
-    add_command,
+    Parser,
     backend_of,
     check_writable,
     compressed_of,
@@ -24,12 +24,12 @@ Store theta_d of a compressed network in a few bits a number.
 
 Without --levels: the shortest code that loses at most --tolerance on the
 training data. With --levels: that many, and --epochs of training with them."""
+EXAMPLE = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 30"
+TAKES = "FILE"
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim quantise lenet.npid --data mnist --levels 3 --epochs 30"
-    parser = add_command(commands, "quantise", run, PURPOSE, example, takes="FILE")
     parser.option("file FILE", MADE, type=Path)
     parser.add_base()
     parser.add_data()

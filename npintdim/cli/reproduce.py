@@ -6,9 +6,8 @@ import argparse
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, check_not_kept, default_folder, note, say
+from npintdim.cli.common import Parser, backend_of, check_not_kept, default_folder, note, say
 from npintdim.inputs import check_integer
 from npintdim.measurement.records import try_writing
 from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
@@ -21,12 +20,12 @@ Reproduce the paper's table, one line at a time.
 Without NAME: what there is, what it costs, what we found. The same command
 again goes on where it was stopped; npintdim/reproduce/paper.py has every
 number of each."""
+EXAMPLE = "npintdim reproduce mnist-fc --quick"
+TAKES = "[NAME ...]"
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim reproduce mnist-fc --quick"
-    parser = add_command(commands, "reproduce", run, PURPOSE, example, takes="[NAME ...]")
     parser.option("names NAME", "of the list; several are run one by one", nargs="*")
     parser.option("--list", "what there is, and what it costs", action="store_true")
     parser.option("--table", "paper, ours and cost of every row that was run", action="store_true")

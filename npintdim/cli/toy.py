@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from npintdim.cli.common import add_command, backend_of, default_folder, say
+from npintdim.cli.common import Parser, backend_of, default_folder, say
 from npintdim.inputs import check_integer, counted
 from npintdim.measurement.records import try_writing
 from npintdim.plots import phase_figure, picture, toy_figure
@@ -21,14 +20,14 @@ The paper's toy problem, next to its theory.
 
 1000 numbers in ten groups, group k must sum to k. For d = 1..15 random
 directions: the best that can be reached, one trained run, and the law."""
+EXAMPLE = "npintdim toy --projection fastfood --no-signs"
 DS = tuple(range(1, 16))
 STEPS = 2000
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim toy --projection fastfood --no-signs"
-    parser = add_command(commands, "toy", run, PURPOSE, example, "float64")
+    parser.set_defaults(dtype="float64")
     parser.option("--projection KIND", "dense (default), sparse, fastfood", default="dense")
     parser.option("--no-signs", "Fastfood without output signs, as the authors' code", action="store_true")
     parser.option("--blocks B", "of Fastfood: stacked (default) or single")

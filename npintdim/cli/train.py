@@ -12,7 +12,7 @@ from npintdim.artefact.base import write_base
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend
 from npintdim.cli.common import (
-    add_command,
+    Parser,
     backend_of,
     check_writable,
     default_recipe,
@@ -33,12 +33,11 @@ from npintdim.typing import Spec
 
 PURPOSE = """\
 Train once: directly, with --d in a random subspace, or through LoRA, say."""
+EXAMPLE = "npintdim train --data mnist --d 750 --epochs 10 --lr 1e-2 --save mnist.npid"
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim train --data mnist --d 750 --epochs 10 --lr 1e-2 --save mnist.npid"
-    parser = add_command(commands, "train", run, PURPOSE, example)
     parser.add_network(parametrisation=True)
     parser.option("--d", "of the subspace; without it all of theta is trained", type=int)
     parser.option("--optimizer NAME", "adam (default), adamw or sgd (momentum 0.9)", default="adam")

@@ -6,9 +6,8 @@ import argparse
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from npintdim.cli.common import add_command, check_not_kept, check_writable, say
+from npintdim.cli.common import Parser, check_not_kept, check_writable, say
 from npintdim.files import write_atomically
 from npintdim.inputs import counted, one_of
 from npintdim.measurement.records import try_writing
@@ -23,15 +22,14 @@ Test vectors for an implementation in any language.
   vectors export --format F    json, npy (a folder) or c-header
   vectors check answers.json   {id: hex words, numbers or "refused"}; exit code
                                1 if anything failed (docs/vectors.md)"""
+EXAMPLE = "npintdim vectors export --format c-header --family wht --out wht.h"
+TAKES = "list|export|check [answers.json]"
 GROUP = "{:<20}{:<8}{:<20}"
 FORMATS = ("json", "npy", "c-header")
 
 
-def add(commands: Any) -> None:
+def add(parser: Parser) -> None:
     """Options of the command."""
-    example = "npintdim vectors export --format c-header --family wht --out wht.h"
-    takes = "list|export|check [answers.json]"
-    parser = add_command(commands, "vectors", run, PURPOSE, example, takes=takes, draws=False)
     parser.option("action list|export|check", "see above")
     parser.option("answers", "the file to check", nargs="?", type=Path)
     parser.option("--family F", "only these (again for another)", action="append")
