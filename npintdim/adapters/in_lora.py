@@ -40,18 +40,8 @@ class InLoRA(Adapter):
 
     @property
     @abstractmethod
-    def lora(self) -> LoRA:
-        """Whose factors move."""
-
-    @property
-    @abstractmethod
-    def subspace(self) -> Subspace:
-        """w_0 + P v."""
-
-    @cached_property
     def composed(self) -> Composed:
         """LoRA ∘ subspace."""
-        return Composed(self.lora, self.subspace)
 
     @property
     def dim(self) -> int:
@@ -102,9 +92,9 @@ class SubLoRA(InLoRA):
         return make_projection(D=self.lora.dim, d=self.d, seed=self.seed, backend=self.backend, **self.P)
 
     @cached_property
-    def subspace(self) -> Subspace:
-        """LoRA's start + P v."""
-        return Subspace(self.lora.start(), self.projection)
+    def composed(self) -> Composed:
+        """LoRA ∘ (its start + P v)."""
+        return Composed(self.lora, Subspace(self.lora.start(), self.projection))
 
     def exact(self, v: Floats) -> Floats:
         """As `theta`, with P's own order and LoRA's."""
@@ -150,12 +140,13 @@ class UniLoRA(InLoRA):
         return make_projection("onehot", self.lora.dim, self.d, self.seed, self.backend, signs=False)
 
     @cached_property
-    def subspace(self) -> Subspace:
-        """P v."""
+    def composed(self) -> Composed:
+        """LoRA ∘ P."""
         P: Operator = self.projection
         if self.index == "peft":
             P = OneHot(self.backend.xp.asarray(peft_index(self.seed, self.lora, self.d)), self.d)
-        return Subspace(self.backend.xp.zeros(self.lora.dim, dtype=self.backend.dtype), P)
+        zero = self.backend.xp.zeros(self.lora.dim, dtype=self.backend.dtype)
+        return Composed(self.lora, Subspace(zero, P))
 
     def start(self) -> Floats:
         """v ~ U(−0.02, 0.02)."""

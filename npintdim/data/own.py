@@ -165,12 +165,10 @@ def told(data: Dataset, how: str, own_test: bool) -> str:
     """One line for people."""
     assert data.train.x is not None
     parts = f"{len(data.train):,} + {len(data.test):,} examples{'' if own_test else ' (a share held out)'}"
-    names = ", ".join(data.names[:12]) + (", ..." if len(data.names) > 12 else "")
-    what = (
-        f"{data.classes} classes: {names}"
-        if data.classes
-        else f"targets of {counted(data.outputs, 'number')}"
-    )
+    what = f"targets of {counted(data.outputs, 'number')}"
+    if data.classes:
+        names = ", ".join(data.names[:12]) + (", ..." if len(data.names) > 12 else "")
+        what = f"{data.classes} classes: {names}"
     return f"{data.name}: {parts} of shape {data.train.x.shape[1:]}, {how}; {what}"
 
 
@@ -190,11 +188,9 @@ def scaled(name: str, x: Any) -> tuple[Floats, str]:
 def reader_of(path: Path) -> Callable[[Source], Arrays]:
     """What reads such a file."""
     if path.is_dir():
-        return (
-            folder_of_arrays
-            if (path / "x_train.npy").is_file() or (path / "x.npy").is_file()
-            else lambda source: Arrays(*images.whole(source.path))
-        )
+        if (path / "x_train.npy").is_file() or (path / "x.npy").is_file():
+            return folder_of_arrays
+        return lambda source: Arrays(*images.whole(source.path))
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no file or folder {path}: {', '.join(FORMS)} or a known name is needed"

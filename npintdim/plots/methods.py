@@ -10,25 +10,11 @@ import numpy as np
 
 from npintdim.inputs import one_of
 from npintdim.measurement.curves import LOST
-from npintdim.plots.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PINK,
-    Figure,
-    beside,
-    headline,
-    log_x,
-    panels,
-    styled,
-    unbroken,
-)
+from npintdim.plots.style import GREY, LOOKS, Figure, beside, headline, log_x, panels, styled, unbroken
 from npintdim.typing import Floats
 
 Runs = Mapping[int, Sequence[float] | Floats]
-COLORS = (BLUE, ORANGE, GREEN, PINK, BLACK, GREY)  # of a family
+COLORS = (*(color for color, _, _ in LOOKS[:5]), GREY)  # of a family
 MEMBERS: tuple[tuple[Any, str], ...] = (("-", "o"), ("--", "s"), (":", "^"))  # in a family
 WHAT = {"numbers": "trained numbers", "bytes": "bytes of the file"}
 SIDE = 1.02  # ratio of neighbouring points of equal counts

@@ -89,14 +89,12 @@ def least_shares(
     toy = ToyProblem() if toy is None else toy
     check_kind("toy", toy, ToyProblem, "ToyProblem(1000, 10)")
     zero = np.zeros(toy.D)
-    least = [
-        [
-            toy.optimum(zero, backend.host(drawn(projection, toy.D, i, k, seed, backend).to_dense()))[1]
-            for k in range(draws)
-        ]
-        for i in d
-    ]
-    return np.array(least) / toy.evaluate(zero).loss
+
+    def least(i: int, k: int) -> float:
+        P = drawn(projection, toy.D, i, k, seed, backend)
+        return toy.optimum(zero, backend.host(P.to_dense()))[1]
+
+    return np.array([[least(i, k) for k in range(draws)] for i in d]) / toy.evaluate(zero).loss
 
 
 def drawn(projection: Spec, D: int, d: int, k: int, seed: int, backend: Backend) -> Projection:

@@ -130,11 +130,8 @@ def fit(kind: str, K: int, theta_d: Floats) -> Codebook:
     widest = 2 * float(np.abs(theta_d).max()) / max(K - 1, 1)
     if not widest > 0:
         raise ValueError("theta_d is zero: no distance between levels fits it")
-    books = [
-        Codebook(kind, K, np.array([widest * t / 400]))
-        for t in range(400, 0, -1)
-        if np.float16(widest * t / 400) > 0
-    ]
+    distances = (widest * t / 400 for t in range(400, 0, -1))
+    books = [Codebook(kind, K, np.array([x])) for x in distances if np.float16(x) > 0]
     return min(books, key=lambda book: float(((theta_d - book.levels[book.nearest(theta_d)]) ** 2).sum()))
 
 
