@@ -55,17 +55,18 @@ def build_parser() -> Parser:
 
 def add_command(commands: Any, name: str, command: ModuleType) -> None:
     """A command with the options that all have, and its own; what it takes beside them is told."""
-    takes, draws = f"{command.TAKES} " if hasattr(command, "TAKES") else "", name in DRAWING
+    takes = f"{command.TAKES} " if hasattr(command, "TAKES") else ""
+    everywhere = EVERYWHERE if name in DRAWING else EVERYWHERE.replace("  --seed N", "")
     parser: Parser = commands.add_parser(
         name,
         help=command.PURPOSE.splitlines()[0].rstrip("."),
         usage=f"npintdim {name} {takes}[options]",
         description=command.PURPOSE,
-        epilog=f"{EVERYWHERE if draws else EVERYWHERE.replace('  --seed N', '')}example:\n  {command.EXAMPLE}",
+        epilog=f"{everywhere}example:\n  {command.EXAMPLE}",
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=22, width=80),
         add_help=False,
     )
-    parser.set_defaults(run=command.run, draws=draws, fuse=True, parametrisation=None, data="")
+    parser.set_defaults(run=command.run, drawing=name in DRAWING, fuse=True, parametrisation=None, data="")
     hidden: dict[str, Any] = {"help": argparse.SUPPRESS}
     parser.add_argument("-h", "--help", action="help", **hidden)
     parser.add_argument("--backend", **hidden)

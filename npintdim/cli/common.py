@@ -59,7 +59,7 @@ def check_sizes(args: argparse.Namespace) -> None:
     for name, known in (("dtype", ("float32", "float64")), ("backend", NAMES)):
         if getattr(args, name) is not None:
             one_of(name, getattr(args, name), known)
-    if args.seed and not args.draws:
+    if args.seed and not args.drawing:
         instead = ": --repetition K says which run" if hasattr(args, "repetition") else ""
         raise ValueError(f"--seed is {args.seed}, and nothing is drawn here{instead}")
     if None not in (getattr(args, "cluster", None), getattr(args, "jobs", None)):
