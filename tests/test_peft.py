@@ -98,8 +98,9 @@ def test_vera(llama):
     layers = layers_of(tuned, "vera_lambda_d")
     scales = [s["default"] for m in layers for s in (m.vera_lambda_d, m.vera_lambda_b)]
     T = ours(llama, "vera", r=R)
-    T.__dict__["shared"] = tuple(s["default"].numpy().T for s in (layers[0].vera_A, layers[0].vera_B))
-    assert [A.shape for A in T.shared] == [(24, R), (R, 24)]
+    A, B = (s["default"].numpy().T for s in (layers[0].vera_A, layers[0].vera_B))
+    assert (A.shape, B.shape) == ((24, R), (R, 24))
+    T.__dict__["frozen"] = [(A[:n_in], B[:, :n_out]) for n_in, n_out in T.shapes(T.layout)]
     compare(llama, tuned, T, flat(scales), lambda: flat(s.grad for s in scales))
 
 
