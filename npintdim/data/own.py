@@ -266,6 +266,7 @@ def table(source: Source) -> Arrays:
     if names.count(label) > 1:
         raise ValueError(f"{source.path} has {names.count(label)} columns {shown(label)}: one is needed")
     at, x = names.index(label), np.empty((len(rows) - 1, len(names) - 1), np.float64)
+    features = names[:at] + names[at + 1 :]
     for i, (line, row) in enumerate(rows[1:]):
         if len(row) != len(names):
             raise ValueError(
@@ -273,7 +274,7 @@ def table(source: Source) -> Arrays:
             )
         if not row[at].strip():
             raise ValueError(f"{source.path}, line {line}, {label}: the label is missing")
-        for j, (column, text) in enumerate((c, t) for c, t in zip(names, row, strict=True) if c != label):
+        for j, (column, text) in enumerate(zip(features, row[:at] + row[at + 1 :], strict=True)):
             try:
                 x[i, j] = float(text)
             except ValueError:
@@ -282,7 +283,6 @@ def table(source: Source) -> Arrays:
                 ) from None
             if FARTHEST < abs(x[i, j]) < np.inf:
                 raise ValueError(f"{source.path}, line {line}, {column}: {text} is beyond float32")
-    features = names[:at] + names[at + 1 :]
     if "" in features and (x[:, (i := features.index(""))] == x[0, i] + np.arange(len(x))).all():
         raise ValueError(
             f"{source.path} has a column without a name that numbers the lines, and is no feature: leave it out "
