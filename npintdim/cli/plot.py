@@ -20,7 +20,7 @@ from npintdim.plots import (
     nets_figure,
     picture,
     several_figure,
-)  # fmt: skip
+)
 from npintdim.plots.style import Figure
 
 PURPOSE = """\

@@ -57,9 +57,7 @@ def shuffled_pixels(data: Dataset, seed: int = 0) -> Dataset:
         n, c = batch.x.shape[:2]
         return replace(batch, x=batch.x.reshape(n, c, places).take(order, axis=2).reshape(batch.x.shape))
 
-    return replace(
-        data, name=f"{data.name}+shuffled-pixels@{seed}", train=moved(data.train), test=moved(data.test)
-    )
+    return replace(data, train=moved(data.train), test=moved(data.test))
 
 
 def shuffled_labels(data: Dataset, share: float, seed: int = 0) -> Dataset:
@@ -79,4 +77,4 @@ def shuffled_labels(data: Dataset, share: float, seed: int = 0) -> Dataset:
     exchanged = labels.copy()
     exchanged[chosen] = labels[chosen[Stream(seed, Purpose.SHUFFLE, lane=2).permutation(n)]]
     part = replace(data.train, labels=exchanged)
-    return replace(data, name=f"{data.name}+shuffled-labels={share:g}@{seed}", train=part, test=part)
+    return replace(data, train=part, test=part)
