@@ -290,11 +290,7 @@ class Wrong:
             TypeError,
             "^performance is .*: a number is needed$",
         ),
-        (
-            Wrong(evaluation=nid.Evaluation(None, 0.5, 1)),
-            TypeError,
-            "^loss is None: a number is needed$",
-        ),
+        (Wrong(evaluation=nid.Evaluation(None, 0.5, 1)), TypeError, "^loss is None: a number is needed$"),
     ],
 )
 def test_what_a_landscape_gives_is_looked_at(landscape, kind, message):

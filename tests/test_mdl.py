@@ -72,10 +72,7 @@ def test_a_tail_too_small_for_a_float():
 @pytest.mark.parametrize(("errors", "n", "bits"), CASES)
 def test_the_kl_bounds_solve_their_equations(errors, n, bits):
     cost = bits * math.log(2) + math.log(1 / 0.05)
-    for bound, right in (
-        (chernoff_bound, cost / n),
-        (seeger_bound, (cost + math.log(2 * math.sqrt(n))) / n),
-    ):
+    for bound, right in ((chernoff_bound, cost / n), (seeger_bound, (cost + math.log(2 * math.sqrt(n))) / n)):
         p = errors / n
         expected = brentq(lambda q, p=p, c=right: kl(p, q) - c, p + 1e-12, 1 - 1e-12, xtol=1e-13)
         assert bound(errors, n, bits) == pytest.approx(expected, rel=1e-8)

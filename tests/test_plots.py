@@ -196,10 +196,7 @@ def test_the_reading_stands_beside_the_crossing_where_there_is_room(beyond, side
 OUTCOMES = {
     "never": (measurement(NEVER), "No subspace up to d = 20 reaches 90 % of direct training\n"),
     "already": (measurement(ALREADY), "Already d = 10 reaches 90 % of direct training\n"),
-    "absolute": (
-        measurement(GRID, threshold=0.9),
-        "random directions of 1,210 reach performance 0.900\n",
-    ),
+    "absolute": (measurement(GRID, threshold=0.9), "random directions of 1,210 reach performance 0.900\n"),
     "diverged": (
         measurement({10: (0.2, 0.3), 20: (math.nan, math.nan), 50: (0.9, 0.95), 100: (0.95, 0.96)}),
         "reach 90 %",

@@ -82,11 +82,7 @@ def artefact():
             comment, file, {"theta_d": floats(theta_d, "float32")}, flags=["File", *flags], dtype="float32"
         )
         seeded.add(
-            comment,
-            file,
-            {"theta": floats(unpacked, "float32")},
-            flags=["File", *flags],
-            dtype="float32",
+            comment, file, {"theta": floats(unpacked, "float32")}, flags=["File", *flags], dtype="float32"
         )
     header, theta_d = header_of(MLP, "dense", 26, 2, 1, 2, entries="gaussian"), [0.5, -0.25]
     _, hashes = hashes_of(header, theta_d)
@@ -135,11 +131,7 @@ def broken(header, hashes, theta_d, good):
     yield "header with one key more", seal(header | {"accuracy": 1}, hashes, theta_d), "BadHeader"
     yield "header without the model", seal({k: v for k, v in header.items() if k != "model"}, hashes, theta_d), "BadHeader"  # fmt: skip
     yield "theta_0_seed is a number", seal(header | {"theta_0_seed": 1}, hashes, theta_d), "BadHeader"
-    yield (
-        "theta_0_seed is 2**64",
-        seal(header | {"theta_0_seed": str(2**64)}, hashes, theta_d),
-        "BadHeader",
-    )
+    yield ("theta_0_seed is 2**64", seal(header | {"theta_0_seed": str(2**64)}, hashes, theta_d), "BadHeader")
     yield "θ_d has one entry more", seal(header, hashes, [*theta_d, 1.0]), "BadLength"
     yield "θ_d holds NaN", seal(header, hashes, [0.5, float("nan")]), "NotFinite"
     yield "θ_d holds infinity", seal(header, hashes, [0.5, float("inf")]), "NotFinite"

@@ -57,13 +57,7 @@ def philox():
         (2**64 - 1, 14, 2**32 - 1, 0, 4, ["HighSeed"], "largest seed and lane"),
         (3, 2, 0, 4 * (2**32 - 1) + 2, 6, ["Carry", "Unaligned"], "block number passes 2³²"),
     ]:
-        inputs = {
-            "seed": str(seed),
-            "purpose": purpose,
-            "lane": lane,
-            "start": str(start),
-            "count": count,
-        }
+        inputs = {"seed": str(seed), "purpose": purpose, "lane": lane, "start": str(start), "count": count}
         found = words(page.words(seed, purpose, lane, start, count))
         stream.add(comment, inputs, {"words": found}, flags=flags)
     for seed in (-1, 2**64):

@@ -29,11 +29,7 @@ def scalar(x, dtype="float64"):
 
 
 def words(values):
-    return {
-        "dtype": "uint32",
-        "shape": [len(values)],
-        "hex": " ".join(hex_word(w, "uint32") for w in values),
-    }
+    return {"dtype": "uint32", "shape": [len(values)], "hex": " ".join(hex_word(w, "uint32") for w in values)}
 
 
 def integers(values, shape=None, dtype="int64"):
