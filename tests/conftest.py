@@ -1,7 +1,9 @@
 """Fixtures; the functions behind them are in `helpers.py`."""
 
+import pickle
 import signal
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.specs import TABLES
 from npintdim.testing.mistakes import TABLES as MISTAKES
+from npintdim.testing.mistakes import Mistake
 
 # A shell starts what goes on in the background deaf to Ctrl-C, and whatever the tests start with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -72,3 +75,31 @@ def measured(tmp_path_factory):
     options = ["--d", "20,100,200", "--seeds", "1", "--epochs", "15", "--lr", "0.1", "--out", str(folder)]
     assert main(["measure", *small, *options]) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def variants_once():
+    """What a mistake gives on a problem is computed once, not once for each stranger that it is compared with."""
+    asked = import_module("npintdim.testing.explain").Asked
+    variant, at, answers, constants = asked.variant, Mistake.at, {}, {}
+
+    def kept(a, *mistakes):
+        key = pickle.dumps((a.problem.first, a.problem.rest)), id(a.table), *map(id, mistakes)
+        if key not in answers:
+            answers[key] = (
+                variant(a, *mistakes),
+                a.table,
+                mistakes,
+            )  # as long as they are kept, so are their ids
+        return answers[key][0]
+
+    def kept_at(mistake, c):
+        key = id(mistake), c
+        if key not in constants:
+            constants[key] = at(mistake, c), mistake
+        return constants[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asked, "variant", kept)
+        patch.setattr(Mistake, "at", kept_at)
+        yield

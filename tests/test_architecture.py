@@ -1,6 +1,7 @@
 """The floors of the package: what may import what, what may be imported at all, how long a file may be."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -63,10 +64,14 @@ def place(name):
     return [*name.split("."), "__init__"][1]
 
 
+parsed = functools.cache(ast.parse)  # a rule is broken in one file, and the others stay
+
+
+@functools.cache
 def imports(text, modules):
     """Every module that the text imports, wherever it does so; of the package, the module a name comes from."""
     found = set()
-    tree = ast.parse(text)
+    tree = parsed(text)
     for_types = [node for node in tree.body if ast.unparse(node).startswith("if TYPE_CHECKING:")]
     typing_only = {
         id(node) for block in for_types for node in ast.walk(block) if "npintdim" not in ast.unparse(node)
@@ -84,9 +89,18 @@ def imports(text, modules):
     return found
 
 
+@functools.cache
+def random_of(text):
+    """Line and text of every attribute `random`."""
+    nodes = (
+        node for node in ast.walk(parsed(text)) if isinstance(node, ast.Attribute) and node.attr == "random"
+    )
+    return [(node.lineno, ast.unparse(node)) for node in nodes]
+
+
 def complaints(sources):
     """Whatever breaks a rule, as lines of text."""
-    modules = {module(file) for file in sources}
+    modules = frozenset(module(file) for file in sources)
     graph = {}
     for file, text in sorted(sources.items()):
         own, found = module(file), imports(text, modules)
@@ -107,9 +121,8 @@ def complaints(sources):
         if here != "kernels":
             yield from (f"{file} imports {name}" for name in sorted(outside & ACCELERATORS))
         yield from (f"{file} imports {name}" for name in sorted(outside & (FRAMEWORKS | {"random"})))
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Attribute) and node.attr == "random" and file != PEFTS_OWN:
-                yield f"{file}:{node.lineno} uses {ast.unparse(node)}"
+        if file != PEFTS_OWN:
+            yield from (f"{file}:{line} uses {name}" for line, name in random_of(text))
         yield from (f"{file} imports {name}" for name in found if name.startswith("numpy.random"))
         lines = len(text.splitlines())
         if lines > LONGEST:

@@ -303,8 +303,13 @@ def test_theta_d_zero_is_theta_0_bit_for_bit():
 
 
 def test_a_file_names_the_relatives_of_lenet(tmp_path):
-    for net in (nid.untied_lenet, nid.fctied_lenet, nid.fc_lenet, nid.squeezenet):
-        model = net((1, 32, 32), 3, NUMPY)
+    for net, side in (
+        (nid.untied_lenet, 16),
+        (nid.fctied_lenet, 16),
+        (nid.fc_lenet, 16),
+        (nid.squeezenet, 29),
+    ):
+        model = net((1, side, side), 3, NUMPY)
         P = nid.make_projection("fastfood", model.D, 9, 0, NUMPY)
         compressed = nid.CompressedModel.from_parts(model, 3, P, np.arange(9.0))
         compressed.save(tmp_path / "net.npid")

@@ -21,6 +21,7 @@ from npintdim.testing.facts import relation
 from npintdim.testing.mistakes import TABLES
 
 FLOATS = [np.float32, np.float64]
+pytestmark = pytest.mark.usefixtures("variants_once")
 
 
 def projection(norm):

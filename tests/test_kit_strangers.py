@@ -12,6 +12,7 @@ import npintdim as nid
 from npintdim.testing import CheckError, cases, explain, register_mistake
 from npintdim.testing.mistakes import TABLES
 
+pytestmark = pytest.mark.usefixtures("variants_once")
 explaining = import_module("npintdim.testing.explain")
 RIGHT = {
     "wht": ("wht", "given", "transform", lambda x, p: s.hadamard(len(x)) @ x),
