@@ -84,7 +84,7 @@ def variants_once():
     variant, at, answers, constants = asked.variant, Mistake.at, {}, {}
 
     def kept(a, *mistakes):
-        key = pickle.dumps((a.problem.first, a.problem.rest)), id(a.table), *map(id, mistakes)
+        key = pickle.dumps(a.problem), id(a.table), *map(id, mistakes)
         if key not in answers:
             answers[key] = (
                 variant(a, *mistakes),

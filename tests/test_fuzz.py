@@ -103,7 +103,7 @@ def no_work(monkeypatch):
 
     for name in ("train.train_run", "measure.measured", "toy.explore", "bench.bench", "check.dot_test"):
         monkeypatch.setattr(f"npintdim.cli.{name}", began)
-    monkeypatch.setattr("npintdim.reproduce.toy.explore", began, raising=False)
+    monkeypatch.setattr("npintdim.reproduce.toy.least_shares", began)
 
 
 def test_odd_command_lines_end_in_one_line(tmp_path, monkeypatch, capsys, no_work):
