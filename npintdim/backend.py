@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.inputs import brief, check_flag, check_kind, cut, one_of, plain
-from npintdim.machine import MOST, cores, need
+from npintdim.machine import MOST, check_memory, cores, need
 from npintdim.typing import Array
 
 NAMES = ("numpy", "numba", "cupy")
@@ -95,6 +95,11 @@ class Backend:
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{what} has dtype {array.dtype}: real numbers are needed")
         return array.astype(self.dtype, copy=False)
+
+    def room(self, what: str, size: float, instead: str) -> None:
+        """Say, before it is taken, what is large; a MemoryError for more than is free. A GPU says so itself."""
+        if self.xp is np:
+            check_memory(what, size, instead)
 
     def send(self, array: Array, dtype: Any = None) -> Array:
         """Copy a host array to the backend's device (nothing moves where it is there already)."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import io
 import math
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,10 @@ from npintdim.inputs import brief, check_integer
 
 ROOT = Path("/")
 MOST = 4096  # threads
+LARGE, SAID = (
+    1 << 28,
+    10**9,
+)  # bytes: from which on it is asked whether there are so many, and said that there are
 LOKY = "LOKY_MAX_CPU_COUNT"  # joblib's own limit
 BLAS = (
     "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_",
@@ -105,10 +111,22 @@ def free_memory() -> float:
 
 
 def check_memory(what: str, size: float, instead: str) -> None:
-    """Refuse, before it is taken, what is larger than the memory that is free."""
+    """Refuse, before it is taken, what is larger than the memory that is free; say what is large."""
+    if size <= LARGE:
+        return
     free = free_memory()
     if size > free:
         raise MemoryError(f"{what}, takes {size / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free: {instead}")
+    if size > SAID:
+        say_once(
+            f"{what}, takes {size / 1e9:.1f} GB of {free / 1e9:.0f} GB; where that is too much, {instead}"
+        )
+
+
+@functools.cache
+def say_once(text: str) -> None:
+    """As a warning."""
+    warnings.warn(text, stacklevel=4)
 
 
 def cores() -> int:

@@ -11,6 +11,7 @@ from helpers import BACKENDS, normal, same_bits
 from npintdim import machine
 from npintdim.backend import get_backend
 from npintdim.cli import main
+from npintdim.engine.architectures import mlp
 from npintdim.projections import fastfood, make_projection
 
 backends = pytest.mark.parametrize("backend", BACKENDS)
@@ -120,6 +121,16 @@ def test_a_part_of_g_of_another_length(draw):
     assert not out.any()
 
 
+def test_what_is_large_is_said_once_before_it_is_taken(monkeypatch):
+    backend = get_backend("numpy")
+    monkeypatch.setattr(machine, "free_memory", lambda: 8e9)
+    said = r"^a stored dense P, D×d = 10000000×30 float32, takes 1\.2 GB of 8 GB; where that is too much, use stored=False, or"
+    with pytest.warns(UserWarning, match=said):
+        make_projection("dense", 10_000_000, 30, 0, backend)
+    make_projection("dense", 10_000_000, 30, 1, backend)
+    make_projection("dense", 10_000_000, 25, 0, backend)
+
+
 def test_memory_is_said_before_it_is_taken(monkeypatch):
     backend = get_backend("numpy")
     monkeypatch.setattr(machine, "free_memory", lambda: 1e9)
@@ -134,6 +145,18 @@ def test_memory_is_said_before_it_is_taken(monkeypatch):
         MemoryError, match=r"^a sparse P, D×d = 2000000000×50000 at density 2.24e-05, takes 20\.1 GB"
     ):
         make_projection("sparse", 2_000_000_000, 50_000, 0, backend)
+    for kind, what in (("onehot", "a one-hot P, .* 196"), ("coordinates", "a coordinates P, .* 112")):
+        with pytest.raises(MemoryError, match=rf"^{what}\.0 GB, .*: use kind 'fastfood', stored=False$"):
+            make_projection(kind, 7_000_000_000, 10, 1, backend)
+    drawn = make_projection("fastfood", 7_000_000_000, 10, 1, backend, stored=False)
+    with pytest.raises(MemoryError, match=r"^P v in float64, D×d = 7000000000×10, takes 56\.0 GB"):
+        drawn.apply_exact(np.ones(10))
+    with pytest.raises(MemoryError, match=r"^the matrix of P, D×d = 7000000000×10 float32, takes 280\.0 GB"):
+        drawn.to_dense()
+    model = mlp([64, 100_000, 100_000, 10], backend)
+    with pytest.raises(MemoryError, match=r"^theta_0, D = 10,007,600,010 float32, takes 40\.0 GB, but 1\.0 GB are free: "
+                       r"take fewer parameters; "):  # fmt: skip
+        model.init_theta(0)
     single = make_projection("fastfood", 7_000_000_000, 10, 1, backend, blocks="single", stored=False)
     single.__dict__["drawn_scale"] = 1.0
     with pytest.raises(MemoryError, match=r"^a block of the drawn Fastfood P, .*: use blocks='stacked'$"):

@@ -98,7 +98,7 @@ def fastfood_seeded(name, x, p):
 
 def dense_given(name, x, p):
     P = nid.make_projection("dense", *p.P.shape, 0, backend_of(name, p))
-    P.__dict__.update(columns=np.ascontiguousarray(p.P.T))
+    P.__dict__.update(matrix=p.P)
     return getattr(P, p.task)(x)
 
 
@@ -122,7 +122,7 @@ def matrix_seeded(kind, option):
 def subspace_given(name, theta_d, p):
     landscape = Quadratic(p.curvature, p.target)
     P = nid.make_projection("dense", *p.P.shape, 0, backend_of(name, p))
-    P.__dict__.update(columns=np.ascontiguousarray(p.P.T))
+    P.__dict__.update(matrix=p.P)
     return nid.SubspaceObjective(landscape, p.theta_0, P).loss_and_grad(theta_d, nid.Batch())
 
 
@@ -179,7 +179,7 @@ def trajectory(name, theta_0, p):
         P = nid.make_projection(p.kind, p.D, p.d, p.P_seed, model.backend)
     else:
         P = nid.make_projection("dense", *p.P.shape, 0, model.backend)
-        P.__dict__.update(columns=np.ascontiguousarray(p.P.T))
+        P.__dict__.update(matrix=p.P)
     objective = nid.SubspaceObjective(model, theta_0, P)
     names = ("lr", "momentum") if p.task == "sgd" else ("lr", "beta1", "beta2", "eps")
     rule = {"sgd": nid.SGD, "adam": nid.Adam}[p.task](*(getattr(p, n) for n in names))

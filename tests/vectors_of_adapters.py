@@ -58,7 +58,7 @@ def said(name, v, p):
     T = adapter(name, "said", p.sizes[:, None], p.theta_0, p, getattr(p, "seed", 0), d=len(v))
     if hasattr(p, "P"):
         T.__dict__["projection"] = nid.make_projection("dense", *p.P.shape, 0, T.backend)
-        T.projection.__dict__.update(columns=np.ascontiguousarray(p.P.T))
+        T.projection.__dict__.update(matrix=p.P)
     return T.theta(v), T.pullback(v, p.g)
 
 

@@ -11,14 +11,11 @@ import numpy as np
 
 from npintdim.backend import Backend
 from npintdim.inputs import check_integer, check_kind
-from npintdim.machine import check_memory
+from npintdim.machine import LARGE
 from npintdim.typing import Array, Floats
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
-
-
-LARGE = 1 << 28  # bytes, from which on it is asked whether there are so many
 
 
 @runtime_checkable
@@ -116,9 +113,9 @@ class Projection(ABC):
         D, d = self.shape
         a, b = (0, D) if rows is None else self.checked_rows(rows)
         size = (b - a) * self.backend.dtype.itemsize
-        if size > LARGE and self.backend.xp is np:
+        if size > LARGE:
             what = f"P v, rows {a} to {b - 1} of D×d = {D}×{d}"
-            check_memory(what, size, "ask for fewer by rows=slice(a, b)")
+            self.backend.room(what, size, "ask for fewer by rows=slice(a, b)")
         return self.checked("theta_d", v, d), a, b
 
     def begin_adjoint(self, g: Array, rows: slice | None, out: Array | None) -> tuple[Floats, int, int]:
@@ -135,6 +132,8 @@ class Projection(ABC):
     def to_dense(self) -> Floats:
         """The matrix (D, d), whose column j is P e_j; that is how the entries of P are defined."""
         (D, d), xp, dtype = self.shape, self.backend.xp, self.backend.dtype
+        what = f"the matrix of P, D×d = {D}×{d} {dtype.name}"
+        self.backend.room(what, D * d * dtype.itemsize, "use P @ v and P.T @ g, which need none")
         dense: Floats = xp.empty((D, d), dtype=dtype)
         for j in range(d):
             e_j = xp.zeros(d, dtype=dtype)

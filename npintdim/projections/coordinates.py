@@ -34,6 +34,12 @@ class CoordinateProjection(SeededProjection):
 
     kind: ClassVar[str] = "coordinates"
 
+    def _check(self) -> None:
+        # The permutation and its keys.
+        self.backend.room(
+            f"a coordinates P, D×d = {self.D}×{self.d}", 16 * self.D, "use kind 'fastfood', stored=False"
+        )
+
     @cached_property
     def rows(self) -> Ints:
         """i_1, ..., i_d: the first d of a random permutation of the rows."""

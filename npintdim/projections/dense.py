@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag, one_of
-from npintdim.machine import check_memory
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose
 from npintdim.typing import Array, Floats, Ints
@@ -63,18 +62,18 @@ class DenseProjection(SeededProjection):
         check_flag("stored", stored)
 
     def _check(self) -> None:
-        if self.stored and self.backend.xp is np:
+        if self.stored:
             what = f"a stored dense P, D×d = {self.D}×{self.d} {self.backend.dtype.name}"
             size = self.D * self.d * self.backend.dtype.itemsize
-            check_memory(what, size, "use stored=False, or kind 'fastfood'")
+            self.backend.room(what, size, "use stored=False, or kind 'fastfood'")
 
     @cached_property
-    def columns(self) -> Floats:
-        """The stored P, column after column: (d, D)."""
+    def matrix(self) -> Floats:
+        """The stored P (D, d); its columns are contiguous."""
         columns = self.backend.xp.empty((self.d, self.D), dtype=self.backend.dtype)
         for j in range(self.d):
             columns[j] = self.column(j)
-        return columns
+        return columns.T
 
     @cached_property
     def norms(self) -> Floats:
@@ -101,7 +100,7 @@ class DenseProjection(SeededProjection):
         kernels, threads = self.backend.kernels, self.backend.threads
         start, stop = whole(a, b, self.D, self.stored)
         if self.stored:
-            Pv = kernels.stored_apply(v, self.columns, start, stop, threads)
+            Pv = kernels.stored_apply(v, self.matrix.T, start, stop, threads)
         elif self.entries == "rademacher":
             Pv = kernels.rademacher_apply(v, self.seed, self.D, start, stop, threads)
         else:
@@ -116,7 +115,7 @@ class DenseProjection(SeededProjection):
         if a > start:
             g = self.backend.xp.pad(g, (a - start, 0))
         if self.stored:
-            Pt_g = kernels.stored_adjoint(g, self.columns, start, threads)
+            Pt_g = kernels.stored_adjoint(g, self.matrix.T, start, threads)
         elif self.entries == "rademacher":
             Pt_g = kernels.rademacher_adjoint(g, self.seed, self.D, self.d, start, threads)
         else:

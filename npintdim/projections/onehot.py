@@ -44,6 +44,12 @@ class OneHotProjection(SeededProjection):
         """Refuse options out of range."""
         check_flag("signs", signs)
 
+    def _check(self) -> None:
+        # The permutation, its keys and h; then s, √n and the entries.
+        self.backend.room(
+            f"a one-hot P, D×d = {self.D}×{self.d}", 28 * self.D, "use kind 'fastfood', stored=False"
+        )
+
     @cached_property
     def h(self) -> Ints:
         """Which number each parameter listens to, (D,)."""

@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.machine import free_memory
 from npintdim.projections.dense import whole
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose
@@ -52,12 +51,10 @@ class OrthonormalProjection(SeededProjection):
     kind: ClassVar[str] = "orthonormal"
 
     def _check(self) -> None:
-        size, free = 4 * self.D * self.d * 8, free_memory()
-        if self.backend.xp is np and size > free:
-            raise MemoryError(
-                f"an orthonormal P, D×d = {self.D}×{self.d}, takes {size / 1e9:.1f} GB to draw, but "
-                f"{free / 1e9:.1f} GB are free: use kind 'onehot', whose columns are orthonormal too"
-            )
+        what = f"an orthonormal P, D×d = {self.D}×{self.d}"
+        self.backend.room(
+            what, 4 * self.D * self.d * 8, "use kind 'onehot', whose columns are orthonormal too"
+        )
 
     def drawn(self, j: int) -> Ints:
         """Grid normals of column j of Z, (D,)."""

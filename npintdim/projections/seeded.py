@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from npintdim.backend import Backend, given
 from npintdim.files import canonical
 from npintdim.inputs import check_integer
+from npintdim.machine import check_memory
 from npintdim.projections.base import Projection
 from npintdim.rng import SCHEME, Stream
 from npintdim.specs import settle
@@ -93,6 +94,9 @@ class SeededProjection(Projection):
             raise ValueError(
                 f"theta_d is {v.dtype} {v.shape}, but P is D×d = {self.D}×{self.d}: real numbers ({self.d},) are needed"
             )
+        check_memory(
+            f"P v in float64, D×d = {self.D}×{self.d}", 8 * self.D, "use P @ v, of the backend's precision"
+        )
         return v.astype(np.float64)
 
     @abstractmethod

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_integer, check_real
-from npintdim.machine import check_memory
-from npintdim.projections.base import LARGE
 from npintdim.projections.seeded import SeededProjection
 from npintdim.typing import Array, Floats, Ints
 
@@ -59,9 +57,8 @@ class SparseProjection(SeededProjection):
         object.__setattr__(self, "density", density)
         check_integer("D", self.D, 1, 2**31 - 1)  # rows are int32
         size = density * self.D * self.d * (4 + 1 + self.backend.dtype.itemsize)
-        if size > LARGE and self.backend.xp is np:
-            what = f"a sparse P, D×d = {self.D}×{self.d} at density {density:.3g}"
-            check_memory(what, size, "use kind 'fastfood', stored=False")
+        what = f"a sparse P, D×d = {self.D}×{self.d} at density {density:.3g}"
+        self.backend.room(what, size, "use kind 'fastfood', stored=False")
         empty = self.backend.xp.flatnonzero(self.nnz == 0)
         if len(empty):
             raise ValueError(
