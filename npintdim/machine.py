@@ -22,10 +22,8 @@ from npintdim.inputs import brief, check_integer
 
 ROOT = Path("/")
 MOST = 4096  # threads
-LARGE, SAID = (
-    1 << 28,
-    10**9,
-)  # bytes: from which on it is asked whether there are so many, and said that there are
+LARGE = 1 << 28  # bytes, from which on a product asks whether there are so many
+SAID = 10**9  # bytes that are told of
 LOKY = "LOKY_MAX_CPU_COUNT"  # joblib's own limit
 BLAS = (
     "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_",
@@ -112,8 +110,6 @@ def free_memory() -> float:
 
 def check_memory(what: str, size: float, instead: str) -> None:
     """Refuse, before it is taken, what is larger than the memory that is free; say what is large."""
-    if size <= LARGE:
-        return
     free = free_memory()
     if size > free:
         raise MemoryError(f"{what}, takes {size / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free: {instead}")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npintdim.inputs import check_flag, one_of
+from npintdim.machine import LARGE
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose
 from npintdim.typing import Array, Floats, Ints, Words
@@ -137,9 +138,10 @@ class FastfoodProjection(SeededProjection):
     def _check_memory(self, blocks: int) -> None:
         """Whether the factors of so many blocks fit; each of P's normals is 12 bytes more while G is made."""
         size = blocks * self.n * (self.backend.dtype.itemsize + (2 if self.n <= 1 << 16 else 4) + 0.25)
-        which = "a stored" if self.stored else "a block of the drawn"
-        instead = "use stored=False" if self.stored else "use blocks='stacked'"
-        self.backend.room(f"{which} Fastfood P, D×d = {self.D}×{self.d}", size, instead)
+        if size > LARGE:
+            which = "a stored" if self.stored else "a block of the drawn"
+            instead = "use stored=False" if self.stored else "use blocks='stacked'"
+            self.backend.room(f"{which} Fastfood P, D×d = {self.D}×{self.d}", size, instead)
 
     def pieces(self, a: int, b: int) -> Iterator[tuple[int, int, tuple[Words, Ints, Floats, Words]]]:
         """Rows start, ..., stop − 1 of whole blocks, and the blocks' B, Π, G, S, until rows a, ..., b − 1 are covered.
