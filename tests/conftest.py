@@ -86,11 +86,7 @@ def variants_once():
     def kept(a, *mistakes):
         key = pickle.dumps(a.problem), id(a.table), *map(id, mistakes)
         if key not in answers:
-            answers[key] = (
-                variant(a, *mistakes),
-                a.table,
-                mistakes,
-            )  # as long as they are kept, so are their ids
+            answers[key] = variant(a, *mistakes), a.table, mistakes  # kept with it, so are their ids
         return answers[key][0]
 
     def kept_at(mistake, c):
