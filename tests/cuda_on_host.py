@@ -39,16 +39,9 @@ def compile_on_host(code, options):
     )
     macros = [option for option in options if option.startswith("-D")]
     flags = [
-        "-std=c++17",
-        "-O2",
-        "-ffp-contract=off",
-        "-fPIC",
-        "-shared",
-        "-fvisibility=hidden",
-        "-Wall",
-        "-Werror",
-        "-Wno-unused",
-    ]
+        "-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall",
+        "-Werror", "-Wno-unused",
+    ]  # fmt: skip
     header = ["-include", str(Path(__file__).with_name("cuda_on_host.h"))]
     subprocess.run([COMPILER, *flags, *macros, *header, source, "-o", library], check=True)
     loaded = ctypes.CDLL(str(library))

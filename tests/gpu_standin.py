@@ -16,28 +16,12 @@ from npintdim.kernels import reference
 
 transfers = SimpleNamespace(to_host=0, to_device=0)
 ABSENT = {
-    "errstate",
-    "insert",
-    "spacing",
-    "frompyfunc",
-    "ndenumerate",
-    "nditer",
-    "unstack",
-    "vecdot",
-    "matvec",
-}
+    "errstate", "insert", "spacing", "frompyfunc", "ndenumerate", "nditer", "unstack", "vecdot", "matvec",
+}  # fmt: skip
 WAITING = {
-    "nonzero",
-    "flatnonzero",
-    "argwhere",
-    "unique",
-    "tolist",
-    "item",
-    "tobytes",
-    "square_sum",
-    "drawn_square_sum",
-    "sparse_columns",
-}
+    "nonzero", "flatnonzero", "argwhere", "unique", "tolist", "item", "tobytes", "square_sum",
+    "drawn_square_sum", "sparse_columns",
+}  # fmt: skip
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801

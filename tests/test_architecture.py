@@ -35,17 +35,9 @@ FLOORS = [  # a line imports only from lines above it
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 ACCELERATORS = {"numba", "llvmlite", "cupy", "cupyx"}
 EXTRAS = {
-    "gymnasium",
-    "ale_py",
-    "mujoco",
-    "matplotlib",
-    "joblib",
-    "pooch",
-    "tqdm",
-    "threadpoolctl",
-    "distributed",
+    "gymnasium", "ale_py", "mujoco", "matplotlib", "joblib", "pooch", "tqdm", "threadpoolctl", "distributed",
     "dask",
-}
+}  # fmt: skip
 FRAMEWORKS = {"torch", "jax", "tensorflow", "keras", "flax", "sklearn"}
 HEAVY = ["scipy", *sorted(ACCELERATORS | EXTRAS)]
 LONGEST = 400

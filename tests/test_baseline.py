@@ -190,17 +190,8 @@ def test_a_search_does_not_begin_without_a_line_but_with_an_absolute_one(capsys,
     assert out.splitlines()[-1].startswith("baseline: the direct runs learnt nothing: ")
     assert len(list((tmp_path / "runs").glob("*.json"))) == 2
     options = (
-        "--direct-lr",
-        "1e30",
-        "--lr",
-        "0.1",
-        "--d",
-        "search:0.5",
-        "--threshold",
-        "0.5",
-        "--out",
-        tmp_path,
-    )
+        "--direct-lr", "1e30", "--lr", "0.1", "--d", "search:0.5", "--threshold", "0.5", "--out", tmp_path,
+    )  # fmt: skip
     code, out, _ = command(capsys, "measure", *QUICK, *options)
     assert code == 0
     assert "d_int = " in out.splitlines()[-1]

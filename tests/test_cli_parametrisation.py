@@ -41,16 +41,9 @@ def test_a_number_says_the_rank(cli):
 
 def test_measured_and_compressed(cli):
     argv = (
-        *SMALL,
-        "--seeds",
-        "1",
-        "--parametrisation",
-        "said",
-        "--option",
-        "P={'kind': 'onehot'}",
-        "--d",
+        *SMALL, "--seeds", "1", "--parametrisation", "said", "--option", "P={'kind': 'onehot'}", "--d",
         "20,60",
-    )
+    )  # fmt: skip
     code, out, _ = cli("measure", *argv, "--out", "m", "--fraction", "0.01")
     assert code == 0 and "said: 3 runs" in text(out)
     assert re.search(r"compressed  m/.*npid, ", text(out))

@@ -902,18 +902,8 @@ def test_one_is_not_many(count, text):
 
 def test_nothing_that_is_said_has_one_of_many(tmp_path, capsys):
     argv = [
-        "measure",
-        "--model",
-        "64-12-10",
-        "--d",
-        "20",
-        "--seeds",
-        "1",
-        "--epochs",
-        "1",
-        "--backend",
-        "numpy",
-    ]
+        "measure", "--model", "64-12-10", "--d", "20", "--seeds", "1", "--epochs", "1", "--backend", "numpy",
+    ]  # fmt: skip
     assert main([*argv, "--jobs", "1", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out + (tmp_path / "report.md").read_text()
     assert re.findall(r"\b1 (?:\w+ )?(?:runs|epochs)\b.*", said) == []

@@ -333,30 +333,9 @@ def test_bad_input(arguments, kind, message):
 def test_no_curve_is_trusted_alone_where_a_plateau_is_likely(monkeypatch):
     """Runs of a curve that is flat at .875 and crosses .882 at d = 969, of a search: those above by luck drew it too low."""
     d = [
-        256,
-        1024,
-        4096,
-        16384,
-        1625,
-        2580,
-        414,
-        497,
-        605,
-        586,
-        674,
-        653,
-        659,
-        639,
-        840,
-        790,
-        743,
-        721,
-        726,
-        726,
-        755,
-        772,
-        772,
-    ]
+        256, 1024, 4096, 16384, 1625, 2580, 414, 497, 605, 586, 674, 653, 659, 639, 840, 790, 743, 721, 726,
+        726, 755, 772, 772,
+    ]  # fmt: skip
     p = [0.851, 0.879, 0.965, 0.958, 0.921, 0.947, 0.866, 0.877, 0.869, 0.892, 0.873, 0.873, 0.873, 0.866, 0.888, 0.874,
          0.879, 0.885, 0.879, 0.876, 0.873, 0.873, 0.878]  # fmt: skip
     found = nid.d_int(d, p, threshold=0.882)

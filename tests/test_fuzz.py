@@ -70,26 +70,21 @@ VALUES = (
     "", " ", "\udcff", "x" * 5000, "\n", "digits", "mnist+shuffled-labels=2", "numpy", "cupy", "64-16-10", "wht", "net.npid",
 )  # fmt: skip
 LINES = (
-    "evaluate net.npid --backend numpy",
-    "evaluate net.npid --data digits --threads 1",
-    "certify net.npid --delta 0.1 --tried 5",
-    "certify coded.npid --backend numpy",
+    "evaluate net.npid --backend numpy", "evaluate net.npid --data digits --threads 1",
+    "certify net.npid --delta 0.1 --tried 5", "certify coded.npid --backend numpy",
     "quantise net.npid --levels 3 --codebook free --out o.npid",
-    "compress net.npid --d 3 --repetition 1 --out o.npid",
-    "plot a b --kind nets --label x --out o.png",
+    "compress net.npid --d 3 --repetition 1 --out o.npid", "plot a b --kind nets --label x --out o.png",
     "train --data digits --model 64-16-10 --d 5 --lr 0.1 --epochs 1 --batch-size 9 --l2 0 --save o.npid",
     "train --optimizer sgd --projection sparse --option density=0.5 --seed 3 --d 4",
     "measure --d 5,9 --seeds 1 --epochs 1 --fraction 0.9 --jobs 1 --out o",
     "measure --threshold 0.5 --lr 0.1 --direct-lr 0.1 --l2 0.1 --dtype float64 --out o",
     "vectors list --family wht --level given",
     "vectors export --family wht --format json --questions --out o.json",
-    "vectors check net.npid --family wht",
-    "info --backend numpy --dtype float32",
+    "vectors check net.npid --family wht", "info --backend numpy --dtype float32",
     "reproduce toy --quick --seed 1 --jobs 1 --out o",
-    "toy --projection dense --draws 3 --blocks single --out o",
-    "bench --seconds 0.1 --threads 1",
+    "toy --projection dense --draws 3 --blocks single --out o", "bench --seconds 0.1 --threads 1",
     "check --d 3 --model 64-5-10 --projection fastfood --option blocks=single",
-)
+)  # fmt: skip
 
 
 class BeganError(ValueError):

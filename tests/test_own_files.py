@@ -426,19 +426,8 @@ def test_measure_takes_a_file(here, capsys):
 def test_a_measurement_whose_data_lie_elsewhere_now(here, capsys):
     """They are known by their content: compress needs none of them, certify takes them from where --data says."""
     measured = [
-        "measure",
-        "--data",
-        "my.npz",
-        "--d",
-        "100",
-        "--seeds",
-        "1",
-        "--lr",
-        "0.03",
-        "--jobs",
-        "1",
-        *QUICK,
-    ]
+        "measure", "--data", "my.npz", "--d", "100", "--seeds", "1", "--lr", "0.03", "--jobs", "1", *QUICK,
+    ]  # fmt: skip
     assert main([*measured, "--out", "m", "--threshold", "0.3"]) == 0
     (here / "my.npz").rename("moved.npz")
     saved("other.npz", x_train=255 - SHADES, y_train=Y, x_test=SHADES[:8], y_test=Y[:8])

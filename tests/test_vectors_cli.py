@@ -278,14 +278,9 @@ def test_c_knows_rows_and_columns(vectors, text, status):
     assert vectors("export", "--format", "c-header", "--family", "dense", "--out", "dense.h")[0] == 0
     Path("dense.c").write_text(ADJOINT_IN_C.replace("i * d + j", text), encoding="utf-8")
     flags = [
-        "-std=c99",
-        "-pedantic",
-        "-Wall",
-        "-Wextra",
-        "-Wno-unused-variable",
-        "-Wno-unused-const-variable",
+        "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wno-unused-variable", "-Wno-unused-const-variable",
         "-Werror",
-    ]
+    ]  # fmt: skip
     subprocess.run(["cc", *flags, "dense.c", "-o", "dense", "-lm"], check=True, timeout=120)
     assert subprocess.run(["./dense"], timeout=60).returncode == status
 

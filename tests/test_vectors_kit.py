@@ -43,16 +43,9 @@ def test_fastfood(case):
 def pytest_on(tmp_path, text):
     (tmp_path / "test_stranger.py").write_text(textwrap.dedent(text), encoding="utf-8")
     command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-rxf",
-        "--color=no",
-        "-p",
-        "no:cacheprovider",
+        sys.executable, "-m", "pytest", "-q", "-rxf", "--color=no", "-p", "no:cacheprovider",
         "test_stranger.py",
-    ]
+    ]  # fmt: skip
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120)
     return run.returncode, run.stdout
 
