@@ -296,35 +296,23 @@ def test_crossing_at_the_ends():
         (([10], [0.5], [-0.1]), ValueError, r"baseline has -0.1: performances in \[0, 1\] are needed"),
         (([10], [0.5]), ValueError, "baseline has no finished run: one is needed, or an absolute threshold"),
         (([10], [0.5], [math.nan]), ValueError, "baseline has no finished run"),
-        (
-            ([10], [math.nan], [0.9]),
-            ValueError,
-            "none of 1 run finished: there is nothing to read d_int from",
-        ),
+        (([10], [math.nan], [0.9]), ValueError,
+            "none of 1 run finished: there is nothing to read d_int from"),
         (([], [], [0.9]), ValueError, "none of 0 runs finished"),
         (([0], [0.5], [0.9]), ValueError, "d is 0: d ≥ 1 is needed"),
         (([1.5], [0.5], [0.9]), TypeError, "d is 1.5: an integer with d ≥ 1 is needed"),
-        (
-            ([10], [0.5], [0.9], 0.0),
-            ValueError,
-            "fraction is 0.0: 0 < q ≤ 1 is needed in threshold = q × baseline",
-        ),
+        (([10], [0.5], [0.9], 0.0), ValueError,
+            "fraction is 0.0: 0 < q ≤ 1 is needed in threshold = q × baseline"),
         (([10], [0.5], [0.9], 90.0), ValueError, "fraction is 90.0: 0 < q ≤ 1"),
-        (
-            ([10], [0.5], [0.9], 0.9, math.nan),
-            ValueError,
-            "threshold is nan: a performance with 0 < threshold ≤ 1",
-        ),
-        (
-            ([10], [0.5], [0.9], 0.9, 1.1),
-            ValueError,
-            "threshold is 1.1: a performance with 0 < threshold ≤ 1",
-        ),
+        (([10], [0.5], [0.9], 0.9, math.nan), ValueError,
+            "threshold is nan: a performance with 0 < threshold ≤ 1"),
+        (([10], [0.5], [0.9], 0.9, 1.1), ValueError,
+            "threshold is 1.1: a performance with 0 < threshold ≤ 1"),
         (([10], [0.5], [0.9], 0.9, None, 0), ValueError, "draws is 0: draws ≥ 1 is needed"),
         (([10], [0.5], [0.9], 0.9, None, 9, 0, 1.0), ValueError, "chance is 1.0: 0 ≤ chance < 1 is needed"),
         (([10], [0.5], [0.9], 0.9, 0.8, 9, 0, 0.1), ValueError, "and 0 with an absolute threshold"),
     ],
-)
+)  # fmt: skip
 def test_bad_input(arguments, kind, message):
     with pytest.raises(kind, match=message):
         nid.d_int(*arguments)

@@ -162,23 +162,17 @@ def test_a_test_part_of_training_examples_is_no_test(cli, trained):
         (("quantise", "{net}", "--levels", "0"), "K is 0: 1 ≤ K ≤ 128 levels is needed"),
         (("quantise", "{net}", "--levels", "129"), "K is 129: 1 ≤ K ≤ 128 levels is needed"),
         (("quantise", "{net}", "--levels", "3", "--epochs", "-1"), "epochs is -1: epochs ≥ 1 is needed"),
-        (
-            ("quantise", "{net}", "--levels", "3", "--epochs", "1", "--lr", "0"),
-            "lr is 0.0: a positive number",
-        ),
-        (
-            ("quantise", "{net}", "--levels", "3", "--epochs", "1", "--pull", "-1"),
-            "pull is -1.0: a number ≥ 0",
-        ),
+        (("quantise", "{net}", "--levels", "3", "--epochs", "1", "--lr", "0"),
+            "lr is 0.0: a positive number"),
+        (("quantise", "{net}", "--levels", "3", "--epochs", "1", "--pull", "-1"),
+            "pull is -1.0: a number ≥ 0"),
         (("quantise", "{net}", "--epochs", "3"), "--epochs and --codebook need --levels"),
         (("quantise", "{net}", "--tolerance", "2"), "tolerance is 2.0: 0 ≤ tolerance ≤ 1 is needed"),
         (("quantise", "{net}", "--out", "no/such/place"), "--out is no/such/place: there is no folder"),
         (("quantise", "{net}", "--out", "/"), "--out is /: that is a folder, the name of a file is needed"),
         (("quantise", "{net}", "--data", "minst"), "unknown dataset 'minst'"),
-        (
-            ("quantise", "{net}", "--levels", "3", "--tolerance", "0.1"),
-            "--levels and --tolerance exclude each other",
-        ),
+        (("quantise", "{net}", "--levels", "3", "--tolerance", "0.1"),
+            "--levels and --tolerance exclude each other"),
         (("quantise", "{net}", "--levels", "3", "--lr", "-1"), "--lr and --pull need --epochs"),
         (("quantise", "{net}", "--pull", "0.1"), "--lr and --pull need --epochs"),
         (("certify", "nope.npid"), "there is no file nope.npid: one that measure, compress or train"),
@@ -186,7 +180,7 @@ def test_a_test_part_of_training_examples_is_no_test(cli, trained):
         (("certify", "{net}", "--tried", "0"), "tried is 0: tried ≥ 1 is needed"),
         (("certify", "."), "is neither a record nor a folder that npintdim measure made"),
     ],
-)
+)  # fmt: skip
 def test_bad_input_is_one_line(cli, trained, argv, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = cli(*(str(a).format(net=trained / "net.npid") for a in argv))

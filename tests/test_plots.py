@@ -300,25 +300,17 @@ def test_several_takes_as_many_as_can_be_told_apart():
 @pytest.mark.parametrize(
     ("message", "draw"),
     [
-        (
-            "m is 'results': a Measurement is needed, e.g. load_measurement(folder)",
-            lambda: plots.curve_figure("results"),
-        ),
-        (
-            "measurements is a list: a Mapping is needed, e.g. {'lenet': load_measurement(folder)}",
-            lambda: several_figure([measurement(GRID)]),
-        ),
-        (
-            "unknown counted 'number': choose one of numbers, bytes. Did you mean 'numbers'?",
-            lambda: plots.methods_figure({"f": {"a": {10: [0.5]}}}, [0.9], "digits", counted="number"),
-        ),
-        (
-            "ax is a Figure: axes, of figure.subplots() for example, are needed",
-            lambda: plots.map_figure([("a", 100, 50.0, None)], ax=plots.new_figure(3, 2)),
-        ),
+        ("m is 'results': a Measurement is needed, e.g. load_measurement(folder)",
+            lambda: plots.curve_figure("results")),
+        ("measurements is a list: a Mapping is needed, e.g. {'lenet': load_measurement(folder)}",
+            lambda: several_figure([measurement(GRID)])),
+        ("unknown counted 'number': choose one of numbers, bytes. Did you mean 'numbers'?",
+            lambda: plots.methods_figure({"f": {"a": {10: [0.5]}}}, [0.9], "digits", counted="number")),
+        ("ax is a Figure: axes, of figure.subplots() for example, are needed",
+            lambda: plots.map_figure([("a", 100, 50.0, None)], ax=plots.new_figure(3, 2))),
     ],
     ids=["a folder", "a list", "what is counted", "a figure"],
-)
+)  # fmt: skip
 def test_what_is_no_measurement_and_what_are_no_axes_are_told(message, draw):
     with pytest.raises((TypeError, ValueError), match=f"^{re.escape(message)}$"):
         draw()

@@ -72,27 +72,21 @@ def test_names_say_the_shuffle():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        (
-            "digits+shuffled",
-            r"data is 'digits\+shuffled': after the \+ one of shuffled-pixels or shuffled-labels=SHARE",
-        ),
+        ("digits+shuffled",
+            r"data is 'digits\+shuffled': after the \+ one of shuffled-pixels or shuffled-labels=SHARE"),
         ("digits+shuffled-pixels=1", "after the . one of shuffled-pixels or"),
         ("digits+shuffled-labels", "after the . one of shuffled-pixels or"),
         ("digits+shuffled-labels=1.5", "'digits.shuffled-labels=1.5': 0 < SHARE ≤ 1 is needed"),
         ("digits+shuffled-labels=0", "0 < SHARE ≤ 1 is needed"),
-        (
-            "digits+shuffled-labels=0.0001",
-            "digits: a share of 0.0001 of 1,297 labels is 0: at least two are needed",
-        ),
-        (
-            "digits+shuffled-labels=0.001",
-            "digits: a share of 0.001 of 1,297 labels is 1: at least two are needed",
-        ),
+        ("digits+shuffled-labels=0.0001",
+            "digits: a share of 0.0001 of 1,297 labels is 0: at least two are needed"),
+        ("digits+shuffled-labels=0.001",
+            "digits: a share of 0.001 of 1,297 labels is 1: at least two are needed"),
         ("digits+shuffled-labels=1.2.3", "after the . one of shuffled-pixels or"),
         (f"digits+shuffled-pixels@{2**64}", r"seed is 18446744073709551616: 0 ≤ seed < 2\*\*64 is needed"),
         ("digitz+shuffled-pixels", "unknown dataset 'digitz'.*Did you mean 'digits'"),
     ],
-)
+)  # fmt: skip
 def test_wrong_names(name, message):
     with pytest.raises(ValueError, match=message):
         load_dataset(name)
