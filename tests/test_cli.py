@@ -22,8 +22,8 @@ from npintdim.measurement import runs
 from npintdim.projections import FastfoodProjection
 
 SMALL = ["--model", "64-16-10", "--backend", "numpy"]
-SETTING = ["--seeds", "2", "--epochs", "15", "--lr", "0.1", "--jobs", "1"]
-MEASURE = ["measure", *SMALL, "--d", "20,100,200", *SETTING]
+MEASURE = ["measure", *SMALL, "--d", "20,100,200", "--seeds", "2", "--epochs", "15", "--lr", "0.1"]
+MEASURE += ["--jobs", "1"]
 HUGE = 20 * "9"
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
 
