@@ -1,6 +1,7 @@
 """What the pictures show, read from their axes; and that it can be read."""
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,8 @@ import npintdim as nid
 from npintdim import plots
 from npintdim.measurement.estimate import around_crossing, survivors
 from npintdim.measurement.recipes import fully_connected
+from npintdim.measurement.records import write
+from npintdim.measurement.runs import RunSpec
 from npintdim.plots import (
     curve_figure,
     map_figure,
@@ -29,6 +32,8 @@ from npintdim.plots import (
     phase_figure,
     save,
     several_figure,
+    spans_of,
+    timeline_figure,
     toy_figure,
 )
 from npintdim.plots.compression import compression_figure
@@ -550,6 +555,42 @@ def test_plots_do_not_touch_pyplot_and_are_imported_without_matplotlib():
     code += "print('matplotlib.pyplot' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout == "False\nFalse\n", run.stderr
+
+
+def test_the_timeline_shows_what_went_on_together(tmp_path):
+    m = replace(measurement(GRID), folder=tmp_path, records=())
+    with pytest.raises(ValueError, match=r"has no runs: the folder of a measurement"):
+        timeline_figure(spans_of(m))
+    (tmp_path / "runs").mkdir()
+    spec = RunSpec("digits", fully_connected(64, 10), {"kind": "fastfood"}, 20)
+    for k, (end, seconds, d) in enumerate([(110, 10, None), (112, 11.5, 20), (121, 10, 20), (121, 8.5, 20)]):
+        own = replace(spec, seed=k) if d else replace(spec, seed=k, d=None, projection=None)
+        record = {
+            "spec": own.spec(),
+            "status": "failed",
+            "error": "none",
+            "performance": None,
+            "seconds": seconds,
+        }
+        write(tmp_path / "runs", own, record, None)
+        os.utime(tmp_path / "runs" / f"{own.key}.json", (end, end))
+        if k < 3:
+            m = replace(m, records=(*m.records, record))
+    (tmp_path / "runs" / "damaged.json").write_text("{")
+    spans = spans_of(m)
+    assert spans == [
+        (100, 110, True, True),
+        (100.5, 112, False, True),
+        (111, 121, False, True),
+        (112.5, 121, False, False),
+    ]
+    figure = timeline_figure(spans)
+    (axes,) = figure.axes
+    bars = sorted(
+        (bar.get_x(), bar.get_width(), round(bar.get_y() + bar.get_height() / 2)) for bar in axes.patches
+    )
+    assert bars == [(0, 10, 1), (0.5, 11.5, 2), (11, 10, 1), (12.5, 8.5, 2)]
+    assert "4 runs in 21 s, 2 at once: 95% of that time was training" in title(figure)
 
 
 def test_every_picture_is_public():

@@ -20,6 +20,8 @@ from npintdim.plots import (
     nets_figure,
     picture,
     several_figure,
+    spans_of,
+    timeline_figure,
 )
 from npintdim.plots.style import Figure
 
@@ -30,12 +32,12 @@ Nothing is trained, no data is needed. One folder: performance against d.
 Several: all of them in one figure. Each is saved as PNG and SVG."""
 EXAMPLE = "npintdim plot results/mnist-lenet-fastfood results/mnist-lenet-sparse"
 TAKES = "FOLDER [FOLDER ...]"
-KINDS = ("curves", "compression", "nets")
+KINDS = ("curves", "compression", "nets", "timeline")
 
 
 def add(parser: Parser) -> None:
     """Options of the command."""
-    kinds = "curves (default); compression: bytes against performance; nets: d_int against D"
+    kinds = "curves (default); compression: bytes against performance; nets: d_int against D; timeline: which runs went on together"
     parser.option("folders FOLDER", "made by npintdim measure", type=Path, nargs="+")
     parser.option("--kind", kinds, default="curves")
     parser.option("--label TEXT", "one for each folder; by default what differs", action="append")
@@ -71,6 +73,10 @@ def figure_of(
         points = [point for m, name in zip(found, names, strict=True) for point in files_of(m, backend, name)]
         check_looks("labels", len({label for label, _, _ in points}))
         return partial(compression_figure, points)
+    if args.kind == "timeline":
+        if len(found) > 1:
+            raise ValueError(f"{len(found)} folders are given: a timeline is of one")
+        return partial(timeline_figure, spans_of(found[0]))
     if len(found) == 1:
         return partial(curve_figure, found[0])
     check_looks("measurements", len(found))

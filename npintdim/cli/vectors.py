@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
 def chosen(args: argparse.Namespace) -> list[Case]:
     """The cases that the options name."""
-    found = [case for family in args.family or FAMILIES for case in cases(family, args.level, "all")]
-    return list(dict.fromkeys(found))
+    families = dict.fromkeys(args.family or FAMILIES)  # a name that is given twice counts once
+    return [case for family in families for case in cases(family, args.level, "all")]
 
 
 def group_of(case: Case) -> str:

@@ -56,7 +56,7 @@ class Cut:
 def whole(folder: Path) -> tuple[Array, Array, Array | None, Array | None, str]:
     """Pixels and class of all training and test images, which have one size, and how; None without a test part."""
     parts, how = parts_of(folder, held(folder))
-    read = []
+    read: list[Array | None] = []
     for paths, classes in parts:
         first = pixels(paths[0])
         x = np.empty((len(paths), *first.shape), np.uint8)
@@ -68,7 +68,9 @@ def whole(folder: Path) -> tuple[Array, Array, Array | None, Array | None, str]:
                 )
             x[i] = values
         read += [x, np.array(classes)]
-    return (*[*read, None, None][:4], how)  # type: ignore[return-value]
+    x_train, y_train, x_test, y_test = read if len(parts) == 2 else [*read, None, None]
+    assert x_train is not None and y_train is not None
+    return x_train, y_train, x_test, y_test, how
 
 
 def streamed(folder: Path, name: str, crop: int, side: int | None, mean: bool) -> tuple[Dataset, str]:

@@ -184,7 +184,7 @@ def train(
                 for batch in ahead(batches(data, config, epoch, t), data and data.train.x):
                     loss, grad = pair(landscape.loss_and_grad(theta, batch))
                     if type(grad) is not type(theta) or grad.shape != theta.shape:  # of one's own landscape
-                        grad = check_gradient(grad, theta)
+                        grad = like_theta(grad, theta)
                     t += 1
                     theta, state = config.optimizer.update(theta, grad, state, t)
                     total = total + loss * max(1, len(batch))
@@ -209,7 +209,7 @@ def train(
     return Run(theta=reached, status=status, records=tuple(records))
 
 
-def check_gradient(grad: Any, theta: Floats) -> Floats:
+def like_theta(grad: Any, theta: Floats) -> Floats:
     """∂L/∂θ as an array of θ's shape: another one would be broadcast, and train something else."""
     grad = as_array("grad", grad)
     if getattr(grad, "shape", None) != theta.shape:

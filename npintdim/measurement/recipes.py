@@ -156,7 +156,11 @@ class Recipe:
         if self.scored is not None and self.chance:
             raise ValueError(f"chance is {self.chance}: with {self.scored.name} it is {self.scored.guess:g}")
         self.search(1)
-        self.specs()
+        self.direct(
+            self.direct_seeds - 1
+        )  # repetitions differ in their seed alone, and the last has the largest
+        for d in self.d or ():
+            self.subspace(d, self.seeds - 1)
         self.subspace(1, 0).check()
 
     @property

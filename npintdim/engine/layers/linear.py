@@ -24,6 +24,8 @@ class Linear(Layer):
     -----
     Forward   y = x W + b                 x (n, n_in), W (n_in, n_out), b (n_out,)
     Backward  dW = xᵀ dy,  db = Σ_n dy,  dx = dy Wᵀ
+
+    A network on numba computes a run of these and ReLU by `kernels/fused/linear_run.py`, where that pays.
     """
 
     n_in: int
