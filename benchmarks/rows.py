@@ -127,6 +127,11 @@ def steps() -> list[Row]:
             direct, floor={1: 3.5, 2: 5}, aim={1: 5, 2: 8.5}, narrow={1: 2, 2: 2}),
         Row("lenet-fastfood", s, "LeNet, Fastfood step, d = 290, against PyTorch's", f"{s}.lenet_fastfood",
             ("pytorch.lenet_fastfood",), floor={1: 7, 2: 10}, aim={1: 10, 2: 17}, narrow={1: 2, 2: 2}),
+    ] + [
+        Row(f"{net}-{way}-float64", s, f"{title} step in float64, against float32", f"{s}.{net}_{way}_float64",
+            (f"{s}.{net}_{way}",), "within", {1: 2.5, 2: 2.5})
+        for net, way, title in (("mlp", "direct", "MLP, direct"), ("mlp", "fastfood", "MLP, Fastfood"),
+                                ("lenet", "direct", "LeNet, direct"), ("lenet", "fastfood", "LeNet, Fastfood"))
     ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from npintdim.cli import bench
 from npintdim.cli.bench import EXAMPLES, D, d
 
 
-def backend(threads: int, name: str = "numba") -> nid.Backend:
-    return nid.get_backend(name, np.float32, threads)
+def backend(threads: int, name: str = "numba", dtype: str = "float32") -> nid.Backend:
+    return nid.get_backend(name, np.dtype(dtype), threads)
 
 
 def normal(*shape: int) -> Any:
@@ -31,5 +31,7 @@ def labels() -> Any:
     return np.arange(EXAMPLES) % 10
 
 
-def fastfood(threads: int, D: int = D, d: int = d, blocks: str = "stacked", name: str = "numba") -> Any:
-    return nid.make_projection("fastfood", D, d, 0, backend(threads, name), blocks=blocks)
+def fastfood(
+    threads: int, D: int = D, d: int = d, blocks: str = "stacked", name: str = "numba", dtype: str = "float32"
+) -> Any:
+    return nid.make_projection("fastfood", D, d, 0, backend(threads, name, dtype), blocks=blocks)

@@ -11,16 +11,20 @@ from benchmarks.cases import backend, fastfood, normal
 from npintdim.cli.bench import LENET_d, direct, subspace
 
 
-def mlp(threads: int, name: str = "numba") -> nid.Model:
-    return nid.mlp([784, 200, 200, 10], backend(threads, name))
+def mlp(threads: int, name: str = "numba", dtype: str = "float32") -> nid.Model:
+    return nid.mlp([784, 200, 200, 10], backend(threads, name, dtype))
 
 
-def lenet(threads: int) -> nid.Model:
-    return nid.lenet(backend=backend(threads))
+def lenet(threads: int, dtype: str = "float32") -> nid.Model:
+    return nid.lenet(backend=backend(threads, dtype=dtype))
 
 
 def mlp_direct(threads: int) -> Callable[[], object]:
     return direct(mlp(threads))
+
+
+def mlp_direct_float64(threads: int) -> Callable[[], object]:
+    return direct(mlp(threads, dtype="float64"))
 
 
 def mlp_plain(threads: int) -> Callable[[], object]:
@@ -31,6 +35,10 @@ def mlp_fastfood(threads: int) -> Callable[[], object]:
     return subspace(mlp(threads), fastfood(threads))
 
 
+def mlp_fastfood_float64(threads: int) -> Callable[[], object]:
+    return subspace(mlp(threads, dtype="float64"), fastfood(threads, dtype="float64"))
+
+
 def mlp_fastfood_single(threads: int) -> Callable[[], object]:
     return subspace(mlp(threads), fastfood(threads, blocks="single"))
 
@@ -39,9 +47,21 @@ def lenet_direct(threads: int) -> Callable[[], object]:
     return direct(lenet(threads))
 
 
+def lenet_direct_float64(threads: int) -> Callable[[], object]:
+    return direct(lenet(threads, "float64"))
+
+
 def lenet_fastfood(threads: int) -> Callable[[], object]:
-    net = lenet(threads)
-    return subspace(net, fastfood(threads, net.D, LENET_d))
+    return lenet_subspace(threads, "float32")
+
+
+def lenet_fastfood_float64(threads: int) -> Callable[[], object]:
+    return lenet_subspace(threads, "float64")
+
+
+def lenet_subspace(threads: int, dtype: str) -> Callable[[], object]:
+    net = lenet(threads, dtype)
+    return subspace(net, fastfood(threads, net.D, LENET_d, dtype=dtype))
 
 
 def convolution(
