@@ -1,6 +1,9 @@
 """The comparison with PyTorch compares the same mathematics, and its tables say what was measured."""
 
 import importlib
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from helpers import NO_NUMBA, needs_numba
 import npintdim as nid
 from benchmarks import duel, estimator, report, worker
 from benchmarks.rows import ROWS, SECTIONS, Row, missing
+from benchmarks.scripts.workers import Workers, search
 
 FASTER = Row("a", "networks", "A", "m.ours", ("m.slow", "m.quick"), floor={1: 2.0}, aim={1: 3.0})
 ROUNDS = {"m.ours": [1e-3, 2e-3, 3e-3], "m.slow": [9e-3] * 3, "m.quick": [4e-3, 5e-3, 6e-3]}
@@ -201,3 +205,35 @@ def test_a_search_that_gave_up_is_counted_as_one_that_holds_nothing(capsys):
     assert np.isnan(values[0, 1:]).all()
     cells = estimator.row("x", values).split("|")
     assert (cells[4].strip(), cells[5].strip()) == ("50.0 %", "±10.0 %")
+
+
+# --- what is read or simulated
+
+
+@needs_numba
+def test_a_fold_of_the_transform_is_all_vectors_where_registers_are_narrow():
+    """8 vectors of 16 floats through three rounds: 96 additions of four each; 64 loads and stores; nothing by the stack."""
+    code = [sys.executable, "-m", "benchmarks.scripts.neon", "neoverse-n1", "float32", "transform: fold"]
+    root = Path(report.__file__).parents[1]
+    said = subprocess.run(code, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    head, row = ([cell.strip() for cell in said[k].split("|")[2:-1]] for k in (0, -1))
+    found = dict(zip(head, map(int, row), strict=True))
+    assert (found["vector"], found["registers"]) == (96, 64)
+    assert found["floats"] == found["less"] == found["stack"] == found["calls"] == 0
+    assert sum("\tfadd\tv" in f"\t{line}" or "\tfsub\tv" in f"\t{line}" for line in said) == 96
+
+
+def test_simulated_workers_take_the_next_run_when_they_are_free():
+    specs = [nid.recipe_for("mnist").subspace(600, k) for k in range(3)]
+    one, two = Workers(1, 0), Workers(2, 0)
+    a, b, c = (record["seconds"] for record in one.train(specs))
+    two.train(specs)
+    assert one.clock == pytest.approx(a + b + c)
+    assert two.clock == pytest.approx(max(a, b, min(a, b) + c))
+    assert one.rounds == two.rounds == 1
+
+
+def test_a_search_with_more_workers_ends_sooner():
+    times = [search(count, world=1, precision=0.08, budget=24)[0] for count in (1, 2, 8)]
+    assert times == sorted(times, reverse=True)
+    assert times[0] / times[1] > 1.7
