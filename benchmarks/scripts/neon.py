@@ -6,8 +6,9 @@
 
 Numba of this process is given a target machine of aarch64 instead of its own, so that its passes and LLVM's choose as
 they would there; the kernels find no AVX and take the constants of narrow registers. A line is the innermost loop of a
-kernel: instructions on vectors (of which multiply-adds), on single floats, loads and stores of whole registers and of
-less, those that go to the stack, and calls. A tile that does not fit in 32 registers shows in the stack's column.
+kernel, or the function where there is none: instructions on vectors (of which multiply-adds), on single floats, loads
+and stores of whole registers and of less, those that go to the stack, and calls. A tile that does not fit in 32
+registers shows in the stack's column.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def kernels(dtype: str) -> dict[str, Kernel]:
     x = types.Array(number, 1, "C")
     x2, seen = x.copy(ndim=2), x.copy(readonly=True)
     ints, places = types.Array(i, 1, "C", readonly=True), types.Array(i, 1, "C")
-    words, doubles = types.Array(types.uint32, 1, "C"), types.Array(types.float64, 1, "C")
+    words = types.Array(types.uint32, 1, "C")
     bits, Pi = words.copy(readonly=True), types.Array(types.uint16, 1, "C", readonly=True)
     two, three, four, six = (types.UniTuple(i, n) for n in (2, 3, 4, 6))
     parts = number.bitwidth // 8  # registers of 16 numbers
@@ -96,8 +97,8 @@ def kernels(dtype: str) -> dict[str, Kernel]:
         "dense, stored: P v": Kernel(f"{n}.stored", "add_columns", (x2.copy(readonly=True), i, i, seen, x)),
         "dense ±1, drawn: P v": Kernel(f"{n}.dense", "add_columns", (x, i, seen, i, signs)),
         "Philox, 16 blocks": Kernel(f"{n}.words", "fill_blocks", (words, u64, u64, u64, u64)),
-        "normals: the centre": Kernel(
-            f"{n}.normals", "draw", (words, types.float64, types.float64, types.Tuple((doubles, doubles, doubles, places)))),
+        "normals, 16 words": Kernel(f"{n}.normals", "nearly", (simd.Vector(types.float64),)),
+        "normals, 16 words in doubt": Kernel(f"{n}.normals", "exactly", (simd.Vector(types.float64),)),
     }  # fmt: skip
 
 
