@@ -112,12 +112,10 @@ class Model:
         (D,) in the backend's dtype, the same bits on every backend
         """
         seed = check_seed(seed)
-        what, size = (
-            f"theta_0, D = {self.D:,} {self.backend.dtype.name}",
-            self.D * self.backend.dtype.itemsize,
-        )
-        self.backend.room(what, size, "take fewer parameters; training needs as much again for the gradient")
-        theta_0: Floats = self.backend.xp.empty(self.D, dtype=self.backend.dtype)
+        dtype = self.backend.dtype
+        instead = "take fewer parameters; training needs as much again for the gradient"
+        self.backend.room(f"theta_0, D = {self.D:,} {dtype.name}", self.D * dtype.itemsize, instead)
+        theta_0: Floats = self.backend.xp.empty(self.D, dtype=dtype)
         initializers = initializers_of(self.layers)
         for lane, (where, init) in enumerate(zip(self.layout.slices.values(), initializers, strict=True)):
             stream = Stream(seed, Purpose.THETA_0, lane, self.backend.kernels)

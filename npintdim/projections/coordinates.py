@@ -36,9 +36,7 @@ class CoordinateProjection(SeededProjection):
 
     def _check(self) -> None:
         # The permutation and its keys.
-        self.backend.room(
-            f"a coordinates P, D×d = {self.D}×{self.d}", 16 * self.D, "use kind 'fastfood', stored=False"
-        )
+        self._room("a coordinates P", 16 * self.D, "use kind 'fastfood', stored=False")
 
     @cached_property
     def rows(self) -> Ints:

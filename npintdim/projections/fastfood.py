@@ -141,7 +141,7 @@ class FastfoodProjection(SeededProjection):
         if size > LARGE:
             which = "a stored" if self.stored else "a block of the drawn"
             instead = "use stored=False" if self.stored else "use blocks='stacked'"
-            self.backend.room(f"{which} Fastfood P, D×d = {self.D}×{self.d}", size, instead)
+            self._room(f"{which} Fastfood P", size, instead)
 
     def pieces(self, a: int, b: int) -> Iterator[tuple[int, int, tuple[Words, Ints, Floats, Words]]]:
         """Rows start, ..., stop − 1 of whole blocks, and the blocks' B, Π, G, S, until rows a, ..., b − 1 are covered.

@@ -46,9 +46,7 @@ class OneHotProjection(SeededProjection):
 
     def _check(self) -> None:
         # The permutation, its keys and h; then s, √n and the entries.
-        self.backend.room(
-            f"a one-hot P, D×d = {self.D}×{self.d}", 28 * self.D, "use kind 'fastfood', stored=False"
-        )
+        self._room("a one-hot P", 28 * self.D, "use kind 'fastfood', stored=False")
 
     @cached_property
     def h(self) -> Ints:

@@ -52,10 +52,8 @@ class OrthonormalProjection(SeededProjection):
     kind: ClassVar[str] = "orthonormal"
 
     def _check(self) -> None:
-        what = f"an orthonormal P, D×d = {self.D}×{self.d}"
-        self.backend.room(
-            what, 4 * self.D * self.d * 8, "use kind 'onehot', whose columns are orthonormal too"
-        )
+        instead = "use kind 'onehot', whose columns are orthonormal too"
+        self._room("an orthonormal P", 4 * self.D * self.d * 8, instead)
 
     def drawn(self, j: int) -> Ints:
         """Grid normals of column j of Z, (D,)."""

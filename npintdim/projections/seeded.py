@@ -67,6 +67,9 @@ class SeededProjection(Projection):
     def _check(self) -> None:
         """Raise now whatever else would make P unusable."""
 
+    def _room(self, what: str, size: float, instead: str) -> None:
+        self.backend.room(f"{what}, D×d = {self.D}×{self.d}", size, instead)
+
     def _stream(self, purpose: int, lane: int = 0) -> Stream:
         return Stream(self.seed, purpose, lane, self.backend.kernels)
 
