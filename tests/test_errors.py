@@ -354,6 +354,16 @@ MESSAGES = {
     "tuple to evaluate on": (
         TypeError, "data is a tuple: a Batch is needed, e.g. Batch(x, labels)", lambda: MODEL.evaluate(THETA, (1, 2)),
     ),
+    "a d that no run can have": (
+        ValueError,
+        "d is 4294967296: 1 ≤ d ≤ 4294967295 is needed",
+        lambda: Recipe("digits", {"architecture": "mlp", "sizes": [64, 10]}, d=(5, 2**32)),
+    ),
+    "the last repetition's seed": (
+        ValueError,
+        "seed is 1000000001: 0 ≤ seed ≤ 1000000000 is needed",
+        lambda: Recipe("digits", {"architecture": "mlp", "sizes": [64, 10]}, d=5, seed=10**9, seeds=2, direct_seeds=1),
+    ),
     "tuple in a recipe": (
         TypeError, "data is a tuple: a name, Dataset.from_arrays(x, y), or a function is needed",
         lambda: Recipe((1, 2), MODEL, d=2),

@@ -172,6 +172,11 @@ def test_a_family_that_is_named_must_be_answered_in_full(vectors):
     assert vectors("check", saved(some), "--family", "wht")[0] == 1
 
 
+def test_a_family_that_is_named_twice_counts_once(vectors):
+    once = vectors("list", "--family", "wht")
+    assert vectors("list", "--family", "wht", "--family", "wht") == once
+
+
 # ---- export ----
 def test_json_with_and_without_answers(vectors):
     code, out, _ = vectors("export", "--family", "wht")
