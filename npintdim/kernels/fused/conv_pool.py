@@ -30,7 +30,7 @@ from npintdim.kernels.numba_cpu.machinery.tile import (
 )
 from npintdim.typing import Array, Floats
 
-CHANNELS, TAPS = 3 if WIDE else 1, 4  # of a tile
+CHANNELS, TAPS = 3 if WIDE else 2, 5  # of a tile
 PARTS = 8  # partial sums of the gradient, whatever the number of threads
 LINE = 64  # bytes of a cache line
 Rows: TypeAlias = tuple[tuple[int, ...], ...]

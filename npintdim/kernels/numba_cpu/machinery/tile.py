@@ -22,6 +22,7 @@ from npintdim.kernels.numba_cpu.machinery.simd import (
     I32,
     I64,
     LANES,
+    REGISTER,
     WIDE,
     Vector,
     constant,
@@ -31,10 +32,11 @@ from npintdim.kernels.numba_cpu.machinery.simd import (
     place,
     read,
     shuffle,
-    splat,
     store,
     write,
 )
+
+REGISTERS = 12 if REGISTER == 256 else 28  # that the sums of a tile may fill, of 16 (AVX2) or 32
 
 
 def first(builder: Any, count: Any) -> Any:
@@ -46,7 +48,7 @@ def first(builder: Any, count: Any) -> Any:
 
 def masked(builder: Any, name: str, result: Any, vector: Any, *args: Any) -> Any:
     """LLVM's load or store of some lanes."""
-    full = f"llvm.masked.{name}.v{LANES}f{32 if vector.element == ir.FloatType() else 64}.p0"
+    full = f"llvm.masked.{name}.v{vector.count}f{32 if vector.element == ir.FloatType() else 64}.p0"
     function = ir.FunctionType(result, [arg.type for arg in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, function, full), args)
 
@@ -91,13 +93,22 @@ def store_first(typingctx, array, i, x, count):
     return types.void(array, types.intp, x, types.intp), codegen
 
 
+def joined(builder: Any, parts: list[Any]) -> Any:
+    """Vectors end to end."""
+    while len(parts) > 1:
+        both = range(2 * parts[0].type.count)
+        parts = [shuffle(builder, a, b, both) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
+
+
 def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
     """The tile whose left or right operands are numbers, one for all lanes, or vectors.
 
     sums[r][c] = Σ left[p + r · apart] · right[q + shifts[c]], where p and q start at (at, start) and
     walk through a nest of loops = (counts, steps of p, steps of q), the outermost first; with a
     fourth (table, first), q is what stands in the table at the place to which these steps lead from first.
-    Of the last column `kept` lanes are read, the others are 0.
+    Of the last column `kept` lanes are read, the others are 0. Where the sums would not fit in
+    registers, as many lanes as do are done at a time: they know nothing of each other.
     """
 
     @intrinsic
@@ -109,21 +120,35 @@ def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
         result = types.UniTuple(types.UniTuple(vector, C), R)
 
         def codegen(context, builder, signature, args):
-            a, at, apart, b, start, table, nest, kept = args[2:]
-            ty = context.get_value_type(vector)
+            mask, width, size = first(builder, args[-1]), LANES, right.dtype.bitwidth
+            while width * size > REGISTER and R * C * width * size > REGISTERS * REGISTER:
+                width //= 2
+            ty = ir.VectorType(context.get_value_type(right.dtype), width)
+            parts = [part(context, builder, args[2:], ty, mask, lane) for lane in range(0, LANES, width)]
+            lines = [[joined(builder, [own[r][c] for own in parts]) for c in range(C)] for r in range(R)]
+            lines = [context.make_tuple(builder, result.dtype, line) for line in lines]
+            return context.make_tuple(builder, result, lines)
+
+        def part(context, builder, args, ty, mask, lane):
+            a, at, apart, b, start, table, nest, _ = args
             acc = [
                 [cgutils.alloca_once_value(builder, ir.Constant(ty, None)) for _ in range(C)]
                 for _ in range(R)
             ]
+            mask = shuffle(builder, mask, mask, range(lane, lane + ty.count))
+            at, start = (
+                here if numbers else builder.add(here, I64(lane))
+                for here, numbers in ((at, left_numbers), (start, right_numbers))
+            )
             a = place(context, builder, left, a, at)
             shift = [builder.load(place(context, builder, shifts, table, I64(c))) for c in range(C)]
             columns = [place(context, builder, right, b, builder.add(start, s)) for s in shift]
-            mask = first(builder, kept)
             nest = [cgutils.unpack_tuple(builder, steps) for steps in cgutils.unpack_tuple(builder, nest)]
             listing = [place(context, builder, loops[3][0], *table) for table in nest[3:]]
 
             def number(here):
-                return splat(context, builder, builder.load(here), vector.dtype, vector)
+                one = builder.insert_element(ir.Constant(ty, ir.Undefined), builder.load(here), I32(0))
+                return shuffle(builder, one, one, [0] * ty.count)
 
             def of_left(p, r):
                 here = builder.gep(a, [builder.add(p, builder.mul(apart, I64(r)))], inbounds=True)
@@ -167,8 +192,7 @@ def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
                     )
 
             walk(list(zip(*nest[:3], strict=True)), I64(0), I64(0))
-            lines = [context.make_tuple(builder, result.dtype, map(builder.load, line)) for line in acc]
-            return context.make_tuple(builder, result, lines)
+            return [list(map(builder.load, line)) for line in acc]
 
         i = types.intp
         counts = types.UniTuple(i, len(loops[0]))
@@ -183,10 +207,11 @@ numbers_by_vectors, vectors_by_vectors, vectors_by_numbers = tile(True), tile(Fa
 
 @intrinsic
 def totals(typingctx, line):
-    """The sums over the lanes of 1, 2 or 4 vectors, in the first lanes of one: halves upon halves."""
+    """The sums over the lanes of up to 16 vectors, in the first lanes of one: halves upon halves."""
 
     def codegen(context, builder, signature, args):
         v, half = cgutils.unpack_tuple(builder, args[0]), LANES // 2
+        v = [*v, *[ir.Constant(v[0].type, None)] * ((1 << (len(v) - 1).bit_length()) - len(v))]
         while half:
             low = [k for k in range(2 * LANES) if not k & half]  # of two vectors end to end
             high = [k + half for k in low]
