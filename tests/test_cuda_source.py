@@ -10,7 +10,15 @@ import pytest
 
 from npintdim import kernels
 from npintdim.kernels.purpose import Purpose
-from npintdim.kernels.reference.normals import LN2, SQRT_HALF, TWO_SD, A, B, C, D
+from npintdim.kernels.reference.normals import (
+    CENTRAL_DENOMINATOR,
+    CENTRAL_NUMERATOR,
+    LN2,
+    SQRT_HALF,
+    TAIL_DENOMINATOR,
+    TAIL_NUMERATOR,
+    TWO_SD,
+)
 
 NVCC = shutil.which("nvcc")
 FOLDER = Path(kernels.__file__).with_name("cuda")
@@ -54,8 +62,8 @@ def test_fast_kernels_compile(tmp_path, real):
 
 def test_the_constants_of_the_quantile_and_the_logarithm_are_the_reference_s(tmp_path):
     text = ptx(tmp_path, "exact.cu", "double", "--fmad=false").lower()
-    constants = {*A, *B, *C, *D, SQRT_HALF, LN2, TWO_SD}
-    constants |= {1.0 / (2 * i + 1) for i in range(11)}
+    constants = {*CENTRAL_NUMERATOR, *CENTRAL_DENOMINATOR, *TAIL_NUMERATOR, *TAIL_DENOMINATOR}
+    constants |= {SQRT_HALF, LN2, TWO_SD, *(1.0 / (2 * i + 1) for i in range(11))}
     missing = [c for c in constants if f"0d{struct.pack('>d', c).hex()}" not in text]
     assert not missing
 

@@ -139,12 +139,14 @@ class LoRAXS(MatrixAdapter):
     def frozen(self) -> list[tuple[Floats, Floats]]:
         """U_r Σ_r (n_in, r) and V_rᵀ (r, n_out) of every matrix."""
         found = [self.backend.xp.linalg.svd(W, full_matrices=False) for W in self.matrices(self.theta_0)]
-        return [(U[:, : self.r] * (S[: self.r] if self.sigma else 1), Vt[: self.r]) for U, S, Vt in found]
+        return [
+            (U[:, : self.r] * (sigma[: self.r] if self.sigma else 1), Vt[: self.r]) for U, sigma, Vt in found
+        ]
 
     def delta(self, i: int, factors: list[Floats], product: Product) -> Floats:
         """U_r Σ_r R V_rᵀ."""
-        (US, Vt), (R,) = self.frozen[i], factors
-        return product(product(US, R), Vt)
+        (U_sigma, Vt), (R,) = self.frozen[i], factors
+        return product(product(U_sigma, R), Vt)
 
     def exact(self, v: Floats) -> Floats:
         """None: U and V are LAPACK's."""
@@ -154,8 +156,8 @@ class LoRAXS(MatrixAdapter):
 
     def gradients(self, i: int, factors: list[Floats], dW: Floats) -> tuple[Floats, ...]:
         """dR = Σ_r U_rᵀ dW V_r."""
-        US, Vt = self.frozen[i]
-        return (US.T @ dW @ Vt.T,)
+        U_sigma, Vt = self.frozen[i]
+        return (U_sigma.T @ dW @ Vt.T,)
 
 
 @dataclass(frozen=True, eq=False)

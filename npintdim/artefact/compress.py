@@ -219,12 +219,12 @@ class CompressedModel:
     def _repr_html_(self) -> str:
         size, D, book = len(self.to_bytes()), self.network.D, self.codebook
         levels = "float32" if book is None else f"{len(book.levels):,} levels"
-        T = isinstance(self.P, Adapter)
+        adapted = isinstance(self.P, Adapter)
         rows = [
-            ("θ = T(v_0 + θ_d)" if T else "θ = θ_0 + P θ_d", "in the file"),
+            ("θ = T(v_0 + θ_d)" if adapted else "θ = θ_0 + P θ_d", "in the file"),
             ("network", cut(json.dumps(self.network.spec()))),
             ("θ_0", f"seed {self.theta_0_seed}" if self.base is None else f"base {sha256(self.base)}"),
-            ("T" if T else "P", json.dumps(self.P.spec())),
+            ("T" if adapted else "P", json.dumps(self.P.spec())),
             ("θ_d", f"{self.d:,} numbers, {levels}"),
             ("sha256 of θ", self.theta_sha256),
         ]

@@ -295,8 +295,8 @@ class Kind:
     def variance(self, cov: Floats, t: Floats) -> Floats:
         """Mean over t of the variance of a crossing there: (J/y')ᵀ cov (J/y'); no more than tells nothing."""
         J, _ = slopes(self.beta, t)
-        G = J / np.exp(np.clip(self.beta[1] + self.beta[2] * t, -20, 20))
-        return np.minimum(np.einsum("in,kij,jn->k", G, cov, G) / len(t), REACH**2)
+        per_slope = J / np.exp(np.clip(self.beta[1] + self.beta[2] * t, -20, 20))
+        return np.minimum(np.einsum("in,kij,jn->k", per_slope, cov, per_slope) / len(t), REACH**2)
 
 
 def informative(

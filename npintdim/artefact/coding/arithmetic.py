@@ -105,7 +105,7 @@ class Table:
     Krichevsky and Trofimov (1981). The decoder has seen the same symbols and so has the same table. Symbol k is
     coded with probability (2 n_k + 1)/(2 n + K), which over n symbols with counts n_k costs at most
 
-        n H(n_1/n, ..., n_K/n) + (K − 1)/2 · log₂ n + log₂ K  bits:
+        n · entropy(n_1/n, ..., n_K/n) + (K − 1)/2 · log₂ n + log₂ K  bits:
 
     the entropy, and half a logarithm for each frequency that nobody told.
 

@@ -251,8 +251,8 @@ class Fire(Layer):
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dy is parted between the expansions; what both want of s is added."""
         x, s, y = cache
-        d = dy * (y > 0)
-        halves = {"expand1": d[:, : self.expand1], "expand3": d[:, self.expand1 :]}
+        dz = dy * (y > 0)
+        halves = {"expand1": dz[:, : self.expand1], "expand3": dz[:, self.expand1 :]}
         ds: Any = 0.0
         grads: dict[str, dict[str, Floats]] = {}
         for a, half in halves.items():

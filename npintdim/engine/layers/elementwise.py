@@ -16,8 +16,8 @@ from npintdim.rng import Stream
 from npintdim.specs import settle
 from npintdim.typing import Floats
 
-A = math.sqrt(2 / math.pi)
-B = 0.044715
+FACTOR = math.sqrt(2 / math.pi)  # of u, in GELU's form with tanh
+CUBIC = 0.044715
 
 
 @dataclass(frozen=True)
@@ -110,27 +110,27 @@ class GELU(Elementwise):
         super().__post_init__()
         one_of("form", self.form, ("exact", "tanh"))
 
-    def weight(self, backend: Backend, x: Floats) -> Floats:
+    def gate(self, backend: Backend, x: Floats) -> Floats:
         """Φ(x) or T(x)."""
         if self.form == "tanh":
-            return (1 + backend.xp.tanh(A * (x + B * x**3))) / 2
+            return (1 + backend.xp.tanh(FACTOR * (x + CUBIC * x**3))) / 2
         return (1 + erf(backend)(x / math.sqrt(2))) / 2
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """y = x Φ(x)."""
-        weight = self.weight(backend, x)
-        return x * weight, (x, weight)
+        gate = self.gate(backend, x)
+        return x * gate, (x, gate)
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dx = dy · (Φ(x) + x Φ′(x))."""
-        x, weight = cache
+        x, gate = cache
         if self.form == "tanh":  # 1 − tanh² u = 4 T (1 − T)
-            slope = 2 * weight * (1 - weight) * (A * (1 + 3 * B * x * x))
+            slope = 2 * gate * (1 - gate) * (FACTOR * (1 + 3 * CUBIC * x * x))
         else:
             slope = backend.xp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-        return dy * (weight + x * slope), {}
+        return dy * (gate + x * slope), {}
 
 
 def erf(backend: Backend) -> Any:

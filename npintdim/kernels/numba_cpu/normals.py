@@ -28,7 +28,17 @@ from npintdim.kernels.numba_cpu.machinery.simd import (
     store,
 )
 from npintdim.kernels.numba_cpu.words import address, fill
-from npintdim.kernels.reference.normals import GRID, LN2, SQRT_HALF, TWO_SD, A, B, C, D, quantile
+from npintdim.kernels.reference.normals import (
+    CENTRAL_DENOMINATOR,
+    CENTRAL_NUMERATOR,
+    GRID,
+    LN2,
+    SQRT_HALF,
+    TAIL_DENOMINATOR,
+    TAIL_NUMERATOR,
+    TWO_SD,
+    quantile,
+)
 from npintdim.typing import Array, Floats, Ints, Words
 
 CHUNK = 64 * LANES  # numbers at a time
@@ -80,7 +90,7 @@ def centre(p):
     """Φ⁻¹(p) for |p − ½| ≤ 0.425."""
     q = p - 0.5
     r = 0.180625 - q * q
-    return q * horner(A, r) / horner(B, r)
+    return q * horner(CENTRAL_NUMERATOR, r) / horner(CENTRAL_DENOMINATOR, r)
 
 
 @jit
@@ -88,7 +98,7 @@ def tail(p):
     """Φ⁻¹(p) for |p − ½| > 0.425."""
     low = p < 0.5
     r = sqrt(0.0 - log(select(low, p, 1.0 - p))) - 1.6
-    z = horner(C, r) / horner(D, r)
+    z = horner(TAIL_NUMERATOR, r) / horner(TAIL_DENOMINATOR, r)
     return select(low, 0.0 - z, z)
 
 
