@@ -17,7 +17,7 @@ from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
 
 
-def spec_of(thing: object, what: str = "landscape") -> Spec:
+def spec_or_name(thing: object, what: str = "landscape") -> Spec:
     """The spec of a landscape, or of P; of a user's own without one, the name of its class."""
     spec = getattr(thing, "spec", None)
     return spec() if spec else {what: type(thing).__qualname__}
@@ -103,7 +103,7 @@ class Subspace:
 
     def spec(self) -> Spec:
         """That of P, if it has one; θ_0 has none."""
-        return {"P": spec_of(self.P, "P")}
+        return {"P": spec_or_name(self.P, "P")}
 
 
 class ParametrisedObjective:
@@ -159,7 +159,7 @@ class ParametrisedObjective:
 
     def spec(self) -> Spec:
         """The specs of the landscape and of T (of a subspace P), of those that have one."""
-        return {"landscape": spec_of(self.landscape), **self.parametrisation.spec()}
+        return {"landscape": spec_or_name(self.landscape), **self.parametrisation.spec()}
 
 
 class SubspaceObjective(ParametrisedObjective):
@@ -339,4 +339,4 @@ class L2:
 
     def spec(self) -> Spec:
         """The landscape's spec and the weight."""
-        return {"L2": self.weight, "landscape": spec_of(self.landscape)}
+        return {"L2": self.weight, "landscape": spec_or_name(self.landscape)}

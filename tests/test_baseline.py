@@ -227,11 +227,13 @@ def test_no_rate_is_chosen_among_dead_ones(tmp_path):
 
 def test_cases_refused_for_one_reason_are_refused_once(tmp_path):
     from npintdim.reproduce.base import Setting
-    from npintdim.reproduce.cases import Case, Cases
+    from npintdim.reproduce.cases import Cases, MeasuredCase
 
     wide = replace(RECIPE, model=fully_connected(65, 10), d=(20,), rates=None)
     told = []
-    cases = tuple(Case(label, replace(wide, seed=k), {None: "–"}, "") for k, label in enumerate("abcd"))
+    cases = tuple(
+        MeasuredCase(label, replace(wide, seed=k), {None: "–"}, "") for k, label in enumerate("abcd")
+    )
     with pytest.raises(ValueError, match=r"the model takes examples of shape \(65,\), but digits has"):
         Cases("four", "", "", "", cases=cases).run(
             Setting(tmp_path, nid.get_backend("numpy", threads=1), jobs=1, tell=told.append)
@@ -243,11 +245,11 @@ def test_cases_refused_for_one_reason_are_refused_once(tmp_path):
 
 def test_a_reproduction_says_that_nothing_was_read(tmp_path):
     from npintdim.reproduce.base import Setting
-    from npintdim.reproduce.cases import Case, Cases
+    from npintdim.reproduce.cases import Cases, MeasuredCase
 
     dead = replace(RECIPE, direct_optimizer=nid.Adam(30.0).spec(), d=(20, 200))
     told = []
-    case = Case("dead", dead, {None: "750", 0.3: "400"}, "")
+    case = MeasuredCase("dead", dead, {None: "750", 0.3: "400"}, "")
     outcome = Cases("two", "", "", "", cases=(case,)).run(
         Setting(tmp_path, nid.get_backend("numpy", threads=1), jobs=1, tell=told.append)
     )

@@ -85,7 +85,7 @@ class CompressedModel:
         TypeError, ValueError
             as the class does, and if theta goes beyond float32.
         """
-        decode.check_map(P)
+        decode.check_nameable(P)
         values = P.backend.host(theta_d)
         if values.dtype.kind not in "fiu":
             raise TypeError(f"theta_d has dtype {values.dtype}: real numbers are needed")

@@ -73,7 +73,7 @@ def check_parts(
 
     So is a T over another θ_0 than the seed draws, or than the pre-trained one that is given.
     """
-    check_map(P)
+    check_nameable(P)
     check_kind("network", network, Model, "mlp([64, 10])")
     d = P.dim if isinstance(P, Adapter) else P.d
     if network.D != P.D:
@@ -102,7 +102,7 @@ def check_parts(
             raise ValueError(f"theta_0 of T is not {wanted}")
 
 
-def check_map(P: object) -> None:
+def check_nameable(P: object) -> None:
     """TypeError for a P or T that no file can name."""
     if {**KINDS, **ADAPTERS}.get(getattr(P, "kind", "")) is not type(P):
         raise TypeError(f"P is a {type(P).__name__}: a file can name only {', '.join([*KINDS, *ADAPTERS])}")

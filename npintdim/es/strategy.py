@@ -18,7 +18,7 @@ import numpy as np
 from npintdim.engine.landscape import Batch, Evaluation, Landscape, evaluation
 from npintdim.inputs import check_has
 from npintdim.kernels import reference
-from npintdim.objective import spec_of
+from npintdim.objective import spec_or_name
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import settle
 from npintdim.typing import Floats, Spec
@@ -156,7 +156,7 @@ class EvolutionStrategy:
     def spec(self) -> Spec:
         """σ, n, seed and the landscape's spec."""
         numbers = {"sigma": self.sigma, "pairs": self.pairs, "seed": str(self.seed), "ranks": self.ranks}
-        return {"evolution strategy": numbers, "landscape": spec_of(self.landscape)}
+        return {"evolution strategy": numbers, "landscape": spec_or_name(self.landscape)}
 
 
 def try_there(

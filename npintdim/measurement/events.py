@@ -182,7 +182,7 @@ class Sentences:
             seconds, size, runs = seconds / runs * self.budget, size // runs * self.budget, self.budget
         kept = f" ({event.kept} kept)" if event.kept and not self.budget else ""
         most = "at most " if self.searched else ""
-        return f"{most}{counted(runs, 'run')} to do{kept}: about {duration(seconds)}, {weight(size)}"
+        return f"{most}{counted(runs, 'run')} to do{kept}: about {duration(seconds)}, {megabytes(size)}"
 
 
 def duration(seconds: float) -> str:
@@ -192,6 +192,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def weight(size: float) -> str:
+def megabytes(size: float) -> str:
     """Bytes, for people."""
     return f"{size / 1e3:.0f} kB" if size < 1e6 else f"{size / 1e6:.1f} MB"

@@ -8,7 +8,7 @@ from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import RateSearch, Recipe, adam, fully_connected
 from npintdim.plots import methods_figure
 from npintdim.plots.style import Figure
-from npintdim.reproduce.cases import Case, Cases
+from npintdim.reproduce.cases import Cases, MeasuredCase
 from npintdim.reproduce.paper import lenet
 from npintdim.typing import Floats, Spec
 
@@ -108,14 +108,16 @@ def task(name: str, base: Recipe = BASE, pretrained: bool = True, length: Spec |
 def lengths() -> Cases:
     """LeNet turned by 60°, after more or less of the upright digits; and the FC net after the most."""
     cases = [
-        Case(f"LeNet, {what}", task("rotated", OF_LENET, length=length), NOT_THERE,
+        MeasuredCase(f"LeNet, {what}", task("rotated", OF_LENET, length=length), NOT_THERE,
              "pre-training of so many epochs of 30,000 images, or on so many images as long as 5 of them")
         for what, length in LENGTHS.items()
     ]  # fmt: skip
     for what, before in (("from scratch", task("rotated", pretrained=False)), ("5 epochs", task("rotated")),
                          ("30 epochs", task("rotated", length={"epochs": 30}))):  # fmt: skip
         wider = replace(before, d=(*GRID, 800))
-        cases.append(Case(f"FC, {what}", wider, NOT_THERE, "d up to 800: at 400 it is below the line"))
+        cases.append(
+            MeasuredCase(f"FC, {what}", wider, NOT_THERE, "d up to 800: at 400 it is below the line")
+        )
     return Cases(
         "pretraining-length", "how long must pre-training be to lower d_int90? MNIST rotated by 60° after upright",
         "230 runs, 10 minutes", "50 runs, 1 minute", tuple(cases), SHORTER,
@@ -125,13 +127,15 @@ def lengths() -> Cases:
 def pretraining(net: str, told: str, base: Recipe, *names: str) -> Cases:
     """These tasks, both ways."""
     cases = tuple(
-        Case(f"{name}, {'pre-trained' if before else 'from scratch'}", task(name, base, before), NOT_THERE,
+        MeasuredCase(f"{name}, {'pre-trained' if before else 'from scratch'}", task(name, base, before), NOT_THERE,
              "not in the paper; its question is that of Aghajanyan et al. (2020)")
         for name in names for before in (False, True)
     )  # fmt: skip
     if base.data == "cifar10":
         few = replace(task("cifar", base, length={"epochs": 2}), d=(1_000, 2_000, 4_000), seeds=2)
-        cases += (Case("cifar, pre-trained for 2 epochs", few, NOT_THERE, "a fifth of the pre-training"),)
+        cases += (
+            MeasuredCase("cifar, pre-trained for 2 epochs", few, NOT_THERE, "a fifth of the pre-training"),
+        )
     minutes = 3 * len(names) if base.data == "mnist" else 20
     return Cases(
         f"pretraining-{net}", f"does pre-training lower d_int90? {told}",
@@ -147,7 +151,9 @@ def adapters(suffix: str, title: str, recipe: Recipe, grids: Grids) -> Cases:
         how = replace(recipe.rates, d=d[min(1, len(d) - 1)]) if recipe.rates else None
         own = replace(recipe, parametrisation=T, d=d, rates=how, seeds=2)
         cases.append(
-            Case(label, replace(own, projection=P) if P else own, NOT_THERE, "d counts all trained numbers")
+            MeasuredCase(
+                label, replace(own, projection=P) if P else own, NOT_THERE, "d counts all trained numbers"
+            )
         )
     return Methods(
         f"adapters{suffix}", f"accuracy against trained numbers, from subspaces to LoRA: {title}",

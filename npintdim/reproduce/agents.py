@@ -7,7 +7,7 @@ from typing import Any
 
 from npintdim.es.policies import policy
 from npintdim.measurement.recipes import Recipe, adam, fully_connected, objective_recipe
-from npintdim.reproduce.cases import Case, Cases
+from npintdim.reproduce.cases import Cases, MeasuredCase
 
 
 def agent(environment: str, D: int, lr: float, epochs: int, first: int, **options: Any) -> Recipe:
@@ -43,28 +43,28 @@ AGENTS = (
         "inverted-pendulum", "InvertedPendulum by evolution strategies, 4-20-20-1 and the paper's 562 numbers",
         "168 runs, 2 core-hours", "6 runs, 6 core-minutes",
         (
-            Case("pendulum, 541", PENDULUM, {None: "–"}, f"one output; {UNCONFIRMED}"),
-            Case("pendulum, 562", replace(PENDULUM, model=PENDULUM.model | {"options": TWO}, lr_at=562), {None: "4"},
+            MeasuredCase("pendulum, 541", PENDULUM, {None: "–"}, f"one output; {UNCONFIRMED}"),
+            MeasuredCase("pendulum, 562", replace(PENDULUM, model=PENDULUM.model | {"options": TWO}, lr_at=562), {None: "4"},
                  f"the second output is the log of the action's noise; {UNCONFIRMED}"),
         ),
         SHORT,
     ),
     Cases(
         "cartpole", "CartPole by evolution strategies, 4-20-20-2", "95 runs, 15 core-minutes", "3 runs, 30 s",
-        (Case("CartPole", CARTPOLE, {None: "25 (DQN)"}, "evolution strategies instead of DQN; 500 steps solve it"),),
+        (MeasuredCase("CartPole", CARTPOLE, {None: "25 (DQN)"}, "evolution strategies instead of DQN; 500 steps solve it"),),
         SHORT,
     ),
     Cases(
         "humanoid", "Humanoid by evolution strategies, 376-256-256-17",
         "19 runs of 400,000 episodes: 850 core-hours where an episode has 1,000 steps", "7 runs, 16 core-hours at most",
-        (Case("Humanoid", HUMANOID, {None: "700"},
+        (MeasuredCase("Humanoid", HUMANOID, {None: "700"},
               f"v4, whose 376 observations are the paper's; v5 has 348; {UNCONFIRMED}"),),
         SHORTER,
     ),
     Cases(
         "pong", "Pong by evolution strategies, two convolutions and 256",
         "19 runs of 100,000 games: 570 core-hours at 1,000 steps a game", "7 runs, 42 core-hours",
-        (Case("Pong", PONG, {None: "6,000"}, f"actions repeat with probability 0.25 (v5); {UNCONFIRMED}"),),
+        (MeasuredCase("Pong", PONG, {None: "6,000"}, f"actions repeat with probability 0.25 (v5); {UNCONFIRMED}"),),
         SHORTER,
     ),
 )  # fmt: skip

@@ -25,7 +25,7 @@ from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 
 
 @dataclass(frozen=True)
-class Case:
+class MeasuredCase:
     """One network, data set and projection.
 
     Parameters
@@ -66,7 +66,7 @@ class Cases(Reproduction):
     shortened_from : the whole one, if this is a short one
     """
 
-    cases: tuple[Case, ...] = ()
+    cases: tuple[MeasuredCase, ...] = ()
     shorter: Mapping[str, Any] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
     shortened_from: Cases | None = None
@@ -161,7 +161,7 @@ class Cases(Reproduction):
             return several_figure(found)
         return nets_figure([(m.D, m.d_int, label) for label, m in found.items()])
 
-    def rows(self, case: Case, m: Measurement) -> list[Row]:
+    def rows(self, case: MeasuredCase, m: Measurement) -> list[Row]:
         """One for each rule; the records are the same."""
         short = "shortened by --quick; in full: " if self.shortened_from else ""
         rows = []

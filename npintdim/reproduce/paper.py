@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from npintdim.measurement.recipes import RateSearch, Recipe, adam, fully_connected
-from npintdim.reproduce.cases import Case, Cases
+from npintdim.reproduce.cases import Cases, MeasuredCase
 from npintdim.typing import Spec
 
 
@@ -85,11 +85,11 @@ PROJECTIONS: dict[str, Spec] = {
 
 def in_six_subspaces(
     net: str, recipe: Recipe, paper: dict[float | None, str], differs: str
-) -> tuple[Case, ...]:
+) -> tuple[MeasuredCase, ...]:
     """The recipe with each of the `PROJECTIONS`: does the S that the authors' Fastfood lacks move d_int90?"""
     same = f"{OURS}, no L2, the same in all rows: P alone differs"
     return tuple(
-        Case(f"{net}, {name}", replace(at_our_rates(recipe), projection=P), paper, differs + same)
+        MeasuredCase(f"{net}, {name}", replace(at_our_rates(recipe), projection=P), paper, differs + same)
         for name, P in PROJECTIONS.items()
     )
 
@@ -103,7 +103,7 @@ def variant(architecture: str, first: int) -> Recipe:
 EXPERIMENTS = (
     Cases(
         "mnist-fc", "MNIST, FC 784-200-200-10 in Fastfood subspaces", "25 runs, 3 minutes", "15 runs, 20 s",
-        (Case("FC", MNIST_FC, {None: "–", 0.9: "750"}, f"stacked Fastfood with output signs; {FC_DIFFERS}"),),
+        (MeasuredCase("FC", MNIST_FC, {None: "–", 0.9: "750"}, f"stacked Fastfood with output signs; {FC_DIFFERS}"),),
         SHORTER,
     ),
     Cases(
@@ -114,14 +114,14 @@ EXPERIMENTS = (
     ),
     Cases(
         "lenet", "MNIST, LeNet, with the ReLU after convolutions", "25 runs, 6 minutes", "15 runs, 30 s",
-        (Case("LeNet", MNIST_LENET, {None: "275", 0.9: "290"},
+        (MeasuredCase("LeNet", MNIST_LENET, {None: "275", 0.9: "290"},
               f"the authors' subspace nets lack the conv ReLU; {LENET_DIFFERS}"),),
         SHORTER | {"epochs": 3},
     ),
     Cases(
         "lenet-as-released", "MNIST, LeNet as released: no ReLU after projected convolutions",
         "25 runs, 6 minutes", "15 runs, 30 s",
-        (Case("LeNet as released", replace(MNIST_LENET, model=lenet([1, 28, 28], conv_relu=False)),
+        (MeasuredCase("LeNet as released", replace(MNIST_LENET, model=lenet([1, 28, 28], conv_relu=False)),
               {None: "275", 0.9: "290"}, f"our direct net lacks the conv ReLU too; {LENET_DIFFERS}"),),
         SHORTER | {"epochs": 3},
     ),
@@ -135,8 +135,8 @@ EXPERIMENTS = (
         "shuffled-pixels", "MNIST with the pixels of all images in one other order, FC and LeNet",
         "50 runs, 9 minutes", "30 runs, 1 minute",
         (
-            Case("FC, shuffled pixels", replace(MNIST_FC, data="mnist+shuffled-pixels"), {None: "–", 0.9: "750"}, FC_DIFFERS),
-            Case("LeNet, shuffled pixels",
+            MeasuredCase("FC, shuffled pixels", replace(MNIST_FC, data="mnist+shuffled-pixels"), {None: "–", 0.9: "750"}, FC_DIFFERS),
+            MeasuredCase("LeNet, shuffled pixels",
                  replace(MNIST_LENET, data="mnist+shuffled-pixels", first=1024, rates=searched(1000)),
                  {None: "–", 0.9: "1,400"}, f"conv ReLU on; {LENET_DIFFERS}"),
         ),
@@ -146,7 +146,7 @@ EXPERIMENTS = (
         "shuffled-labels", "FC-5 784-400×5-10 learns 100, 50 and 10 % shuffled labels by heart",
         "30 runs of 150 epochs: 6 core-hours", "40 runs, 2 minutes",
         tuple(
-            Case(f"{100 * share:g} % shuffled", replace(BY_HEART, data=f"mnist+shuffled-labels={share:g}"),
+            MeasuredCase(f"{100 * share:g} % shuffled", replace(BY_HEART, data=f"mnist+shuffled-labels={share:g}"),
                  {None: "–", 0.89: paper, 0.9: at_90},
                  "150 epochs at a rate that falls from 1e-3 instead of 500 at 1e-4; stacked Fastfood with output signs; "
                  "the paper's numbers were read at a training accuracy of 0.89")
@@ -160,7 +160,7 @@ EXPERIMENTS = (
     Cases(
         "fc-nets", "the 20 FC nets on MNIST: depth 1 to 5, width 50 to 400", "300 runs, 1 hour", "60 runs, 2 minutes",
         tuple(
-            Case(f"{depth}×{width}",
+            MeasuredCase(f"{depth}×{width}",
                  replace(at_our_rates(MNIST_FC), model=fully_connected(784, *[width] * depth, 10)),
                  {None: "–", 0.9: "675 to 900"}, f"{OURS}; {STACKED}")
             for depth in (1, 2, 3, 4, 5) for width in (50, 100, 200, 400)
@@ -169,7 +169,7 @@ EXPERIMENTS = (
     ),
     Cases(
         "softmax", "MNIST, softmax regression 784-10", "25 runs, 1 minute", "15 runs, 10 s",
-        (Case("softmax regression",
+        (MeasuredCase("softmax regression",
               replace(MNIST_FC, model=fully_connected(784, 10), first=64, rates=searched(150)), {None: "–"}, FC_DIFFERS),),
         SHORTER,
     ),
@@ -177,7 +177,7 @@ EXPERIMENTS = (
         "lenet-variants", "MNIST, LeNet and its relatives: untied, tied but fully connected, fully connected",
         "60 runs, 3 hours", "60 runs, 10 minutes",
         tuple(
-            Case(name, recipe, {None: own, 0.9: paper}, f"{OURS}; no L2; conv ReLU on; stacked Fastfood with output signs")
+            MeasuredCase(name, recipe, {None: own, 0.9: paper}, f"{OURS}; no L2; conv ReLU on; stacked Fastfood with output signs")
             for name, recipe, own, paper in (
                 ("LeNet", at_our_rates(MNIST_LENET), "275", "290"),
                 ("Untied-LeNet", variant("untied-lenet", 1024), "450", "600"),
@@ -190,12 +190,12 @@ EXPERIMENTS = (
     ),
     Cases(
         "cifar10-fc", "CIFAR-10, FC 3072-200-200-10", "25 runs, 45 minutes", "15 runs, 2 minutes",
-        (Case("CIFAR FC", CIFAR_FC, {None: "9,000", 0.45: "5,500"}, f"{CIFAR_DIFFERS}; the paper's curve is flat there: ±50 %"),),
+        (MeasuredCase("CIFAR FC", CIFAR_FC, {None: "9,000", 0.45: "5,500"}, f"{CIFAR_DIFFERS}; the paper's curve is flat there: ±50 %"),),
         SHORTER | {"epochs": 5, "budget": 14, "direct_optimizer": adam(1e-3), "optimizer": adam(1e-2)},
     ),
     Cases(
         "cifar10-lenet", "CIFAR-10, LeNet", "25 runs, 30 minutes", "15 runs, 1 minute",
-        (Case("CIFAR LeNet", CIFAR_LENET, {None: "2,900", 0.45: "1,000"}, f"conv ReLU on; {CIFAR_DIFFERS}"),),
+        (MeasuredCase("CIFAR LeNet", CIFAR_LENET, {None: "2,900", 0.45: "1,000"}, f"conv ReLU on; {CIFAR_DIFFERS}"),),
         SHORTER | {"epochs": 5, "budget": 14, "direct_optimizer": adam(1e-3), "optimizer": adam(1e-2)},
     ),
 )  # fmt: skip

@@ -4,7 +4,7 @@ import math
 
 from npintdim.engine.optimizers import SGD, Step
 from npintdim.measurement.recipes import Recipe, adam
-from npintdim.reproduce.cases import Case, Cases
+from npintdim.reproduce.cases import Cases, MeasuredCase
 from npintdim.typing import Spec
 
 
@@ -34,14 +34,14 @@ SQUEEZENETS = (
     Cases(
         "squeezenet", "ImageNet, SqueezeNet v1.0; --data FOLDER/+side=256+crop=224+mean, FOLDER with train/CLASS/*.jpg and test/CLASS/*.jpg",
         "5 runs of 35 epochs: 280 core-days, 1.6 a run and epoch", "5 runs, 9 core-hours, most of it evaluation",
-        (Case("SqueezeNet, ImageNet", IMAGENET, {None: PUBLISHED},
+        (MeasuredCase("SqueezeNet, ImageNet", IMAGENET, {None: PUBLISHED},
               "35 epochs, momentum 0.9, the middle of each image, no dropout; authors: direct .5491, 50k .138, 100k .239, 200k .285, 500k .318"),),
         SHORTER,
     ),
     Cases(
         "squeezenet-cifar10", "SqueezeNet v1.0 on CIFAR-10 enlarged to 64×64, which the paper has not; --data FOLDER/+crop=64+mean",
         "2 runs, 3 core-hours", "2 runs, 6 core-minutes",
-        (Case("SqueezeNet, CIFAR-10 at 64×64", ENLARGED, {None: "–"}, "10 epochs, Adam, not searched; no dropout"),),
+        (MeasuredCase("SqueezeNet, CIFAR-10 at 64×64", ENLARGED, {None: "–"}, "10 epochs, Adam, not searched; no dropout"),),
         SHORTER,
     ),
 )  # fmt: skip
