@@ -99,13 +99,13 @@ def tidy(folder: Path, names: re.Pattern[str] = PART) -> None:
 
 def owner() -> str:
     """The name of this process, as no other is called: where PIDs mean the same, its PID, and when it began."""
-    return f"{place()}-{os.getpid()}-{process(os.getpid())[1]}"
+    return f"{this_machine()}-{os.getpid()}-{process(os.getpid())[1]}"
 
 
 def gone(owner: str) -> bool:
     """Whether a process of this machine has ended; False where that cannot be asked without harm, or from here."""
     where, pid, began = owner.split("-")
-    if where != place() or os.name != "posix":
+    if where != this_machine() or os.name != "posix":
         return False
     try:
         os.kill(int(pid), 0)
@@ -118,7 +118,7 @@ def gone(owner: str) -> bool:
 
 
 @functools.cache
-def place() -> str:
+def this_machine() -> str:
     """The machine, and the container on it if that counts its own PIDs."""
     namespace = ""
     with suppress(OSError):

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
-from npintdim.data.registry import IDX_NAMES, File, Source
+from npintdim.data.registry import IDX_NAMES, File, Published
 
 
 def idx_bytes(array):
@@ -56,7 +56,7 @@ class MadeUp:
 
     def source(self, *mirrors):
         files = tuple(file_of(name, content) for name, content in self.contents.items())
-        return Source(self.name, "idx", mirrors, files)
+        return Published(self.name, "idx", mirrors, files)
 
     def write(self, folder, names=IDX_NAMES):
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from helpers import measured
 
 import npintdim as nid
 from npintdim.data import load_dataset
-from npintdim.data.tasks import turned
+from npintdim.data.tasks import rotated_images
 from npintdim.measurement.runs import RunSpec, begin, objective, parts, run
 from npintdim.reproduce import REPRODUCTIONS
 from npintdim.reproduce.adapters import METHODS
@@ -91,9 +91,9 @@ def test_some_classes_keep_their_labels():
 
 def test_images_are_turned():
     x = np.arange(2 * 9, dtype=np.float32).reshape(2, 1, 3, 3)
-    np.testing.assert_allclose(turned(x, 90)[0, 0], np.rot90(x[0, 0]), atol=1e-5)
-    np.testing.assert_array_equal(turned(x, 0), x)
-    np.testing.assert_allclose(turned(turned(x, 180), 180), x, atol=1e-4)
+    np.testing.assert_allclose(rotated_images(x, 90)[0, 0], np.rot90(x[0, 0]), atol=1e-5)
+    np.testing.assert_array_equal(rotated_images(x, 0), x)
+    np.testing.assert_allclose(rotated_images(rotated_images(x, 180), 180), x, atol=1e-4)
     digits = load_dataset("digits+rotated=60")
     assert digits.train.x.shape == load_dataset("digits").train.x.shape
     assert digits.train.x.min() >= 0 and digits.train.x.max() <= 1 + 1e-6

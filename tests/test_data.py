@@ -19,7 +19,7 @@ import pytest
 from data_helpers import MadeUp, Server, cifar_archive, dead_address, file_of, idx_bytes
 
 from npintdim.data import NAMES, _load, cifar, download, fetch, idx, load_dataset
-from npintdim.data.registry import IDX_NAMES, REGISTRY, Source
+from npintdim.data.registry import IDX_NAMES, REGISTRY, Published
 from npintdim.rng import Purpose, Stream
 
 DATA = os.environ.get("NPINTDIM_DATA", "")
@@ -223,7 +223,7 @@ def cifar_batches(seed=2, n=2):
 def cifar_source(folder, batches):
     archive = cifar_archive({"batches.meta.txt": b"airplane\n", **batches})
     (folder / "tiny.tar.gz").write_bytes(archive)
-    return Source("tiny", "cifar", (), (file_of("tiny.tar.gz", archive),))
+    return Published("tiny", "cifar", (), (file_of("tiny.tar.gz", archive),))
 
 
 def test_cifar_reads_what_was_written(tmp_path):
@@ -544,7 +544,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path, server, monkeypatch):
         assert path.stat().st_size == len(MadeUp().contents[IDX_NAMES[0]])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download, "sha256", interrupt)
+    monkeypatch.setattr(download, "file_sha256", interrupt)
     with pytest.raises(KeyboardInterrupt):
         _load(MadeUp().source(serve(server, MadeUp())), None, tmp_path, None)
     assert list(tmp_path.iterdir()) == []
@@ -600,7 +600,7 @@ def test_a_large_download_shows_its_progress_on_a_terminal(
     monkeypatch.setattr(sys, "stderr", screen)
     server.files["/large.gz"] = b"content"
     file = file_of("large.gz", b"content", size)
-    download.download(Source("large", "idx", (server.address + "/",), (file,)), file, tmp_path)
+    download.download(Published("large", "idx", (server.address + "/",), (file,)), file, tmp_path)
     assert ("100%" in screen.getvalue()) is shown
 
 

@@ -12,7 +12,7 @@ from data_helpers import cifar_archive, file_of, folder_of_images, idx_bytes
 from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.data import fetch, registry
-from npintdim.data.registry import IDX_NAMES, Source
+from npintdim.data.registry import IDX_NAMES, Published
 from npintdim.measurement import work
 from npintdim.reproduce import REPRODUCTIONS, Setting, agents, markdown, plain, reproduction, write_report
 from npintdim.reproduce.cases import Cases
@@ -62,7 +62,9 @@ def files(tmp_path, monkeypatch):
         (folder / name).mkdir(parents=True)
         for file, content in contents.items():
             (folder / name / file).write_bytes(content)
-        source = Source(name, kind, (), tuple(file_of(file, content) for file, content in contents.items()))
+        source = Published(
+            name, kind, (), tuple(file_of(file, content) for file, content in contents.items())
+        )
         monkeypatch.setitem(registry.REGISTRY, name, source)
     work.load.cache_clear()
     yield folder

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from npintdim.adapters import Adapter
 from npintdim.artefact import decode, fileformat
 from npintdim.artefact.coding import Codebook, pack, unpack
-from npintdim.artefact.decode import Map, Origin, decoded_theta, sha256
+from npintdim.artefact.decode import Map, Origin, decoded_theta, sha256_of
 from npintdim.artefact.fileformat import FormatError
 from npintdim.backend import Backend, as_array
 from npintdim.engine.landscape import Batch, Evaluation
@@ -168,13 +168,13 @@ class CompressedModel:
     @cached_property
     def theta_sha256(self) -> str:
         """Sha256 (hex) of θ as little-endian float32."""
-        return sha256(self._theta)
+        return sha256_of(self._theta)
 
     @cached_property
     def fingerprint(self) -> str:
         """`P.fingerprint()`; of an adapter the sha256 of the θ that ones decode to."""
         if isinstance(self.P, Adapter):
-            return sha256(decoded_theta(self.network, self.P, self._origin, np.ones(self.d, np.float32)))
+            return sha256_of(decoded_theta(self.network, self.P, self._origin, np.ones(self.d, np.float32)))
         return self.P.fingerprint()
 
     def model(self, backend: Backend | None = None) -> Model:
@@ -214,7 +214,7 @@ class CompressedModel:
             "T" if isinstance(self.P, Adapter) else "P": self.P.spec(),
             "model": self.network.spec(),
             "scheme": SCHEME,
-        } | (seed if self.base is None else {"theta_0": sha256(self.base)})
+        } | (seed if self.base is None else {"theta_0": sha256_of(self.base)})
 
     def _repr_html_(self) -> str:
         size, D, book = len(self.to_bytes()), self.network.D, self.codebook
@@ -223,7 +223,7 @@ class CompressedModel:
         rows = [
             ("θ = T(v_0 + θ_d)" if adapted else "θ = θ_0 + P θ_d", "in the file"),
             ("network", cut(json.dumps(self.network.spec()))),
-            ("θ_0", f"seed {self.theta_0_seed}" if self.base is None else f"base {sha256(self.base)}"),
+            ("θ_0", f"seed {self.theta_0_seed}" if self.base is None else f"base {sha256_of(self.base)}"),
             ("T" if adapted else "P", json.dumps(self.P.spec())),
             ("θ_d", f"{self.d:,} numbers, {levels}"),
             ("sha256 of θ", self.theta_sha256),

@@ -61,7 +61,7 @@ def decoded_theta(
     return theta
 
 
-def sha256(theta: NDArray[np.float32]) -> str:
+def sha256_of(theta: NDArray[np.float32]) -> str:
     """Sha256 (hex) of little-endian float32."""
     return hashlib.sha256(theta.astype("<f4").tobytes()).hexdigest()
 
@@ -133,7 +133,7 @@ def named_base(named: str | None, given: Array | None, D: int) -> NDArray[np.flo
             f"its theta_0 is a pre-trained one with the sha256 {named}: the base is needed"
         )
     base = check_base(given, D)
-    if (own := sha256(base)) != named:
+    if (own := sha256_of(base)) != named:
         raise FormatError(f"its theta_0 has the sha256 {named}, but the base that is given has {own}")
     return base
 

@@ -12,7 +12,7 @@ import numpy as np
 from npintdim.data import cifar, digits, idx, own
 from npintdim.data.fetch import locate
 from npintdim.data.idx import Split
-from npintdim.data.registry import REGISTRY, Source
+from npintdim.data.registry import REGISTRY, Published
 from npintdim.data.shuffled import FORMS, parse
 from npintdim.engine.landscape import Batch, Dataset
 from npintdim.inputs import check_integer, unknown
@@ -94,7 +94,9 @@ def check_known(original: str) -> None:
         raise unknown("dataset", original, (*NAMES, *FORMS), here)
 
 
-def _load(source: Source, folder: str | Path | None, cache: Path | None, limit_train: int | None) -> Dataset:
+def _load(
+    source: Published, folder: str | Path | None, cache: Path | None, limit_train: int | None
+) -> Dataset:
     """`load_dataset` for any source, with a cache of one's own."""
     read = {"idx": idx.read, "cifar": cifar.read}[source.format]
     return _dataset(source.name, read(locate(source, folder, cache)), 255, limit_train)

@@ -31,7 +31,7 @@ def read(paths: list[Path]) -> tuple[Split, Split]:
             for member in archive:  # one pass in the archive's order: a step back would unpack it all again
                 name = PurePosixPath(member.name).name
                 if name in (*TRAIN, TEST) and member.type in PLAIN and not member.issparse():
-                    batches[name] = content(archive, member)
+                    batches[name] = unpacked(archive, member)
                 if len(batches) == 1 + len(TRAIN):
                     break
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, OverflowError) as error:
@@ -43,7 +43,7 @@ def read(paths: list[Path]) -> tuple[Split, Split]:
     return split(np.concatenate([tables[name] for name in TRAIN])), split(tables[TEST])
 
 
-def content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def unpacked(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     """Of a plain file, unless it is larger than a batch."""
     if member.size > MOST:
         raise ValueError(f"{member.name} has {member.size:,} bytes, and a batch {MOST:,}")

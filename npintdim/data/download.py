@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from npintdim.data.registry import File, Source
+from npintdim.data.registry import File, Published
 from npintdim.machine import need, optional, watched
 
 VARIABLE = "NPINTDIM_DATA"
 
 
-def download(source: Source, file: File, cache: Path | None = None, looked: str = "") -> Path:
+def download(source: Published, file: File, cache: Path | None = None, looked: str = "") -> Path:
     """The file from the cache, or from the first mirror that has it with the right sha256.
 
     Pooch writes to a temporary file and renames it at the end, so nothing half-written bears the name.
@@ -38,7 +38,7 @@ def download(source: Source, file: File, cache: Path | None = None, looked: str 
 
     def checked(url: str, output: str, owner: Any) -> None:
         http(url, output, owner)
-        found = sha256(Path(output))
+        found = file_sha256(Path(output))
         if found != file.sha256:
             raise mismatch("nothing was kept", Path(output), found, file)
 
@@ -47,7 +47,7 @@ def download(source: Source, file: File, cache: Path | None = None, looked: str 
     for mirror in source.mirrors:
         url = mirror + file.name
         try:
-            with quiet(pooch.get_logger()):
+            with warnings_only(pooch.get_logger()):
                 return Path(pooch.retrieve(url, file.sha256, file.name, where, downloader=checked))
         except (OSError, ValueError) as error:
             tried.append(f"  {url}: {reason(error)}")
@@ -61,7 +61,7 @@ def reason(error: Exception) -> object:
 
 
 @contextmanager
-def quiet(logger: logging.Logger) -> Iterator[None]:
+def warnings_only(logger: logging.Logger) -> Iterator[None]:
     """Only warnings, unless the user has set a level.
 
     A filter, because pooch's logger stands outside logging's tree and remembers what its level let through.
@@ -78,7 +78,7 @@ def quiet(logger: logging.Logger) -> Iterator[None]:
         logger.removeFilter(serious)
 
 
-def sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """Hex digest of a file."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
@@ -93,7 +93,7 @@ def mismatch(what: str, path: Path, found: str, file: File) -> ValueError:
     )
 
 
-def remedy(source: Source) -> str:
+def remedy(source: Published) -> str:
     """What to do without a network."""
     names = ", ".join(f"{file.name} ({file.size:,} bytes)" for file in source.files)
     return f"put {names} into a folder and set {VARIABLE} to it"

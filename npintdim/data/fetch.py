@@ -10,15 +10,15 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path
 
-from npintdim.data.download import VARIABLE, download, mismatch, remedy, sha256
+from npintdim.data.download import VARIABLE, download, file_sha256, mismatch, remedy
 from npintdim.data.idx import CHUNK, opened
-from npintdim.data.registry import REGISTRY, File, Source
+from npintdim.data.registry import REGISTRY, File, Published
 
 FILES = [file for source in REGISTRY.values() for file in source.files]
 KNOWN = {digest for file in FILES for digest in (file.sha256, file.raw_sha256) if digest}
 
 
-def locate(source: Source, folder: str | Path | None = None, cache: Path | None = None) -> list[Path]:
+def locate(source: Published, folder: str | Path | None = None, cache: Path | None = None) -> list[Path]:
     """Paths of the source's files, each with the right sha256, its own or that of what it unpacks to.
 
     Of Fashion-MNIST and KMNIST the latter is not known here: a file of theirs that is packed otherwise, or unpacked, is
@@ -56,7 +56,7 @@ def locate(source: Source, folder: str | Path | None = None, cache: Path | None 
     return [path or download(source, file, cache, looked) for file, path in found.items()]
 
 
-def folders(source: Source, root: Path) -> list[Path]:
+def folders(source: Published, root: Path) -> list[Path]:
     """Where the files may lie; in the last one, root itself, those of other data sets do too."""
     own = root / source.name
     kept = [own / source.torchvision, own / "raw", root / source.torchvision]
@@ -71,7 +71,7 @@ def names(file: File) -> list[str]:
     return list(dict.fromkeys((*forms, *(form.removesuffix(".gz") for form in forms))))
 
 
-def in_folder(source: Source, file: File, root: Path, known: Collection[str] = KNOWN) -> Path | None:
+def in_folder(source: Published, file: File, root: Path, known: Collection[str] = KNOWN) -> Path | None:
     """The file in one of `folders`: as published, packed again, or unpacked, so that the unpacked bytes are right.
 
     In root a file of this name may be another data set's: it is passed over. One that is nobody's is a ValueError.
@@ -79,7 +79,7 @@ def in_folder(source: Source, file: File, root: Path, known: Collection[str] = K
     for path in (folder / name for folder in folders(source, root) for name in names(file)):
         if not path.is_file():
             continue
-        found = sha256(path)
+        found = file_sha256(path)
         size, unpacked = raw_sha256(path, file.raw_size) if found != file.sha256 else (0, "")
         if found == file.sha256 or (file.raw_sha256 and unpacked == file.raw_sha256):
             return path

@@ -53,9 +53,9 @@ class Cut:
         return values / np.float32(255) - self.mean[:, None, None]
 
 
-def whole(folder: Path) -> tuple[Array, Array, Array | None, Array | None, str]:
+def read_all(folder: Path) -> tuple[Array, Array, Array | None, Array | None, str]:
     """Pixels and class of all training and test images, which have one size, and how; None without a test part."""
-    parts, how = parts_of(folder, held(folder))
+    parts, how = train_and_test(folder, held(folder))
     read: list[Array | None] = []
     for paths, classes in parts:
         first = pixels(paths[0])
@@ -80,8 +80,8 @@ def streamed(folder: Path, name: str, crop: int, side: int | None, mean: bool) -
     """
     check_integer("crop", crop, 1)
     side = check_integer("side", crop if side is None else side, crop, needed=f"side ≥ crop = {crop}")
-    parts, which = parts_of(folder, held(folder) or ["test"])
-    grey = {seen(path) for paths, _ in parts for path in paths} <= GREY
+    parts, which = train_and_test(folder, held(folder) or ["test"])
+    grey = {mode_of(path) for paths, _ in parts for path in paths} <= GREY
     average = np.zeros(1 if grey else 3, np.float32)
     cuts = [Cut(tuple(paths), crop, side, grey, average) for paths, _ in parts]
     # In another order than by class, so that the first so many are of all of them.
@@ -124,7 +124,7 @@ def held(folder: Path) -> list[str]:
     return [name for name in HELD if (folder / name).is_dir()]
 
 
-def parts_of(folder: Path, others: list[str]) -> tuple[list[tuple[list[Path], list[str]]], str]:
+def train_and_test(folder: Path, others: list[str]) -> tuple[list[tuple[list[Path], list[str]]], str]:
     """The images of train and of the first of the others, each of the same classes, and what people are told of these."""
     names = ["train", *others[:1]]
     parts = [listed(folder / name) for name in names]
@@ -137,7 +137,7 @@ def parts_of(folder: Path, others: list[str]) -> tuple[list[tuple[list[Path], li
     return parts, told + "".join(f", {name} is not read" for name in others[1:])
 
 
-def seen(path: Path) -> str:
+def mode_of(path: Path) -> str:
     """Pillow's mode of an image by its header; one that does not end as its kind does is decoded."""
     opened = pillow().open
     try:
@@ -177,7 +177,7 @@ def pixels(path: Path, grey: bool | None = None, crop: int | None = None, side: 
     return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
 
 
-def turned(path: Path) -> bool:
+def lies_turned(path: Path) -> bool:
     """Whether it is an image that lies otherwise than it is shown, as its EXIF says."""
     if path.suffix.lower() not in IMAGES:
         return False

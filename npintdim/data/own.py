@@ -16,7 +16,7 @@ import numpy as np
 from npintdim.data import images
 from npintdim.data.holdout import limited
 from npintdim.data.shuffled import NEEDED, Change, change_of
-from npintdim.engine.arrays import examples_of, numbers
+from npintdim.engine.arrays import are_targets, examples_of
 from npintdim.engine.landscape import FARTHEST, Dataset
 from npintdim.files import inside
 from npintdim.inputs import brief, check_text, counted, shown
@@ -190,12 +190,12 @@ def reader_of(path: Path) -> Callable[[Source], Arrays]:
     if path.is_dir():
         if (path / "x_train.npy").is_file() or (path / "x.npy").is_file():
             return folder_of_arrays
-        return lambda source: Arrays(*images.whole(source.path))
+        return lambda source: Arrays(*images.read_all(source.path))
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no file or folder {path}: {', '.join(FORMS)} or a known name is needed"
         )
-    readers = {".npz": npz, ".csv": table}
+    readers = {".npz": npz, ".csv": read_csv}
     if path.suffix.lower() not in readers:
         raise ValueError(f"data is {shown(str(path))}: one of {', '.join(FORMS)} is needed")
     return readers[path.suffix.lower()]
@@ -240,7 +240,7 @@ def members(found: dict[str, Any], path: Path, names: list[str]) -> Arrays:
     )
 
 
-def table(source: Source) -> Arrays:
+def read_csv(source: Source) -> Arrays:
     """A CSV with a line of names; every column but the label's is a number."""
     try:
         with source.path.open(encoding="utf-8-sig", newline="") as lines:
@@ -291,7 +291,7 @@ def table(source: Source) -> Arrays:
     labels = np.array([row[at] for _, row in rows[1:]])
     with suppress(ValueError):
         values = labels.astype(np.float64)
-        if source.regression or numbers(values):
+        if source.regression or are_targets(values):
             labels = values
     return Arrays(x.astype(np.float32), labels)
 
@@ -310,6 +310,6 @@ def content_at(path: Path) -> str:
         with file.open("rb") as stream:
             while block := stream.read(BLOCK):
                 digest.update(block)
-        digest.update(b"turned" * images.turned(file))  # once such images were read as they lie
+        digest.update(b"turned" * images.lies_turned(file))  # once such images were read as they lie
     digest.update(b"held" * (images.held(path)[:1] not in ([], ["test"])))  # once no val was read
     return digest.hexdigest()

@@ -17,7 +17,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Source:
+class Published:
     """A data set as published.
 
     Parameters
@@ -53,7 +53,7 @@ def idx_files(*rows: tuple[int, str, str]) -> tuple[File, ...]:
     )
 
 
-MNIST = Source(
+MNIST = Published(
     "mnist", "idx",
     ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
     idx_files(
@@ -69,7 +69,7 @@ MNIST = Source(
     "MNIST/raw",
 )  # fmt: skip
 
-FASHION_MNIST = Source(
+FASHION_MNIST = Published(
     "fashion-mnist", "idx",
     (
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -84,7 +84,7 @@ FASHION_MNIST = Source(
     "FashionMNIST/raw",
 )  # fmt: skip
 
-KMNIST = Source(
+KMNIST = Published(
     "kmnist", "idx",
     ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
     idx_files(
@@ -96,7 +96,7 @@ KMNIST = Source(
     "KMNIST/raw",
 )  # fmt: skip
 
-CIFAR10 = Source(
+CIFAR10 = Published(
     "cifar10", "cifar",
     (
         "https://www.cs.toronto.edu/~kriz/",

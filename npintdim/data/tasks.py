@@ -36,7 +36,7 @@ def rotated(data: Dataset, degrees: float) -> Dataset:
 
     def part(batch: Batch) -> Batch:
         assert batch.x is not None
-        return replace(batch, x=turned(batch.x, degrees))
+        return replace(batch, x=rotated_images(batch.x, degrees))
 
     return replace(data, train=part(data.train), test=part(data.test))
 
@@ -50,7 +50,7 @@ def check_images(how: str, data: Dataset) -> None:
         )
 
 
-def turned(x: Floats, degrees: float) -> Floats:
+def rotated_images(x: Floats, degrees: float) -> Floats:
     """Images (n, c, h, w): the value at a place is that which lay there before, R⁻¹ of it."""
     h, w = x.shape[2:]
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

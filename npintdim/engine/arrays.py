@@ -104,7 +104,7 @@ def labels_of(name: str, y: Any, n: int, least: int = 2) -> tuple[Ints, tuple[st
     return labels.reshape(-1).astype(np.int64), tuple(str(plain(value)) for value in values)
 
 
-def numbers(y: Any) -> bool:
+def are_targets(y: Any) -> bool:
     """Whether y holds a number that is not whole: then they are targets, and no classes."""
     try:
         array = np.asarray(as_array("y", y))

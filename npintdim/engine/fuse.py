@@ -63,7 +63,7 @@ class LinearRun(Fused):
     @classmethod
     def pays(cls) -> bool:
         """Where a register holds 16 float32 (AVX-512); elsewhere NumPy's own products are as fast."""
-        return bool(kernels("linear_run").WIDE)
+        return bool(compiled("linear_run").WIDE)
 
     @cached_property
     def sizes(self) -> Ints:
@@ -79,7 +79,7 @@ class LinearRun(Fused):
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """All outputs lie in one array, the last one at its end."""
-        y = kernels("linear_run").linear_forward(x, params["theta"], self.sizes, self.relu, backend.threads)
+        y = compiled("linear_run").linear_forward(x, params["theta"], self.sizes, self.relu, backend.threads)
         last = len(x) * int(self.sizes[-1])
         return y[len(y) - last :].reshape(len(x), -1), (x, y)
 
@@ -88,7 +88,7 @@ class LinearRun(Fused):
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dx and dtheta by the kernel."""
         x, y = cache
-        dx, dtheta = kernels("linear_run").linear_backward(
+        dx, dtheta = compiled("linear_run").linear_backward(
             x, params["theta"], self.sizes, self.relu, y, dy, need_dx, backend.threads
         )
         return dx, {"theta": dtheta}
@@ -118,13 +118,13 @@ class ConvPoolRun(Fused):
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """By the kernel."""
-        return kernels("conv_pool").conv_pool_forward(x, params["theta"], self.rows, backend.threads)
+        return compiled("conv_pool").conv_pool_forward(x, params["theta"], self.rows, backend.threads)
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dx and dtheta by the kernel."""
-        dx, dtheta = kernels("conv_pool").conv_pool_backward(
+        dx, dtheta = compiled("conv_pool").conv_pool_backward(
             params["theta"], self.rows, cache, dy, need_dx, backend.threads
         )
         return dx, {"theta": dtheta}
@@ -134,7 +134,7 @@ FUSED: tuple[type[Fused], ...] = (ConvPoolRun, LinearRun)
 
 
 @cache
-def kernels(file: str) -> ModuleType:
+def compiled(file: str) -> ModuleType:
     """A file of compiled runs; only who has Numba asks."""
     return importlib.import_module(f"npintdim.kernels.fused.{file}")
 
@@ -162,7 +162,7 @@ def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -
     return tuple(out)
 
 
-def plan(layers: Sequence[Layer], backend: Backend) -> str:
+def plan_of(layers: Sequence[Layer], backend: Backend) -> str:
     """Which of a model's layers are fused and which are alone, a line each; and what is not fused because it does not pay."""
     lines = [f"{a.title if isinstance(a, Fused) else 'alone'}: {a.name}" for a in layers]
     for kind in FUSED if backend.name == "numba" and backend.fuse else ():

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from npintdim.backend import as_array, given
-from npintdim.engine.arrays import numbers, parts_of
+from npintdim.engine.arrays import are_targets, parts_of
 from npintdim.engine.streamed import Streamed
 from npintdim.inputs import check_flag, check_has, check_kind, check_real, shown
 from npintdim.specs import settle
@@ -170,7 +170,7 @@ class Dataset:
         >>> data.names, len(data.train), len(data.test)
         (('down', 'up'), 2, 2)
         """
-        numeric = numbers(y) if regression is None else check_flag("regression", regression)
+        numeric = are_targets(y) if regression is None else check_flag("regression", regression)
         (train, held), names = parts_of(x, y, test, numeric, test_share, seed, standardise)
         return cls(name, Batch(*train), Batch(*held), len(names), names)
 

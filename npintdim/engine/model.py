@@ -13,7 +13,7 @@ import numpy as np
 
 from npintdim.backend import Backend, as_array, given
 from npintdim.engine.fuse import fuse as fused
-from npintdim.engine.fuse import plan
+from npintdim.engine.fuse import plan_of
 from npintdim.engine.landscape import Batch, Evaluation
 from npintdim.engine.layers import Layer, Noisy
 from npintdim.engine.layers.base import initializers_of, layout_of
@@ -102,7 +102,7 @@ class Model:
 
     def plan(self) -> str:
         """Which layers are computed together, a line each, and which are not because it would not pay."""
-        return plan(self.computed, self.backend)
+        return plan_of(self.computed, self.backend)
 
     def init_theta(self, seed: int) -> Floats:
         """theta_0: every parameter by its layer's initializer, from its own lane.

@@ -98,14 +98,14 @@ def conv2d_forward(x: Floats, W: Floats, padding: int) -> Floats:
     """y (n, c_out, h + 2p − k + 1, w + 2p − k + 1) for stride 1."""
     sides, (o, _, k, _) = torus(x, W, padding), W.shape
     h, w = (side + 2 * padding - k + 1 for side in x.shape[2:])
-    y, V = np.empty((len(x), o, h, w), x.dtype), kernels(W, sides)
+    y, V = np.empty((len(x), o, h, w), x.dtype), kernel_spectra(W, sides)
     for own in blocks(x):
         Y = pairs(spectrum(x[own], sides, padding)) @ V
         y[own] = images(Y.reshape(*Y.shape[:2], 2, -1, o), sides, h, w)
     return y
 
 
-def kernels(W: Floats, sides: tuple[int, int]) -> Array:
+def kernel_spectra(W: Floats, sides: tuple[int, int]) -> Array:
     """V of the sums: (Re, Im) of all c, by o."""
     V = spectrum(W.swapaxes(0, 1), sides)
     return V.reshape(*V.shape[:2], -1, len(W))
@@ -116,7 +116,7 @@ def conv2d_backward(
 ) -> tuple[Floats | None, Floats]:
     """dx (None where need_dx is False) and dW of conv2d_forward."""
     sides, (o, c, k, _), (h, w) = torus(x, W, padding), W.shape, x.shape[2:]
-    dx, V = (np.empty_like(x), kernels(W, sides)) if need_dx else (None, None)
+    dx, V = (np.empty_like(x), kernel_spectra(W, sides)) if need_dx else (None, None)
     dV: Any = None
     for own in blocks(x):
         X, dY = pairs(spectrum(x[own], sides, padding)), spectrum(dy[own], sides)

@@ -12,7 +12,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from npintdim.files import OWNER, DamagedError, beside, gone, owner, part_in, place, read_json, tidy
+from npintdim.files import OWNER, DamagedError, beside, gone, owner, part_in, read_json, this_machine, tidy
 from npintdim.measurement.runs import RunSpec
 
 BEAT = 10.0  # seconds between two signs of life
@@ -92,7 +92,7 @@ class Claims:
             with suppress(DamagedError):
                 told = read_json(path)
                 host = told.get("host")
-                earlier = f"{place()}-{told.get('pid')}-0"  # versions that named the PID alone
+                earlier = f"{this_machine()}-{told.get('pid')}-0"  # versions that named the PID alone
                 maker = told.get("owner", earlier)
                 if isinstance(host, str) and isinstance(maker, str) and re.fullmatch(OWNER, maker):
                     if gone(maker) or self.now() - seen > STALE:

@@ -56,7 +56,7 @@ def lay(image, before, frame, flat):
 
 
 @jit
-def every(s, a, end):
+def strided(s, a, end):
     """Of a, a + s, ...: the first that is not below 0, and how many there are from it on below `end`."""
     start = max(a, a % s)
     return start, (end - start + s - 1) // s
@@ -66,8 +66,8 @@ def every(s, a, end):
 def pick(flat, width, run, image, first, s):
     """Pixel first + s (i, j) of each channel, where there is one, from row i, column j of its plane."""
     (above, left), (height, wide) = first, image.shape[1:]
-    top, rows = every(s, above, height)
-    side, columns = every(s, left, wide)
+    top, rows = strided(s, above, height)
+    side, columns = strided(s, left, wide)
     start = (top - above) // s * width + (side - left) // s
     for c in range(len(image)):
         for i in range(rows):
@@ -119,7 +119,7 @@ def correlate_images(x, before, frame, s, W, phases, offsets, channels, group, y
                 correlate(images, W[f], kernel, offsets[f], inside, lines, out)
                 pick(out, width, lines[0] * lines[2], y[first], (above, left), step)
                 continue
-            (top, rows), (side, columns) = every(step, above, y.shape[2]), every(step, left, y.shape[3])
+            (top, rows), (side, columns) = strided(step, above, y.shape[2]), strided(step, left, y.shape[3])
             if rows * columns == 0:
                 continue
             i, j = (top - above) // step, (side - left) // step

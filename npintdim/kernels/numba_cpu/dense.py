@@ -11,12 +11,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, share_of, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import (
     HAS_FMA,
     LANES,
     convert,
-    counted,
+    count_from,
     flip_highest,
     fma,
     load,
@@ -118,7 +118,7 @@ def gaussian_adjoint(
 @jit
 def draw_signs(seed, j, start):
     """Signs of ROWS rows of column j: bit t of lane L of vector k is that of row start + 128 L + 32 k + t."""
-    w0, w1, w2, w3 = philox(counted(np.uint64(start // 128)), np.uint64(j), PURPOSE, seed)
+    w0, w1, w2, w3 = philox(count_from(np.uint64(start // 128)), np.uint64(j), PURPOSE, seed)
     return convert(w0, np.uint32), convert(w1, np.uint32), convert(w2, np.uint32), convert(w3, np.uint32)
 
 
@@ -186,7 +186,7 @@ def rademacher_columns(g, seed, first, sums, parts, work):
     """sums_j += Σ_i ± g_i, chunk after chunk from row `first` on, each turned as in `rademacher_rows`."""
     turned = np.empty(ROWS, g.dtype)
     for part in each(work, 0, parts):
-        low, high = own(len(sums) // COLUMNS, part, parts)
+        low, high = share_of(len(sums) // COLUMNS, part, parts)
         for start in range(0, len(g), ROWS):
             transpose(g, start, 128, LANES, 128, turned, 0, LANES)
             for j in range(low * COLUMNS, high * COLUMNS, COLUMNS):

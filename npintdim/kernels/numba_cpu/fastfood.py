@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, share_of, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, flip, gather, load, mask, store
 from npintdim.kernels.numba_cpu.normals import CHUNK, DRAWN, draw_stream
 from npintdim.kernels.numba_cpu.wht import hadamard, join_eighths
@@ -92,7 +92,7 @@ def adjoint_blocks(g, B, Pi, G, S, sums, first, blocks, work):
     m = sums.shape[1]
     table, x = np.empty(m, g.dtype), np.empty(n, g.dtype)
     for q in each(work, 0, FASTFOOD_PARTS):
-        low, high = own(blocks, q, FASTFOOD_PARTS)
+        low, high = share_of(blocks, q, FASTFOOD_PARTS)
         for b in range(max(0, low - first), min(here, high - first)):
             seen = g[b * n : (b + 1) * n]
             sign(seen, S, b * n, x[: len(seen)])

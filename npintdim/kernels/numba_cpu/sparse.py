@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, share_of, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, convert, floor, load, store
 from npintdim.kernels.numba_cpu.normals import log
 from npintdim.kernels.numba_cpu.words import BATCH, address, fill_blocks, unpack
@@ -91,7 +91,7 @@ def cut(rows, a, b, row):
 def sparse_rows(v, indptr, rows, values, D, first, y, parts, work):
     """Each part is a range of the rows from `first` on, so a row's columns come in ascending order."""
     for part in each(work, 0, parts):
-        low, high = own(len(y), part, parts)
+        low, high = share_of(len(y), part, parts)
         for j in range(len(v)):
             a, b = indptr[j], indptr[j + 1]
             if first + low > 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, own, shared, worth
+from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, share_of, shared, worth
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, muladd, store, total
 from npintdim.kernels.numba_cpu.machinery.tile import vectors_by_vectors
 from npintdim.typing import Floats
@@ -79,7 +79,7 @@ def dots(g, columns, first, sums, parts, work):
     d, D = columns.shape
     whole = len(g) - len(g) % LANES
     for part in each(work, 0, parts):
-        low, high = own((d + MANY - 1) // MANY, part, parts)
+        low, high = share_of((d + MANY - 1) // MANY, part, parts)
         low, high = low * MANY, min(d, high * MANY)
         for start in range(0, whole, PIECE):
             nest = (min(PIECE, whole - start) // LANES,), (LANES,), (LANES,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from npintdim.kernels.numba_cpu.machinery.share import each, frozen, jit, linger, shared, worth
-from npintdim.kernels.numba_cpu.machinery.simd import LANES, counted, store_pairs
+from npintdim.kernels.numba_cpu.machinery.simd import LANES, count_from, store_pairs
 from npintdim.kernels.reference.words import CHUNK, KEY_STEPS, MULTIPLIERS
 from npintdim.typing import Array, Ints, Words
 
@@ -35,7 +35,7 @@ def philox(block, lane, purpose, seed):
 def fill_blocks(out, seed, purpose, lane, block):
     """Whole blocks, 16 at a time: out holds a multiple of 64 words."""
     for i in range(0, len(out), BATCH):
-        c0, c1, c2, c3 = philox(counted(block), lane, purpose, seed)
+        c0, c1, c2, c3 = philox(count_from(block), lane, purpose, seed)
         store_pairs(out, i, c0 & MASK | c1 << HALF, c2 & MASK | c3 << HALF)
         block += np.uint64(LANES)
 

@@ -63,7 +63,7 @@ def jit(function: Callable[..., Any]) -> Any:
 
 
 @jit
-def own(count, part, parts):
+def share_of(count, part, parts):
     """First and end of a part's share of count things."""
     return count * part // parts, count * (part + 1) // parts
 
@@ -110,7 +110,7 @@ def each(work, loop, count):
     taken = loops + 8 * loop * (threads + 2)
     for k in range(threads):
         owner = (rank + k) % threads
-        first, end = own(count, owner, threads)
+        first, end = share_of(count, owner, threads)
         i = first + raise_by(taken, owner, 1)
         while i < end:
             yield i

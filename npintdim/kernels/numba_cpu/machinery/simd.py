@@ -298,7 +298,7 @@ def total(typingctx, x):
 
 
 @intrinsic
-def counted(typingctx, first):
+def count_from(typingctx, first):
     """first, first + 1, ..., first + 15."""
     vector = Vector(first)
 

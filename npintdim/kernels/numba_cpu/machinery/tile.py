@@ -39,7 +39,7 @@ from npintdim.kernels.numba_cpu.machinery.simd import (
 REGISTERS = 12 if REGISTER == 256 else 28  # that the sums of a tile may fill, of 16 (AVX2) or 32
 
 
-def first(builder: Any, count: Any) -> Any:
+def first_lanes(builder: Any, count: Any) -> Any:
     """The mask of the first `count` lanes."""
     many = builder.insert_element(constant(I32, [0] * LANES), builder.trunc(count, I32), I32(0))
     many = shuffle(builder, many, many, [0] * LANES)
@@ -76,7 +76,7 @@ def load_first(typingctx, array, i, count):
 
     def codegen(context, builder, signature, args):
         p = place(context, builder, array, *args[:2])
-        return read_first(builder, p, context.get_value_type(vector), first(builder, args[2]))
+        return read_first(builder, p, context.get_value_type(vector), first_lanes(builder, args[2]))
 
     return vector(array, types.intp, types.intp), codegen
 
@@ -88,7 +88,7 @@ def store_first(typingctx, array, i, x, count):
     def codegen(context, builder, signature, args):
         ty = args[2].type
         p = builder.bitcast(place(context, builder, array, *args[:2]), ty.as_pointer())
-        masked(builder, "store", ir.VoidType(), ty, args[2], p, I32(1), first(builder, args[3]))
+        masked(builder, "store", ir.VoidType(), ty, args[2], p, I32(1), first_lanes(builder, args[3]))
 
     return types.void(array, types.intp, x, types.intp), codegen
 
@@ -120,7 +120,7 @@ def tile(left_numbers: bool, right_numbers: bool = False) -> Callable[..., Any]:
         result = types.UniTuple(types.UniTuple(vector, C), R)
 
         def codegen(context, builder, signature, args):
-            mask, width, size = first(builder, args[-1]), LANES, right.dtype.bitwidth
+            mask, width, size = first_lanes(builder, args[-1]), LANES, right.dtype.bitwidth
             while width * size > REGISTER and R * C * width * size > REGISTERS * REGISTER:
                 width //= 2
             ty = ir.VectorType(context.get_value_type(right.dtype), width)
