@@ -27,7 +27,7 @@ from npintdim.typing import Spec
 T = TypeVar("T")
 
 
-class Table(NamedTuple):
+class Kinds(NamedTuple):
     """What the "kind" in a spec can name: subclasses of `base` by name, which is their attribute `name`."""
 
     base: type
@@ -35,7 +35,7 @@ class Table(NamedTuple):
     kinds: dict[str, Any]
 
 
-TABLES: dict[str, Table] = {}
+KINDS_OF: dict[str, Kinds] = {}
 """Of "layer", "loss", "initializer", "optimizer", "schedule" and "projection"; each is filled where the package's own are."""
 BUILT_IN: set[type] = set()
 """The package's own."""
@@ -44,11 +44,11 @@ SAID_WHERE_SET = {"said where set": True}
 UNREGISTERED = " One of your own is known where the module that registers it was imported."
 
 
-def table(what: str, base: type, name: str, *classes: type) -> dict[str, Any]:
+def kinds(what: str, base: type, name: str, *classes: type) -> dict[str, Any]:
     """The package's own kinds by name, to which `register` adds."""
-    TABLES[what] = Table(base, name, {getattr(cls, name): cls for cls in classes})
+    KINDS_OF[what] = Kinds(base, name, {getattr(cls, name): cls for cls in classes})
     BUILT_IN.update(classes)
-    return TABLES[what].kinds
+    return KINDS_OF[what].kinds
 
 
 def register(cls: T) -> T:
@@ -75,10 +75,10 @@ def register(cls: T) -> T:
         for a name that is no identifier, or that another class has; the same class, defined again, takes its place.
     """
     kind: Any = cls
-    bases = TABLES.values() if isinstance(kind, type) else ()
+    bases = KINDS_OF.values() if isinstance(kind, type) else ()
     own = next((own for own in bases if issubclass(kind, own.base)), None)
     if own is None:
-        names = ", ".join(own.base.__name__ for own in TABLES.values())
+        names = ", ".join(own.base.__name__ for own in KINDS_OF.values())
         raise TypeError(f"{shown(kind)} cannot be registered: a subclass of one of {names} is needed")
     if isabstract(kind):
         raise TypeError(f"{kind.__name__} lacks {', '.join(sorted(kind.__abstractmethods__))}")
@@ -102,7 +102,7 @@ def register(cls: T) -> T:
 
 def kind_of(what: str, given: Any) -> Any:
     """A thing of a table: itself, by its spec, or by its name alone, in which capitals do not count."""
-    own = TABLES[what]
+    own = KINDS_OF[what]
     if isinstance(given, own.base):
         return given
     if isinstance(given, str):
@@ -113,7 +113,7 @@ def kind_of(what: str, given: Any) -> Any:
 def own_kinds(spec: object) -> Iterator[type]:
     """The registered classes, but the package's, that are named anywhere in a spec."""
     if isinstance(spec, Mapping):
-        known = (own.kinds.get(str(spec.get("kind"))) for own in TABLES.values())
+        known = (own.kinds.get(str(spec.get("kind"))) for own in KINDS_OF.values())
         yield from (cls for cls in known if cls and cls not in BUILT_IN)
         spec = list(spec.values())
     for part in spec if isinstance(spec, list | tuple) else ():
@@ -129,15 +129,15 @@ def spec_of(thing: Any) -> Spec:
     for field in fields(thing):
         if field.metadata == SAID_WHERE_SET and getattr(thing, field.name) == field.default:
             del spec[field.name]
-        if table_of(field) and spec.pop(field.name) is not None:
+        if declared_kind(field) and spec.pop(field.name) is not None:
             spec[field.name] = spec_of(getattr(thing, field.name))
     return spec
 
 
-def table_of(field: Field[Any]) -> str | None:
+def declared_kind(field: Field[Any]) -> str | None:
     """'initializer' for a field that is declared `Initializer | None`, say."""
     kind = str(field.type).removesuffix(" | None").rstrip("'>").rpartition(".")[2]
-    return next((what for what, own in TABLES.items() if own.base.__name__ == kind), None)
+    return next((what for what, own in KINDS_OF.items() if own.base.__name__ == kind), None)
 
 
 def check_json(name: str, value: object) -> Any:
@@ -198,7 +198,7 @@ def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:
             value = check_integer(name, value, *(limits if isinstance(limits, tuple) else (limits,)))
         elif kind in checks:
             value = checks[kind](name, value)
-        elif what := table_of(field):
+        elif what := declared_kind(field):
             value = kind_of(what, value)
         object.__setattr__(thing, name, value)
 
@@ -223,5 +223,5 @@ def built(what: str, spec: object, tag: str, makers: Mapping[str, Callable[..., 
     options = check_spec(what, spec)
     if tag not in options:
         raise ValueError(f"{what} is {shown(options)}, without {tag!r}: one of {', '.join(makers)} is needed")
-    name = one_of(what, options.pop(tag), makers, UNREGISTERED if what in TABLES else "")
+    name = one_of(what, options.pop(tag), makers, UNREGISTERED if what in KINDS_OF else "")
     return called(repr(name), makers[name], options, **given)

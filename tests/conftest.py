@@ -11,7 +11,7 @@ from helpers import BACKENDS, KINDS, command, project
 
 from npintdim.backend import get_backend
 from npintdim.cli import main
-from npintdim.specs import TABLES
+from npintdim.specs import KINDS_OF
 from npintdim.testing.mistakes import TABLES as MISTAKES
 from npintdim.testing.mistakes import Mistake
 
@@ -59,7 +59,7 @@ def cli(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def own_tables():
     """What is registered in a test is known in it only."""
-    open_ones = [MISTAKES, *(table.kinds for table in TABLES.values())]
+    open_ones = [MISTAKES, *(table.kinds for table in KINDS_OF.values())]
     before = [(kinds, dict(kinds)) for kinds in open_ones]
     yield
     for kinds, own in before:

@@ -225,7 +225,7 @@ def test_a_kind_of_ones_own_is_known_by_its_name():
         T = make_adapter("doubled", MLP.layout, MLP.init_theta(0), 0, NUMPY, r=1)
         assert T.spec() == {"kind": "doubled", "seed": "0", "r": 1, "alpha": 8.0, "stabilised": False}
     finally:
-        del specs.TABLES["parametrisation"].kinds["doubled"]
+        del specs.KINDS_OF["parametrisation"].kinds["doubled"]
 
 
 def test_every_matrix_of_vera_takes_the_first_rows_and_columns_of_one_pair():

@@ -207,7 +207,7 @@ def test_the_search_leaves_a_dead_direct_run_out(tmp_path, monkeypatch):
     dead = next(r for r in runs if "d" not in r["spec"] and r["spec"]["seed"] == 1)
     epochs = [*dead["epochs"][:-1], dead["epochs"][-1] | {"test": 0.1}]
     record = dead | {"performance": 0.1, "epochs": epochs}
-    records.write(tmp_path / "two" / "runs", RunSpec.from_spec(dead["spec"]), record, None)
+    records.write_record(tmp_path / "two" / "runs", RunSpec.from_spec(dead["spec"]), record, None)
     m = nid.measure(replace(recipe, direct_seeds=2), tmp_path / "two", backend=backend, jobs=1)
     assert m.d_int == plain.d_int
     assert "1 of 2 direct runs (0.1000) learnt less than half" in m.summary

@@ -716,7 +716,7 @@ def test_compress_into_a_folder_or_without_its_data_writes_nothing(cli, measurem
     def no_data(*args):
         raise ValueError("the data are gone")
 
-    monkeypatch.setattr(COMMANDS["compress"], "load", no_data)
+    monkeypatch.setattr(COMMANDS["compress"], "load_data", no_data)
     assert "the data are gone" in cli("compress", measurement, "--out", "a.npid")[2]
     assert (
         "--out is below/a.npid: there is no folder "

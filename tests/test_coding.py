@@ -10,7 +10,7 @@ import pytest
 from helpers import frozen
 
 from npintdim.artefact.coding import Codebook, kmeans, pack, unpack
-from npintdim.artefact.coding.arithmetic import LARGEST_TOTAL, Decoder, Encoder, Table
+from npintdim.artefact.coding.arithmetic import LARGEST_TOTAL, Decoder, Encoder, Frequencies
 from npintdim.artefact.coding.payload import LONGEST, decode, encode
 
 SHAPES = [(1, 1), (1, 500), (2, 1), (2, 3), (3, 40), (16, 750), (128, 300), (128, 3000), (2, 5000)]
@@ -106,7 +106,7 @@ def test_constriction_needs_as_many_bits():
     """A range coder by others, given the same probabilities."""
     constriction = pytest.importorskip("constriction")
     K, d = 16, 750
-    sent, table = symbols(K, d), Table(K)
+    sent, table = symbols(K, d), Frequencies(K)
     coder = constriction.stream.queue.RangeEncoder()
     for k in map(int, sent):
         f = np.array(table.f) / table.total

@@ -15,7 +15,7 @@ from test_fuzz import outcome, variety
 import npintdim as nid
 from npintdim.data import cifar, idx
 from npintdim.measurement.claims import Claims
-from npintdim.measurement.records import read, read_theta
+from npintdim.measurement.records import read_record, read_theta
 from npintdim.measurement.report import read_measurement
 from npintdim.measurement.runs import RunSpec
 from npintdim.testing import cases
@@ -69,11 +69,11 @@ def test_a_damaged_record_is_done_again_or_is_what_it_was(measured):
         spec = RunSpec(**json.loads(path.with_suffix(".json").read_bytes())["spec"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            right = read(runs, spec)
+            right = read_record(runs, spec)
             theta = read_theta(runs, spec) if spec.d else None
             for data in damages(content, path.suffix, rng, 120):
                 path.write_bytes(data)
-                found = read(runs, spec)
+                found = read_record(runs, spec)
                 assert found in (None, right), data
                 if found is not None and theta is not None:
                     np.testing.assert_array_equal(read_theta(runs, spec), theta)

@@ -11,11 +11,11 @@ from npintdim.measurement.curves import (
     KAPPAS,
     PRECISION,
     SIGMAS,
+    curve_value,
     local_fit,
     misfit,
     root,
     slopes,
-    value,
 )
 
 LINE = 0.9
@@ -72,14 +72,14 @@ def test_the_fit_is_the_minimum_that_a_general_minimiser_finds():
     found = local_fit(log_d, p, LINE, math.log(150), 0.6)
     j, t = found.best, log_d - found.log_d0
     at = found.beta[j]
-    m = np.exp(-value(at, t))
+    m = np.exp(-curve_value(at, t))
     v = m**2 * (
         SIGMAS[j] ** 2 / m + misfit(at, t, KAPPAS[j]) ** 2
     )  # the weights of a quasi-likelihood, held fixed
 
     def cost(beta):
         prior = (beta - [Y, math.log(0.6), 0.0]) ** 2 @ PRECISION[:, j]
-        return ((p - 1 + np.exp(-value(beta, t))) ** 2 / v).sum() + prior
+        return ((p - 1 + np.exp(-curve_value(beta, t))) ** 2 / v).sum() + prior
 
     assert found.beta[j] == pytest.approx(minimize(cost, at + 0.05, tol=1e-12).x, abs=1e-4)
 
@@ -88,7 +88,7 @@ def test_the_fit_is_the_minimum_that_a_general_minimiser_finds():
 def test_derivatives_are_those_of_the_curve(c):
     beta, t = np.array([2.1, -0.3, c]), np.array([-1.3, 0.4, 1.1])
     for i in range(3):
-        numeric = approx_fprime(beta, lambda b, i=i: value(b, t[i]), 1e-5)
+        numeric = approx_fprime(beta, lambda b, i=i: curve_value(b, t[i]), 1e-5)
         assert slopes(beta, t)[0][:, i] == pytest.approx(numeric, abs=2e-5)
 
 
@@ -96,7 +96,7 @@ def test_derivatives_are_those_of_the_curve(c):
 def test_root_is_the_inverse(c):
     beta = np.array([2.1, -0.3, c])
     t = np.array([-1.0, 0.2, 0.8])
-    assert root(beta, 1 - np.exp(-value(beta, t))) == pytest.approx(t, abs=1e-8)
+    assert root(beta, 1 - np.exp(-curve_value(beta, t))) == pytest.approx(t, abs=1e-8)
 
 
 def test_a_curve_that_saturates_below_the_line_never_reaches_it():

@@ -468,9 +468,11 @@ def test_a_file_that_was_renamed_is_not_learnt_anew(status, here):
         recipe = nid.Recipe("my.npz+rotated=60", net, (5,), **common, pretrained=before)
         first = nid.measure(recipe, "m", **options)
         for path in (here / "m" / "runs").glob("*.json") if status == "failed" else ():
-            old = records.load(path)
+            old = records.load_record(path)
             if old[1]["performance"] in [r["performance"] for r in first.records]:
-                records.write(path.parent, old[0], old[1] | {"status": "failed", "error": "of late"}, None)
+                records.write_record(
+                    path.parent, old[0], old[1] | {"status": "failed", "error": "of late"}, None
+                )
         (here / "base.npy").rename("moved.npy")
         (here / "my.npz").rename("moved.npz")
         there = {k: v.replace("base", f"{here}/moved").replace("my", "./moved") for k, v in before.items()}

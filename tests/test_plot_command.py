@@ -11,7 +11,7 @@ import pytest
 
 import npintdim as nid
 from npintdim.artefact.fileformat import FIXED
-from npintdim.cli.plot import labels_of
+from npintdim.cli.plot import legend
 from npintdim.measurement.recipes import fully_connected
 from npintdim.measurement.report import read_measurement
 
@@ -87,15 +87,15 @@ def test_bytes_are_those_of_the_files(measurements):
 
 def test_labels_say_what_differs(measurements):
     grid, search = measurements
-    assert labels_of([grid, search]) == ["fastfood", "sparse"]
+    assert legend([grid, search]) == ["fastfood", "sparse"]
     other = replace(
         grid,
         recipe=replace(
             grid.recipe, model=fully_connected(64, 10), projection={"kind": "fastfood", "signs": False}
         ),
     )
-    assert labels_of([grid, other]) == ["64-16-10, fastfood", "64-10, fastfood signs=False"]
-    assert labels_of([grid, replace(grid, folder=grid.folder / "x")]) == [
+    assert legend([grid, other]) == ["64-16-10, fastfood", "64-10, fastfood signs=False"]
+    assert legend([grid, replace(grid, folder=grid.folder / "x")]) == [
         str(grid.folder),
         str(grid.folder / "x"),
     ]

@@ -23,7 +23,7 @@ import npintdim as nid
 from npintdim import plots
 from npintdim.measurement.estimate import around_crossing, survivors
 from npintdim.measurement.recipes import fully_connected
-from npintdim.measurement.records import write
+from npintdim.measurement.records import write_record
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots import (
     curve_figure,
@@ -38,7 +38,7 @@ from npintdim.plots import (
 )
 from npintdim.plots.compression import compression_figure
 from npintdim.plots.curve import curve_read
-from npintdim.plots.style import LETTERS, LOOKS, WIDTH, apart, nice_ticks
+from npintdim.plots.style import LETTERS, LOOKS, WIDTH, nice_ticks, spaced
 from npintdim.toy.phase import ToyResult
 from npintdim.toy.problem import expected_share
 
@@ -371,7 +371,7 @@ def test_nets_that_were_not_read_are_hollow_and_counted():
 
 def test_labels_keep_their_distance_and_their_order():
     y = np.array([1.0, 1.1, 5.0, 0.9])
-    moved = apart(y, 0.5)
+    moved = spaced(y, 0.5)
     assert moved == pytest.approx([1.0, 1.5, 5.0, 0.5])
     assert moved.sum() == pytest.approx(y.sum())
 
@@ -574,7 +574,7 @@ def test_the_timeline_shows_what_went_on_together(tmp_path):
             "performance": None,
             "seconds": seconds,
         }
-        write(tmp_path / "runs", own, record, None)
+        write_record(tmp_path / "runs", own, record, None)
         os.utime(tmp_path / "runs" / f"{own.key}.json", (end, end))
         if k < 3:
             m = replace(m, records=(*m.records, record))

@@ -149,7 +149,7 @@ def test_a_held_out_run_is_another_run_and_knows_nothing_of_the_test_set(monkeyp
         "npintdim.measurement.work.dataset", dataset.__wrapped__
     )  # which was read before is kept
     monkeypatch.setattr(
-        "npintdim.measurement.work.load", lambda *names: nid.Dataset("digits", data.train, wrong, 10)
+        "npintdim.measurement.work.load_data", lambda *names: nid.Dataset("digits", data.train, wrong, 10)
     )
     assert execute(spec)[0]["performance"] == record["performance"]
     assert execute(plain)[0]["performance"] < 0.2

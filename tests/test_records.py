@@ -84,7 +84,7 @@ def test_a_changed_bit_in_every_byte_of_a_record_changes_nothing_or_is_noticed(k
     noticed = 0
     for changed in flips(text, bits=1):
         path.write_bytes(changed)
-        found = records.read(folder / "runs", SUBSPACE, told=False)
+        found = records.read_record(folder / "runs", SUBSPACE, told=False)
         assert found in (None, record)  # a blank may be another blank
         noticed += found is None
     assert noticed > 0.9 * len(text)
@@ -165,7 +165,7 @@ def test_theta_d_of_an_earlier_version_must_have_its_form(kept):
     path.write_text(json.dumps(without_seals(text)))
     for changed in [change for change in flips(theta) if change[128:] == theta[128:]]:
         array.write_bytes(changed)
-        assert records.read(folder / "runs", SUBSPACE, told=False) is None
+        assert records.read_record(folder / "runs", SUBSPACE, told=False) is None
 
 
 def test_theta_d_is_the_one_that_was_trained_or_the_run_has_failed(tmp_path, monkeypatch):
@@ -194,7 +194,7 @@ def test_a_landscape_of_ones_own_may_compute_in_float64(kept):
         "seconds": 0.0,
         records.THETA: records.digest(theta),
     }
-    records.write(folder / "runs", SUBSPACE, record, theta)
+    records.write_record(folder / "runs", SUBSPACE, record, theta)
     assert records.read_theta(folder / "runs", SUBSPACE).tobytes() == theta.tobytes()
 
 

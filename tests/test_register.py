@@ -17,12 +17,12 @@ from npintdim.engine.layers import LAYERS
 from npintdim.measurement.sweep import runner, sweep
 from npintdim.measurement.work import Where
 from npintdim.projections import KINDS, check_projection
-from npintdim.specs import TABLES, own_kinds
+from npintdim.specs import KINDS_OF, own_kinds
 
 NUMPY = nid.get_backend("numpy", threads=1)
 OWN = {"layer": Softplus, "initializer": Uniform, "projection": Coordinates}
 for what, cls in OWN.items():  # by the import, which is no affair of other tests
-    assert TABLES[what].kinds.pop(getattr(cls, TABLES[what].name)) is cls
+    assert KINDS_OF[what].kinds.pop(getattr(cls, KINDS_OF[what].name)) is cls
 RUN = nid.RunSpec("digits", SPEC, P_SPEC, 20, epochs=1, limit_train=128)
 
 

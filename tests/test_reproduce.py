@@ -66,9 +66,9 @@ def files(tmp_path, monkeypatch):
             name, kind, (), tuple(file_of(file, content) for file, content in contents.items())
         )
         monkeypatch.setitem(registry.REGISTRY, name, source)
-    work.load.cache_clear()
+    work.load_data.cache_clear()
     yield folder
-    work.load.cache_clear()
+    work.load_data.cache_clear()
 
 
 def tiny(cases):

@@ -96,7 +96,7 @@ def test_what_another_machine_is_at_is_left_to_it(tmp_path):
     started = []
 
     def arrive():
-        for end in (".npy", ".json"):  # as `records.write` does
+        for end in (".npy", ".json"):  # as `records.write_record` does
             file = tmp_path / "there" / "runs" / f"{SPECS[1].key}{end}"
             file.replace(tmp_path / "runs" / file.name)
         claim.unlink()
@@ -289,7 +289,7 @@ def test_claims_end_with_the_sweep_however_it_ends(tmp_path, monkeypatch, stop):
     def fail(*arguments):
         raise stop
 
-    monkeypatch.setattr(sweep, "write", fail)
+    monkeypatch.setattr(sweep, "write_record", fail)
     with pytest.raises(stop):
         swept(tmp_path)
     assert list((tmp_path / "runs").iterdir()) == []

@@ -18,10 +18,10 @@ from npintdim.adapters.said import SAID
 from npintdim.backend import Backend, get_backend, given
 from npintdim.engine.params import ParamLayout
 from npintdim.inputs import check_integer, one_of
-from npintdim.specs import UNREGISTERED, called, check_spec, table
+from npintdim.specs import UNREGISTERED, called, check_spec, kinds
 from npintdim.typing import Floats, Spec
 
-ADAPTERS: dict[str, type[Adapter]] = table(
+ADAPTERS: dict[str, type[Adapter]] = kinds(
     "parametrisation", Adapter, "kind", LoRA, LoRAFA, LoRAXS, Only, SAID, SubLoRA, UniLoRA, VeRA
 )
 

@@ -233,7 +233,7 @@ class CompressedModel:
     def to_bytes(self) -> bytes:
         """The file's content."""
         theta_d = self.theta_d if self.code is None else self.code
-        return fileformat.pack(self.header(), self.fingerprint, self.theta_sha256, theta_d)
+        return fileformat.to_bytes(self.header(), self.fingerprint, self.theta_sha256, theta_d)
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the file, all or nothing; a file of that name is replaced only by a complete one.
@@ -273,7 +273,7 @@ class CompressedModel:
             if the file cannot be read.
         """
         try:
-            data = fileformat.read(Path(path), free_memory())
+            data = fileformat.read_file(Path(path), free_memory())
             return cls._read(data, model, backend, base)
         except FormatError as error:
             raise type(error)(f"{os.fspath(path)}: {error}") from error
@@ -288,13 +288,15 @@ class CompressedModel:
     def _read(
         cls, data: bytes, model: Model | None, backend: Backend | None, base: Array | None = None
     ) -> CompressedModel:
-        header, fingerprint, theta_sha256, values = fileformat.unpack(data)
+        header, fingerprint, theta_sha256, values = fileformat.from_bytes(data)
         network = decode.network_of(header["model"], model, backend)
         base = decode.named_base(header.get("theta_0"), base, network.D)
         origin: Origin = int(header["theta_0_seed"]) if base is None else base
         seed, P = origin if isinstance(origin, int) else None, header.get("P")
         drawn: Map = (
-            decode.draw(P, network, values) if P else decode.make(header["T"], network, origin, values)
+            decode.projection_of(P, network, values)
+            if P
+            else decode.make(header["T"], network, origin, values)
         )
         d = drawn.dim if isinstance(drawn, Adapter) else drawn.d
         theta_d, code = (decode.decoded(values, d), values) if isinstance(values, bytes) else (values, None)

@@ -191,7 +191,7 @@ def decoded(code: bytes, d: int) -> NDArray[np.float32]:
     return codebook.levels[symbols]
 
 
-def draw(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> SeededProjection:
+def projection_of(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> SeededProjection:
     """The P that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
     options = dict(spec)
     try:

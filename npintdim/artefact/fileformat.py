@@ -40,7 +40,9 @@ class TooLargeError(FormatError, MemoryError):
     """Decoding needs more memory than is free."""
 
 
-def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.float32] | bytes) -> bytes:
+def to_bytes(
+    header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.float32] | bytes
+) -> bytes:
     """The file: prefix, header, two hashes, theta_d or its code, and the sha256 of all that."""
     text = canonical(header)
     if len(text) > LONGEST_HEADER:
@@ -53,7 +55,7 @@ def pack(header: Spec, fingerprint: str, theta_sha256: str, theta_d: NDArray[np.
     return data + hashlib.sha256(data).digest()
 
 
-def read(path: Path, room: float) -> bytes:
+def read_file(path: Path, room: float) -> bytes:
     """The file's bytes, if it is one, of a version that is known, and as long as it says, which is within room.
 
     Nothing but the prefix is read before that is certain.
@@ -81,7 +83,7 @@ def read(path: Path, room: float) -> bytes:
         return prefix + file.read(size - len(prefix))
 
 
-def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
+def from_bytes(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
     """Header, fingerprint (hex), sha256 of theta (hex) and theta_d (read-only) or its code; the checksum held."""
     if hashlib.sha256(data[:-HASH]).digest() != data[-HASH:]:
         raise FormatError("altered: its checksum does not hold")
@@ -92,7 +94,9 @@ def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
         )
     start = PREFIX.size + n
     coded, of_T, of_base = (version - VERSION & bit for bit in (CODED - VERSION, OF_T, OF_BASE))
-    header = parse(data[PREFIX.size : start], "T" if of_T else "P", "theta_0" if of_base else "theta_0_seed")
+    header = parse_header(
+        data[PREFIX.size : start], "T" if of_T else "P", "theta_0" if of_base else "theta_0_seed"
+    )
     hashes, values = data[start : start + 2 * HASH], data[start + 2 * HASH : -HASH]
     if coded:
         return header, hashes[:HASH].hex(), hashes[HASH:].hex(), values
@@ -103,7 +107,7 @@ def unpack(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
     return header, hashes[:HASH].hex(), hashes[HASH:].hex(), theta_d
 
 
-def parse(text: bytes, P: str, theta_0: str) -> Spec:
+def parse_header(text: bytes, P: str, theta_0: str) -> Spec:
     """The header, its form checked; the meaning of its two specs, one of them P or T, is not."""
     try:
         header = json.loads(text)

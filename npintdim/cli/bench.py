@@ -104,12 +104,12 @@ def table(lines: Iterable[Line]) -> Iterator[str]:
     """A line of text each, as they are measured."""
     yield f"{'':30} {'time':>9} {'GB/s':>7} {'GFLOP/s':>8}  share of the limit"
     for m in lines:
-        time = "" if math.isnan(m.seconds) else duration(m.seconds)
+        time = "" if math.isnan(m.seconds) else short_time(m.seconds)
         moved, done = (f"{rate:.1f}" if rate else "" for rate in (m.gigabytes, m.gigaflops))
         yield f"{m.name:30} {time:>9} {moved:>7} {done:>8}  {m.share:4.0%} {m.limit}"
 
 
-def duration(seconds: float) -> str:
+def short_time(seconds: float) -> str:
     """In µs or ms."""
     return f"{seconds * 1e6:.1f} µs" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from npintdim.artefact.fileformat import MissingBaseError
 from npintdim.artefact.mdl import certify
-from npintdim.artefact.mdl.bounds import check
+from npintdim.artefact.mdl.bounds import log_share
 from npintdim.artefact.mdl.description import LEARNT
 from npintdim.cli.common import Parser, backend_of, check_folder, compressed_of, data_for, kept_network, say
-from npintdim.cli.compress import changed, choose, dtype_of
+from npintdim.cli.compress import choose, dtype_of, other_data
 from npintdim.inputs import check_integer
 from npintdim.measurement.measure import compress_run
 from npintdim.measurement.recipes import model_name
@@ -38,11 +38,11 @@ def add(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Bits, training error, bounds, test error."""
-    check(0, 1, math.log2(check_integer("tried", args.tried, 1)), args.delta)
+    log_share(0, 1, math.log2(check_integer("tried", args.tried, 1)), args.delta)
     if measured := args.source.is_dir():
         folder, spec = choose(args.source, None, None)
         given, args.data, args.dtype = args.data, args.data or spec.data, dtype_of(args, spec)
-        if changed(spec, args.data):
+        if other_data(spec, args.data):
             wrong = f"{args.data} changed since the runs in {args.source}"
             if given:
                 wrong = f"--data is {given}, and the runs in {args.source} saw other data, {spec.data}"

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from npintdim.adapters import check_adapter
 from npintdim.artefact.base import read_base
 from npintdim.artefact.compress import CompressedModel
-from npintdim.artefact.mdl.certificate import shared
+from npintdim.artefact.mdl.certificate import also_trained
 from npintdim.backend import NAMES, Backend, get_backend
 from npintdim.data import own
 from npintdim.data.registry import REGISTRY
@@ -24,7 +24,7 @@ from npintdim.files import read_json
 from npintdim.inputs import cut, one_of, unknown
 from npintdim.measurement.custom import Name
 from npintdim.measurement.recipes import Recipe, fully_connected, recipe_for, recipe_of_file
-from npintdim.measurement.work import load
+from npintdim.measurement.work import load_data
 from npintdim.typing import Spec
 
 DATA = "digits (default), mnist, ...; FILE.npz, FILE.csv, FOLDER/ [--label NAME --test-share Q --standardise]"
@@ -161,8 +161,8 @@ def data_of(args: argparse.Namespace, backend: Backend) -> Dataset:
     """The data set, cut as its default recipe says; a file of one's own is told of in one line."""
     if own.is_file(args.data):
         say(own.read(args.data)[1])
-        return load(args.data, args.folder, None, backend, own.content(args.data))
-    return load(args.data, args.folder, recipe_for(args.data).limit_train, backend)
+        return load_data(args.data, args.folder, None, backend, own.content(args.data))
+    return load_data(args.data, args.folder, recipe_for(args.data).limit_train, backend)
 
 
 def default_recipe(data: Dataset, model: Spec | None = None) -> Recipe:
@@ -233,7 +233,7 @@ def data_for(
             f"data is {args.data!r}: code of your own is not imported by a command that reads; "
             "in Python give the data to CompressedModel.evaluate or npintdim.artefact.mdl.certify"
         )
-    data = load(args.data, args.folder, None, backend)
+    data = load_data(args.data, args.folder, None, backend)
     assert data.test.x is not None
     takes, given = compressed.model().in_shape, tuple(data.test.x.shape[1:])
     if math.prod(takes) != math.prod(given):
@@ -246,7 +246,7 @@ def data_for(
 
 def measured_on(data: Dataset, backend: Backend) -> str:
     """What a performance on the test part is worth: where labels were shuffled, that part is the training part."""
-    return "training" if shared(data, backend) == len(data.test) else "test"
+    return "training" if also_trained(data, backend) == len(data.test) else "test"
 
 
 def check_writable(option: str, path: Path) -> None:

@@ -17,10 +17,10 @@ from npintdim.engine.landscape import Dataset
 from npintdim.files import DamagedError, read_json
 from npintdim.measurement.custom import Name
 from npintdim.measurement.measure import base_beside, compress_run, save
-from npintdim.measurement.records import load as load_record
+from npintdim.measurement.records import load_record
 from npintdim.measurement.report import keys_in
 from npintdim.measurement.runs import RunSpec
-from npintdim.measurement.work import load
+from npintdim.measurement.work import load_data
 from npintdim.typing import Floats, Spec
 
 PURPOSE = """\
@@ -72,14 +72,14 @@ def data_of_run(spec: RunSpec, folder: str | None, backend: Backend) -> tuple[Da
     if Name(spec.data).own:
         return None, f"{spec.data} is code of your own, which is not imported"
     try:
-        if changed(spec, spec.data):
+        if other_data(spec, spec.data):
             return None, f"{spec.data} changed since the run"
-        return load(spec.data, folder, spec.limit_train, backend), ""
+        return load_data(spec.data, folder, spec.limit_train, backend), ""
     except OSError as error:
         return None, str(error)
 
 
-def changed(spec: RunSpec, name: str) -> bool:
+def other_data(spec: RunSpec, name: str) -> bool:
     """Whether the data of that name are others than a run saw; a file of one's own is known by its content."""
     if not own.is_file(name):
         return name != spec.data
@@ -119,7 +119,7 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
     if not (source / "runs").is_dir():
         raise FileNotFoundError(f"{source} is neither a record nor a folder that npintdim measure made")
     if d is None:
-        d, repetition = crossing(source, repetition)
+        d, repetition = kept_run(source, repetition)
     keys: set[str] = set()  # of the recipe that was measured last: the folder may hold others, of the same d
     with suppress(FileNotFoundError):
         keys |= set(keys_in(source / "results.csv"))
@@ -136,7 +136,7 @@ def choose(source: Path, d: int | None, repetition: int | None) -> tuple[Path, R
     return source, min(meant, key=lambda s: s.seed)
 
 
-def crossing(source: Path, repetition: int | None) -> tuple[int, int]:
+def kept_run(source: Path, repetition: int | None) -> tuple[int, int]:
     """The d and the seed of the network that the measurement kept."""
     summary = source / "summary.json"
     incomplete: Spec = {"uncompressed": "the measurement is not complete"}

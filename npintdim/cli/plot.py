@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Read, draw, save."""
     one_of("kind", args.kind, KINDS)
     found = [read_measurement(folder) for folder in args.folders]
-    labels = args.label or labels_of(found)
+    labels = args.label or legend(found)
     if len(labels) != len(found) or len(set(labels)) < len(labels):
         raise ValueError(f"labels are {', '.join(labels)}: {len(found)} different ones are needed")
     path = args.out or (args.folders[0] if len(found) == 1 else Path()) / f"{args.kind}.png"
@@ -83,7 +83,7 @@ def figure_of(
     return partial(several_figure, dict(zip(labels, found, strict=True)))
 
 
-def labels_of(found: Sequence[Measurement]) -> list[str]:
+def legend(found: Sequence[Measurement]) -> list[str]:
     """What tells the measurements apart: data, network, projection; the folder where these do not."""
 
     def parts_of(m: Measurement) -> tuple[str, str, str]:

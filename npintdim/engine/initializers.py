@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from npintdim.backend import Backend
 from npintdim.rng import Stream
-from npintdim.specs import settle, table
+from npintdim.specs import kinds, settle
 from npintdim.typing import Floats
 
 GRID = 2.0**-20
@@ -57,6 +57,6 @@ class Ones(Initializer):
         return backend.xp.ones(size, dtype=backend.dtype)
 
 
-INITIALIZERS: dict[str, type[Initializer]] = table(
+INITIALIZERS: dict[str, type[Initializer]] = kinds(
     "initializer", Initializer, "__name__", HeNormal, Ones, Zeros
 )

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from npintdim.engine.score import R2, Score
-from npintdim.specs import settle, table
+from npintdim.specs import kinds, settle
 from npintdim.typing import Array, Floats
 
 
@@ -107,4 +107,4 @@ class MSE(Loss):
         return 1 - mean / constant
 
 
-LOSSES: dict[str, type[Loss]] = table("loss", Loss, "__name__", CrossEntropy, MSE)
+LOSSES: dict[str, type[Loss]] = kinds("loss", Loss, "__name__", CrossEntropy, MSE)

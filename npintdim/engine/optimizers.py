@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from npintdim.inputs import counted, one_of
-from npintdim.specs import built, settle, table
+from npintdim.specs import built, kinds, settle
 from npintdim.typing import Floats, Spec
 
 
@@ -92,7 +92,7 @@ class Step(Schedule):
         return float(self.factor ** ((t - 1) // self.every))
 
 
-SCHEDULES: dict[str, type[Schedule]] = table("schedule", Schedule, "kind", Constant, Cosine, Step)
+SCHEDULES: dict[str, type[Schedule]] = kinds("schedule", Schedule, "kind", Constant, Cosine, Step)
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ class AdamW(Adam):
     decay: float | None = field(default=0.01, kw_only=True)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = table("optimizer", Optimizer, "kind", SGD, Adam, AdamW)
+OPTIMIZERS: dict[str, type[Optimizer]] = kinds("optimizer", Optimizer, "kind", SGD, Adam, AdamW)
 
 
 def optimizer_from_spec(spec: Spec) -> Optimizer:

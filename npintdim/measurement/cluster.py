@@ -51,9 +51,9 @@ class Dask:
         Errors of the rehearsal are those of a run, with the worker's address.
         """
         with self.client() as client:
-            here = versions()
+            here = must_agree()
             try:
-                told = client.run(versions)
+                told = client.run(must_agree)
             except (ImportError, AttributeError) as error:
                 raise RuntimeError(
                     f"a worker of {self.address} lacks npintdim {__version__}: {error}"
@@ -115,7 +115,7 @@ class Dask:
                 f"no Dask scheduler answers at {self.address}: start one with `dask scheduler`, and its workers "
                 f"with `dask worker {self.address} --nthreads 1`"
             ) from error
-        with quiet("distributed.client"), client:
+        with silent("distributed.client"), client:
             try:
                 client.wait_for_workers(1, timeout=JOIN)
             except TimeoutError as error:
@@ -126,7 +126,7 @@ class Dask:
 
 
 @contextmanager
-def quiet(name: str) -> Iterator[None]:
+def silent(name: str) -> Iterator[None]:
     """A logger, while what it would log is told as an error."""
     logger = logging.getLogger(name)
     before = logger.level
@@ -163,7 +163,7 @@ def room(client: Any) -> int:
     return sum(client.nthreads().values())
 
 
-def versions() -> str:
+def must_agree() -> str:
     """What must be the same everywhere."""
     return f"npintdim {__version__}, Python {'.'.join(platform.python_version_tuple()[:2])}"
 

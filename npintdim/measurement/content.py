@@ -12,7 +12,7 @@ from npintdim.data.own import content_at, is_file
 from npintdim.files import canonical, read_json
 from npintdim.measurement.custom import Name, own
 from npintdim.measurement.digest import Digest
-from npintdim.measurement.records import load, theta_of, write
+from npintdim.measurement.records import load_record, theta_of, write_record
 from npintdim.measurement.runs import RunSpec
 from npintdim.specs import own_kinds
 from npintdim.typing import Spec
@@ -84,10 +84,10 @@ def find_renamed(runs: Path, specs: Sequence[RunSpec]) -> None:
         with suppress(*UNREADABLE):
             if (spec := wanted.get(unnamed(read_json(path)["spec"]))) is None:
                 continue
-            old, record = load(path)
+            old, record = load_record(path)
             if record["status"] != "failed":
                 theta = theta_of(runs, old, record) if record["status"] == "finished" and old.d else None
-                write(runs, spec, record | {"spec": spec.spec()}, theta)
+                write_record(runs, spec, record | {"spec": spec.spec()}, theta)
 
 
 def unnamed(spec: Spec) -> bytes:

@@ -64,7 +64,7 @@ class LocalFit:
     def performance(self, d: Floats) -> Floats:
         """Of the curve."""
         t = np.log(d) - self.log_d0
-        return 1 - np.exp(-value(self.beta[self.best], t))
+        return 1 - np.exp(-curve_value(self.beta[self.best], t))
 
     def crossing(self, p: float, model: int | None = None) -> float:
         """log d where the curve, the likeliest or another one, reaches p; inf if it never does."""
@@ -86,7 +86,7 @@ class LocalFit:
         """1 at the crossing, and 1/2 where what three numbers cannot follow is as large as the noise of a run."""
         t = np.log(d) - self.log_d0
         beta, sigma, kappa = self.beta[self.best], SIGMAS[self.best], KAPPAS[self.best]
-        m = np.exp(-value(beta, t))
+        m = np.exp(-curve_value(beta, t))
         return 1 / (1 + m * (misfit(beta, t, kappa) / sigma) ** 2)
 
     def draws(self, p: float, baseline: Floats, fraction: float, count: int, seed: int) -> Floats:
@@ -115,7 +115,7 @@ def baseline_sd(baseline: Floats, sigma: Floats) -> Floats:
     return np.sqrt((sigma**2 * (1 - baseline.mean()) + own) / k / k)
 
 
-def value(beta: Floats, t: Floats | float) -> Floats:
+def curve_value(beta: Floats, t: Floats | float) -> Floats:
     """a + b (e^{ct} − 1)/c."""
     a, log_b, c = beta
     return np.clip(a + np.exp(log_b) * grown(c, t), -1, -math.log(LOST))
@@ -188,7 +188,7 @@ def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float)
         if abs(there - start) < 1e-3:
             break
         ahead = there - start  # the same curve, seen from there
-        beta = np.stack([value(beta, ahead), beta[1] + beta[2] * ahead, beta[2]])
+        beta = np.stack([curve_value(beta, ahead), beta[1] + beta[2] * ahead, beta[2]])
         start = there
     return found
 
@@ -224,7 +224,7 @@ def slopes(beta: Floats, t: Floats) -> tuple[Floats, Floats]:
     E = grown(c, t)
     exact = (t * np.exp(np.clip(c * t, -30, 30)) - E) / c
     dE = np.where(np.abs(c * t) < 1e-4, t**2 / 2 + c * t**3 / 3, exact)
-    return np.stack([np.ones_like(E), b * E, b * dE]), np.exp(-value(beta, t))
+    return np.stack([np.ones_like(E), b * E, b * dE]), np.exp(-curve_value(beta, t))
 
 
 def isotonic(y: Floats, weights: Floats | Ints) -> Floats:
@@ -291,7 +291,7 @@ def crossed(y: Floats, w: Ints, k: int, line: float) -> float:
     return float((w * (y - np.concatenate([below, above])) ** 2).sum())
 
 
-def spread(groups: dict[int, Floats], line: float) -> tuple[float, int]:
+def noise_at(groups: dict[int, Floats], line: float) -> tuple[float, int]:
     """The sd of a run at the line about the isotonic means, if its variance is ∝ 1 − p, and from how many runs beyond them.
 
     NaN where too few tell it; no less than `FINE`: where runs agree to that, a curve need not go through every mean.

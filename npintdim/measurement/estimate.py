@@ -20,9 +20,9 @@ from npintdim.measurement.curves import (
     censored,
     crossing,
     local_fit,
+    noise_at,
     pooled,
     possible,
-    spread,
 )
 from npintdim.typing import Floats
 
@@ -234,7 +234,7 @@ def d_int(
         inner = censored(drawn, tried)
         low, high = np.quantile(inner, (0.025, 0.975), method="inverted_cdf").tolist()
         noise = curve.sigma * math.sqrt(max(1 - line, LOST))
-        own, beyond = spread(groups, line)
+        own, beyond = noise_at(groups, line)
         misses = noise > AMISS * own  # not where it is NaN
         contrary = math.isfinite(alone) and (misses or not low <= alone <= high)
         if contrary or curve.smooth < CROOKED:

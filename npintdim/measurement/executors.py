@@ -94,7 +94,7 @@ def rehearsed(where: Where, todo: Sequence[RunSpec]) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Given(Futures):
+class GivenExecutor(Futures):
     """An executor of your own, e.g. `concurrent.futures.ProcessPoolExecutor(4)`; it is not shut down."""
 
     executor: Executor
@@ -183,7 +183,7 @@ class Joblib:
     def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
         """As they finish, where that backend can; else in rounds of `width`."""
         joblib = need_joblib(self.width)
-        calls = (joblib.delayed(numbered)(spec, where) for spec in todo)
+        calls = (joblib.delayed(with_spec)(spec, where) for spec in todo)
         backend, _ = active_backend()
         if getattr(backend, "supports_return_generator", False):
             several = joblib.Parallel(self.width, return_as="generator_unordered", pre_dispatch=self.width)
@@ -194,7 +194,7 @@ class Joblib:
                     yield from pool(together)
 
 
-def numbered(spec: RunSpec, where: Where) -> tuple[RunSpec, Result]:
+def with_spec(spec: RunSpec, where: Where) -> tuple[RunSpec, Result]:
     """The spec goes back with its result, since they arrive in any order."""
     return spec, where(spec)
 

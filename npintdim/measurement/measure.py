@@ -38,11 +38,11 @@ from npintdim.measurement.events import (
 from npintdim.measurement.measurement import Measurement, read_off
 from npintdim.measurement.rates import choose_rates
 from npintdim.measurement.recipes import Recipe
-from npintdim.measurement.records import apart, performance, read_theta
+from npintdim.measurement.records import direct_and_inside, performance, read_theta
 from npintdim.measurement.report import another, as_csv, clear, keep, summary, write_report
 from npintdim.measurement.runs import RunSpec, parts
 from npintdim.measurement.search import PAIR, plan
-from npintdim.measurement.sweep import Train, records_of, width
+from npintdim.measurement.sweep import Train, records_of, runs_at_once
 from npintdim.measurement.work import Where
 from npintdim.typing import Spec
 
@@ -153,7 +153,7 @@ def at_once(recipe: Recipe, where: Where) -> int:
     if recipe.at_once is not None:
         return recipe.at_once
     searches = recipe.d is None or recipe.rates is not None
-    return max(PAIR, width(recipe.direct(0), where)) if searches else PAIR
+    return max(PAIR, runs_at_once(recipe.direct(0), where)) if searches else PAIR
 
 
 def pursue(
@@ -168,7 +168,7 @@ def pursue(
     specs = recipe.specs(dtype)
     tell(SearchStep(f"baseline: {counted(len(specs), 'direct run')}", "baseline"))
     records = train(specs)
-    baseline = Baseline(apart(records)[0], guessing, recipe.scored)
+    baseline = Baseline(direct_and_inside(records)[0], guessing, recipe.scored)
     for doubt in baseline.doubts({}):
         tell(SearchStep(f"baseline: {doubt}"))
     D = next((r["D"] for r in records if "D" in r), None)
@@ -176,7 +176,7 @@ def pursue(
         return specs, records
     search = recipe.search(D)
     while True:
-        direct, d, reached = apart(records)
+        direct, d, reached = direct_and_inside(records)
         line = recipe.shares(replace(baseline, direct=direct).line)
         following = plan(search, d, recipe.shares(reached), line, recipe.at_once or PAIR)
         cost = f"{counted(len(records), 'run')}, {sum(r['seconds'] for r in records):.0f} s of computing"

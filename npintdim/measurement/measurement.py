@@ -17,7 +17,7 @@ from npintdim.measurement.custom import Name
 from npintdim.measurement.estimate import DInt, d_int
 from npintdim.measurement.rates import Rates
 from npintdim.measurement.recipes import Recipe, model_name
-from npintdim.measurement.records import apart
+from npintdim.measurement.records import direct_and_inside
 from npintdim.typing import Floats, Spec
 
 
@@ -75,7 +75,7 @@ class Measurement:
     @property
     def baseline(self) -> Baseline:
         """The direct runs, judged."""
-        return Baseline(apart(self.records)[0], self.guessing, self.recipe.scored)
+        return Baseline(direct_and_inside(self.records)[0], self.guessing, self.recipe.scored)
 
     @property
     def doubts(self) -> list[str]:
@@ -220,7 +220,7 @@ def read_off(recipe: Recipe, records: Sequence[Spec], guessing: float = 0.0) -> 
     ValueError
         if too few runs finished.
     """
-    direct, d, reached = apart(records)
+    direct, d, reached = direct_and_inside(records)
     baseline = Baseline(direct, guessing, recipe.scored)
     lacking = baseline.nothing if recipe.threshold is None else ""
     if lacking and not d:

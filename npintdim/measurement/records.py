@@ -49,7 +49,7 @@ def try_writing(folder: Path, needed: int = 0) -> None:
         )
 
 
-def write(runs: Path, spec: RunSpec, record: Spec, theta: Floats | None) -> None:
+def write_record(runs: Path, spec: RunSpec, record: Spec, theta: Floats | None) -> None:
     """theta_d first: where a record is, its theta_d is too."""
     if theta is not None:
         buffer = io.BytesIO()
@@ -59,11 +59,11 @@ def write(runs: Path, spec: RunSpec, record: Spec, theta: Floats | None) -> None
     write_atomically(runs / f"{spec.key}.json", text.encode())
 
 
-def read(runs: Path, spec: RunSpec, told: bool = True) -> Spec | None:
+def read_record(runs: Path, spec: RunSpec, told: bool = True) -> Spec | None:
     """The record of a spec, or None where there is none that can be trusted, which is `told` as a warning."""
     path = runs / f"{spec.key}.json"
     try:
-        _, record = load(path)
+        _, record = load_record(path)
         if record["status"] == "finished" and spec.d is not None:
             theta_of(runs, spec, record)
     except FileNotFoundError as error:
@@ -78,14 +78,14 @@ def read(runs: Path, spec: RunSpec, told: bool = True) -> Spec | None:
     return record
 
 
-def load(path: Path) -> tuple[RunSpec, Spec]:
+def load_record(path: Path) -> tuple[RunSpec, Spec]:
     """The spec and the record in a file; DamagedError if that is not what a run left there, OSError if it cannot be read."""
     record = read_json(path)
     try:
         spec = RunSpec.from_spec(record["spec"])
         if spec.key != path.stem:
             raise ValueError("it holds another spec")
-        check(record, record.pop(SEAL, None))
+        check_record(record, record.pop(SEAL, None))
     except KeyError as error:
         raise DamagedError(f"{path} is damaged (it has no {error})") from error
     except (ValueError, TypeError, OverflowError, IndexError, RecursionError) as error:
@@ -93,7 +93,7 @@ def load(path: Path) -> tuple[RunSpec, Spec]:
     return spec, record
 
 
-def check(record: Spec, sealed: object) -> None:
+def check_record(record: Spec, sealed: object) -> None:
     """An error for what no run leaves; without a seal, also for members that no run ever left without one."""
     for name, value in record.items():
         if not isinstance(value, MEMBERS.get(name, () if sealed is None else object)):
@@ -118,7 +118,7 @@ def performance(record: Spec) -> float:
     return math.nan if record["performance"] is None else float(record["performance"])
 
 
-def apart(records: Iterable[Spec]) -> tuple[tuple[float, ...], list[int], list[float]]:
+def direct_and_inside(records: Iterable[Spec]) -> tuple[tuple[float, ...], list[int], list[float]]:
     """The performances of the direct runs; d and performance of each of the others."""
     reached = [(r["spec"].get("d"), performance(r)) for r in records]
     inside = [(d, p) for d, p in reached if d is not None]
@@ -142,7 +142,7 @@ def digest(theta: Floats) -> str:
 
 def read_theta(runs: Path, spec: RunSpec) -> Floats:
     """theta_d of a finished subspace run; DamagedError or OSError if its file or the record is damaged or missing."""
-    return theta_of(runs, *load(runs / f"{spec.key}.json"))
+    return theta_of(runs, *load_record(runs / f"{spec.key}.json"))
 
 
 def theta_of(runs: Path, spec: RunSpec, record: Spec) -> Floats:

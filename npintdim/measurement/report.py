@@ -23,7 +23,7 @@ from npintdim.inputs import brief, counted
 from npintdim.measurement.measurement import Measurement, read_off
 from npintdim.measurement.rates import Rates
 from npintdim.measurement.recipes import RateSearch, Recipe, by_root, model_name
-from npintdim.measurement.records import load
+from npintdim.measurement.records import load_record
 from npintdim.measurement.runs import RunSpec, number, versions
 from npintdim.measurement.search import PAIR
 from npintdim.typing import Spec
@@ -110,7 +110,7 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
         readings(m),
         "## Runs",
         f"D = {m.D:,}; performance after {counted(recipe.epochs, 'epoch')}, mean and sd over the runs; every run is in results.csv.",
-        markdown(m.rows()),
+        markdown_table(m.rows()),
         "## Learning rates",
         rates(m),
         "## Compressed network",
@@ -191,7 +191,7 @@ def rates(m: Measurement) -> str:
         "training data and judged on the rest; the test set was not looked at. The subspace's rate goes to other d as "
         f"{'1/√d' if by_root(m.recipe.optimizer) else '1/d'}: steps in θ of one length."
     )
-    return f"{told}\n\n{markdown(rows)}"
+    return f"{told}\n\n{markdown_table(rows)}"
 
 
 def cost(m: Measurement) -> str:
@@ -224,7 +224,7 @@ def again(m: Measurement, command: str | None) -> str:
     return "```python\n" + "\n".join([*lines, f"nid.measure({m.recipe!r}, {where})"]) + "\n```"
 
 
-def markdown(rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """A table, its first row the header."""
     head, *body = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
@@ -243,10 +243,10 @@ def read_measurement(folder: str | Path) -> Measurement:
     folder = Path(folder)
     try:
         summary = read_json(folder / "summary.json")
-        recipe = recipe_of(summary["recipe"])
+        recipe = recipe_from_spec(summary["recipe"])
         rates = tuple(Rates.from_spec(found, recipe.scored) for found in summary.get("rates", ()))
         keys = keys_in(folder / "results.csv")
-        records = tuple(load(folder / "runs" / f"{key}.json")[1] for key in keys)
+        records = tuple(load_record(folder / "runs" / f"{key}.json")[1] for key in keys)
         guessing = summary.get("baseline", {}).get("guessing", recipe.chance)
         found = read_off(recipe, records, guessing)
         compressed, why = summary["compressed"], summary.get("uncompressed", "")
@@ -271,7 +271,7 @@ def keys_in(path: Path) -> list[str]:
         raise DamagedError(f"{path} is damaged ({error!r})") from error
 
 
-def recipe_of(spec: Spec) -> Recipe:
+def recipe_from_spec(spec: Spec) -> Recipe:
     """From `dataclasses.asdict` by way of JSON; numbers that it does not have yet get their defaults."""
     d, rates = spec["d"], spec.get("rates")
     score = spec.get("score")

@@ -35,8 +35,15 @@ from npintdim.measurement.events import (
     announce,
     listeners,
 )
-from npintdim.measurement.executors import Given, Joblib, Processes, Serial, active_backend, default_jobs
-from npintdim.measurement.records import THETA, digest, read, try_writing, write
+from npintdim.measurement.executors import (
+    GivenExecutor,
+    Joblib,
+    Processes,
+    Serial,
+    active_backend,
+    default_jobs,
+)
+from npintdim.measurement.records import THETA, digest, read_record, try_writing, write_record
 from npintdim.measurement.runs import RunSpec
 from npintdim.measurement.work import Result, Where, bytes_on_disk, failed
 from npintdim.specs import own_kinds
@@ -45,7 +52,7 @@ from npintdim.typing import Floats, Spec
 Train: TypeAlias = Callable[[Sequence[RunSpec]], list[Spec]]
 """`records_of` with everything but the specs given."""
 
-Runner: TypeAlias = Serial | Processes | Given | Joblib | Dask
+Runner: TypeAlias = Serial | Processes | GivenExecutor | Joblib | Dask
 """Does runs, in any order, `width` at a time: it takes the next one only when there is room for it."""
 
 LOOK = 0.5  # seconds between two looks for what others have done
@@ -157,7 +164,7 @@ def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell)
                 if head := next(free, None):  # for nothing no process is started
                     for spec, result in run(chain([head], free), there):
                         record, theta = arrived(spec, *result)
-                        write(runs, spec, record, theta)
+                        write_record(runs, spec, record, theta)
                         claims.release(spec)
                         done(spec, record, RunFailed if record["status"] == "failed" else RunFinished)
                 for spec in list(pending.values()):
@@ -221,7 +228,7 @@ def runner(todo: Sequence[RunSpec], where: Where, most: int = 0) -> Runner:
         return Dask(cluster)
     if cluster is not None:
         check_kind("cluster", cluster, Executor, "ProcessPoolExecutor(4), or 'tcp://10.0.0.1:8786'")
-        return Given(jobs or int(getattr(cluster, "_max_workers", cores())), cluster)
+        return GivenExecutor(jobs or int(getattr(cluster, "_max_workers", cores())), cluster)
     other, its_jobs = active_backend()
     if other is not None and jobs != 1:
         return Joblib(jobs or its_jobs or 1)
@@ -229,7 +236,7 @@ def runner(todo: Sequence[RunSpec], where: Where, most: int = 0) -> Runner:
     return Serial() if jobs == 1 else Processes(jobs)
 
 
-def width(spec: RunSpec, where: Where) -> int:
+def runs_at_once(spec: RunSpec, where: Where) -> int:
     """How many such runs are done there at a time, if there are enough of them."""
     return runner([spec], where, most=sys.maxsize).width
 
@@ -262,5 +269,5 @@ def unclaimed(todo: Sequence[RunSpec], runs: Path, claims: Claims, tell: Tell) -
 
 def done_before(runs: Path, spec: RunSpec, told: bool = True) -> Spec | None:
     """The record of a run that need not be done again; for `told` see `read`."""
-    record = read(runs, spec, told)
+    record = read_record(runs, spec, told)
     return None if record is None or record["status"] == "failed" else record

@@ -111,7 +111,7 @@ class Where:
         for spec in todo:
             alike = replace(spec, d=spec.d and 1, seed=0, epochs=1, optimizer=spec.optimizer | {"lr": 1.0})
             kinds.setdefault(alike.key, []).append(spec)
-        ends = [(min(kind, key=by_d), max(kind, key=by_d)) for kind in kinds.values()]
+        ends = [(min(kind, key=order), max(kind, key=order)) for kind in kinds.values()]
         expected: dict[str, float] = {}
 
         def paced(spec: RunSpec) -> Pace:
@@ -152,7 +152,7 @@ class Where:
         return make(spec.data, self.data_folder, spec.limit_train, spec.holdout, self.engine(spec), content)
 
 
-def by_d(spec: RunSpec) -> int:
+def order(spec: RunSpec) -> int:
     """To sort."""
     return spec.d or 0
 
@@ -167,7 +167,7 @@ def failed(spec: RunSpec, error: Exception | str, seconds: float = 0.0) -> Resul
 
 
 @functools.cache
-def load(
+def load_data(
     name: str, folder: str | None, limit_train: int | None, backend: Backend, content: str = ""
 ) -> Dataset:
     """A data set on the backend's device, once a process and content."""
@@ -187,7 +187,7 @@ def dataset(
     if Name(name).own:
         data = own_data(name, limit_train, backend)
     else:
-        data = load(name, folder, limit_train, backend, content)
+        data = load_data(name, folder, limit_train, backend, content)
     return data if data is None or holdout is None else hold_out(data, holdout)
 
 

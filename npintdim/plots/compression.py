@@ -8,7 +8,7 @@ from typing import Any
 from npintdim.backend import Backend
 from npintdim.measurement.measure import Measurement, compress_run
 from npintdim.measurement.runs import RunSpec
-from npintdim.plots.style import GREY, LOOKS, Figure, beside, check_looks, headline, log_x, panels, styled
+from npintdim.plots.style import GREY, LOOKS, Figure, check_looks, headline, line_text, log_x, panels, styled
 
 KEPT = 0.9  # of the performance: what a small file must have
 
@@ -41,7 +41,7 @@ def compression_figure(points: Sequence[tuple[str, int, float]], ax: Any = None)
         axes.plot(x, y, color=color, ls=dashes, marker=marker, ms=5, lw=1.3, label=label)
     whole = max(points, key=lambda point: point[1])[2]
     axes.axhline(KEPT * whole, color=GREY, lw=0.8, ls=":")
-    beside(axes, KEPT * whole, f"{100 * KEPT:g} % of the largest file's", GREY, right=True)
+    line_text(axes, KEPT * whole, f"{100 * KEPT:g} % of the largest file's", GREY, right=True)
     axes.legend(loc="lower right", frameon=False)  # where large files would be poor: nothing else is there
     axes.set_ylabel("performance")
     headline(figure, smallest(points), ax=ax)

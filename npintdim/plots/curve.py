@@ -15,7 +15,18 @@ from npintdim.measurement.custom import Name
 from npintdim.measurement.estimate import DInt, curve_of, shares
 from npintdim.measurement.measure import Measurement
 from npintdim.measurement.recipes import model_name
-from npintdim.plots.style import BLUE, GREY, ORANGE, Figure, beside, extent, headline, log_x, panels, styled
+from npintdim.plots.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    Figure,
+    extent,
+    headline,
+    line_text,
+    log_x,
+    panels,
+    styled,
+)
 from npintdim.typing import Floats
 
 
@@ -39,10 +50,10 @@ def curve_figure(m: Measurement, ax: Any = None) -> Figure:
         mean = float(direct.mean())
         axes.axhspan(direct.min(), direct.max(), color=GREY, alpha=0.25, lw=0)
         axes.axhline(mean, color=GREY, lw=1)
-        beside(axes, mean, f"direct training, D = {m.D:,}: {mean:.3f}", GREY)
+        line_text(axes, mean, f"direct training, D = {m.D:,}: {mean:.3f}", GREY)
     goal = "threshold " if found.fraction is None else f"{100 * found.fraction:g} % of it: "
     axes.axhline(found.threshold, color=ORANGE, lw=1.2, ls="--")
-    beside(axes, found.threshold, f"{goal}{found.threshold:.3f}", ORANGE)
+    line_text(axes, found.threshold, f"{goal}{found.threshold:.3f}", ORANGE)
 
     runs = [(d, p) for d, ps in groups.items() for p in ps]
     axes.plot(*zip(*runs, strict=True), "o", ms=4, mfc="none", mec=BLUE, mew=0.8, alpha=0.7, label="each run")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.plots.style import BLUE, GREY, ORANGE, Figure, apart, headline, panels, styled
+from npintdim.plots.style import BLUE, GREY, ORANGE, Figure, headline, panels, spaced, styled
 
 
 @styled
@@ -45,7 +45,7 @@ def map_figure(
     heights = {at: ours[0] if ours else float(paper or 0) for at, (_, _, paper, ours) in enumerate(points)}
     order = sorted(heights, key=heights.__getitem__)
     logs = np.log10([heights[at] for at in order])
-    for at, y in zip(order, apart(logs, float(np.ptp(logs)) / 24), strict=True):
+    for at, y in zip(order, spaced(logs, float(np.ptp(logs)) / 24), strict=True):
         axes.annotate(
             points[at][0], (points[at][1], heights[at]), xytext=(1.03, 10**y), va="center", color=GREY,
             textcoords=("axes fraction", "data"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from npintdim.inputs import one_of
 from npintdim.measurement.curves import LOST
-from npintdim.plots.style import GREY, LOOKS, Figure, beside, headline, log_x, panels, styled, unbroken
+from npintdim.plots.style import GREY, LOOKS, Figure, headline, line_text, log_x, panels, styled, unbroken
 from npintdim.typing import Floats
 
 Runs = Mapping[int, Sequence[float] | Floats]
@@ -78,7 +78,7 @@ def methods_figure(
             )  # fmt: skip
     axes.axhline(height(line), color=GREY, lw=0.8, ls="--")
     right = nearest(methods, line, min(d)) < nearest(methods, line, max(d))  # where there is more room
-    beside(axes, float(height(line)), f"{100 * fraction:g} % = {line:.3f}", GREY, right, above=not right)
+    line_text(axes, float(height(line)), f"{100 * fraction:g} % = {line:.3f}", GREY, right, above=not right)
     low, high = axes.get_ylim()
     ticks = [p for p in TICKS if low - 0.03 <= height(p) <= high]
     axes.set_yticks([float(height(p)) for p in ticks], [f"{p:g}" for p in ticks])

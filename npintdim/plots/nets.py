@@ -15,11 +15,11 @@ from npintdim.plots.style import (
     ORANGE,
     WIDTH,
     Figure,
-    apart,
     extent,
     headline,
     log_x,
     panels,
+    spaced,
     styled,
 )
 
@@ -44,7 +44,7 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]], ax: Any = None) -> Figure
     log_x(axes, low, high, "D, all parameters (logarithmic)")
     axes.set_ylim(0, 1.1 * max(up for _, found, _ in nets for _, _, up in [place(found)]) or 1)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    above = np.exp(apart(np.log(D), WIDTH_OF_LABEL * math.log(high / low) / (WIDTH - 1.2)))
+    above = np.exp(spaced(np.log(D), WIDTH_OF_LABEL * math.log(high / low) / (WIDTH - 1.2)))
     for (size, found, label), x in zip(nets, above, strict=True):
         at, down, up = place(found)
         read = math.isfinite(found.d)

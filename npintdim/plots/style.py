@@ -71,7 +71,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def in_a_notebook(figure: Figure) -> tuple[bytes, dict[str, int]]:
     """A PNG with two dots a pixel, and how wide it is shown."""
-    return content_of(figure, "png"), {"width": round(100 * figure.get_figwidth())}
+    return rendered(figure, "png"), {"width": round(100 * figure.get_figwidth())}
 
 
 def panels(height: float, rows: int = 1, ax: Any = None, **options: Any) -> tuple[Figure, Any]:
@@ -97,11 +97,11 @@ def save(figure: Figure, path: Path) -> Path:
     stem = path.with_suffix("") if path.suffix in (".png", ".svg") else path
     paths = [path] if other else [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg")]
     for target in paths:
-        write_atomically(target, content_of(figure, target.suffix[1:]))
+        write_atomically(target, rendered(figure, target.suffix[1:]))
     return paths[0]
 
 
-def content_of(figure: Figure, kind: str) -> bytes:
+def rendered(figure: Figure, kind: str) -> bytes:
     """Of a file of that kind, without a date."""
     date = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     content = io.BytesIO()
@@ -167,7 +167,7 @@ def log_x(axes: Any, low: float, high: float, label: str) -> None:
     axes.set_xlabel(label)
 
 
-def beside(axes: Any, y: float, text: str, color: str, right: bool = False, above: bool = False) -> None:
+def line_text(axes: Any, y: float, text: str, color: str, right: bool = False, above: bool = False) -> None:
     """A text at the left or right end of a horizontal line, just below or above it."""
     axes.annotate(
         text, (0.99 if right else 0.01, y), xycoords=("axes fraction", "data"), xytext=(0, 3 if above else -3),
@@ -187,7 +187,7 @@ def extent(found: DInt, low: float, high: float) -> tuple[float, float, float]:
     return found.d, max(found.low, low), min(found.high, high)
 
 
-def apart(y: Floats, gap: float) -> Floats:
+def spaced(y: Floats, gap: float) -> Floats:
     """The nearest numbers to y, in the same order, that keep a gap: places for labels.
 
     z_i = y_i − i·gap must not decrease, and Σ (z_i − y_i + i·gap)² is least: isotonic regression.

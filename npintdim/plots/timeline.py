@@ -8,7 +8,7 @@ from typing import Any
 from npintdim.files import DamagedError
 from npintdim.inputs import counted
 from npintdim.measurement.measurement import Measurement
-from npintdim.measurement.records import load
+from npintdim.measurement.records import load_record
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots.style import BLUE, ORANGE, Figure, headline, panels, styled
 
@@ -29,7 +29,7 @@ def spans_of(m: Measurement) -> list[tuple[float, float, bool, bool]]:
     spans = []
     for path in sorted((m.folder / "runs").glob("*.json")) if m.folder else ():
         try:
-            spec, record = load(path)
+            spec, record = load_record(path)
         except (DamagedError, OSError):
             continue
         end = path.stat().st_mtime

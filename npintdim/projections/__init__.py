@@ -18,10 +18,10 @@ from npintdim.projections.onehot import OneHotProjection
 from npintdim.projections.orthonormal import OrthonormalProjection
 from npintdim.projections.seeded import SeededProjection
 from npintdim.projections.sparse import SparseProjection
-from npintdim.specs import UNREGISTERED, built, called, check_spec, table
+from npintdim.specs import UNREGISTERED, built, called, check_spec, kinds
 from npintdim.typing import Spec
 
-KINDS: dict[str, type[SeededProjection]] = table(
+KINDS: dict[str, type[SeededProjection]] = kinds(
     "projection", SeededProjection, "kind",
     DenseProjection, SparseProjection, FastfoodProjection, OneHotProjection, OrthonormalProjection, CoordinateProjection,
 )  # fmt: skip

@@ -9,10 +9,10 @@ from npintdim.measurement.recipes import RateSearch, Recipe, adam, fully_connect
 from npintdim.plots import methods_figure
 from npintdim.plots.style import Figure
 from npintdim.reproduce.cases import Cases, MeasuredCase
-from npintdim.reproduce.paper import lenet
+from npintdim.reproduce.paper import lenet_spec
 from npintdim.typing import Floats, Spec
 
-FC, LENET = fully_connected(784, 200, 200, 10), lenet([1, 28, 28])
+FC, LENET = fully_connected(784, 200, 200, 10), lenet_spec([1, 28, 28])
 TASKS = {
     "5-9": ("mnist+classes=0-4", "mnist+classes=5-9"), "rotated": ("mnist", "mnist+rotated=60"),
     "cifar": ("cifar10+classes=0-4", "cifar10+classes=5-9"),
@@ -26,7 +26,7 @@ BASE = Recipe(
 OF_LENET = replace(BASE, model=LENET)
 # All 25,000 images of five classes (the first 30,000 of a file may be of six), twice as many epochs, larger d.
 OF_CIFAR = replace(
-    BASE, data="cifar10", model=lenet([3, 32, 32]), limit_train=None, epochs=10, d=(250, 500, 1_000, 2_000, 4_000),
+    BASE, data="cifar10", model=lenet_spec([3, 32, 32]), limit_train=None, epochs=10, d=(250, 500, 1_000, 2_000, 4_000),
     rates=RateSearch(d=1_000, seeds=1, holdout=0.2, step=3.0, most=5),
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from npintdim.measurement.custom import own_objective
 from npintdim.measurement.estimate import DInt
 from npintdim.measurement.measure import Measurement, measure, read_off
 from npintdim.measurement.recipes import Recipe, model_name
-from npintdim.measurement.records import read, write
+from npintdim.measurement.records import read_record, write_record
 from npintdim.plots import curve_figure, nets_figure, several_figure
 from npintdim.plots.style import LOOKS, Figure
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
@@ -192,11 +192,11 @@ def task_of(name: str) -> str:
 def borrow_baseline(recipe: Recipe, folder: Path, others: Sequence[Path]) -> None:
     """Copy records of the same direct runs from other cases: a baseline does not depend on P."""
     for spec in recipe.specs():
-        here = read(folder / "runs", spec, told=False)
-        there = filter(None, (read(other / "runs", spec, told=False) for other in others))
+        here = read_record(folder / "runs", spec, told=False)
+        there = filter(None, (read_record(other / "runs", spec, told=False) for other in others))
         if spec.d is None and here is None and (record := next(there, None)):
             (folder / "runs").mkdir(parents=True, exist_ok=True)
-            write(folder / "runs", spec, record, None)
+            write_record(folder / "runs", spec, record, None)
 
 
 def ours(found: DInt) -> str:

@@ -7,7 +7,7 @@ from npintdim.reproduce.cases import Cases, MeasuredCase
 from npintdim.typing import Spec
 
 
-def lenet(in_shape: list[int], conv_relu: bool = True) -> Spec:
+def lenet_spec(in_shape: list[int], conv_relu: bool = True) -> Spec:
     """LeNet for such images."""
     return {"architecture": "lenet", "in_shape": in_shape, "classes": 10, "conv_relu": conv_relu}
 
@@ -41,11 +41,11 @@ MNIST_FC = Recipe(
     direct_seeds=3,
     fraction=0.9,
 )
-MNIST_LENET = replace(MNIST_FC, model=lenet([1, 28, 28]), rates=searched(250), epochs=10)
+MNIST_LENET = replace(MNIST_FC, model=lenet_spec([1, 28, 28]), rates=searched(250), epochs=10)
 CIFAR_FC = replace(
     MNIST_FC, data="cifar10", model=fully_connected(3072, 200, 200, 10), rates=searched(8_000), epochs=30, first=4_096
 )  # fmt: skip
-CIFAR_LENET = replace(CIFAR_FC, model=lenet([3, 32, 32]), rates=searched(2_900), first=1_024)
+CIFAR_LENET = replace(CIFAR_FC, model=lenet_spec([3, 32, 32]), rates=searched(2_900), first=1_024)
 
 
 def falling(lr: float) -> Spec:
@@ -121,7 +121,7 @@ EXPERIMENTS = (
     Cases(
         "lenet-as-released", "MNIST, LeNet as released: no ReLU after projected convolutions",
         "25 runs, 6 minutes", "15 runs, 30 s",
-        (MeasuredCase("LeNet as released", replace(MNIST_LENET, model=lenet([1, 28, 28], conv_relu=False)),
+        (MeasuredCase("LeNet as released", replace(MNIST_LENET, model=lenet_spec([1, 28, 28], conv_relu=False)),
               {None: "275", 0.9: "290"}, f"our direct net lacks the conv ReLU too; {LENET_DIFFERS}"),),
         SHORTER | {"epochs": 3},
     ),

@@ -32,7 +32,7 @@ def to_numpy(answer: Any) -> Array:
     """
     if isinstance(answer, list | tuple) and any(hasattr(part, "detach") for part in answer):
         answer = [to_numpy(part) for part in answer]
-    narrow = dtype_of(answer).startswith(NARROW)
+    narrow = dtype_name(answer).startswith(NARROW)
     if narrow and hasattr(answer, "float"):
         answer = answer.float()
     array = _on_the_host(answer)
@@ -64,7 +64,7 @@ def _on_the_host(answer: Any) -> Array:
     )
 
 
-def dtype_of(answer: Any) -> str:
+def dtype_name(answer: Any) -> str:
     """Its dtype's name in whichever library, "float32", "bfloat16", ...; "" of what has none."""
     dtype = getattr(answer, "dtype", "")
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
@@ -72,7 +72,7 @@ def dtype_of(answer: Any) -> str:
 
 def too_coarse(answer: Any) -> str:
     """Why a half-precision answer cannot be judged; empty for any other."""
-    name = dtype_of(answer)
+    name = dtype_name(answer)
     if not name.startswith((*NARROW, "float16")):
         return ""
     return f"the answer is {name}, too coarse to tell a mistake from rounding: compute in float32 or float64 to be checked"
@@ -137,7 +137,7 @@ def array_of(text: str, dtype: str, shape: list[int] | tuple[int, ...]) -> Array
     return data.astype(dtype).reshape(tuple(shape))
 
 
-def decode(value: Any) -> Any:
+def from_json(value: Any) -> Any:
     """A value of the vectors' JSON: an array object becomes an array or bytes, all else stays."""
     if not (isinstance(value, dict) and "dtype" in value):
         return value

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.inputs import unknown
-from npintdim.testing.arrays import CheckError, by_name, decode, to_numpy
+from npintdim.testing.arrays import CheckError, by_name, from_json, to_numpy
 from npintdim.typing import Array, Spec
 
 VERSION = 1
@@ -195,7 +195,7 @@ def cases(
     if level not in (None, *LEVELS):
         raise unknown("level", level, LEVELS)
     task = task or ("apply" if family in FORWARD else "all")
-    content = read(family)
+    content = read_family(family)
     every = [_case(content, group, test) for group in content["groups"] for test in group["tests"]]
     tasks = sorted({case.task for case in every})
     if task != "all" and task not in tasks:
@@ -214,7 +214,7 @@ def cases(
 
 
 @cache
-def read(family: str) -> Spec:
+def read_family(family: str) -> Spec:
     """The file of a family, as JSON."""
     path = resources.files("npintdim") / "vectors" / f"v{VERSION}" / f"{family}.json"
     content: Spec = json.loads(path.read_text(encoding="utf-8"))
@@ -222,7 +222,7 @@ def read(family: str) -> Spec:
 
 
 def _case(content: Spec, group: Spec, test: Spec) -> Case:
-    inputs = {name: _frozen(decode(test["inputs"][name])) for name in group["arguments"]}
+    inputs = {name: _frozen(from_json(test["inputs"][name])) for name in group["arguments"]}
     for name in inputs:
         if name.endswith("seed") or name == "start":  # strings: many readers of JSON round above 2**53
             inputs[name] = int(inputs[name])
@@ -230,7 +230,7 @@ def _case(content: Spec, group: Spec, test: Spec) -> Case:
         id=test["id"], family=content["family"], level=group["level"], task=group["task"],
         comment=test["comment"], flags=tuple(test["flags"]), valid=test["result"] == "valid",
         dtype=test.get("dtype", ""), inputs=inputs,
-        expected={name: _frozen(decode(value)) for name, value in test.get("expected", {}).items()},
+        expected={name: _frozen(from_json(value)) for name, value in test.get("expected", {}).items()},
         bound=test.get("bound"), formula=group["formula"], reason=group["reason"], notes=content["notes"],
     )  # fmt: skip
 

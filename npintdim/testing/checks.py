@@ -60,7 +60,7 @@ def same(x: Any) -> Any:
     return x
 
 
-def called(f: Function, x: Array, to: Function) -> Any:
+def applied(f: Function, x: Array, to: Function) -> Any:
     """f of x in its own library; an error says if x was NumPy's."""
     try:
         return f(to(x))
@@ -112,7 +112,7 @@ class Callables:
         return (double if exact else single) if self.tolerance is None else self.tolerance
 
     def _call(self, name: str, f: Function, x: Array, length: int) -> Floats:
-        answer = called(f, x.astype(self.dtype), self.to)
+        answer = applied(f, x.astype(self.dtype), self.to)
         if self.tolerance is None and (why := too_coarse(answer)):
             raise CheckError(f"{name}: {why}, or give a tolerance")
         y: Floats = self.back(answer)

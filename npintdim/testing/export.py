@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.files import write_atomically
-from npintdim.testing.cases import Case, read
+from npintdim.testing.cases import Case, read_family
 from npintdim.typing import Spec
 
 HIDDEN = ("result", "expected", "bound")
@@ -35,7 +35,7 @@ def as_json(cases: Iterable[Case], questions: bool = False) -> str:
     ids = {case.id: case.family for case in cases}
     files = []
     for family in dict.fromkeys(ids.values()):
-        content = dict(read(family))
+        content = dict(read_family(family))
         groups = []
         for group in content["groups"]:
             tests = [test for test in group["tests"] if test["id"] in ids]

@@ -11,7 +11,7 @@ from npintdim.engine.landscape import Batch, Landscape
 from npintdim.inputs import check_has, check_integer, quiet
 from npintdim.objective import Parametrisation
 from npintdim.testing.arrays import CheckError, to_numpy
-from npintdim.testing.checks import Check, Function, called, compare, direction, same, transport
+from npintdim.testing.checks import Check, Function, applied, compare, direction, same, transport
 from npintdim.typing import Array, Floats
 
 STEPS = (1e-4, 1e-5, 1e-6)  # of central differences, relative to ‖θ‖∞ + 1
@@ -85,7 +85,7 @@ def check_gradient(
         raise ValueError(f"θ has shape {theta.shape}: a flat vector (D,) is needed")
 
     def both(x: Array) -> tuple[Any, Floats]:
-        answer = called(loss_and_grad, x, to)
+        answer = applied(loss_and_grad, x, to)
         if not (isinstance(answer, tuple | list) and len(answer) == 2):
             raise CheckError(f"loss_and_grad gives a {type(answer).__name__}: the pair (L, ∇L) is needed")
         loss, grad = map(to_numpy, answer)

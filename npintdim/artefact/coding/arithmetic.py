@@ -97,7 +97,7 @@ class Decoder(Interval):
         self.window = 2 * (self.window - offset) + next(self.bits, 0)
 
 
-class Table:
+class Frequencies:
     """How often each of K symbols is expected: f_k = 2·n_k + 1, n_k = how often it has occurred.
 
     Notes

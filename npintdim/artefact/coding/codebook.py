@@ -37,7 +37,7 @@ class Codebook:
     scales: NDArray[np.float16]
 
     def __post_init__(self) -> None:
-        A = matrix(self.kind, self.K)
+        A = scale_matrix(self.kind, self.K)
         object.__setattr__(self, "K", len(A))
         with np.errstate(all="ignore"):
             s = np.array(self.scales, np.float16)
@@ -55,7 +55,7 @@ class Codebook:
     @property
     def levels(self) -> NDArray[np.float32]:
         """The K values c, (K,) ascending; exact in float32."""
-        return matrix(self.kind, self.K) @ self.scales.astype(np.float32)
+        return scale_matrix(self.kind, self.K) @ self.scales.astype(np.float32)
 
     def nearest(self, v: Floats) -> Ints:
         """The index of the level nearest to each number, (d,); of two that are as near, the lower."""
@@ -63,7 +63,7 @@ class Codebook:
         return np.searchsorted((c[1:] + c[:-1]) / 2, v)
 
 
-def matrix(kind: str, K: int) -> NDArray[np.float32]:
+def scale_matrix(kind: str, K: int) -> NDArray[np.float32]:
     """A, (K, number of scales), for a known kind and K in 1, ..., 128."""
     K = check_integer("K", K, 1, LARGEST_K, f"1 ≤ K ≤ {LARGEST_K} levels")
     if one_of("codebook", kind, KINDS) == "free":

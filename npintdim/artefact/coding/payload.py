@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npintdim.artefact.coding.arithmetic import LARGEST_TOTAL, Decoder, Encoder, Table
+from npintdim.artefact.coding.arithmetic import LARGEST_TOTAL, Decoder, Encoder, Frequencies
 from npintdim.artefact.coding.codebook import KINDS, LARGEST_K, Codebook
 from npintdim.typing import Ints
 
@@ -13,7 +13,7 @@ LONGEST = LARGEST_TOTAL // 2 - LARGEST_K  # symbols: Table.total stays below wha
 
 def encode(symbols: Ints, K: int) -> list[int]:
     """The bits of d symbols below K; given d and K no code is the beginning of another."""
-    table, coder = Table(K), Encoder()
+    table, coder = Frequencies(K), Encoder()
     for k in map(int, symbols):
         coder.narrow(*table.share(k))
         table.learn(k)
@@ -22,7 +22,7 @@ def encode(symbols: Ints, K: int) -> list[int]:
 
 def decode(bits: Ints, K: int, d: int) -> Ints:
     """The d symbols, (d,) uint8."""
-    table, coder = Table(K), Decoder(bits.tolist())
+    table, coder = Frequencies(K), Decoder(bits.tolist())
     symbols = np.empty(d, np.uint8)
     for i in range(d):
         symbols[i] = k = table.find(coder.target(table.total))

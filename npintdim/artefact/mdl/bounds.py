@@ -36,7 +36,7 @@ def binomial_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> flo
     TypeError, ValueError
         for numbers out of range.
     """
-    log_delta = check(errors, n, bits, delta)
+    log_delta = log_share(errors, n, bits, delta)
     return largest(lambda e: log_tail(errors, n, e) >= log_delta, errors / n)
 
 
@@ -45,7 +45,7 @@ def chernoff_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> flo
 
     Parameters and errors are those of `binomial_bound`.
     """
-    log_delta = check(errors, n, bits, delta)
+    log_delta = log_share(errors, n, bits, delta)
     return kl_inverse(errors / n, -log_delta / n)
 
 
@@ -54,7 +54,7 @@ def seeger_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float
 
     Parameters and errors are those of `binomial_bound`.
     """
-    log_delta = check(errors, n, bits, delta)
+    log_delta = log_share(errors, n, bits, delta)
     return kl_inverse(errors / n, (math.log(2 * math.sqrt(n)) - log_delta) / n)
 
 
@@ -66,7 +66,7 @@ def catoni_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float
 
     Parameters and errors are those of `binomial_bound`.
     """
-    cost = -check(errors, n, bits, delta)
+    cost = -log_share(errors, n, bits, delta)
     j = np.arange(1, 101)
     beta = 16 * 2 ** (-j / 4)
     exponents = beta * (errors / n) + (cost + np.log(j * (j + 1))) / n
@@ -83,7 +83,7 @@ def lotfi_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
 
     Parameters and errors are those of `binomial_bound`.
     """
-    cost = -check(errors, n, bits, delta)
+    cost = -log_share(errors, n, bits, delta)
 
     def at(log_gamma: Floats) -> Floats:
         gamma = np.exp(log_gamma)
@@ -147,7 +147,7 @@ def largest(holds: Callable[[float], bool], low: float) -> float:
     return high
 
 
-def check(errors: int, n: int, bits: float, delta: float) -> float:
+def log_share(errors: int, n: int, bits: float, delta: float) -> float:
     """ln(δ·2^−ℓ), after the numbers were looked at."""
     check_integer("n", n, 1)
     check_integer("errors", errors, 0, n, f"0 ≤ errors ≤ n = {n}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from npintdim.artefact.compress import CompressedModel
-from npintdim.artefact.mdl.bounds import BOUNDS, check
+from npintdim.artefact.mdl.bounds import BOUNDS, log_share
 from npintdim.artefact.mdl.description import describe
 from npintdim.backend import Backend, get_backend, given
 from npintdim.engine.landscape import Batch, Dataset, Evaluation
@@ -77,7 +77,7 @@ def certify(
     for part, kind in ((data, Dataset), (data.train, Batch), (data.test, Batch)):
         if type(part) is not kind:
             raise TypeError(f"data has a {type(part).__name__} of your own: a {kind.__name__} is needed")
-    check(0, 1, 0, delta)
+    log_share(0, 1, 0, delta)
     wanted = compressed.network.backend if backend is None else given(backend)
     backend = get_backend(wanted.name, wanted.dtype, wanted.threads, wanted.fuse)
     if backend != wanted:
@@ -85,7 +85,9 @@ def certify(
     bits, decoded = describe(compressed, tried), compressed.reread(backend)
     data = data.to(backend)
     found, test = (decoded.evaluate(part) for part in (data.train, data.test))
-    return Certificate(bits, mistakes(found), found.n, delta, (mistakes(test), test.n), shared(data, backend))
+    return Certificate(
+        bits, mistakes(found), found.n, delta, (mistakes(test), test.n), also_trained(data, backend)
+    )
 
 
 def mistakes(found: Evaluation) -> int:
@@ -93,7 +95,7 @@ def mistakes(found: Evaluation) -> int:
     return round((1 - found.performance) * found.n)
 
 
-def shared(data: Dataset, backend: Backend) -> int:
+def also_trained(data: Dataset, backend: Backend) -> int:
     """How many test examples are training examples too, e.g. all of them where labels were shuffled."""
     if data.test.x is data.train.x:
         return len(data.test)

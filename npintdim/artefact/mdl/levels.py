@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.artefact.coding import Codebook, kmeans
-from npintdim.artefact.coding.codebook import KINDS, matrix
+from npintdim.artefact.coding.codebook import KINDS, scale_matrix
 from npintdim.artefact.compress import CompressedModel
 from npintdim.backend import Backend
 from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
@@ -66,7 +66,7 @@ class QuantisedLandscape:
     def __init__(self, landscape: Landscape, kind: str, K: int, pull: float = 0.0) -> None:
         if not 0 <= check_real("pull", pull) < math.inf:
             raise ValueError(f"pull is {pull}: a number ≥ 0 is needed")
-        self.A = matrix(kind, K)
+        self.A = scale_matrix(kind, K)
         self.landscape, self.kind, self.K, self.pull = landscape, kind, len(self.A), pull
 
     @property
@@ -121,7 +121,7 @@ def fit(kind: str, K: int, theta_d: Floats) -> Codebook:
     ValueError
         if no such levels can be told apart in binary16, e.g. where θ_d is zero.
     """
-    K = len(matrix(kind, K))
+    K = len(scale_matrix(kind, K))
     theta_d = np.asarray(theta_d, np.float64)
     if kind == "free":
         with np.errstate(all="ignore"):

@@ -7,9 +7,9 @@ from npintdim.engine.layers.linear import Linear
 from npintdim.engine.layers.norms import ChannelNorm, LayerNorm, Standardise
 from npintdim.engine.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
 from npintdim.engine.layers.reshape import Flatten, Unflatten
-from npintdim.specs import table
+from npintdim.specs import kinds
 
-LAYERS: dict[str, type[Layer]] = table(
+LAYERS: dict[str, type[Layer]] = kinds(
     "layer", Layer, "__name__", AveragePool2D, ChannelNorm, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear,
     LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Standardise, Tanh, Unflatten,
 )  # fmt: skip

@@ -59,7 +59,7 @@ def of_linear(dtype: np.dtype[Any]) -> Iterator[Problem]:
 def loss_and_grad(s: Any, theta: Floats, p: Any) -> Any:
     """Forward, loss, and the chain rule backwards, a layer a turn."""
     layers, x, seen = layers_of(p), s.x(p.x), []
-    parts = iter(cut(theta, [shape for layer in layers for shape in s.order(shapes_of(layer))]))
+    parts = iter(tensors(theta, [shape for layer in layers for shape in s.order(shapes_of(layer))]))
     for layer in layers:
         shapes = shapes_of(layer)
         W, b = s.order([next(parts) for _ in shapes]) if shapes else (None, None)
@@ -90,7 +90,7 @@ def shapes_of(layer: Spec) -> list[tuple[int, ...]]:
     return [(layer["n_in"], layer["n_out"]), (layer["n_out"],)] if layer["kind"] == "Linear" else []
 
 
-def cut(theta: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
+def tensors(theta: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
     """θ as tensors."""
     parts = np.split(theta, np.cumsum([prod(shape) for shape in shapes])[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

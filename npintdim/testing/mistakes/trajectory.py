@@ -52,7 +52,7 @@ def examples(which: Callable[[int, int], Any]) -> Steps:
 def by_tensor(change: Callable[[Array], Any], D: int, p: Any) -> Any:
     """What change makes of the row numbers of every W and b, in a row."""
     shapes = [shape for layer in networks.layers_of(p) for shape in networks.shapes_of(layer)]
-    return np.concatenate([change(rows).ravel() for rows in networks.cut(np.arange(D), shapes)])
+    return np.concatenate([change(rows).ravel() for rows in networks.tensors(np.arange(D), shapes)])
 
 
 SHARED = (
