@@ -9,7 +9,7 @@ from helpers import measured
 import npintdim as nid
 from npintdim.data import load_dataset
 from npintdim.data.tasks import rotated_images
-from npintdim.measurement.runs import RunSpec, begin, objective, parts, run
+from npintdim.measurement.runs import RunSpec, begin, objective, parts_of_run, run
 from npintdim.reproduce import REPRODUCTIONS
 from npintdim.reproduce.adapters import METHODS
 from npintdim.reproduce.cases import task_of
@@ -26,7 +26,7 @@ def test_a_run_of_lora_trains_d_numbers():
     assert RunSpec.from_spec(record["spec"]) == LORA
     landscape, start = objective(LORA, NUMPY, data)
     assert landscape.parametrisation.spec()["r"] == 1  # 94 = 64 + 10 + 10 + 10
-    assert np.array_equal(landscape.theta(start), begin(LORA, parts(LORA, NUMPY)[0]))
+    assert np.array_equal(landscape.theta(start), begin(LORA, parts_of_run(LORA, NUMPY)[0]))
 
 
 def test_old_keys_stay():
@@ -44,7 +44,9 @@ def test_pre_training_is_where_its_direct_run_ends():
     _, theta = run(before, NUMPY, load_dataset("digits+classes=0-4"))
     landscape, start = objective(spec, NUMPY, load_dataset("digits+classes=5-9"))
     assert np.array_equal(landscape.theta(start), theta)
-    assert np.array_equal(begin(replace(spec, d=50), parts(spec, NUMPY)[0]), theta)  # the same for every d
+    assert np.array_equal(
+        begin(replace(spec, d=50), parts_of_run(spec, NUMPY)[0]), theta
+    )  # the same for every d
 
 
 def test_a_measurement_of_an_adapter(tmp_path):
@@ -109,7 +111,7 @@ def test_every_number_of_the_measurement_can_be_trained(name):
         for d in recipe.d:
             recipe.subspace(d, 0).check()
             if recipe.parametrisation:
-                model, theta_0, _ = parts(replace(recipe.subspace(d, 0), pretrained=None), NUMPY)
+                model, theta_0, _ = parts_of_run(replace(recipe.subspace(d, 0), pretrained=None), NUMPY)
                 made = nid.adapters.adapter_of(recipe.parametrisation, d, model.layout, theta_0, 0, NUMPY)
                 assert made.dim == d
 

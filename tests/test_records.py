@@ -73,7 +73,7 @@ def test_the_seals_are_those_of_the_page(kept):
     assert text.endswith(f'"sha256": "{records.seal(record)}"\n}}'.encode())
     assert record["theta_d_sha256"] == records.digest(np.load(files(folder)[1]))
     assert theta == b"\x93NUMPY\x01\x00v\x00" + theta[10:127] + b"\n" + theta[128:]
-    assert theta[:128] == records.header(3, np.dtype("<f4"))
+    assert theta[:128] == records.npy_header(3, np.dtype("<f4"))
     assert theta[10:69] == b"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }  "[:59]
     assert len(theta) == 128 + 12
 
@@ -124,7 +124,7 @@ def test_another_theta_d_is_told_by_its_name_and_done_again(kept, change):
 def test_a_length_of_terabytes_is_noticed_before_anything_is_allocated(kept):
     folder, _, (_, theta) = kept
     _, path = files(folder)
-    path.write_bytes(records.header(9_000_000_000_000, np.dtype("<f4")) + theta[128:])
+    path.write_bytes(records.npy_header(9_000_000_000_000, np.dtype("<f4")) + theta[128:])
     with pytest.raises(DamagedError, match=r"its 140 bytes are not theta_d of shape \(3,\)"):
         records.read_theta(folder / "runs", SUBSPACE)
 

@@ -14,7 +14,15 @@ from npintdim.cli import main
 from npintdim.data import fetch, registry
 from npintdim.data.registry import IDX_NAMES, Published
 from npintdim.measurement import work
-from npintdim.reproduce import REPRODUCTIONS, Setting, agents, markdown, plain, reproduction, write_report
+from npintdim.reproduce import (
+    REPRODUCTIONS,
+    Setting,
+    agents,
+    for_terminal,
+    markdown,
+    reproduction,
+    write_report,
+)
 from npintdim.reproduce.cases import Cases
 from npintdim.reproduce.toy import TOY
 
@@ -325,7 +333,7 @@ def test_the_table_says_what_differs_once():
         Row("LeNet", 44_426, at, paper, "266 (241 to 297)", "epochs")
         for at, paper in (("a", "275"), ("b", "290"))
     ]
-    assert plain(two).count("epochs") == 1
+    assert for_terminal(two).count("epochs") == 1
     assert markdown(two).splitlines()[2] == "| LeNet | 44,426 | a | 275 | 266 (241 to 297) | epochs |"
 
 

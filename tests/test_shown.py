@@ -226,9 +226,9 @@ def notebook(monkeypatch):
     module.display.display = kernel.display
     monkeypatch.setitem(sys.modules, "IPython", module)
     monkeypatch.setitem(sys.modules, "IPython.display", module.display)
-    progress.place.cache_clear()
+    progress.display_place.cache_clear()
     yield kernel
-    progress.place.cache_clear()
+    progress.display_place.cache_clear()
 
 
 def test_a_bar_in_a_notebook_is_one_result_that_changes_and_goes(notebook, capsys):

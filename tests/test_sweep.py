@@ -70,7 +70,7 @@ def test_no_two_runs_share_a_seed_and_no_two_parts_of_a_run():
 
 def test_each_part_of_a_run_gets_its_own_seed():
     backend = nid.get_backend("numpy", threads=1)
-    model, theta_0, P = runs.parts(SUBSPACE, backend)
+    model, theta_0, P = runs.parts_of_run(SUBSPACE, backend)
     assert P.seed == SUBSPACE.seeds.P
     assert (P.kind, P.D, P.d) == ("fastfood", model.D, 20)
     assert theta_0.tobytes() == model.init_theta(SUBSPACE.seeds.theta_0).tobytes()

@@ -77,7 +77,7 @@ def checks(
     theta_0 = model.init_theta(seed)
     subspace = SubspaceObjective(model, theta_0, P)
     theta_d = backend.xp.full(d, 0.01, dtype=backend.dtype)
-    slack = max(1e-12, 6 * spread(P))
+    slack = max(1e-12, 6 * sd_of_norms(P))
     columns = partial(check_unit_columns, P.apply, P.D, P.d, backend.send, backend.dtype, slack)
     yield "P: columns have norm 1", columns
     yield "P: <P v, g> = <v, P' g>", lambda: dot_test(P, seed)
@@ -86,7 +86,7 @@ def checks(
     yield "subspace: gradient . v = difference", lambda: gradient_check(subspace, theta_d, batch, seed=seed)
 
 
-def spread(P: Projection) -> float:
+def sd_of_norms(P: Projection) -> float:
     """Standard deviation of the norms that is known in theory; 0 where they are exactly 1."""
     if not isinstance(P, FastfoodProjection):
         return 0.0

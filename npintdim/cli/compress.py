@@ -16,7 +16,7 @@ from npintdim.data import own
 from npintdim.engine.landscape import Dataset
 from npintdim.files import DamagedError, read_json
 from npintdim.measurement.custom import Name
-from npintdim.measurement.measure import base_beside, compress_run, save
+from npintdim.measurement.measure import base_beside, compress_run, save_network
 from npintdim.measurement.records import load_record
 from npintdim.measurement.report import keys_in
 from npintdim.measurement.runs import RunSpec
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     compressed = compress_run(folder, spec, backend, args.folder)
     if compressed.base is not None and not path.exists():
         check_beside(path, compressed.base)
-    size = save(compressed, path)
+    size = save_network(compressed, path)
     decoded = CompressedModel.load(path, backend=backend, base=compressed.base)
     D = compressed.P.D
     say(f"{path}: {size:,} bytes instead of {4 * D:,} (D = {D:,}, {spec.label})")

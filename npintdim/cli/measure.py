@@ -31,7 +31,7 @@ from npintdim.measurement.measure import measured
 from npintdim.measurement.recipes import RateSearch, Recipe, model_name
 from npintdim.measurement.records import try_writing
 from npintdim.measurement.report import write_report
-from npintdim.measurement.runs import begin, check_fit, draw
+from npintdim.measurement.runs import begin, check_fit, drawn_map
 from npintdim.measurement.work import Where
 from npintdim.plots import curve_figure, picture
 
@@ -139,7 +139,7 @@ def check_first(recipe: Recipe, backend: Backend, data: Dataset) -> None:
         )
     theta_0 = begin(first, model)  # of --base too
     for d in grid if T else [min(grid)]:
-        draw(recipe.subspace(d, 0), model, theta_0)
+        drawn_map(recipe.subspace(d, 0), model, theta_0)
 
 
 def recipe_of(args: argparse.Namespace, recipe: Recipe) -> Recipe:

@@ -40,7 +40,9 @@ def read(paths: list[Path]) -> tuple[Split, Split]:
     if missing:
         raise ValueError(f"{path}: the archive lacks {', '.join(missing)}")
     tables = {name: records(f"{path}, {name}", found) for name, found in batches.items()}
-    return split(np.concatenate([tables[name] for name in TRAIN])), split(tables[TEST])
+    return pixels_and_labels(np.concatenate([tables[name] for name in TRAIN])), pixels_and_labels(
+        tables[TEST]
+    )
 
 
 def unpacked(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -58,6 +60,6 @@ def records(where: str, content: bytes) -> Bytes:
     return np.frombuffer(content, np.uint8).reshape(-1, RECORD)
 
 
-def split(table: Bytes) -> Split:
+def pixels_and_labels(table: Bytes) -> Split:
     """Pixels (n, 3, 32, 32) and labels (n,)."""
     return table[:, 1:].reshape(-1, *IMAGE), table[:, 0]

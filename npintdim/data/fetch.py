@@ -47,7 +47,7 @@ def locate(source: Published, folder: str | Path | None = None, cache: Path | No
     own = ", ".join(map(str, folders(source, here)[:-1]))
     looked = f"neither in {own} nor, with the sha256 of {source.name}, in {here}"
     if lacking and folder is not None:
-        also = [name for file in lacking for name in names(file)[1:]]
+        also = [name for file in lacking for name in file_names(file)[1:]]
         raise FileNotFoundError(
             f"{source.name}: {', '.join(file.name for file in lacking)} not found, {looked}"
             + (f"; other names that would do: {', '.join(also)}" if also else "")
@@ -63,7 +63,7 @@ def folders(source: Published, root: Path) -> list[Path]:
     return [own, *(kept if source.torchvision else []), root]
 
 
-def names(file: File) -> list[str]:
+def file_names(file: File) -> list[str]:
     """As published, and unpacked as others call it: train-images-idx3-ubyte, train-images.idx3-ubyte."""
     if not file.raw_size:
         return [file.name]
@@ -76,7 +76,7 @@ def in_folder(source: Published, file: File, root: Path, known: Collection[str] 
 
     In root a file of this name may be another data set's: it is passed over. One that is nobody's is a ValueError.
     """
-    for path in (folder / name for folder in folders(source, root) for name in names(file)):
+    for path in (folder / name for folder in folders(source, root) for name in file_names(file)):
         if not path.is_file():
             continue
         found = file_sha256(path)

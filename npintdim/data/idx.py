@@ -39,7 +39,7 @@ def read_idx(path: Path, ndim: int) -> Bytes:
     """
     try:
         with opened(path) as file:
-            shape = header(path, file.read(4 + 4 * ndim), ndim)
+            shape = dimensions(path, file.read(4 + 4 * ndim), ndim)
             needed, content = math.prod(shape), bytearray()
             while chunk := file.read(min(needed + 1 - len(content), CHUNK)):
                 content += chunk
@@ -54,7 +54,7 @@ def read_idx(path: Path, ndim: int) -> Bytes:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def header(path: Path, head: bytes, ndim: int) -> list[int]:
+def dimensions(path: Path, head: bytes, ndim: int) -> list[int]:
     """The dimensions; a ValueError or EOFError if it is another magic number, or too short."""
     if not head and not path.stat().st_size:
         raise EOFError("it is empty")

@@ -115,7 +115,7 @@ def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
     """The data set, of so many first training examples, and a line that says what it is."""
     source = source_of(name)
     if source.crop is not None or source.side is not None or source.mean:
-        data, told_of_it = streamed(name, source)
+        data, told_of_it = streamed_images(name, source)
         return limited(data, limit_train), told_of_it
     if source.label is not None and source.path.suffix.lower() != ".csv":
         raise ValueError(f"label is {shown(source.label)}, a column of a CSV, and {source.path} is none")
@@ -142,7 +142,7 @@ def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
     return data, told(data, how + (", standardised" if source.standardise else ""), own_test)
 
 
-def streamed(name: str, source: Source) -> tuple[Dataset, str]:
+def streamed_images(name: str, source: Source) -> tuple[Dataset, str]:
     """Images of a folder that are read when they are needed; what is said of other data cannot be done with them."""
     if source.crop is None:
         raise ValueError(f"data is {shown(name)}: side and mean need crop=PIXELS")

@@ -90,7 +90,7 @@ class InNotebook:
 
     def __init__(self, total: int, label: str) -> None:
         self.total, self.label, self.done, self.text = total, label, 0, ""
-        self.place, self.last = place(in_notebook()), 0.0
+        self.place, self.last = display_place(in_notebook()), 0.0
         self.refresh()
 
     def set_postfix_str(self, text: str, refresh: bool) -> None:
@@ -119,7 +119,7 @@ class InNotebook:
 
 
 @functools.lru_cache(maxsize=1)
-def place(cell: int) -> Any:
+def display_place(cell: int) -> Any:
     """Where the bars of a cell are drawn, one after the other."""
     display = need("IPython.display:display", "a bar in a notebook needs IPython", "pip install ipython")
     return display({"text/plain": ""}, raw=True, display_id=True)

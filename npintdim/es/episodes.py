@@ -162,7 +162,7 @@ class Episodes:
 
     def policy(self) -> Model:
         """The model with what has been observed as its first layer: complete, and what is compressed."""
-        return self.model if self.statistics is None else standardised(self.model, self.statistics)
+        return self.model if self.statistics is None else of_raw_observations(self.model, self.statistics)
 
     def learn(self, members: Iterable[Evaluation]) -> None:
         """Add what the members of a generation observed, in their order."""
@@ -239,6 +239,6 @@ class Episodes:
 
 
 @functools.lru_cache(maxsize=2)  # all members of a generation share it
-def standardised(model: Model, statistics: Statistics) -> Model:
+def of_raw_observations(model: Model, statistics: Statistics) -> Model:
     """A model of the observations as they come."""
     return Model((statistics.layer(), *model.layers), model.in_shape, model.backend)

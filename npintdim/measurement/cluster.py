@@ -43,7 +43,7 @@ class Dask:
     def width(self) -> int:
         """Threads of all workers."""
         with self.client() as client:
-            return room(client)
+            return capacity(client)
 
     def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
         """On every worker, so that one that lacks the data or a package, or has another npintdim, is found before the first run.
@@ -65,7 +65,7 @@ class Dask:
             times = []
             for worker, future in {worker: ask(workers=[worker]) for worker in told}.items():
                 try:
-                    times.append(rehearsed(client, worker, future))
+                    times.append(rehearsal(client, worker, future))
                 except Exception as error:
                     raise led_by(error, f"worker {worker}") from error
         return [sum(seconds) / len(seconds) for seconds in zip(*times, strict=True)]
@@ -82,14 +82,14 @@ class Dask:
 
             def check() -> None:
                 nonlocal alone
-                if client.status == "running" and room(client):
+                if client.status == "running" and capacity(client):
                     alone = time.monotonic()
                 elif time.monotonic() - alone > JOIN:
                     raise RuntimeError(f"no worker of {self.address} is left: {KEPT}")
 
             def width() -> int:
                 check()
-                return 2 * max(1, room(client))
+                return 2 * max(1, capacity(client))
 
             submit, blamed = partial(client.get_executor(pure=False).submit, where), list[RunSpec]()
             try:
@@ -140,7 +140,7 @@ def silent(name: str) -> Iterator[None]:
 KEPT = "what has finished is kept, and the same command does the rest"
 
 
-def rehearsed(client: Any, worker: str, future: Any) -> list[float]:
+def rehearsal(client: Any, worker: str, future: Any) -> list[float]:
     """The rehearsal's result; Dask waits for ever where the only worker that was asked has died."""
     while True:
         try:
@@ -158,7 +158,7 @@ def outcome(spec: RunSpec, future: Future[Result]) -> Result:
     return failed(spec, error) if isinstance(error, Exception) else future.result()
 
 
-def room(client: Any) -> int:
+def capacity(client: Any) -> int:
     """Runs that the workers can do at a time."""
     return sum(client.nthreads().values())
 

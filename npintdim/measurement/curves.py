@@ -243,7 +243,7 @@ def isotonic(y: Floats, weights: Floats | Ints) -> Floats:
     return np.repeat([mean for mean, _, _ in pools], [length for _, _, length in pools])
 
 
-def pooled(groups: Mapping[int, Floats]) -> tuple[Floats, Floats, Ints]:
+def isotonic_means(groups: Mapping[int, Floats]) -> tuple[Floats, Floats, Ints]:
     """The means at each d, made non-decreasing; the means; and from how many runs each."""
     y, w = np.array([p.mean() for p in groups.values()]), np.array([len(p) for p in groups.values()])
     return isotonic(y, w), y, w
@@ -274,7 +274,7 @@ def possible(groups: dict[int, Floats], line: float, sd: float, line_sd: float) 
     Σ w_i ((y_i − f_i)² − (y_i − isotonic_i)²)/sd². It is kept where that, and (δ/line_sd)² for a line moved by δ, is
     no more than χ²: a likelihood ratio.
     """
-    f, y, w = pooled(groups)
+    f, y, w = isotonic_means(groups)
     free = float((w * (y - f) ** 2).sum())
 
     def likely(k: int, shift: float) -> bool:
@@ -296,7 +296,7 @@ def noise_at(groups: dict[int, Floats], line: float) -> tuple[float, int]:
 
     NaN where too few tell it; no less than `FINE`: where runs agree to that, a curve need not go through every mean.
     """
-    f, _, sizes = pooled(groups)
+    f, _, sizes = isotonic_means(groups)
     free = int(sizes.sum()) - len(np.unique(f))
     if free < FEWEST:
         return math.nan, free

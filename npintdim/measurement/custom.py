@@ -175,14 +175,14 @@ def processes(names: Iterable[str], jobs: int | None, elsewhere: str = "") -> in
     if jobs == 1 and not elsewhere:
         return 1  # nothing has to be sent
     here = sorted(name for name in names if Name(name).here)
-    why = "put it in a module that they can import" if elsewhere and here else packed(here)[1]
+    why = "put it in a module that they can import" if elsewhere and here else packed_names(here)[1]
     if why and (elsewhere or (jobs is not None and jobs > 1)):
         asked = elsewhere or f"jobs is {jobs}"
         raise ValueError(f"{asked}, but other processes do not know {shown(here[0])}: {why}, or jobs=1")
     return 1 if why else jobs
 
 
-def packed(names: Iterable[str]) -> tuple[bytes, str]:
+def packed_names(names: Iterable[str]) -> tuple[bytes, str]:
     """What other processes of this machine need in order to know the names of this one, and why they cannot have it."""
     given = [
         (str(name), HERE.get(name) if name.it is None else name.it) for name in map(Name, names) if name.here
@@ -213,7 +213,7 @@ def importable(module: str) -> bool:
 @contextmanager
 def sent(names: Iterable[str]) -> Iterator[str]:
     """A file from which `receive` knows the names, while the runs go on; "" where there is none to know."""
-    content, _ = packed(names)
+    content, _ = packed_names(names)
     if not content:
         yield ""
         return

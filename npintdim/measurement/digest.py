@@ -107,7 +107,7 @@ class Digest:
             yield from () if as_in_file(f) else instructions(f.__code__)
             yield from (f.__defaults__, f.__kwdefaults__)
             yield from (cell.cell_contents for cell in f.__closure__ or () if filled(cell))
-            yield from (f.__globals__[name] for name in names(f.__code__) if name in f.__globals__)
+            yield from (f.__globals__[name] for name in asked_names(f.__code__) if name in f.__globals__)
         if isinstance(thing, type):
             yield from thing.__bases__
 
@@ -129,11 +129,11 @@ def code_of(thing: Any) -> Any:
     )
 
 
-def names(code: types.CodeType) -> list[str]:
+def asked_names(code: types.CodeType) -> list[str]:
     """Every name that a function, or one inside it, asks its module for, and does not itself set there."""
     inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
     counted = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_GLOBAL"}
-    return sorted({*code.co_names, *(name for c in inner for name in names(c))} - counted)
+    return sorted({*code.co_names, *(name for c in inner for name in asked_names(c))} - counted)
 
 
 def instructions(code: types.CodeType) -> tuple[Any, ...]:

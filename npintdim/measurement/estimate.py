@@ -19,9 +19,9 @@ from npintdim.measurement.curves import (
     baseline_sd,
     censored,
     crossing,
+    isotonic_means,
     local_fit,
     noise_at,
-    pooled,
     possible,
 )
 from npintdim.typing import Floats
@@ -220,7 +220,7 @@ def d_int(
     line = chance + fraction * (float(base.mean()) - chance) if threshold is None else threshold
     groups, collapsed = survivors(groups, line)
     tried = tuple(groups)
-    monotone, means, weights = pooled(groups)  # means: over the runs at each d
+    monotone, means, weights = isotonic_means(groups)  # means: over the runs at each d
     above = np.flatnonzero(means > line)
 
     curve = around_crossing(groups, line)
@@ -285,7 +285,7 @@ def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:
     if len(groups) < 2 or line > 1 - LOST:
         return None
     tried = np.array(list(groups), dtype=np.float64)
-    monotone, _, _ = pooled(groups)
+    monotone, _, _ = isotonic_means(groups)
     start = float(np.clip(crossing(tuple(groups), monotone, line), tried[0], tried[-1]))
     i = min(max(int(np.searchsorted(tried, start)), 1), len(tried) - 1)
     wide = slice(max(i - 2, 0), i + 2)

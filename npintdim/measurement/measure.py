@@ -40,7 +40,7 @@ from npintdim.measurement.rates import choose_rates
 from npintdim.measurement.recipes import Recipe
 from npintdim.measurement.records import direct_and_inside, performance, read_theta
 from npintdim.measurement.report import another, as_csv, clear, keep, summary, write_report
-from npintdim.measurement.runs import RunSpec, parts
+from npintdim.measurement.runs import RunSpec, parts_of_run
 from npintdim.measurement.search import PAIR, plan
 from npintdim.measurement.sweep import Train, records_of, runs_at_once
 from npintdim.measurement.work import Where
@@ -194,13 +194,13 @@ def keep_network(folder: Path, at: RunSpec, name: str, where: Where, backend: Ba
     data, path = where.data(at), folder / f"{name}.npid"
     assert data is not None  # of a network: `objective` refuses a run without
     compressed = compress_run(folder, at, backend, where.data_folder)
-    size = save(compressed, path)
+    size = save_network(compressed, path)
     again = CompressedModel.load(path, backend=backend, base=compressed.base)
     performance = again.evaluate(data.test).performance
     return {"file": path.name, "bytes": size, "performance": performance, "d": at.d, "seed": at.seed}
 
 
-def save(compressed: CompressedModel, path: Path) -> int:
+def save_network(compressed: CompressedModel, path: Path) -> int:
     """Write the file, and beside it a pre-trained θ_0, which it only names; the bytes of the file."""
     if compressed.base is not None:
         write_base(base_beside(path), compressed.base)
@@ -248,7 +248,7 @@ def parts_of_file(
     spec: RunSpec, backend: Backend, data_folder: str | None = None
 ) -> tuple[Model, int | None, Map, NDArray[np.float32] | None]:
     """The network of a run, the seed of θ_0, the P or T that a file names (ValueError without), a pre-trained θ_0 or None."""
-    model, theta_0, T = parts(spec, backend, data_folder)
+    model, theta_0, T = parts_of_run(spec, backend, data_folder)
     if T is None:
         raise ValueError("a direct run has no theta_d: only a run in a subspace can be compressed")
     if spec.pretrained is None:

@@ -150,7 +150,7 @@ def theta_of(runs: Path, spec: RunSpec, record: Spec) -> Floats:
     path, d = runs / f"{spec.key}.npy", spec.d or 0
     size = path.stat().st_size
     for dtype in (np.dtype("<f4"), np.dtype("<f8")):  # a landscape of one's own may compute in float64
-        head = header(d, dtype)
+        head = npy_header(d, dtype)
         if size == len(head) + d * dtype.itemsize and (data := path.read_bytes()).startswith(head):
             theta: Floats = np.frombuffer(data, dtype, offset=len(head)).astype(dtype.newbyteorder("="))
             break
@@ -165,7 +165,7 @@ def theta_of(runs: Path, spec: RunSpec, record: Spec) -> Floats:
     return theta
 
 
-def header(d: int, dtype: np.dtype[Any]) -> bytes:
+def npy_header(d: int, dtype: np.dtype[Any]) -> bytes:
     """What `np.save` writes before d numbers."""
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": dtype.str, "fortran_order": False, "shape": (d,)})

@@ -207,16 +207,16 @@ class RunSpec:
         return f"{'direct' if self.d is None else f'd = {self.d}'}, seed {self.seed}"
 
 
-def parts(
+def parts_of_run(
     spec: RunSpec, backend: Backend, folder: str | None = None
 ) -> tuple[Model, Floats, SeededProjection | Adapter | None]:
     """The network, theta_0 and the map of a run, P or another T; None of a direct one."""
     model = model_from_spec(spec.model, backend)
     theta_0 = begin(spec, model, folder)
-    return model, theta_0, draw(spec, model, theta_0)
+    return model, theta_0, drawn_map(spec, model, theta_0)
 
 
-def draw(spec: RunSpec, model: Model, theta_0: Floats) -> SeededProjection | Adapter | None:
+def drawn_map(spec: RunSpec, model: Model, theta_0: Floats) -> SeededProjection | Adapter | None:
     """P or T, drawn from the run's seed."""
     d, seed, backend = spec.d, spec.seeds.P, model.backend
     if spec.parametrisation is not None and d is not None:
@@ -275,7 +275,7 @@ def objective(
     """The landscape that a run trains on, and where it starts; ValueError if they do not fit together, see `check_fit`."""
     if spec.own:
         return own_objective(spec.model, spec.d, spec.seeds.P, backend)
-    model, theta_0, T = parts(spec, backend, folder)
+    model, theta_0, T = parts_of_run(spec, backend, folder)
     if data is None:
         raise ValueError("data is none: a network needs a data set")
     check_fit(spec, model, data)

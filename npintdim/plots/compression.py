@@ -44,11 +44,11 @@ def compression_figure(points: Sequence[tuple[str, int, float]], ax: Any = None)
     line_text(axes, KEPT * whole, f"{100 * KEPT:g} % of the largest file's", GREY, right=True)
     axes.legend(loc="lower right", frameon=False)  # where large files would be poor: nothing else is there
     axes.set_ylabel("performance")
-    headline(figure, smallest(points), ax=ax)
+    headline(figure, smallest_file(points), ax=ax)
     return figure
 
 
-def smallest(points: Sequence[tuple[str, int, float]]) -> str:
+def smallest_file(points: Sequence[tuple[str, int, float]]) -> str:
     """The smallest file that keeps 90 % of the largest one's performance."""
     _, whole, best = max(points, key=lambda point: point[1])
     kept = [point for point in points if point[2] >= KEPT * best]

@@ -77,7 +77,7 @@ def methods_figure(
                 elinewidth=0.8, ecolor=color,
             )  # fmt: skip
     axes.axhline(height(line), color=GREY, lw=0.8, ls="--")
-    right = nearest(methods, line, min(d)) < nearest(methods, line, max(d))  # where there is more room
+    right = nearness(methods, line, min(d)) < nearness(methods, line, max(d))  # where there is more room
     line_text(axes, float(height(line)), f"{100 * fraction:g} % = {line:.3f}", GREY, right, above=not right)
     low, high = axes.get_ylim()
     ticks = [p for p in TICKS if low - 0.03 <= height(p) <= high]
@@ -90,7 +90,7 @@ def methods_figure(
     return figure
 
 
-def nearest(methods: Mapping[str, Runs], line: float, end: int) -> float:
+def nearness(methods: Mapping[str, Runs], line: float, end: int) -> float:
     """How near the means come to the line, of sizes up to three times as large or small as at this end of the picture."""
     return min(
         abs(float(height(np.mean(p)) - height(line)))

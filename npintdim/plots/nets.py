@@ -42,11 +42,11 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]], ax: Any = None) -> Figure
     D = np.array([net[0] for net in nets], dtype=np.float64)
     low, high = D[0] / 1.25, D[-1] * 1.25
     log_x(axes, low, high, "D, all parameters (logarithmic)")
-    axes.set_ylim(0, 1.1 * max(up for _, found, _ in nets for _, _, up in [place(found)]) or 1)
+    axes.set_ylim(0, 1.1 * max(up for _, found, _ in nets for _, _, up in [position(found)]) or 1)
     axes.yaxis.set_major_formatter("{x:,.0f}")
     above = np.exp(spaced(np.log(D), WIDTH_OF_LABEL * math.log(high / low) / (WIDTH - 1.2)))
     for (size, found, label), x in zip(nets, above, strict=True):
-        at, down, up = place(found)
+        at, down, up = position(found)
         read = math.isfinite(found.d)
         marker = "o" if read else {math.inf: "^", -math.inf: "v"}.get(found.d, "x")
         axes.plot([size, size], [down, up], color=BLUE, lw=1.2)
@@ -68,7 +68,7 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]], ax: Any = None) -> Figure
     return figure
 
 
-def place(found: DInt) -> tuple[float, float, float]:
+def position(found: DInt) -> tuple[float, float, float]:
     """`extent` inside the tried d; where d_int was not read, a cross at the bottom."""
     return (0.0, 0.0, 0.0) if math.isnan(found.d) else extent(found, found.tried[0], found.tried[-1])
 

@@ -20,7 +20,7 @@ ENTRIES = ("gaussian", "rademacher")
 GRAIN = {True: 16, False: 2048}  # rows computed together, stored or drawn: a slice is cut from whole ones
 
 
-def whole(a: int, b: int, D: int, stored: bool) -> tuple[int, int]:
+def computed_rows(a: int, b: int, D: int, stored: bool) -> tuple[int, int]:
     """First row and end of what is computed for rows a, ..., b − 1."""
     grain = GRAIN[stored]
     return a // grain * grain, min(D, -(-b // grain) * grain)
@@ -98,7 +98,7 @@ class DenseProjection(SeededProjection):
         """Σ_j P_j v_j."""
         v, a, b = self.begin_apply(v, rows)
         kernels, threads = self.backend.kernels, self.backend.threads
-        start, stop = whole(a, b, self.D, self.stored)
+        start, stop = computed_rows(a, b, self.D, self.stored)
         if self.stored:
             Pv = kernels.stored_apply(v, self.matrix.T, start, stop, threads)
         elif self.entries == "rademacher":
@@ -111,7 +111,7 @@ class DenseProjection(SeededProjection):
         """⟨P_j, g⟩ for every j."""
         g, a, b = self.begin_adjoint(g, rows, out)
         kernels, threads = self.backend.kernels, self.backend.threads
-        start, _ = whole(a, b, self.D, self.stored)
+        start, _ = computed_rows(a, b, self.D, self.stored)
         if a > start:
             g = self.backend.xp.pad(g, (a - start, 0))
         if self.stored:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from npintdim.projections.dense import whole
+from npintdim.projections.dense import computed_rows
 from npintdim.projections.seeded import SeededProjection
 from npintdim.rng import Purpose
 from npintdim.typing import Array, Floats, Ints
@@ -77,14 +77,14 @@ class OrthonormalProjection(SeededProjection):
     def apply(self, v: Array, rows: slice | None = None) -> Floats:
         """Σ_j P_j v_j."""
         v, a, b = self.begin_apply(v, rows)
-        start, stop = whole(a, b, self.D, stored=True)
+        start, stop = computed_rows(a, b, self.D, stored=True)
         Pv = self.backend.kernels.stored_apply(v, self.columns, start, stop, self.backend.threads)
         return Pv[a - start : b - start]
 
     def adjoint(self, g: Array, rows: slice | None = None, out: Array | None = None) -> Floats:
         """⟨P_j, g⟩ for every j."""
         g, a, b = self.begin_adjoint(g, rows, out)
-        start, _ = whole(a, b, self.D, stored=True)
+        start, _ = computed_rows(a, b, self.D, stored=True)
         g = self.backend.xp.pad(g, (a - start, 0)) if a > start else g
         Pt_g: Floats = self.backend.kernels.stored_adjoint(g, self.columns, start, self.backend.threads)
         return Pt_g if out is None else np.add(out, Pt_g, out=out)

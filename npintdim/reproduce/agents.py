@@ -18,20 +18,22 @@ def agent(environment: str, D: int, lr: float, epochs: int, first: int, **option
     )  # fmt: skip
 
 
-def small(recipe: Recipe, d: tuple[int, ...], direct_seeds: int) -> Recipe:
+def ten_at_each(recipe: Recipe, d: tuple[int, ...], direct_seeds: int) -> Recipe:
     """Ten runs at each d: an agent solves the task or does not, so that a mean is the share of those that do."""
     return replace(recipe, d=d, seeds=10, direct_seeds=direct_seeds)
 
 
 # The steps of an environment decide the price: 16 members of 1000 steps are 1,600,000 an epoch.
-PENDULUM = small(
+PENDULUM = ten_at_each(
     agent("InvertedPendulum-v5", 541, 0.1, 1, 8, pairs=8, sigma=0.1), (2, 3, 4, 5, 6, 8, 12, 16), 4
 )
 TWO = {
     "environment": "InvertedPendulum-v5", "pairs": 8, "sigma": 0.1, "action_noise": 0.1,
     "model": fully_connected(4, 20, 20, 2, activation="tanh"),
 }  # fmt: skip
-CARTPOLE = small(agent("CartPole-v1", 562, 0.05, 1, 8, pairs=4, sigma=0.1), (1, 2, 3, 4, 5, 6, 8, 12, 16), 5)
+CARTPOLE = ten_at_each(
+    agent("CartPole-v1", 562, 0.05, 1, 8, pairs=4, sigma=0.1), (1, 2, 3, 4, 5, 6, 8, 12, 16), 5
+)
 HUMANOID = agent("Humanoid-v4", 166_673, 0.01, 20, 256, pairs=100, sigma=0.02, action_noise=0.01)
 PONG = agent("ALE/Pong-v5", 1_005_974, 0.01, 5, 4096, pairs=100, sigma=0.02)
 SHORT = {"d": (4, 16), "seeds": 1, "direct_seeds": 1}

@@ -64,7 +64,7 @@ class Toy(Reproduction):
             setting.tell(f"{name}: {counted(self.draws, 'draw')} at each of {len(DS)} d")
             shares = least_shares(projection, DS, self.draws, setting.seed, double, toy)
             rows += [
-                Row(f"{name}: d_int100", toy.D, "loss 0 in every draw", "10", str(smallest(shares)), ""),
+                Row(f"{name}: d_int100", toy.D, "loss 0 in every draw", "10", str(first_exact(shares)), ""),
                 Row(f"{name}: law", toy.D, "Beta((10−d)/2, d/2), worst d < 10", "–", law(shares, toy.s),
                     "the law is not in the paper"),
             ]  # fmt: skip
@@ -73,7 +73,7 @@ class Toy(Reproduction):
         return Outcome(tuple(rows), draws, perf_counter() - began, pictures, unit="draws")
 
 
-def smallest(shares: Floats) -> int | None:
+def first_exact(shares: Floats) -> int | None:
     """The first d from which on every draw reaches loss 0."""
     return next((d for d, share in zip(DS, shares, strict=True) if share.max() < EXACT), None)
 

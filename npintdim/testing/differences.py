@@ -75,7 +75,7 @@ def within(got: Answer, want: Answer, bounds: Sequence[float], dtype: np.dtype[A
     return True
 
 
-def noise(a: Array, b: Array, unit: float) -> bool:
+def is_rounding(a: Array, b: Array, unit: float) -> bool:
     """Is a − b what rounding to `unit` leaves: of its size, of both signs, and without a share of b itself?"""
     a, b = np.ravel(a).astype(np.float64), np.ravel(b).astype(np.float64)
     kept = b != 0
@@ -100,4 +100,4 @@ def looks_like_float32(pairs: Sequence[tuple[Answer, Answer]]) -> bool:
             return True
     scaled = [[np.ravel(x) / (np.abs(b).max(initial=0) or 1) for x in (a, b)] for a, b in floats]
     a, b = (np.concatenate(x) for x in zip(*scaled, strict=True))
-    return noise(a, b, 2.0**-24)
+    return is_rounding(a, b, 2.0**-24)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.testing.arrays import to_numpy
-from npintdim.testing.differences import Answer, agree, answered, arrays, noise
+from npintdim.testing.differences import Answer, agree, answered, arrays, is_rounding
 from npintdim.testing.mistakes.networks import layers_of, shapes_of
 from npintdim.testing.mistakes.table import Problem, Table
 from npintdim.typing import Array
@@ -119,7 +119,7 @@ def _coarse(a: Array, b: Array) -> str:
     largest = float(np.abs(a - b).max() / np.abs(b).max())
     for unit, bits in COARSE:
         mantissa = np.frexp(a)[0] * 2.0 ** (bits + 1)
-        if (largest < 4 * unit and (mantissa == np.rint(mantissa)).all()) or noise(a, b, unit):
+        if (largest < 4 * unit and (mantissa == np.rint(mantissa)).all()) or is_rounding(a, b, unit):
             return (
                 f"by at most {largest:.2g} of the largest entry: is there float16, bfloat16 or TF32 inside?"
             )

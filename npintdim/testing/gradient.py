@@ -119,11 +119,11 @@ def check_gradient(
         try:
             checks.append(compare("⟨∇L(θ), v⟩ = (L(θ + h v) − L(θ − h v)) / 2h", slope, best, tolerance))
         except CheckError as error:
-            raise CheckError(f"{error}{_why(both, theta, v)}") from None
+            raise CheckError(f"{error}{_why_not_smooth(both, theta, v)}") from None
     return checks
 
 
-def _why(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, v: Floats) -> str:
+def _why_not_smooth(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, v: Floats) -> str:
     """A loss that changes from call to call is none of θ; slopes right and left of θ that differ make a kink, or are noise.
 
     Notes

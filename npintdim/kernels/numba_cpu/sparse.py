@@ -76,7 +76,7 @@ def sparse_columns(
 
 
 @jit
-def cut(rows, a, b, row):
+def first_at(rows, a, b, row):
     """The first of the places a, ..., b − 1 whose row is not below `row`, else b."""
     while a < b:
         middle = (a + b) // 2
@@ -95,9 +95,9 @@ def sparse_rows(v, indptr, rows, values, D, first, y, parts, work):
         for j in range(len(v)):
             a, b = indptr[j], indptr[j + 1]
             if first + low > 0:
-                a = cut(rows, a, b, first + low)
+                a = first_at(rows, a, b, first + low)
             if first + high < D:
-                b = cut(rows, a, b, first + high)
+                b = first_at(rows, a, b, first + high)
             scale = v[j]
             for k in range(a, b):
                 y[np.uint64(rows[k] - first)] += values[k] * scale
@@ -137,9 +137,9 @@ def sparse_dots(g, indptr, rows, values, D, first, Pt_g, work):
         for j in range(piece * COLUMNS, min(d, (piece + 1) * COLUMNS)):
             a, b = indptr[j], indptr[j + 1]
             if first > 0:
-                a = cut(rows, a, b, first)
+                a = first_at(rows, a, b, first)
             if first + len(g) < D:
-                b = cut(rows, a, b, first + len(g))
+                b = first_at(rows, a, b, first + len(g))
             Pt_g[j] = dot(rows[a:b], values[a:b], first, g)
     linger(work)
 

@@ -113,7 +113,9 @@ def places(named: str) -> tuple[list[Path], bool]:
             folders.append(trusted(candidate))
         except OSError as error:
             if named and candidate == candidates(named)[0]:
-                say(f"NUMBA_CACHE_DIR is not used for compiled kernels: {error.filename}: {error.strerror}")
+                warn_once(
+                    f"NUMBA_CACHE_DIR is not used for compiled kernels: {error.filename}: {error.strerror}"
+                )
             continue
         if os.access(folders[-1], os.W_OK):
             return folders, True
@@ -188,13 +190,13 @@ def say_nowhere() -> None:
             reasons.append(f"{trusted(candidate)}: it cannot be written to")
         except OSError as error:
             reasons.append(f"{error.filename}: {error.strerror}")
-    say(
+    warn_once(
         "compiled kernels cannot be kept, so that each start compiles them anew, half a minute; "
         f"NUMBA_CACHE_DIR=FOLDER names a place ({'; '.join(reasons)})"
     )
 
 
-def say(sentence: str) -> None:
+def warn_once(sentence: str) -> None:
     """A warning; of many workers the first speaks for all."""
     if multiprocessing.current_process().name.endswith(("MainProcess", "-1")):
         warnings.warn(sentence, stacklevel=2)
