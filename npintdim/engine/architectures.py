@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
+from math import prod
 
 from npintdim.backend import Backend
 from npintdim.engine.layers import (
@@ -115,12 +116,10 @@ def untied_lenet(
     Parameters and errors are those of `lenet`.
     """
     (c, h, w), classes = lenet_sizes(in_shape, classes)
-    h2, w2 = (h - 4) // 2, (w - 4) // 2
-    layers: list[Layer] = [
-        LocallyConnected2D(c, h, w, 6, 5, name="local1"), ReLU(), MaxPool2D(2),
-        LocallyConnected2D(6, h2, w2, 16, 5, name="local2"), ReLU(), MaxPool2D(2),
-        Flatten(),
-    ]  # fmt: skip
+    first: list[Layer] = [LocallyConnected2D(c, h, w, 6, 5, name="local1"), ReLU(), MaxPool2D(2)]
+    _, h2, w2 = after(first, (c, h, w))
+    second = LocallyConnected2D(6, h2, w2, 16, 5, name="local2")
+    layers = [*first, second, ReLU(), MaxPool2D(2), Flatten()]
     recipe = {"architecture": "untied-lenet", "in_shape": [c, h, w], "classes": classes}
     return Model(with_dense_part(layers, (c, h, w), classes), (c, h, w), backend, recipe, fuse)
 
@@ -140,12 +139,10 @@ def fctied_lenet(
     (c, h, w), classes = lenet_sizes(in_shape, classes)
     if h != w:
         raise ValueError(f"in_shape is {(c, h, w)}: square images are needed, as the kernels are")
-    half = h // 2
-    layers: list[Layer] = [
-        Conv2D(c, 6, 2 * h - 1, padding=h - 1, name="conv1"), ReLU(), MaxPool2D(2),
-        Conv2D(6, 16, 2 * half - 1, padding=half - 1, name="conv2"), ReLU(), MaxPool2D(2),
-        Flatten(),
-    ]  # fmt: skip
+    first: list[Layer] = [Conv2D(c, 6, 2 * h - 1, padding=h - 1, name="conv1"), ReLU(), MaxPool2D(2)]
+    _, half, _ = after(first, (c, h, w))
+    second = Conv2D(6, 16, 2 * half - 1, padding=half - 1, name="conv2")
+    layers = [*first, second, ReLU(), MaxPool2D(2), Flatten()]
     recipe = {"architecture": "fctied-lenet", "in_shape": [c, h, w], "classes": classes}
     return Model(with_dense_part(layers, (c, h, w), classes), (c, h, w), backend, recipe, fuse)
 
@@ -161,14 +158,8 @@ def fc_lenet(
     784 → 6·24·24, pooled, 864 → 16·8·8, pooled, 256-120-84-10. Parameters and errors are those of `lenet`.
     """
     (c, h, w), classes = lenet_sizes(in_shape, classes)
-    h1, w1 = h - 4, w - 4
-    h2, w2 = h1 // 2 - 4, w1 // 2 - 4
-    layers: list[Layer] = [
-        Flatten(), Linear(c * h * w, 6 * h1 * w1, name="full1"), ReLU(), Unflatten(6, h1, w1), MaxPool2D(2),
-        Flatten(), Linear(6 * (h1 // 2) * (w1 // 2), 16 * h2 * w2, name="full2"), ReLU(),
-        Unflatten(16, h2, w2), MaxPool2D(2),
-        Flatten(),
-    ]  # fmt: skip
+    first = full((c, h, w), 6, "full1")
+    layers = [*first, *full(after(first, (c, h, w)), 16, "full2"), Flatten()]
     recipe = {"architecture": "fc-lenet", "in_shape": [c, h, w], "classes": classes}
     return Model(with_dense_part(layers, (c, h, w), classes), (c, h, w), backend, recipe, fuse)
 
@@ -196,44 +187,54 @@ def squeezenet(
     ValueError
         if the images are too small for the poolings.
     """
-    in_shape = check_integers("in_shape", in_shape, "(channels, height, width) ≥ 1")  # type: ignore[assignment]
-    if len(in_shape) != 3 or min(in_shape[1:]) < 29:
-        raise ValueError(
-            f"in_shape is {in_shape}: SqueezeNet needs (channels, height, width) of at least 29×29"
-        )
+    shape = check_integers("in_shape", in_shape, "(channels, height, width) ≥ 1")
+    if len(shape) != 3 or min(shape[1:]) < 29:
+        raise ValueError(f"in_shape is {shape}: SqueezeNet needs (channels, height, width) of at least 29×29")
     classes = check_integer("classes", classes, 1)
 
     def pool() -> Layer:
         return MaxPool2D(3, 2, ceil=True)
 
     layers: list[Layer] = [
-        Conv2D(in_shape[0], 96, 7, stride=2, name="conv1"), ReLU(), pool(),
+        Conv2D(shape[0], 96, 7, stride=2, name="conv1"), ReLU(), pool(),
         Fire(96, 16, 64, 64, name="fire2"), Fire(128, 16, 64, 64, name="fire3"), Fire(128, 32, 128, 128, name="fire4"), pool(),
         Fire(256, 32, 128, 128, name="fire5"), Fire(256, 48, 192, 192, name="fire6"),
         Fire(384, 48, 192, 192, name="fire7"), Fire(384, 64, 256, 256, name="fire8"), pool(),
         Fire(512, 64, 256, 256, name="fire9"),
         Conv2D(512, classes, 1, name="conv10"), ReLU(), GlobalAveragePool(),
     ]  # fmt: skip
-    recipe = {"architecture": "squeezenet", "in_shape": list(in_shape), "classes": classes}
-    return Model(layers, in_shape, backend, recipe, fuse)
+    recipe = {"architecture": "squeezenet", "in_shape": list(shape), "classes": classes}
+    return Model(layers, shape, backend, recipe, fuse)
 
 
 def lenet_sizes(in_shape: tuple[int, int, int], classes: int) -> tuple[tuple[int, int, int], int]:
     """in_shape and classes, checked."""
-    in_shape = check_integers("in_shape", in_shape, "(channels, height, width) ≥ 1")  # type: ignore[assignment]
-    if len(in_shape) != 3:
-        raise ValueError(f"in_shape is {in_shape}: (channels, height, width) is needed")
+    shape = check_integers("in_shape", in_shape, "(channels, height, width) ≥ 1")
+    if len(shape) != 3:
+        raise ValueError(f"in_shape is {shape}: (channels, height, width) is needed")
     classes = check_integer("classes", classes, 1)
-    c, h, w = in_shape
-    for side in (h, w):
-        if ((side - 4) // 2 - 4) // 2 < 1:
-            raise ValueError(f"in_shape is {in_shape}: LeNet needs images of at least 16×16")
+    c, h, w = shape
+    if min(h, w) < 16:
+        raise ValueError(f"in_shape is {shape}: LeNet needs images of at least 16×16")
     return (c, h, w), classes
+
+
+def after(layers: Sequence[Layer], in_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of an example after the layers."""
+    return reduce(lambda shape, layer: layer.out_shape(shape), layers, in_shape)
+
+
+def full(in_shape: tuple[int, ...], channels: int, name: str) -> list[Layer]:
+    """A fully connected layer with the outputs of so many 5×5 convolutions, ReLU and pooling."""
+    out = Conv2D(in_shape[0], channels, 5).out_shape(in_shape)
+    return [
+        Flatten(), Linear(prod(in_shape), prod(out), name=name), ReLU(), Unflatten(*out), MaxPool2D(2),
+    ]  # fmt: skip
 
 
 def with_dense_part(layers: Sequence[Layer], in_shape: tuple[int, ...], classes: int) -> list[Layer]:
     """Layers that give so many features, and the end of every LeNet after them: features-120-84-classes."""
-    (features,) = reduce(lambda shape, layer: layer.out_shape(shape), layers, in_shape)
+    (features,) = after(layers, in_shape)
     return [
         *layers,
         Linear(features, 120, name="fc1"), ReLU(), Linear(120, 84, name="fc2"), ReLU(), Linear(84, classes, name="fc3"),
