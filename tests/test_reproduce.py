@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -14,6 +15,7 @@ from npintdim.cli import main
 from npintdim.data import fetch, registry
 from npintdim.data.registry import IDX_NAMES, Published
 from npintdim.measurement import work
+from npintdim.measurement.events import Measured, ReproductionStep
 from npintdim.reproduce import (
     REPRODUCTIONS,
     Setting,
@@ -221,6 +223,38 @@ def test_a_case_that_cannot_be_read_does_not_stop_the_others(files, tmp_path):
     )
     assert {row.what for row in outcome.rows} == {case.label for case in cases.cases[1:]}
     assert re.match("FC, stacked, S: the model has 5 outputs", outcome.failed[0])
+
+
+def test_a_reproduction_tells_what_happens_where_its_measurements_do(files, tmp_path):
+    cases = tiny(CASES["mnist-fc-projections"])
+    five = {"architecture": "mlp", "sizes": [784, 5]}
+    wrong = replace(cases.cases[0], recipe=replace(cases.cases[0].recipe, model=five))
+    told, heard = [], []
+    setting = Setting(
+        tmp_path / "out", get_backend(threads=1), 1, str(files), False, told.append, callbacks=[heard.append]
+    )
+    outcome = replace(cases, cases=(wrong, cases.cases[1])).run(setting)
+    (m,) = (event.measurement for event in heard if isinstance(event, Measured))
+    steps = [event.says for event in heard if isinstance(event, ReproductionStep)]
+    assert steps == [
+        f"\n[1/2] {wrong.label}: 784-5, D = {wrong.D:,}", f"not read: {outcome.failed[0].partition(': ')[2]}",
+        f"\n[2/2] {cases.cases[1].label}: 784-200-200-10, D = {m.D:,}", m.summary,
+    ]  # fmt: skip
+    assert [line for line in told if line in steps] == steps
+
+
+def test_no_run_of_a_reproduction_is_lost_for_a_line_that_cannot_be_written(files, tmp_path):
+    def full(line):
+        raise OSError("the output cannot be written: No space left on device")
+
+    cases = tiny(CASES["mnist-fc-projections"])
+    setting = Setting(tmp_path / "out", get_backend(threads=1), 1, str(files), False, full)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        outcome = replace(cases, cases=cases.cases[:1]).run(setting)
+    of_its_steps = [str(w.message) for w in seen if "failed on ReproductionStep" in str(w.message)]
+    assert len(of_its_steps) == 2 and all("the sweep goes on: OSError: the output" in w for w in of_its_steps)
+    assert outcome.rows[0].ours and not outcome.failed
 
 
 # ---- the toy ----

@@ -1,4 +1,4 @@
-"""What a sweep and a measurement tell while they work, to all alike: the bar on stderr, sentences of the command, callbacks."""
+"""What a sweep, a measurement and a reproduction tell while they work, to all alike: the bar on stderr, sentences of the command, callbacks."""
 
 from __future__ import annotations
 
@@ -71,6 +71,13 @@ class SearchStep:
 
 
 @dataclass(frozen=True)
+class ReproductionStep:
+    """What a reproduction begins, what a case of it reached, or why that was not read, in a sentence."""
+
+    says: str
+
+
+@dataclass(frozen=True)
 class Measured:
     """A measurement is complete: see `npintdim.Measurement`."""
 
@@ -78,8 +85,8 @@ class Measured:
 
 
 Event: TypeAlias = (
-    SweepStarted | RunStarted | RunFinished | RunFailed | RunFound | Waiting | SearchStep | Measured
-)
+    SweepStarted | RunStarted | RunFinished | RunFailed | RunFound | Waiting | SearchStep | ReproductionStep | Measured
+)  # fmt: skip
 Callback: TypeAlias = Callable[[Event], object]
 Tell: TypeAlias = Callable[[Event], None]
 """`announce`, to whoever listens."""
@@ -137,7 +144,7 @@ class Bar:
 
 
 class Sentences:
-    """A callback that says what a search knows; what will be done and how long it takes; of a grid what each d reached.
+    """A callback that says where a reproduction is; what a search knows; what will be done and how long it takes; of a grid what each d reached.
 
     `tell` gets each line; `budget` is that of a search, whose steps say what they found, and 0 for a grid.
     """
@@ -158,6 +165,8 @@ class Sentences:
         match event:
             case SearchStep():
                 return event.why
+            case ReproductionStep():
+                return event.says
             case Waiting():
                 return f"waiting for {counted(len(event.specs), 'run')} that other processes on this folder are at"
             case SweepStarted() if not self.searched:

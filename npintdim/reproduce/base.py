@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from npintdim.backend import Backend
+from npintdim.measurement.events import Callback, ReproductionStep, Sentences, announce
 from npintdim.plots.style import Figure
 
 
@@ -18,7 +19,7 @@ class Setting:
     Parameters
     ----------
     folder : of everything it writes
-    backend, jobs, data_folder, progress, tell, cluster : as for `npintdim.measure`
+    backend, jobs, data_folder, progress, tell, cluster, callbacks : as for `npintdim.measure`; its own steps are events too
     seed : of the first repetition
     """
 
@@ -30,6 +31,11 @@ class Setting:
     tell: Callable[[str], None] = lambda line: None
     seed: int = 0
     cluster: str | None = None
+    callbacks: Sequence[Callback] = ()
+
+    def step(self, says: str) -> None:
+        """Tell where it is."""
+        announce([Sentences(self.tell), *self.callbacks], ReproductionStep(says))
 
 
 @dataclass(frozen=True)

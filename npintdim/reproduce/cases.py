@@ -117,7 +117,7 @@ class Cases(Reproduction):
         found: dict[str, Measurement] = {}
         failed: list[str] = []
         for number, case in enumerate(self.cases, start=1):
-            setting.tell(
+            setting.step(
                 f"\n[{number}/{len(self.cases)}] {case.label}: {model_name(case.recipe.model)}, D = {case.D:,}"
             )
             recipe, folder = replace(case.recipe, seed=setting.seed), setting.folder / case.folder
@@ -126,17 +126,17 @@ class Cases(Reproduction):
                 found[case.label] = measure(
                     recipe, folder, backend=setting.backend,
                     jobs=setting.jobs, data_folder=setting.data_folder, cluster=setting.cluster,
-                    progress=setting.progress, tell=setting.tell,
+                    progress=setting.progress, tell=setting.tell, callbacks=setting.callbacks,
                 )  # fmt: skip
             except ValueError as error:
                 as_the_first = f"{self.cases[0].label}: {error}" in failed and not folder.exists()
                 if not found and (as_the_first or number == len(self.cases)):
                     raise  # no case works, or none has begun: it is the input
                 failed.append(f"{case.label}: {error}")
-                setting.tell(f"not read: {error}")
+                setting.step(f"not read: {error}")
                 continue
             failed += [f"{case.label}: {r['error']}" for r in found[case.label].failed]
-            setting.tell(found[case.label].summary)
+            setting.step(found[case.label].summary)
         rows = [row for c in self.cases if c.label in found for row in self.rows(c, found[c.label])]
         records = {json.dumps(r["spec"], sort_keys=True): r for m in found.values() for r in m.records}
         tuned = [(rates, m.recipe.rates) for m in found.values() for rates in m.rates]

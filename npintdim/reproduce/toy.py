@@ -61,7 +61,7 @@ class Toy(Reproduction):
         rows: list[Row] = []
         pictures: dict[str, Callable[[], Figure]] = {}
         for name, projection in PROJECTIONS.items():
-            setting.tell(f"{name}: {counted(self.draws, 'draw')} at each of {len(DS)} d")
+            setting.step(f"{name}: {counted(self.draws, 'draw')} at each of {len(DS)} d")
             shares = least_shares(projection, DS, self.draws, setting.seed, double, toy)
             rows += [
                 Row(f"{name}: d_int100", toy.D, "loss 0 in every draw", "10", str(first_exact(shares)), ""),
