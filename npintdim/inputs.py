@@ -143,13 +143,13 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def brief(text: object, letters: int = 300) -> str:
+def brief(text: object) -> str:
     """The text, or what an error says, on one line; of a long one the beginning and the end."""
     if isinstance(text, OSError) and text.filename:
         text = f"{text.filename}: {text.strerror}"
     elif isinstance(text, BaseException) and not (isinstance(text, ImportError) and str(text)):
         text = f"{type(text).__name__}: {text}" if str(text) else type(text).__name__
-    return cut(" ".join(str(text).split()), letters)
+    return cut(" ".join(str(text).split()), 300)
 
 
 def cut(line: str, letters: int = 500) -> str:

@@ -156,8 +156,4 @@ def as_in_file(f: Any) -> bool:
 
 def filled(cell: Any) -> bool:
     """Whether a variable of the function around it has a value yet."""
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
+    return bool(cell != types.CellType())  # which is one without

@@ -41,8 +41,9 @@ def gradient_check(
     """
     check_has("landscape", landscape, ("loss_and_grad",), "dim, loss_and_grad and evaluate")
     one = Batch() if batch is None else batch  # a batch without data is falsy
-    loss_and_grad = lambda at: landscape.loss_and_grad(at, one)  # noqa: E731
-    return check_gradient(loss_and_grad, theta, np.asarray, directions, tolerance, seed)
+    return check_gradient(
+        lambda at: landscape.loss_and_grad(at, one), theta, np.asarray, directions, tolerance, seed
+    )
 
 
 @quiet
