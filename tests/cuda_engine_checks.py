@@ -1,7 +1,9 @@
 """What the engine must hold on CuPy arrays with the CUDA twins; collected like cuda_twin_checks.py.
 
-The fixture `gpu` has backend(dtype); the truth is backend "numpy".
+The truth is backend "numpy".
 """
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,16 +64,18 @@ def train_on(backend, net, kind, n=80, epochs=3):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("net", ["mlp", "conv", "fire"])
-def test_theta_0(gpu, net, dtype):
-    theta_0 = nets(gpu.backend(dtype))[net].init_theta(seed=5)
-    same_bits(gpu.host(theta_0), nets(nid.get_backend("numpy", dtype))[net].init_theta(seed=5))
+def test_theta_0(twin, net, dtype):
+    theta_0 = nets(replace(twin, dtype=np.dtype(dtype)))[net].init_theta(seed=5)
+    same_bits(twin.host(theta_0), nets(nid.get_backend("numpy", dtype))[net].init_theta(seed=5))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", PROJECTIONS)
-def test_entries_of_P_and_what_files_are_decoded_with(gpu, kind, dtype):
-    P, plain = (projection(b, kind) for b in (gpu.backend(dtype), nid.get_backend("numpy", dtype)))
-    same_bits(gpu.host(P.to_dense()), plain.to_dense())
+def test_entries_of_P_and_what_files_are_decoded_with(twin, kind, dtype):
+    P, plain = (
+        projection(b, kind) for b in (replace(twin, dtype=np.dtype(dtype)), nid.get_backend("numpy", dtype))
+    )
+    same_bits(twin.host(P.to_dense()), plain.to_dense())
     v = np.random.default_rng(1).standard_normal(d).astype(np.float32)
     same_bits(P.apply_exact(v), plain.apply_exact(v))
     assert P.fingerprint() == plain.fingerprint()
@@ -79,9 +83,10 @@ def test_entries_of_P_and_what_files_are_decoded_with(gpu, kind, dtype):
 
 
 @pytest.mark.parametrize("kind", PROJECTIONS)
-def test_the_adjoint_is_the_transpose(gpu, kind):
-    nid.dot_test(projection(gpu.backend(np.float64), kind))
-    nid.adjoint_matrix_check(projection(gpu.backend(np.float64), kind, D=41, d=6))
+def test_the_adjoint_is_the_transpose(twin, kind):
+    backend = replace(twin, dtype=np.dtype(float))
+    nid.dot_test(projection(backend, kind))
+    nid.adjoint_matrix_check(projection(backend, kind, D=41, d=6))
 
 
 @pytest.mark.parametrize(
@@ -89,16 +94,15 @@ def test_the_adjoint_is_the_transpose(gpu, kind):
                       ("fire", "direct"), ("fire", "fastfood"),
                       ("mlp", "fastfood, single block"), ("conv", "±1, drawn at every use")]
 )  # fmt: skip
-def test_training_goes_where_numpy_goes_and_twice_the_same_way(gpu, net, kind):
-    run, again = (train_on(gpu.backend(np.float64), net, kind) for _ in range(2))
+def test_training_goes_where_numpy_goes_and_twice_the_same_way(twin, net, kind):
+    run, again = (train_on(replace(twin, dtype=np.dtype(float)), net, kind) for _ in range(2))
     plain = train_on(nid.get_backend("numpy", np.float64), net, kind)
     assert run.status == plain.status == "finished"
-    np.testing.assert_allclose(gpu.host(run.theta), plain.theta, rtol=1e-8, atol=1e-11)
-    same_bits(gpu.host(run.theta), gpu.host(again.theta))
+    np.testing.assert_allclose(twin.host(run.theta), plain.theta, rtol=1e-8, atol=1e-11)
+    same_bits(twin.host(run.theta), twin.host(again.theta))
 
 
-def test_a_run_that_diverges_says_so(gpu):
-    backend = gpu.backend(np.float32)
-    model = nets(backend)["mlp"]
+def test_a_run_that_diverges_says_so(twin):
+    model = nets(twin)["mlp"]
     config = nid.TrainConfig(nid.SGD(lr=1e30), epochs=2, batch_size=16)
-    assert nid.train(model, model.init_theta(0), pictures(32, backend), config).status == "diverged"
+    assert nid.train(model, model.init_theta(0), pictures(32, twin), config).status == "diverged"

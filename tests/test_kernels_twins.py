@@ -4,7 +4,6 @@ import ast
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from twin_checks import *  # noqa: F403
 from twin_checks import FLOATS, SEED, factors, fastfood_holds, normal
 
 from npintdim import kernels
+from npintdim.backend import get_backend
 from npintdim.kernels import reference
 
 pytest.importorskip("numba", reason=NO_NUMBA)
@@ -34,7 +34,7 @@ def wake_threads_for_any_work(monkeypatch):
 
 @pytest.fixture
 def twin():
-    return SimpleNamespace(kernels=numba_cpu, send=lambda x: x, host=lambda x: x, threads=(2, 3))
+    return get_backend("numba", threads=3)
 
 
 def signatures(package):

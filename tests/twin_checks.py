@@ -1,15 +1,14 @@
 """What every fast twin of the plain kernels must hold: collected for Numba, for CUDA on a GPU and on its stand-in.
 
-The fixture `twin` has kernels, send (from NumPy) and host (back), and threads, the numbers of them to try beside
-one; the truth is kernels/reference: the same bits where bits are promised, bounds elsewhere.
+The fixture `twin` is a backend with such kernels, each tried with 1 to `twin.threads` threads; the truth is
+kernels/reference: the same bits where bits are promised, bounds elsewhere.
 """
-
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import frozen, same_bits
 
+from npintdim.backend import get_backend
 from npintdim.kernels import reference
 from npintdim.rng import Purpose, Stream
 
@@ -38,6 +37,10 @@ def wide(*arrays):
     return [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
 
 
+def more_threads(twin):
+    return range(2, twin.threads + 1)
+
+
 def run(twin, name, *arguments):
     """What the fast kernel gives, on the host: the same bits with any number of threads, and no input changed."""
 
@@ -51,7 +54,7 @@ def run(twin, name, *arguments):
         return [part if part is None else twin.host(part) for part in parts]
 
     first = once()
-    for threads in twin.threads:
+    for threads in more_threads(twin):
         for one, other in zip(first, once(threads), strict=True):
             assert (one is None) == (other is None)
             if one is not None:
@@ -175,7 +178,7 @@ def adjoint(twin, g, B, Pi, G, S, m, d):
     """Pᵀ g of all blocks at once: the same bits with any number of threads."""
     sent = [twin.send(x) for x in (g, B, Pi, G, S)]
     found = []
-    for threads in ((), *((n,) for n in twin.threads)):
+    for threads in ((), *((n,) for n in more_threads(twin))):
         sums = twin.send(np.zeros((twin.kernels.FASTFOOD_PARTS, m), g.dtype))
         twin.kernels.fastfood_adjoint(*sent, sums, 0, len(Pi), *threads)
         found.append(twin.host(sums.sum(axis=0)[:d]))
@@ -185,7 +188,7 @@ def adjoint(twin, g, B, Pi, G, S, m, d):
     return found[0]
 
 
-PLAIN = SimpleNamespace(kernels=reference, send=np.asarray, host=np.asarray, threads=())
+PLAIN = get_backend("numpy", threads=1)
 
 
 def fastfood_holds(twin, D, d, single, dtype):
@@ -195,7 +198,7 @@ def fastfood_holds(twin, D, d, single, dtype):
     g = normal(D, dtype, 1)
     Ptg = adjoint(twin, g, *P, d)
     as_good(Ptg, adjoint(PLAIN, g, *P, d), adjoint(PLAIN, *wide(g, *P[:4]), P[4], d))
-    if not twin.threads:
+    if twin.threads == 1:
         same_bits(adjoint(twin, g, *P, d), Ptg)
 
 
@@ -235,7 +238,7 @@ def test_square_sum_of_normals_that_are_not_kept(twin, start, count):
         expected = reference.square_sum(
             reference.normals(reference.words(9, Purpose.FF_G, lane, start, count))
         )
-        for threads in ((), *((n,) for n in twin.threads)):
+        for threads in ((), *((n,) for n in more_threads(twin))):
             assert twin.kernels.drawn_square_sum(9, Purpose.FF_G, lane, start, count, *threads) == expected
         assert reference.drawn_square_sum(9, Purpose.FF_G, lane, start, count) == expected
 
