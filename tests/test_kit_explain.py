@@ -14,7 +14,6 @@ from scipy.linalg import hadamard
 
 import npintdim as nid
 from npintdim.cli import main
-from npintdim.kernels.reference.wht import wht
 from npintdim.testing import FAMILIES, cases, explain
 from npintdim.testing.answers import explained
 from npintdim.testing.facts import relation
@@ -689,13 +688,12 @@ def test_numbers_are_as_large_as_normals_so_that_a_clip_shows(key):
     assert refused(key, clipped) or not of_group(key)
 
 
-def fastfood_by_hand(Pi=lambda x: x, G=lambda G: G, S=lambda S: S, H=wht, B=lambda B: B):
+def with_factors(**changed):
     """P v with factors that a stranger has changed."""
 
     def fn(v, p):
-        x = H(B(p.B) * np.pad(v, (0, p.B.shape[1] - len(v))))
-        x = G(p.G) * Pi(np.take_along_axis(x, p.Pi, axis=1))
-        return S(p.S) * H(x).reshape(-1)[: p.D]
+        factors = (changed.get(name, np.asarray)(getattr(p, name)) for name in ("B", "Pi", "G", "S"))
+        return s.fastfood_matrix(*factors, p.D)[:, : len(v)] @ v
 
     return fn
 
@@ -706,29 +704,20 @@ def fastfood_by_hand(Pi=lambda x: x, G=lambda G: G, S=lambda S: S, H=wht, B=lamb
         ({"B": lambda B: B * B[:, ::-1]}, "as long as B changes nothing (in the formula after it Π, G, S): the first step that differs is B"),
         ({"G": lambda G: G[:, ::-1]}, "as long as G changes nothing (in the formula after it S): the first step that differs is G, or its place"),
         ({"S": lambda S: S[::-1]}, "as long as S changes nothing: the first step that differs is S"),
-        ({"Pi": lambda x: np.roll(x, 1, axis=1)}, "wrong already: H, padding, an order of entries"),
+        ({"Pi": lambda Pi: np.roll(Pi, 1, axis=1)}, "wrong already: H, padding, an order of entries"),
     ],
     ids=["B", "G", "S", "order"],
 )  # fmt: skip
 def test_the_first_step_of_fastfood_that_differs_is_named(wrong, says):
-    assert explain("fastfood", fastfood_by_hand()).correct
-    found = explain("fastfood", fastfood_by_hand(**wrong))
+    assert explain("fastfood", with_factors()).correct
+    found = explain("fastfood", with_factors(**wrong))
     assert found.mistakes == () and says in found.sentence
 
 
 def test_the_first_step_of_an_adjoint_and_a_wrong_permutation_that_is_no_usual_one():
     def transposed(g, p):
-        y = np.pad(p.S * g, (0, p.G.size - p.D)).reshape(p.G.shape)
-        x = np.zeros_like(p.B)
-        np.add.at(
-            x,
-            (
-                np.arange(len(x))[:, None],
-                np.where(p.Pi == np.arange(p.G.shape[1]) % p.B.shape[1], p.Pi, p.Pi[:, ::-1]),
-            ),
-            p.G * wht(y),
-        )
-        return (p.B * wht(x)).sum(axis=0)[: p.d]
+        Pi = np.where(p.Pi == np.arange(p.G.shape[1]) % p.B.shape[1], p.Pi, p.Pi[:, ::-1])
+        return s.fastfood_matrix(p.B, Pi, p.G, p.S, p.D).T[: p.d] @ g
 
     said = explain("fastfood", transposed, task="adjoint").sentence
     assert "the first step that differs is Π" in said

@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from helpers import KINDS, SHAPES, frozen, normal, project, same_bits
-from scipy.linalg import hadamard
+from helpers import KINDS, SHAPES, normal, project, same_bits
 from scipy.sparse.linalg import lsqr
 from scipy.special import ndtri
-from strangers import fastfood_matrix
+from vectorgen import exact
 
-from npintdim.kernels import reference
 from npintdim.kernels.reference import words
 
 shapes = pytest.mark.parametrize(("D", "d"), SHAPES)
@@ -78,11 +76,6 @@ def grid_normals(seed, purpose, lane, count):
     return np.rint(2**20 * z)
 
 
-def permutation(seed, row, n):
-    keys = word_list(seed, 6, 0, (row + 1) * n)[row * n :]
-    return np.argsort(keys, kind="stable")
-
-
 @pytest.mark.parametrize("seed", [0, 1, 2**64 - 1])
 def test_gaussian_entries(backend_name, seed):
     for stored in (True, False):
@@ -124,23 +117,10 @@ def test_sparse_density_is_the_share_of_non_zeros():
 @pytest.mark.parametrize("name", [name for name in KINDS if KINDS[name][0] == "fastfood"])
 @pytest.mark.parametrize(("D", "d"), [(1, 1), (6, 1), (8, 3), (21, 3), (40, 11), (33, 33)])
 def test_fastfood_is_the_product_of_its_factors(backend_name, name, D, d):
-    seed, options = 7, KINDS[name][1]
-    m = 1 << (d - 1).bit_length()
-    n = 1 << (D - 1).bit_length() if options.get("blocks") == "single" else m
-    blocks = -(-D // n)
-    B, g = signs(seed, 5, 0, blocks * m), grid_normals(seed, 7, 0, blocks * n).reshape(blocks, n)
-    Pi = np.stack([permutation(seed, b, n) % m for b in range(blocks)])
-    S = signs(seed, 8, 0, D) if options.get("signs", True) else np.ones(D)
-    P = fastfood_matrix(B.reshape(blocks, m), Pi, g, S, D)[:, :d]
-    kept = [min(n, D - b * n) for b in range(blocks)]  # m_b
-    P /= math.sqrt(sum(k * (g[b] ** 2).sum() for b, k in enumerate(kept)))
-    np.testing.assert_allclose(project(name, D, d, seed, backend_name).to_dense(), P, rtol=0, atol=1e-14)
-
-
-def test_hadamard_order():
-    x = frozen(np.array([1.0, 0, 1, 0, 0, 1, 1, 0]))
-    np.testing.assert_array_equal(reference.wht(x), [4, 2, 0, -2, 0, 2, 0, 2])
-    np.testing.assert_array_equal(reference.wht(np.eye(32)), hadamard(32))
+    options = KINDS[name][1]
+    factors = exact.fastfood_factors(7, D, d, options.get("blocks", "stacked"), options.get("signs", True))
+    P = exact.fastfood_matrix(*factors, d, number=float)
+    np.testing.assert_allclose(project(name, D, d, 7, backend_name).to_dense(), P, rtol=0, atol=1e-14)
 
 
 # ---- apply_exact, which defines what a compressed file decodes to ----

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import random_from_the_page as page
 from helpers import BACKENDS, normal, same_bits
 
 from npintdim import machine
@@ -76,15 +77,13 @@ def test_rows_beyond_2_to_the_32_where_philox_carries(backend):
     v, rows = normal(d), slice(edge - 1500, edge + 1500)
     y = P.apply(v, rows=rows)
     n = P.n
-    for b in (edge // n - 1, edge // n):  # each block by itself, from its streams
-        B = P._stream(fastfood.Purpose.FF_B).words(n // 32, b * n // 32)
-        S = P._stream(fastfood.Purpose.FF_S).words(n // 32, b * n // 32)
-        Pi = P._stream(fastfood.Purpose.FF_PI).words(n, b * n).argsort(kind="stable")
-        G = P._stream(fastfood.Purpose.FF_G).normals(n, b * n) / 2.0**37
-        sign = [1.0 - 2 * np.unpackbits(x.astype("<u4").view(np.uint8), bitorder="little") for x in (B, S)]
-        x = sign[0] * np.pad(v, (0, n - d))
-        wht = get_backend("numpy").kernels.wht
-        block = sign[1] * wht(wht(x)[Pi] * G)
+    for b in (edge // n - 1, edge // n):  # each block by itself, as docs/random.md says
+        B, S = (page.words(5, purpose, 0, b * n // 32, n // 32) for purpose in (page.FF_B, page.FF_S))
+        B, S = (1.0 - 2 * np.unpackbits(np.array(x, "<u4").view(np.uint8), bitorder="little") for x in (B, S))
+        G = np.array([page.normal(w) for w in page.words(5, page.FF_G, 0, b * n, n)]) / 2.0**37
+        Pi = page.permutation(5, page.FF_PI, 0, n, row=b)
+        x = np.array(page.wht(B * np.pad(v, (0, n - d)), float))
+        block = S * page.wht(G * x[Pi], float)
         low, high = max(rows.start, b * n), min(rows.stop, (b + 1) * n)
         same_bits(y[low - rows.start : high - rows.start].copy(), block[low - b * n : high - b * n].copy())
     early = make_projection("fastfood", D, d, 5, P.backend, stored=False)

@@ -24,9 +24,11 @@ def integers(*shape):
 
 
 @KERNELS
-def test_the_known_value(kernels):
-    x = np.array([1, 0, 1, 0, 0, 1, 1, 0], dtype=np.float32)
+@DTYPES
+def test_the_known_value_and_every_unit_vector(dtype, kernels):
+    x = np.array([1, 0, 1, 0, 0, 1, 1, 0], dtype)
     np.testing.assert_array_equal(kernels.wht(x), [4, 2, 0, -2, 0, 2, 0, 2])
+    np.testing.assert_array_equal(kernels.wht(np.eye(32, dtype=dtype)), hadamard(32))
 
 
 @KERNELS
