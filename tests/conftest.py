@@ -7,7 +7,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from helpers import BACKENDS, KINDS, command, project
+from helpers import BACKENDS, KINDS, MEASURE, command, project
 
 from npintdim.backend import get_backend
 from npintdim.cli import main
@@ -31,6 +31,11 @@ def backend_name(request):
 def backend(backend_name):
     """A CPU backend in float64."""
     return get_backend(backend_name, np.float64, threads=1)
+
+
+@pytest.fixture
+def kernels(backend_name):
+    return get_backend(backend_name).kernels
 
 
 @pytest.fixture(params=KINDS)
@@ -68,12 +73,10 @@ def own_tables():
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    """A folder that the command `measure` made, with a network above the line."""
+def measurement(tmp_path_factory):
+    """The folder of one small measurement, with a network above the line."""
     folder = tmp_path_factory.mktemp("measured") / "m"
-    small = ["--model", "64-16-10", "--backend", "numpy", "--quiet", "--jobs", "1"]
-    options = ["--d", "20,100,200", "--seeds", "1", "--epochs", "15", "--lr", "0.1", "--out", str(folder)]
-    assert main(["measure", *small, *options]) == 0
+    assert main([*MEASURE, "--quiet", "--out", str(folder)]) == 0
     return folder
 
 

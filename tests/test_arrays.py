@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import measured
 from numpy.testing import assert_array_equal
 
 import npintdim as nid
@@ -104,7 +105,7 @@ def test_it_is_measured(tmp_path):
         np.vstack([X] * 4), np.array(["u", "v", "w"])[np.tile(X[:, :3].argmax(axis=1), 4)], name="mine"
     )
     recipe = nid.Recipe(data, nid.mlp([4, 8, 3]), (5, 30), seeds=1, direct_seeds=1, epochs=4, batch_size=20)
-    m = nid.measure(recipe, tmp_path, backend=nid.get_backend("numpy", threads=1), jobs=1)
+    m = measured(recipe, tmp_path)
     assert m.D == 67 and m.baseline.line[0] > 0.4
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import command
+from helpers import command, measured
 from test_report import RECIPE, made_up
 
 import npintdim as nid
@@ -201,14 +201,13 @@ def test_a_search_does_not_begin_without_a_line_but_with_an_absolute_one(capsys,
 def test_the_search_leaves_a_dead_direct_run_out(tmp_path, monkeypatch):
     """As if the run were not there: the same d, the same reading."""
     recipe = replace(RECIPE, d=None, budget=6, seeds=1, epochs=4)
-    backend = nid.get_backend("numpy", threads=1)
-    plain = nid.measure(replace(recipe, direct_seeds=1), tmp_path / "one", backend=backend, jobs=1)
-    runs = nid.measure(replace(recipe, direct_seeds=2), tmp_path / "two", backend=backend, jobs=1).records
+    plain = measured(replace(recipe, direct_seeds=1), tmp_path / "one")
+    runs = measured(replace(recipe, direct_seeds=2), tmp_path / "two").records
     dead = next(r for r in runs if "d" not in r["spec"] and r["spec"]["seed"] == 1)
     epochs = [*dead["epochs"][:-1], dead["epochs"][-1] | {"test": 0.1}]
     record = dead | {"performance": 0.1, "epochs": epochs}
     records.write_record(tmp_path / "two" / "runs", RunSpec.from_spec(dead["spec"]), record, None)
-    m = nid.measure(replace(recipe, direct_seeds=2), tmp_path / "two", backend=backend, jobs=1)
+    m = measured(replace(recipe, direct_seeds=2), tmp_path / "two")
     assert m.d_int == plain.d_int
     assert "1 of 2 direct runs (0.1000) learnt less than half" in m.summary
 
@@ -217,11 +216,11 @@ def test_no_rate_is_chosen_among_dead_ones(tmp_path):
     recipe = replace(
         RECIPE, d=(20, 200), direct_optimizer=nid.Adam(1e-9).spec(), rates=RateSearch(most=4), limit_train=200
     )
-    backend, lines = nid.get_backend("numpy", threads=1), []
+    lines = []
     with pytest.raises(
         ValueError, match=r"no learning rate from 1\.1e-10 to 3e-09 trains, direct: \S+ reached 0\.\d+ at"
     ):
-        nid.measure(recipe, tmp_path, backend=backend, jobs=1, tell=lines.append)
+        measured(recipe, tmp_path, tell=lines.append)
     assert lines[-2] == "learning rate, direct: no rate learnt anything; next 1.1e-10"
 
 

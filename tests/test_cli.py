@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import MEASURE, SMALL, needs_matplotlib
 
 import npintdim as nid
 from npintdim.artefact.compress import CompressedModel
@@ -21,19 +22,7 @@ from npintdim.cli import COMMANDS, build_parser, main, one_line
 from npintdim.measurement import runs
 from npintdim.projections import FastfoodProjection
 
-SMALL = ["--model", "64-16-10", "--backend", "numpy"]
-MEASURE = ["measure", *SMALL, "--d", "20,100,200", "--seeds", "2", "--epochs", "15", "--lr", "0.1"]
-MEASURE += ["--jobs", "1"]
 HUGE = 20 * "9"
-needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
-
-
-@pytest.fixture(scope="module")
-def measurement(tmp_path_factory):
-    """The folder of one small measurement."""
-    folder = tmp_path_factory.mktemp("cli") / "results"
-    assert main([*MEASURE, "--out", str(folder)]) == 0
-    return folder
 
 
 # --- help and errors

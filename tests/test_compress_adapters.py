@@ -35,13 +35,13 @@ def adapter(method, backend=NUMPY, seed=3, **options):
     return net, nid.make_adapter(kind, net.layout, net.init_theta(seed), 4, backend, **options)
 
 
-def trained(T, seed=0):
+def moved(T, seed=0):
     return T.start() + np.random.default_rng(seed).normal(size=T.dim, scale=0.3).astype(T.backend.dtype)
 
 
 def compressed(method, backend=NUMPY):
     net, T = adapter(method, backend)
-    return nid.CompressedModel.from_parts(net, 3, T, trained(T))
+    return nid.CompressedModel.from_parts(net, 3, T, moved(T))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -49,7 +49,7 @@ def compressed(method, backend=NUMPY):
 def test_a_file_brings_back_what_was_trained(method, backend, tmp_path):
     backend = nid.get_backend(backend)
     net, T = adapter(method, backend)
-    v = trained(T)
+    v = moved(T)
     made = nid.CompressedModel.from_parts(net, 3, T, v)
     assert made.d == T.dim == len(made.theta_d)
     np.testing.assert_allclose(made.theta(), backend.host(T.theta(v)), atol=3e-6)

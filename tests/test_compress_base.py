@@ -27,13 +27,9 @@ HASH = hashlib.sha256(BASE.tobytes()).hexdigest()
 U = (np.arange(20, dtype=np.float32) - 9.5) / 16
 
 
-def network(backend=NUMPY):
-    return nid.mlp([6, 5, 3], backend)
-
-
 def made(kind, backend=NUMPY, base=BASE):
     """Fine-tuned from the base: d = 20 in a subspace, or LoRA of rank 1, moved by known numbers."""
-    net = network(backend)
+    net = nid.mlp([6, 5, 3], backend)
     if kind == "fastfood":
         P = nid.make_projection(kind, D=D, d=20, seed=1, backend=backend)
         return nid.CompressedModel.from_parts(net, None, P, U, base)
@@ -86,7 +82,7 @@ def test_theta_is_base_plus_P_theta_d():
     exact = nid.get_backend("numpy", "float64")
     P = nid.make_projection("fastfood", D=D, d=20, seed=1, backend=exact)
     np.testing.assert_allclose(one.theta(), BASE + P.apply(U.astype(float)), rtol=1e-6)
-    nothing = nid.CompressedModel.from_parts(network(), None, P, np.zeros(20), BASE)
+    nothing = nid.CompressedModel.from_parts(nid.mlp([6, 5, 3], NUMPY), None, P, np.zeros(20), BASE)
     assert nothing.theta().tobytes() == BASE.tobytes()
 
 
@@ -135,7 +131,7 @@ def test_what_is_not_the_base_is_refused(version, base, error, message, tmp_path
 
 
 def test_a_base_that_nobody_asks_for_is_refused(tmp_path):
-    net = network()
+    net = nid.mlp([6, 5, 3], NUMPY)
     P = nid.make_projection("fastfood", D=D, d=20, seed=1)
     nid.CompressedModel.from_parts(net, 0, P, U).save(tmp_path / "seed.npid")
     with pytest.raises(ValueError, match="a base is given, but the file draws its theta_0 from a seed"):
@@ -176,7 +172,7 @@ def test_a_base_is_read_from_npy_and_npid(tmp_path):
     assert write_base(tmp_path / "base.npy", BASE) == (tmp_path / "base.npy").stat().st_size
     assert read_base(tmp_path / "base.npy").tobytes() == BASE.tobytes()
     P = nid.make_projection("fastfood", D=D, d=20, seed=1)
-    first = nid.CompressedModel.from_parts(network(), 0, P, U)
+    first = nid.CompressedModel.from_parts(nid.mlp([6, 5, 3], NUMPY), 0, P, U)
     first.save(tmp_path / "first.npid")
     assert read_base(tmp_path / "first.npid").tobytes() == first.theta().tobytes()
     assert made("fastfood", base=first.theta()).header()["theta_0"] == first.theta_sha256

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim.measurement.content import content_of
@@ -29,13 +30,13 @@ def data(x=X, labels=LABELS):
     return nid.Dataset("mine", nid.Batch(x[:60], labels[:60]), nid.Batch(x[60:], labels[60:]), 3)
 
 
-def measured(recipe, folder):
-    """Keys of the runs, and what was warned of."""
+def warned(recipe, folder):
+    """What a measurement warns of whose runs all end well."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        m = nid.measure(recipe, folder, backend=NUMPY, jobs=1)
+        m = measured(recipe, folder)
     assert all(r["status"] == "finished" for r in m.records)
-    return {spec["spec"]["seed"] for spec in m.records}, [str(w.message) for w in told]
+    return [str(w.message) for w in told]
 
 
 def runs(folder):
@@ -53,33 +54,33 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_other_numbers_under_the_same_name_train_anew(tmp_path, change):
     recipe = nid.Recipe(data(), NET, (4,), projection="dense", **NUMBERS)
-    assert measured(recipe, tmp_path)[1] == []
+    assert warned(recipe, tmp_path) == []
     first = runs(tmp_path)
-    assert measured(nid.Recipe(data(X.copy()), NET, (4,), projection="dense", **NUMBERS), tmp_path)[1] == []
+    assert warned(nid.Recipe(data(X.copy()), NET, (4,), projection="dense", **NUMBERS), tmp_path) == []
     assert runs(tmp_path) == first
-    told = measured(nid.Recipe(CHANGES[change](), NET, (4,), projection="dense", **NUMBERS), tmp_path)[1]
+    told = warned(nid.Recipe(CHANGES[change](), NET, (4,), projection="dense", **NUMBERS), tmp_path)
     assert told == ["kept 0, new 2, because mine changed since the old runs"]
     assert len(runs(tmp_path)) == 4 and runs(tmp_path).items() >= first.items()
-    assert measured(recipe, tmp_path)[1] == []  # the former are still known
+    assert warned(recipe, tmp_path) == []  # the former are still known
     assert len(runs(tmp_path)) == 4
 
 
 def test_arrays_that_were_changed_in_place(tmp_path):
     x = X.copy()
     recipe = nid.Recipe(data(x), NET, (4,), **NUMBERS)
-    measured(recipe, tmp_path)
+    warned(recipe, tmp_path)
     x[:] *= 2
-    assert measured(recipe, tmp_path)[1] == ["kept 0, new 2, because mine changed since the old runs"]
+    assert warned(recipe, tmp_path) == ["kept 0, new 2, because mine changed since the old runs"]
 
 
 def test_a_recipe_keeps_the_data_it_was_made_with(tmp_path):
     """Whatever gets that name before it is measured."""
     numbers = NUMBERS | {"projection": "dense"}
     before = nid.Recipe(data(), NET, (4,), **numbers)
-    alone = nid.measure(before, tmp_path / "alone", backend=NUMPY, jobs=1)
+    alone = measured(before, tmp_path / "alone")
     later = nid.Recipe(data(labels=(LABELS + 1) % 3), NET, (4,), **numbers)
-    one = nid.measure(before, tmp_path / "one", backend=NUMPY, jobs=1)
-    other = nid.measure(later, tmp_path / "other", backend=NUMPY, jobs=1)
+    one = measured(before, tmp_path / "one")
+    other = measured(later, tmp_path / "other")
     assert [r["loss"] for r in one.records] == [r["loss"] for r in alone.records]
     assert one.recipe.content == alone.recipe.content != other.recipe.content
     bare = asdict(replace(before, d=(5,)))["data"]  # as it is read from a file: the last of that name
@@ -102,7 +103,7 @@ def test_a_recipe_keeps_the_function_it_was_made_with(tmp_path):
 
         recipes.append(nid.objective_recipe(make, data(), d=(4,), **NUMBERS))
     folders = tmp_path / "4", tmp_path / "6"
-    sizes = [nid.measure(r, f, backend=NUMPY, jobs=1).D for r, f in zip(recipes, folders, strict=True)]
+    sizes = [measured(r, f).D for r, f in zip(recipes, folders, strict=True)]
     assert sizes == [nid.mlp([6, width, 3]).D for width in (4, 6)]
 
 
@@ -204,12 +205,12 @@ def test_an_edited_function_trains_anew(tmp_path, monkeypatch, edit):
     recipe = nid.objective_recipe(
         f"{write() or package}.problem:make", d=(3,), seeds=1, direct_seeds=1, epochs=1, optimizer=adam(0.1)
     )
-    assert measured(recipe, tmp_path / "m")[1] == []
-    assert measured(recipe, tmp_path / "m")[1] == []
+    assert warned(recipe, tmp_path / "m") == []
+    assert warned(recipe, tmp_path / "m") == []
     assert len(runs(tmp_path / "m")) == 2
     old, new, counts = EDITS[edit]
     write(old, new)
-    told = measured(recipe, tmp_path / "m")[1]
+    told = warned(recipe, tmp_path / "m")
     assert len(runs(tmp_path / "m")) == (4 if counts else 2)
     assert told == [f"kept 0, new 2, because {package}.problem:make changed since the old runs"] * counts
 
@@ -286,9 +287,9 @@ def test_what_a_function_returns_is_what_counts(tmp_path):
         return data(np.load(tmp_path / "x.npy"))
 
     recipe = nid.Recipe(mine, NET, (4,), **NUMBERS)
-    measured(recipe, tmp_path)
+    warned(recipe, tmp_path)
     np.save(tmp_path / "x.npy", X + 1)
-    (told,) = measured(recipe, tmp_path)[1]
+    (told,) = warned(recipe, tmp_path)
     assert told.startswith("kept 0, new 2, because ")
 
 
@@ -369,5 +370,5 @@ def make_net(d, seed):
 
 def test_a_network_of_the_package_is_a_baseline_as_it_is(tmp_path):
     recipe = nid.objective_recipe(make_net, data(), d=(4,), **NUMBERS)
-    m = nid.measure(recipe, tmp_path, backend=NUMPY, jobs=1)
+    m = measured(recipe, tmp_path)
     assert m.D == NET.D and m.records[0]["status"] == "finished"

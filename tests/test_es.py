@@ -80,20 +80,20 @@ def balance(d=6, seed=3, **options):
     return policy(d, seed, "balance", **{"pairs": 4} | options)
 
 
-def trained(landscape, generations=10, lr=0.05):
+def evolved(landscape, generations=10, lr=0.05):
     config = nid.TrainConfig(nid.Adam(lr), epochs=2, steps_per_epoch=generations)
     return nid.train(landscape, landscape.start(), None, config, progress=False)
 
 
 def test_a_policy_learns_to_balance_in_a_subspace():
-    run = trained(balance(pairs=8, sigma=0.2), 15, lr=0.3)
+    run = evolved(balance(pairs=8, sigma=0.2), 15, lr=0.3)
     assert run.records[-1].test == 1.0 > balance().evaluate(balance().start(), nid.Batch()).performance
 
 
 def test_observations_are_standardised_by_what_was_seen_and_resumed():
     landscape = balance()
     assert landscape.landscape.landscape.statistics.count == 0
-    run = trained(landscape, 3)
+    run = evolved(landscape, 3)
     episodes = landscape.landscape.landscape
     seen = episodes.statistics
     assert seen.count > 100
@@ -112,7 +112,7 @@ def test_observations_are_standardised_by_what_was_seen_and_resumed():
 
 def test_a_compressed_policy_is_loaded_with_its_statistics(tmp_path):
     landscape = balance()
-    run = trained(landscape, 3)
+    run = evolved(landscape, 3)
     episodes = landscape.landscape.landscape
     compressed = nid.CompressedModel.from_parts(episodes.policy(), 3, landscape.landscape.P, run.theta)
     compressed.save(tmp_path / "policy.npid")

@@ -60,9 +60,9 @@ def damages(content, suffix, rng, n):
             yield damaged(content, rng)
 
 
-def test_a_damaged_record_is_done_again_or_is_what_it_was(measured):
+def test_a_damaged_record_is_done_again_or_is_what_it_was(measurement):
     """Read as a sweep does, told as a warning: no run is believed that was not made so."""
-    rng, runs = np.random.default_rng(5), measured / "runs"
+    rng, runs = np.random.default_rng(5), measurement / "runs"
     paths = sorted(p for p in runs.iterdir() if p.suffix in (".json", ".npy"))
     for path in paths:
         content = path.read_bytes()
@@ -81,22 +81,22 @@ def test_a_damaged_record_is_done_again_or_is_what_it_was(measured):
 
 
 @pytest.mark.parametrize("name", ["summary.json", "results.csv", "record", "theta"])
-def test_commands_that_read_a_damaged_folder_say_so(measured, capsys, tmp_path, name):
-    rng, runs = np.random.default_rng(6), measured / "runs"
+def test_commands_that_read_a_damaged_folder_say_so(measurement, capsys, tmp_path, name):
+    rng, runs = np.random.default_rng(6), measurement / "runs"
     first = next(p for p in sorted(runs.glob("*.json")) if b'"d": 200' in p.read_bytes())
-    path = {"record": first, "theta": first.with_suffix(".npy")}.get(name, measured / name)
+    path = {"record": first, "theta": first.with_suffix(".npy")}.get(name, measurement / name)
     content = path.read_bytes()
     for data in damages(content, path.suffix, rng, 60):
         path.write_bytes(data)
-        for argv in (("compress", measured), ("compress", first), ("certify", measured)):
+        for argv in (("compress", measurement), ("compress", first), ("certify", measurement)):
             more = ("--out", tmp_path / "o.npid") if argv[0] == "compress" else ()
             code, _, err = command(capsys, *argv, *more)
             assert code in (0, 2)
             assert (err.count("\n"), "error: " in err) == ((1, True) if code else (0, False)), (err, data)
         try:
-            read_measurement(measured)
+            read_measurement(measurement)
         except (ValueError, FileNotFoundError) as error:
-            assert str(measured) in str(error) or path.name in str(error)
+            assert str(measurement) in str(error) or path.name in str(error)
     path.write_bytes(content)
 
 

@@ -187,7 +187,7 @@ def test_integers_are_written_in_elias_code():
     assert [integer_bits(m) for m in range(1, 3000)] == [len(elias(m)) for m in range(1, 3000)]
 
 
-def network(sizes=(64, 100, 100, 10), d=30, seed=0, kind="fastfood", seeds=None, **options):
+def untrained(sizes=(64, 100, 100, 10), d=30, seed=0, kind="fastfood", seeds=None, **options):
     model = nid.mlp(sizes, NUMPY)
     theta_0_seed, P_seed = seeds or ((3 * seed) << 32 | d, (3 * seed + 1) << 32 | d)
     P = nid.make_projection(kind, model.D, d, P_seed, NUMPY, **options)
@@ -196,13 +196,13 @@ def network(sizes=(64, 100, 100, 10), d=30, seed=0, kind="fastfood", seeds=None,
 
 
 def test_every_part_of_a_description_is_paid():
-    plain = network()
+    plain = untrained()
     assert describe(plain) == {
         "network": 3, "P": 1, "d": len(elias(30)), "seeds": 2, "theta_d": 1 + 32 * 30, "tried": 0,
     }  # fmt: skip
     coded = quantise(plain, "uniform", 5)
     assert describe(coded) == describe(plain) | {"theta_d": 1 + 8 * len(coded.code)}
-    other = network((64, 99, 10), kind="sparse", seeds=(5, 7))
+    other = untrained((64, 99, 10), kind="sparse", seeds=(5, 7))
     text = '{"architecture":"mlp","sizes":[64,99,10]}'
     paid = describe(other, tried=200)
     assert paid["network"] == 3 + len(elias(len(text))) + 8 * len(text)
@@ -249,9 +249,9 @@ def test_the_language_is_pinned():
 @pytest.mark.parametrize("seed", [0, 1, 6, 1000])
 def test_the_seeds_of_a_repetition_cost_its_number(seed):
     spec = RunSpec("digits", {}, {"kind": "fastfood"}, 30, seed)
-    found = describe(network(seeds=(spec.seeds.theta_0, spec.seeds.P)))["seeds"]
+    found = describe(untrained(seeds=(spec.seeds.theta_0, spec.seeds.P)))["seeds"]
     assert found == 1 + len(elias(seed + 1))
-    assert describe(network(seeds=(spec.seeds.theta_0, spec.seeds.P + 1)))["seeds"] == 129
+    assert describe(untrained(seeds=(spec.seeds.theta_0, spec.seeds.P + 1)))["seeds"] == 129
 
 
 # ---- quantised landscapes ----

@@ -11,7 +11,7 @@ from npintdim.cli import main
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def saved(tmp_path_factory):
     """A network of the digits, as `train --save` leaves it."""
     folder = tmp_path_factory.mktemp("mdl")
     small = ["--model", "64-16-10", "--backend", "numpy", "--quiet"]
@@ -29,9 +29,9 @@ def trained(tmp_path_factory):
         (["--levels", "3", "--epochs", "3", "--lr", "0.1"], 3),
     ],
 )
-def test_quantise_then_certify(cli, trained, tmp_path, options, K):
+def test_quantise_then_certify(cli, saved, tmp_path, options, K):
     path = tmp_path / "out.npid"
-    code, out, _ = cli("quantise", trained / "net.npid", *options, "--out", path, "--quiet")
+    code, out, _ = cli("quantise", saved / "net.npid", *options, "--out", path, "--quiet")
     assert code == 0
     said = re.fullmatch(
         r".*out\.npid: (\d+) bytes, of these (\d+) for theta_d: d = 60, K = (\d+) levels, (uniform|free), "
@@ -60,19 +60,19 @@ def test_quantise_then_certify(cli, trained, tmp_path, options, K):
     assert re.fullmatch(r"test        error 0\.\d{4}, \d+ of 500 examples; the bounds do not use it", out[-1])
 
 
-def test_the_name_says_the_levels(cli, trained):
-    assert cli("quantise", trained / "net.npid", "--levels", 5)[0] == 0
-    assert nid.CompressedModel.load(trained / "net-K5.npid").codebook.K == 5
-    assert cli("quantise", trained / "net.npid", "--levels", 5, "--codebook", "free")[0] == 0
-    assert nid.CompressedModel.load(trained / "net-K5-free.npid").codebook.kind == "free"
+def test_the_name_says_the_levels(cli, saved):
+    assert cli("quantise", saved / "net.npid", "--levels", 5)[0] == 0
+    assert nid.CompressedModel.load(saved / "net-K5.npid").codebook.K == 5
+    assert cli("quantise", saved / "net.npid", "--levels", 5, "--codebook", "free")[0] == 0
+    assert nid.CompressedModel.load(saved / "net-K5-free.npid").codebook.kind == "free"
 
 
-def test_the_file_that_is_read_is_not_replaced(cli, trained):
-    before = (trained / "net.npid").read_bytes()
-    code, _, err = cli("quantise", trained / "net.npid", "--levels", 5, "--out", trained / "net.npid")
+def test_the_file_that_is_read_is_not_replaced(cli, saved):
+    before = (saved / "net.npid").read_bytes()
+    code, _, err = cli("quantise", saved / "net.npid", "--levels", 5, "--out", saved / "net.npid")
     assert code == 2
     assert "the file that is read: what is lost in fewer bits would be lost for ever" in err
-    assert (trained / "net.npid").read_bytes() == before
+    assert (saved / "net.npid").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_the_file_that_is_read_is_not_replaced(cli, trained):
         ("vectors", "export", "--family", "wht", "--out"),
     ],
 )
-def test_a_measurements_own_files_are_not_overwritten(cli, trained, measured, argv, monkeypatch):
-    folder = measured
+def test_a_measurements_own_files_are_not_overwritten(cli, saved, measurement, argv, monkeypatch):
+    folder = measurement
     record = next((folder / "runs").glob("*.json"))
     kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    argv = [a.format(m=folder, net=trained / "net.npid", record=record) for a in argv]
+    argv = [a.format(m=folder, net=saved / "net.npid", record=record) for a in argv]
     names = [
         "results.csv",
         "summary.json",
@@ -110,48 +110,46 @@ def test_a_measurements_own_files_are_not_overwritten(cli, trained, measured, ar
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
 
 
-def test_folders_of_results_are_not_put_into_a_measurement(cli, measured):
+def test_folders_of_results_are_not_put_into_a_measurement(cli, measurement):
     for argv in (
-        ("reproduce", "toy", "--out", measured),
-        ("vectors", "export", "--format", "npy", "--family", "wht", "--out", measured / "runs"),
+        ("reproduce", "toy", "--out", measurement),
+        ("vectors", "export", "--format", "npy", "--family", "wht", "--out", measurement / "runs"),
     ):
         code, out, err = cli(*argv)
         assert (code, out) == (2, [])
         assert "a measurement keeps that file" in err
 
 
-def test_binary32_is_vacuous_and_it_is_said(cli, trained):
-    code, out, _ = cli("certify", trained / "net.npid")
+def test_binary32_is_vacuous_and_it_is_said(cli, saved):
+    code, out, _ = cli("certify", saved / "net.npid")
     assert code == 0
     assert "binary32" in out[0]
     assert "theta_d 1,921" in out[1]
     assert any(line.strip() == "vacuous: guessing among 10 classes errs 0.90" for line in out)
 
 
-def test_a_measurement_is_certified_at_its_crossing(cli, measured):
-    code, out, _ = cli("certify", measured)
+def test_a_measurement_is_certified_at_its_crossing(cli, measurement):
+    code, out, _ = cli("certify", measurement)
     assert code == 0
-    d = nid.CompressedModel.load(measured / "d_int90.npid").P.d
+    d = nid.CompressedModel.load(measurement / "d_int90.npid").P.d
     assert f"d = {d}, binary32" in out[0]
     assert "seeds 2 " in out[1]
     assert out[-1].endswith("; the bounds do not use it; the run was chosen by it")
-    kept = cli("certify", measured / "d_int90.npid")[1]
+    kept = cli("certify", measurement / "d_int90.npid")[1]
     assert kept[1:] == out[1:]
 
 
-def test_a_test_part_of_training_examples_is_no_test(cli, trained):
+def test_a_test_part_of_training_examples_is_no_test(cli, saved):
     """Where labels are shuffled the test part is the training part: its error says nothing of unseen data."""
     shuffled = ["--data", "digits+shuffled-labels=0.5"]
-    out = cli("certify", trained / "net.npid", *shuffled)[1]
+    out = cli("certify", saved / "net.npid", *shuffled)[1]
     assert out[-1] == (
         "test        none: the 1,297 test examples of digits+shuffled-labels=0.5 are training examples"
     )
     for argv in (("evaluate",), ("quantise", "--levels", "9")):
         command, *options = argv
-        assert cli(command, trained / "net.npid", *options, *shuffled)[1][-1].startswith(
-            "training performance"
-        )
-        assert cli(command, trained / "net.npid", *options)[1][-1].startswith("test performance")
+        assert cli(command, saved / "net.npid", *options, *shuffled)[1][-1].startswith("training performance")
+        assert cli(command, saved / "net.npid", *options)[1][-1].startswith("test performance")
 
 
 @pytest.mark.parametrize(
@@ -181,9 +179,9 @@ def test_a_test_part_of_training_examples_is_no_test(cli, trained):
         (("certify", "."), "is neither a record nor a folder that npintdim measure made"),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_line(cli, trained, argv, message, tmp_path, monkeypatch):
+def test_bad_input_is_one_line(cli, saved, argv, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = cli(*(str(a).format(net=trained / "net.npid") for a in argv))
+    code, out, err = cli(*(str(a).format(net=saved / "net.npid") for a in argv))
     assert (code, out) == (2, [])
     assert err.count("\n") == 1
     assert message in err
@@ -204,9 +202,9 @@ def test_data_of_another_shape_leave_nothing(cli, tmp_path, argv):
     assert [path.name for path in tmp_path.iterdir()] == ["net.npid"]
 
 
-def test_an_altered_code_is_refused(cli, trained, tmp_path):
+def test_an_altered_code_is_refused(cli, saved, tmp_path):
     coded = tmp_path / "coded.npid"
-    cli("quantise", trained / "net.npid", "--levels", "3", "--out", coded)
+    cli("quantise", saved / "net.npid", "--levels", "3", "--out", coded)
     content = bytearray(coded.read_bytes())
     content[-40] ^= 1
     coded.write_bytes(content)
@@ -215,13 +213,13 @@ def test_an_altered_code_is_refused(cli, trained, tmp_path):
     assert "altered: its checksum does not hold" in err
 
 
-def test_ctrl_c_leaves_nothing(cli, trained, tmp_path, monkeypatch):
+def test_ctrl_c_leaves_nothing(cli, saved, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("npintdim.objective.SubspaceObjective.loss_and_grad", stop)
     out = tmp_path / "out.npid"
-    assert cli("quantise", trained / "net.npid", "--levels", "3", "--epochs", "2", "--out", out)[0] == 130
+    assert cli("quantise", saved / "net.npid", "--levels", "3", "--epochs", "2", "--out", out)[0] == 130
     assert not out.exists()
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import measured
 from numpy.testing import assert_array_equal
 
 import npintdim as nid
@@ -271,7 +272,7 @@ def test_names_that_are_no_utf_8(pictures, tmp_path, capsys):
     np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, **TEST)
     (tmp_path / "a.npz").rename(name)
     recipe = nid.Recipe(name, nid.mlp([30, 8, 3]), (5,), seeds=1, direct_seeds=1, epochs=2, batch_size=10)
-    nid.measure(recipe, tmp_path / "m", backend=nid.get_backend("numpy", threads=1), jobs=1)
+    measured(recipe, tmp_path / "m")
     assert read_measurement(tmp_path / "m").recipe.data == name
 
 
@@ -496,7 +497,7 @@ def test_a_colon_in_the_name_of_a_file_makes_it_no_module(here):
     content = {"data": own.content(name)}
     assert content_of(name, {}) == content
     recipe = replace(nid.recipe_for(name), d=(5,), rates=None, seeds=1, direct_seeds=1, epochs=1)
-    m = nid.measure(recipe, here / "m", backend=nid.get_backend("numpy", threads=1), jobs=1)
+    m = measured(recipe, here / "m")
     assert m.recipe.content == content
     held = nid.load_dataset("my.npz")  # whose name is that of its file
     assert Name(named(held)).own and not Name(r"C:\data\my.csv").own and Name("package.module:name").own

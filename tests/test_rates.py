@@ -169,7 +169,7 @@ def said(lines):
     return lambda event: lines.append(event.why)
 
 
-def trained(reach, D=6400, done=None):
+def like_sweep(reach, D=6400, done=None):
     """As `sweep`, without training: performance is a function of d and lr."""
 
     def train(specs):
@@ -188,7 +188,7 @@ def test_the_subspace_begins_where_the_direct_search_ended():
     """The best direct rate is .03 and not the recipe's .01; in the subspace .03·sqrt(6400/64) = .3 is the guess."""
     done, lines = [], []
     recipe = replace(RECIPE, rates=RateSearch(d=64, seeds=2))
-    train = trained(lambda d, lr, k: peak(0.03 if d is None else 0.3)(lr) + 0.001 * k, done=done)
+    train = like_sweep(lambda d, lr, k: peak(0.03 if d is None else 0.3)(lr) + 0.001 * k, done=done)
     chosen, (direct, inside) = choose_rates(recipe, "float32", train, said(lines))
     assert (direct.chosen, inside.chosen) == (0.03, 0.3)
     assert chosen == replace(recipe, direct_optimizer=adam(0.03), optimizer=adam(0.3), lr_at=64)
@@ -221,7 +221,7 @@ def crossing(d_90, D=6400, best=0.9):
 @pytest.mark.parametrize("d_90", [3, 100, 5000])
 def test_the_subspaces_rate_is_searched_near_the_crossing(d_90, grid):
     done, lines = [], []
-    train = trained(crossing(d_90), done=done)
+    train = like_sweep(crossing(d_90), done=done)
     chosen, (_, inside) = choose_rates(replace(RECIPE, d=grid), "float32", train, said(lines))
     assert inside.d == pytest.approx(d_90, rel=0.05)
     assert inside.chosen == pytest.approx(0.01 * math.sqrt(6400 / inside.d), rel=0.05)
@@ -238,7 +238,7 @@ def test_the_subspaces_rate_is_searched_near_the_crossing(d_90, grid):
 
 @pytest.mark.parametrize(("reach", "d"), [(crossing(1e9), 6400), (crossing(1e-3), 1)])
 def test_without_a_crossing_it_is_searched_at_the_end(reach, d):
-    _, (_, inside) = choose_rates(RECIPE, "float32", trained(reach), said([]))
+    _, (_, inside) = choose_rates(RECIPE, "float32", like_sweep(reach), said([]))
     assert inside.d == d
 
 
@@ -265,14 +265,14 @@ def test_where_performance_is_that_of_training_nothing_is_held_out():
 @pytest.mark.parametrize("changes", [{"d": (20, 6401)}, {"rates": RateSearch(d=6401)}])
 def test_a_d_above_D_is_refused_as_soon_as_D_is_known(changes):
     with pytest.raises(ValueError, match="d is 6401: 1 ≤ d ≤ D = 6400 is needed"):
-        choose_rates(replace(RECIPE, **changes), "float32", trained(crossing(100)), said([]))
+        choose_rates(replace(RECIPE, **changes), "float32", like_sweep(crossing(100)), said([]))
 
 
 def test_if_no_rate_trains_it_is_said():
     with pytest.raises(
         ValueError, match=r"no learning rate from 4e-05 to 0.03 trains, direct: every run diverged"
     ):
-        choose_rates(RECIPE, "float32", trained(lambda d, lr, k: math.nan), said([]))
+        choose_rates(RECIPE, "float32", like_sweep(lambda d, lr, k: math.nan), said([]))
 
 
 # --- through `measure`

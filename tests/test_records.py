@@ -45,7 +45,7 @@ def kept(finished, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def measurement(tmp_path_factory):
+def m(tmp_path_factory):
     folder = tmp_path_factory.mktemp("measured")
     recipe = nid.Recipe(
         "digits", fully_connected(64, 12, 10), (20, 300), seeds=1, direct_seeds=1, epochs=5, fraction=0.5
@@ -219,13 +219,13 @@ DAMAGE = ("empty", "an object", "a list", "deep", "no text", "one byte", "large"
     [(what, how) for what in ("record", "theta_d") for how in DAMAGE]
     + [("summary.json", how) for how in DAMAGE if how != "one byte"],  # its numbers are read off again
 )
-def test_a_damaged_measurement_is_one_error_that_names_the_file(measurement, tmp_path, capsys, what, how):
-    for path in measurement.folder.rglob("*"):
+def test_a_damaged_measurement_is_one_error_that_names_the_file(m, tmp_path, capsys, what, how):
+    for path in m.folder.rglob("*"):
         if path.is_file():
-            (tmp_path / path.relative_to(measurement.folder).parent).mkdir(exist_ok=True)
-            (tmp_path / path.relative_to(measurement.folder)).write_bytes(path.read_bytes())
-    d = measurement.compressed["d"]
-    spec = next(RunSpec(**r["spec"]) for r in measurement.records if r["spec"].get("d") == d)
+            (tmp_path / path.relative_to(m.folder).parent).mkdir(exist_ok=True)
+            (tmp_path / path.relative_to(m.folder)).write_bytes(path.read_bytes())
+    d = m.compressed["d"]
+    spec = next(RunSpec(**r["spec"]) for r in m.records if r["spec"].get("d") == d)
     json_file, npy_file = files(tmp_path, spec)
     path = {"record": json_file, "theta_d": npy_file}.get(what, tmp_path / what)
     spoil(path, how)
@@ -245,6 +245,6 @@ def test_a_damaged_measurement_is_one_error_that_names_the_file(measurement, tmp
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"recipe": 3}', "[" * 100_000])
-def test_a_summary_that_is_damaged_was_nobodys(tmp_path, measurement, content):
+def test_a_summary_that_is_damaged_was_nobodys(tmp_path, m, content):
     (tmp_path / "summary.json").write_text(content)
-    assert another(tmp_path, measurement.recipe) == ""
+    assert another(tmp_path, m.recipe) == ""

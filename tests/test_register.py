@@ -1,13 +1,12 @@
 """Layers, initializers and projections of one's own are named in specs, files and recipes, in every process."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import measured, python
 from registered import P_SPEC, SPEC, Coordinates, Softplus, Uniform
 
 import npintdim as nid
@@ -64,7 +63,7 @@ def test_a_file_names_them(tmp_path):
     kept.save(tmp_path / "own.npid")
     assert np.array_equal(nid.CompressedModel.load(tmp_path / "own.npid").theta(), kept.theta())
     code = f"import npintdim as nid; nid.CompressedModel.load({str(tmp_path / 'own.npid')!r})"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    run = python("-c", code)
     assert "unknown initializer 'Uniform'" in run.stderr and "the module that registers it" in run.stderr
 
 
@@ -111,16 +110,14 @@ def test_a_measurement_names_them(tmp_path):
     recipe = nid.Recipe(
         "digits", SPEC, (20, 40), P_SPEC, seeds=1, direct_seeds=1, epochs=1, batch_size=64, threshold=0.01
     )
-    m = nid.measure(recipe, tmp_path, backend=NUMPY, jobs=1, progress=False)
+    m = measured(recipe, tmp_path, progress=False)
     assert not m.failed and m.compressed is not None
 
 
 def test_a_process_without_the_module_says_what_to_import(tmp_path):
     (tmp_path / "spec.json").write_text(json.dumps(SPEC | {"layers": [{"kind": "Softplus"}]}))
     code = "import json, npintdim as nid; nid.model_from_spec(json.load(open('spec.json')))"
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path
-    )
+    run = python("-c", code, cwd=tmp_path)
     assert "One of your own is known where the module that registers it was imported" in run.stderr
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from helpers import normal
+from helpers import measured, normal
 
 import npintdim as nid
 from npintdim.data import own
@@ -106,7 +106,7 @@ def test_the_loss_is_part_of_the_spec_and_only_where_it_is_another():
 
 
 def test_a_regression_is_measured_and_drawn(tmp_path):
-    m = nid.measure(RECIPE, tmp_path, backend=NUMPY, jobs=1)
+    m = measured(RECIPE, tmp_path)
     assert m.baseline.line[0] > 0.7 and 1 < m.d_int.d < 41
     assert m.d_int.threshold == pytest.approx(0.9 * np.mean(m.baseline.line))
     assert nid.load_measurement(tmp_path).summary == m.summary
@@ -180,7 +180,7 @@ def test_a_loss_and_a_score_of_ones_own(own_tables, tmp_path):
     recipe = replace(
         RECIPE, model=nid.mlp([6, 16, 1], loss="absolute"), d=None, budget=8, rates=nid.RateSearch()
     )
-    m = nid.measure(recipe, tmp_path, backend=NUMPY, jobs=1, tell=told.append)
+    m = measured(recipe, tmp_path, tell=told.append)
     assert 0 < m.d_int.baseline < m.d_int.threshold < 0.8 and m.d_int.first_above in m.d_int.tried
     assert all(min(r.performance) == r.reached for r in m.rates)
     below = [line for line in told if " is below " in line or " reaches " in line or "bracketed" in line]
@@ -204,7 +204,7 @@ def test_an_optimizer_of_ones_own(own_tables, tmp_path):
     recipe = replace(
         RECIPE, optimizer={"kind": "slow", "lr": 0.1}, direct_optimizer=Slow(0.02), d=(4,), epochs=3
     )
-    m = nid.measure(recipe, tmp_path, backend=NUMPY, jobs=1)
+    m = measured(recipe, tmp_path)
     assert (
         not m.failed
         and m.records[0]["spec"]["optimizer"]["slower"] == 2
@@ -224,7 +224,7 @@ def test_the_best_epoch_on_held_out_data_counts(tmp_path):
     assert np.array_equal(theta, same) and shorter["performance"] == record["performance"]
     assert NET.evaluate(theta, DATA.test).performance == pytest.approx(record["performance"], rel=1e-6)
     assert "held" not in run(replace(plain, epochs=1), NUMPY, DATA.to(NUMPY))[0]["epochs"][0]
-    m = nid.measure(replace(RECIPE, best_epoch=0.25, d=(4, 40)), tmp_path, backend=NUMPY, jobs=1)
+    m = measured(replace(RECIPE, best_epoch=0.25, d=(4, 40)), tmp_path)
     assert not m.failed and nid.load_measurement(tmp_path).recipe.best_epoch == 0.25
     with pytest.raises(ValueError, match="best_epoch is 1"):
         replace(RECIPE, best_epoch=1.0)

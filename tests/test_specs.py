@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim.artefact.coding.codebook import kmeans
@@ -112,8 +113,8 @@ def test_a_recipe_in_numpy_numbers_is_measured(tmp_path):
     }
     recipe = nid.Recipe("digits", {"architecture": "mlp", "sizes": np.array([64, 10])}, grid, **numbers)
     assert recipe == nid.Recipe("digits", NET, (20, 150), **{k: int(v) for k, v in numbers.items()})
-    found = nid.measure(recipe, tmp_path, backend=CPU, jobs=1)
-    again = nid.measure(recipe, tmp_path, backend=CPU, jobs=1)
+    found = measured(recipe, tmp_path)
+    again = measured(recipe, tmp_path)
     assert [r["seconds"] for r in found.records] == [r["seconds"] for r in again.records]
 
 
@@ -364,7 +365,7 @@ def test_the_settings_of_numpy_do_not_count(tmp_path):
             run.theta.tolist(), MODEL.evaluate(THETA, data.test), float(MODEL.loss_and_grad(THETA, data.train)[0]),
             toy.evaluate(1e3 * np.ones(20)), nid.train(toy, np.ones(20), None, nid.TrainConfig(SGD(1e3))).status,
             nid.dot_test(P), nid.CompressedModel.from_parts(MODEL, 0, P, np.full(3, 1e-40)).evaluate(data.test),
-            nid.measure(recipe, folder, backend=CPU, jobs=1).d_int,
+            measured(recipe, folder).d_int,
         )  # fmt: skip
 
     with warnings.catch_warnings():

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim import files
@@ -364,7 +365,7 @@ def test_a_measurement_tells_its_search_and_its_end(tmp_path):
     numbers = {"optimizer": adam(0.1), "direct_optimizer": adam(0.01), "direct_seeds": 2, "epochs": 3}
     recipe = nid.Recipe("digits", fully_connected(64, 12, 10), None, budget=3, limit_train=400, **numbers)
     events, lines = [], []
-    m = nid.measure(recipe, tmp_path, backend=NUMPY, jobs=1, tell=lines.append, callbacks=[events.append])
+    m = measured(recipe, tmp_path, tell=lines.append, callbacks=[events.append])
     assert [e.why for e in events if isinstance(e, SearchStep)] == [
         line for line in lines if " to do: about " not in line
     ]
@@ -377,7 +378,7 @@ def test_the_progress_of_a_search_names_its_bracket(tmp_path, capsys, monkeypatc
     lines = []
     numbers = {"optimizer": adam(0.1), "direct_optimizer": adam(0.01), "direct_seeds": 2, "epochs": 3}
     recipe = nid.Recipe("digits", fully_connected(64, 12, 10), None, budget=4, limit_train=400, **numbers)
-    nid.measure(recipe, tmp_path, backend=NUMPY, jobs=1, progress=True, tell=lines.append)
+    measured(recipe, tmp_path, progress=True, tell=lines.append)
     shown = [line.split(": ")[0] for line in capsys.readouterr().err.splitlines()]
     assert shown == ["baseline", "nothing is known", lines[4].split(":")[0]]
 

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from helpers import measured
 
 import npintdim as nid
 from npintdim.testing import torch_landscape
@@ -166,7 +167,7 @@ def test_it_is_measured_like_any_other(tmp_path):
         direct_seeds=1,
         epochs=3,
     )
-    m = nid.measure(recipe, tmp_path, backend=nid.get_backend("numpy", threads=1), jobs=1)
+    m = measured(recipe, tmp_path)
     assert m.D == 64 * 20 + 20 + 20 * 10 + 10
     assert m.baseline.line[0] > 0.6 and m.d_int.means[0] < m.d_int.means[1]
 

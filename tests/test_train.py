@@ -40,7 +40,7 @@ PLAIN = get_backend("numpy", np.float64, threads=1)
 STEPS = TrainConfig(SGD(lr=0.05, momentum=0.0), epochs=3, batch_size=32)
 
 
-def network(backend=PLAIN):
+def fresh(backend=PLAIN):
     model = mlp([2, 8, 3], backend)
     return model, frozen(model.init_theta(0))
 
@@ -50,7 +50,7 @@ def network(backend=PLAIN):
 
 @pytest.mark.parametrize("optimizer", [Adam(lr=1e-2), SGD(lr=0.1)])
 def test_loss_decreases_and_performance_rises(backend, optimizer):
-    model, theta_0 = network(backend)
+    model, theta_0 = fresh(backend)
     run = train(model, theta_0, DATA, TrainConfig(optimizer, epochs=8, batch_size=16))
     losses = [record.loss for record in run.records]
     assert run.status == "finished"
@@ -68,7 +68,7 @@ def test_a_rule_remembers_nothing_at_first(rule):
 
 
 def test_a_subspace_learns_too(draw):
-    model, theta_0 = network(draw(1, 1).backend)
+    model, theta_0 = fresh(draw(1, 1).backend)
     objective = SubspaceObjective(model, theta_0, draw(model.D, 15))
     start = objective.evaluate(objective.start(), DATA.train).loss
     run = train(objective, objective.start(), DATA, TrainConfig(Adam(lr=0.05), epochs=8, batch_size=16))
@@ -79,7 +79,7 @@ def test_a_subspace_learns_too(draw):
 
 def test_a_float32_run_stays_float32(backend_name):
     backend = get_backend(backend_name, threads=1)
-    model, theta_0 = network(backend)
+    model, theta_0 = fresh(backend)
     data = Dataset("blobs", blobs(50, 0, np.float32), blobs(20, 1, np.float32), 3)
     P = project("stacked", model.D, 6, backend=backend_name, dtype=np.float32)
     for landscape, start in (
@@ -92,7 +92,7 @@ def test_a_float32_run_stays_float32(backend_name):
 
 
 def test_training_performance_is_measured_on_the_first_examples():
-    model, theta_0 = network()
+    model, theta_0 = fresh()
     run = train(model, theta_0, DATA, TrainConfig(epochs=1, batch_size=16, train_examples=7))
     first = Batch(DATA.train.x[:7], DATA.train.labels[:7])
     assert run.records[0].train == model.evaluate(run.theta, first).performance
@@ -100,7 +100,7 @@ def test_training_performance_is_measured_on_the_first_examples():
 
 def test_loss_of_a_record_is_the_mean_over_examples():
     """The last batch has 4 of the 100 examples, and counts as 4."""
-    model, theta = network()
+    model, theta = fresh()
     config = TrainConfig(SGD(lr=1e-300, momentum=0.0), epochs=1, batch_size=32)
     run = train(model, theta, DATA, config)
     assert run.records[0].loss == pytest.approx(model.evaluate(theta, DATA.train).loss, rel=1e-12)
@@ -198,7 +198,7 @@ def test_a_batch_takes_no_more_memory_than_its_own():
 
 
 def test_the_same_run_has_the_same_bits(backend):
-    model, theta_0 = network(backend)
+    model, theta_0 = fresh(backend)
     one, two = (train(model, theta_0, DATA, STEPS) for _ in range(2))
     same_bits(one.theta, two.theta)
     assert [record.loss for record in one.records] == [record.loss for record in two.records]
@@ -206,7 +206,7 @@ def test_the_same_run_has_the_same_bits(backend):
 
 @pytest.mark.parametrize("optimizer", [Adam(), SGD(), SGD(momentum=0.0)])
 def test_the_start_is_not_written_to(optimizer):
-    model, theta = network()
+    model, theta = fresh()
     theta = theta.copy()  # writable
     before = theta.copy()
     run = train(model, theta, DATA, TrainConfig(optimizer, epochs=1, batch_size=16))
@@ -216,7 +216,7 @@ def test_the_start_is_not_written_to(optimizer):
 
 
 def test_theta_0_of_a_subspace_is_frozen():
-    model, theta_0 = network()
+    model, theta_0 = fresh()
     objective = SubspaceObjective(model, theta_0, project("stacked", model.D, 5))
     same_bits(objective.theta(objective.start()), theta_0)  # θ_d = 0 is θ_0, bit for bit
     train(objective, objective.start(), DATA, STEPS)
@@ -238,7 +238,7 @@ def test_start_of_every_subspace_is_theta_0(draw, dtype):
 
 @pytest.mark.parametrize("optimizer", [SGD(lr=1e30), SGD(lr=1e200, momentum=0.0), Adam(lr=1e300)])
 def test_a_run_that_diverges_says_so(optimizer):
-    model, theta_0 = network()
+    model, theta_0 = fresh()
     run = train(model, theta_0, DATA, TrainConfig(optimizer, epochs=20, batch_size=16))
     assert run.status == "diverged"
     assert len(run.records) < 20
@@ -321,7 +321,7 @@ def test_from_ten_directions_on_the_toy_problem_is_solved():
 
 def test_sgd_in_theta_d_is_projected_sgd_in_theta(draw):
     """θ ← θ − lr · P Pᵀ ∇L."""
-    model, theta_0 = network(draw(1, 1).backend)
+    model, theta_0 = fresh(draw(1, 1).backend)
     P = draw(model.D, 7)
     objective = SubspaceObjective(model, theta_0, P)
     run = train(objective, objective.start(), DATA, STEPS)
@@ -354,7 +354,7 @@ class Scaled:
 @pytest.mark.parametrize("c", [0.1, 30.0])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_P_times_c_and_lr_over_c_squared_is_the_same_path(c, momentum):
-    model, theta_0 = network()
+    model, theta_0 = fresh()
     P = project("stacked", model.D, 7)
     paths = []
     for projection, lr in ((P, 0.02), (Scaled(P, c), 0.02 / c**2)):
@@ -394,7 +394,7 @@ def test_d_equal_to_D_with_an_orthogonal_P_is_direct_training():
 
 
 def test_l2_pulls_kernels_towards_zero():
-    model, theta_0 = network()
+    model, theta_0 = fresh()
     config = TrainConfig(SGD(0.05, 0.0), epochs=20, batch_size=32)
     plain = train(model, theta_0, DATA, config).theta
     decayed = train(L2(model, model.layout, 0.1), theta_0, DATA, config).theta
@@ -483,7 +483,7 @@ def test_layers_of_ones_own(backend):
 
 
 def test_a_run_travels_to_another_process():
-    model, theta_0 = network()
+    model, theta_0 = fresh()
     objective = SubspaceObjective(model, theta_0, project("stacked", model.D, 5))
     there = pickle.loads(pickle.dumps(objective))
     config = pickle.loads(pickle.dumps(STEPS))
@@ -492,7 +492,7 @@ def test_a_run_travels_to_another_process():
 
 
 def test_specs_of_landscapes_say_what_was_trained():
-    model, theta_0 = network()
+    model, theta_0 = fresh()
     P = project("stacked", model.D, 5)
     objective = SubspaceObjective(L2(model, model.layout, 1e-4), theta_0, P)
     assert json.loads(json.dumps(objective.spec())) == {

@@ -34,9 +34,9 @@ def mark(tmp_path, monkeypatch):
     sys.modules.pop("leaves_a_mark", None)
 
 
-def poisoned(measured, folder, **changes):
+def poisoned(measurement, folder, **changes):
     """The measurement, with something else in the spec of all its records, its table and its summary."""
-    shutil.copytree(measured, folder)
+    shutil.copytree(measurement, folder)
     table = (folder / "results.csv").read_text(encoding="utf-8")
     for path in list((folder / "runs").glob("*.json")):
         record = json.loads(path.read_bytes())
@@ -58,8 +58,8 @@ def poisoned(measured, folder, **changes):
 @pytest.mark.parametrize(
     "changes", [{"data": NAME}, {"model": OBJECTIVE}, {"data": NAME, "model": OBJECTIVE}]
 )
-def test_a_folder_that_names_code_is_read_without_it(measured, mark, tmp_path, capsys, changes):
-    record = poisoned(measured, tmp_path / "m", **changes)
+def test_a_folder_that_names_code_is_read_without_it(measurement, mark, tmp_path, capsys, changes):
+    record = poisoned(measurement, tmp_path / "m", **changes)
     said = {}
     for argv in (
         ("plot", "m"),
