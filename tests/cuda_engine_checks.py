@@ -36,6 +36,7 @@ def nets(backend):
     )  # fmt: skip
     return {
         "mlp": nid.mlp([256, 20, 4], backend=backend),
+        "lenet": nid.lenet((1, 16, 16), 4, backend=backend),
         "conv": nid.Model(images, (1, 16, 16), backend),
         "fire": nid.Model(fire, (1, 16, 16), backend),  # pooled from 6 × 6 to 3 × 3: windows hang over
     }

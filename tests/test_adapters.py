@@ -1,5 +1,7 @@
 """LoRA's family: every pullback is the transpose of its Jacobian, every start is θ_0 where that is said, and the usual traps."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -211,21 +213,14 @@ def test_an_ordered_product_is_a_product():
     np.testing.assert_allclose(T.moved(T.start() + 1, ordered), T.theta(T.start() + 1), rtol=1e-12)
 
 
-def test_a_kind_of_ones_own_is_known_by_its_name():
-    from dataclasses import dataclass
-
-    from npintdim import specs
-
+def test_a_kind_of_ones_own_is_known_by_its_name(own_tables):
     @nid.register
     @dataclass(frozen=True, eq=False)
     class Doubled(LoRA):
         kind = "doubled"
 
-    try:
-        T = make_adapter("doubled", MLP.layout, MLP.init_theta(0), 0, NUMPY, r=1)
-        assert T.spec() == {"kind": "doubled", "seed": "0", "r": 1, "alpha": 8.0, "stabilised": False}
-    finally:
-        del specs.KINDS_OF["parametrisation"].kinds["doubled"]
+    T = make_adapter("doubled", MLP.layout, MLP.init_theta(0), 0, NUMPY, r=1)
+    assert T.spec() == {"kind": "doubled", "seed": "0", "r": 1, "alpha": 8.0, "stabilised": False}
 
 
 def test_every_matrix_of_vera_takes_the_first_rows_and_columns_of_one_pair():

@@ -1,6 +1,5 @@
 """The numbers of page 9 follow from the records beside it."""
 
-import importlib.util
 import json
 import re
 from dataclasses import replace
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import measured
+from helpers import measured, script
 
 import npintdim as nid
 
@@ -80,14 +79,7 @@ def test_what_the_text_says_of_cifar():
 
 
 # ---- the tables that docs/records/adapters/keep.py writes ----
-def keeper():
-    spec = importlib.util.spec_from_file_location("keep_adapters", DOCS / "records" / "adapters" / "keep.py")
-    keep = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(keep)
-    return keep
-
-
-KEEP = keeper()
+KEEP = script(DOCS / "records" / "adapters" / "keep.py")
 SIZES = json.loads(KEEP.BYTES.read_text(encoding="utf-8"))
 
 

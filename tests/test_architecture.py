@@ -3,12 +3,11 @@
 import ast
 import functools
 import re
-import subprocess
-import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from helpers import python
 
 import npintdim
 
@@ -169,9 +168,7 @@ def test_the_page_of_the_files_has_the_same_rows():
 def test_importing_the_package_is_cheap():
     """Neither accelerators nor what only extras bring, nor SciPy: NumPy alone, as `npintdim.testing` promises."""
     code = f"import sys, npintdim.cli, npintdim.testing; print([name for name in {HEAVY + sorted(FRAMEWORKS)!r} if name in sys.modules])"
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
-    )
+    run = python("-W", "error", "-c", code)
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.strip() == "[]"
 
@@ -187,7 +184,7 @@ def test_the_numpy_backend_needs_no_numba():
         "batch = nid.Batch(np.ones((2, 4), np.float32), np.array([0, 2]))\n"
         "print(objective.loss_and_grad(objective.start(), batch)[1].shape)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    run = python("-c", code)
     assert run.stdout.strip() == "(2,)", run.stderr
 
 

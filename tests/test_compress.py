@@ -5,8 +5,6 @@ import hashlib
 import json
 import os
 import pickle
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import format_from_the_page as from_the_page
 import numpy as np
 import pytest
-from helpers import BACKENDS, frozen, needs_numba
+from helpers import BACKENDS, frozen, needs_numba, python
 
 import npintdim as nid
 from npintdim.adapters import ADAPTERS
@@ -74,16 +72,12 @@ GOLDENS = {
 }  # fmt: skip
 
 
-def network(spec, backend=NUMPY):
-    return nid.lenet(backend=backend, **spec) if isinstance(spec, dict) else nid.mlp(spec, backend)
-
-
 def golden(name, backend=NUMPY):
     """The golden file made again."""
     spec, kind, d, options, _ = GOLDENS[name]
     options = dict(options)
     codebook = Codebook(*options.pop("coded")) if "coded" in options else None
-    model = network(spec, backend)
+    model = nid.lenet(backend=backend, **spec) if isinstance(spec, dict) else nid.mlp(spec, backend)
     theta_d = Stream(d, Purpose.CHECK).normals(d) / 2**20 / 3  # thirds: every product is rounded
     if kind in ADAPTERS:
         options |= {"d": d} if kind in ("said", "uni_lora", "sub_lora") else {}
@@ -136,12 +130,7 @@ def plainest_processor():
 )
 def test_golden_files_decode_to_their_golden_bits_in_another_process(backend, threads, environment):
     paths = {str(GOLDEN / f"{name}.npid"): sha for name, (*_, sha) in GOLDENS.items()}
-    answer = subprocess.run(
-        [sys.executable, "-W", "error", "-c", DECODE, backend, threads, *paths],
-        capture_output=True,
-        text=True,
-        env=os.environ | environment(),
-    )
+    answer = python("-W", "error", "-c", DECODE, backend, threads, *paths, env=environment(), timeout=600)
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout) == paths
 

@@ -3,8 +3,6 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import frozen, needs_numba, normal, same_bits
+from helpers import as_good, frozen, needs_numba, normal, python, same_bits
 
 from npintdim.artefact.decode import on
 from npintdim.backend import get_backend
@@ -113,17 +111,6 @@ def through(model, theta, x, dy):
     return y, np.concatenate(grads), d.reshape(x.shape)
 
 
-def as_good(fast, plain, exact, what):
-    """Errors below twice those of the plain layers plus a few units in the last place of the largest entry."""
-    ulps = 8 if fast.dtype == np.float32 else 64
-    assert fast.dtype == plain.dtype
-    assert fast.shape == plain.shape == exact.shape
-    assert np.isfinite(fast).all(), what
-    floor = ulps * np.finfo(fast.dtype).eps * np.abs(exact).max(initial=0.0)
-    error, plain_error = (np.abs(a - exact).max(initial=0.0) for a in (fast, plain))
-    assert error <= 2 * plain_error + floor, what
-
-
 # ---- the same numbers ----
 
 
@@ -139,7 +126,7 @@ def test_a_fused_step_does_what_its_layers_do(name, dtype):
     results = through(fused, theta, x, dy), through(plain, theta, x, dy)
     exact = through(exact, *(a.astype(np.float64) for a in (theta, x, dy)))
     for what, fast, slow, true in zip(("y", "grad", "dx"), *results, exact, strict=True):
-        as_good(fast, slow, true, what)
+        as_good(fast, slow, true, what, ulps=8)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -300,7 +287,7 @@ np.save(sys.argv[1], model.loss_and_grad(model.init_theta(0), Batch(x, np.arange
     grads = []
     for name, environment in (("own", {}), ("poor", {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""})):
         path = tmp_path / f"{name}.npy"
-        subprocess.run([sys.executable, "-c", text, str(path)], env=os.environ | environment, check=True)
+        python("-c", text, path, env=environment, timeout=600, check=True)
         grads.append(np.load(path))
     own, poor = grads
     assert not np.array_equal(own, poor)  # the tiles are others, and so is the rounding
@@ -507,9 +494,7 @@ if child == 0:
     os._exit(0 if model.loss_and_grad(theta, batch)[0] == loss else 3)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), model.loss_and_grad(theta, batch)[0] == loss)
 """
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", text], capture_output=True, text=True, timeout=120
-    )
+    run = python("-W", "ignore", "-c", text, timeout=120)
     assert run.stdout.split() == ["0", "True"], run.stderr
 
 
@@ -539,6 +524,6 @@ def test_multiply_writes_its_entries_and_no_other(width, dtype):
     C = np.full(rows * width + 40, 7.0, dtype=dtype)
     multiply(A.reshape(-1), 0, 1, rows, B.reshape(-1), 0, C, 20, rows, depth, width)
     exact = A.T.astype(np.float64) @ B.astype(np.float64)
-    as_good(C[20:-20].reshape(rows, width), A.T @ B, exact, "C")
+    as_good(C[20:-20].reshape(rows, width), A.T @ B, exact, "C", ulps=8)
     assert (C[:20] == 7).all()
     assert (C[-20:] == 7).all()

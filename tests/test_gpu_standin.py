@@ -6,32 +6,14 @@ from dataclasses import replace
 import gpu_standin
 import numpy as np
 import pytest
+from cuda_engine_checks import PROJECTIONS, nets, pictures
 from cuda_on_host import COMPILER, twins_on_host
 from gpu_standin import standin_backend, transfers
 
 import npintdim as nid
 
 EPOCHS, BATCH = 3, 16
-SMALL = nid.Conv2D(1, 2, 5, 2, 1), nid.ReLU(), nid.MaxPool2D(2), nid.Flatten(), nid.Linear(18, 4)
-FIRE = (
-    nid.Conv2D(1, 4, 7, stride=2, padding=1), nid.ReLU(), nid.MaxPool2D(3, 2, ceil=True), nid.Fire(4, 2, 3, 3), nid.Conv2D(6, 4, 1),
-    nid.GlobalAveragePool(),
-)  # fmt: skip
-NETS = {
-    "mlp": lambda backend: nid.mlp([256, 20, 4], backend=backend),
-    "lenet": lambda backend: nid.lenet((1, 16, 16), 4, backend=backend),
-    "small": lambda backend: nid.Model(SMALL, (1, 16, 16), backend),
-    "fire": lambda backend: nid.Model(FIRE, (1, 16, 16), backend),
-}
-SUBSPACES = {
-    "direct": None,
-    "fastfood": {"kind": "fastfood"},
-    "fastfood, single block": {"kind": "fastfood", "blocks": "single"},
-    "sparse": {"kind": "sparse"},
-    "dense": {"kind": "dense"},
-    "dense, drawn at every use": {"kind": "dense", "stored": False},
-    "±1, drawn at every use": {"kind": "dense", "stored": False, "entries": "rademacher"},
-}
+SUBSPACES = ["direct", *PROJECTIONS]
 
 
 def counts():
@@ -51,18 +33,12 @@ class Spy:
         return result
 
 
-def pictures(n):
-    rng = np.random.default_rng(0)
-    x, labels = rng.random((2 * n, 1, 16, 16), dtype=np.float32), rng.integers(0, 4, 2 * n)
-    return nid.Dataset("pictures", nid.Batch(x[:n], labels[:n]), nid.Batch(x[n:], labels[n:]), 4)
-
-
 def landscape_on(backend, net, subspace):
-    model = NETS[net](backend)
+    model = nets(backend)[net]
     theta_0 = model.init_theta(seed=1)
-    if SUBSPACES[subspace] is None:
+    if subspace == "direct":
         return model, theta_0
-    P = nid.make_projection(D=model.D, d=30, seed=2, backend=backend, **SUBSPACES[subspace])
+    P = nid.make_projection(D=model.D, d=30, seed=2, backend=backend, **PROJECTIONS[subspace])
     objective = nid.SubspaceObjective(model, theta_0, P)
     return objective, objective.start()
 
@@ -70,7 +46,7 @@ def landscape_on(backend, net, subspace):
 def run_on(backend, net, subspace, optimizer, n):
     landscape, start = landscape_on(backend, net, subspace)
     config = nid.TrainConfig(optimizer=optimizer, epochs=EPOCHS, batch_size=BATCH, seed=3)
-    data, spy = pictures(n).to(backend), Spy(landscape)
+    data, spy = pictures(n, backend), Spy(landscape)
     landscape.loss_and_grad(start, data.test)  # P draws what it keeps at its first use
     before = counts()
     run = nid.train(spy, start, data, config)
@@ -104,9 +80,9 @@ def test_the_cuda_twins_move_nothing_either(subspace):
     optimizer = nid.SGD(lr=0.05)
     with twins_on_host() as twins:
         backend = replace(standin_backend(np.float64), kernels=twins)
-        run, seen, moved = run_on(backend, "small", subspace, optimizer, 40)
+        run, seen, moved = run_on(backend, "conv", subspace, optimizer, 40)
     check_transfers(seen, moved, 40)
-    plain, _, _ = run_on(nid.get_backend("numpy", np.float64), "small", subspace, optimizer, 40)
+    plain, _, _ = run_on(nid.get_backend("numpy", np.float64), "conv", subspace, optimizer, 40)
     np.testing.assert_allclose(run.theta.get(), plain.theta, rtol=1e-9, atol=1e-12)
 
 
@@ -123,18 +99,18 @@ def test_a_landscape_without_data_moves_its_loss_once_an_epoch():
 
 def test_l2_and_a_diverging_run_stay_on_the_device():
     backend = standin_backend()
-    model = NETS["mlp"](backend)
+    model = nets(backend)["mlp"]
     landscape = nid.L2(model, model.layout, 1e-4)
     config = nid.TrainConfig(nid.SGD(lr=1e30), epochs=3, batch_size=64)
-    run = nid.train(landscape, model.init_theta(0), pictures(100).to(backend), config)
+    run = nid.train(landscape, model.init_theta(0), pictures(100, backend), config)
     assert run.status == "diverged"
 
 
 def test_arrays_of_the_host_are_refused_and_said_how_to_move():
     backend = standin_backend()
-    model = NETS["mlp"](backend)
+    model = nets(backend)["mlp"]
     with pytest.raises(TypeError, match=r"backend\.send"):
-        model.loss_and_grad(model.init_theta(0), pictures(100).train)
+        model.loss_and_grad(model.init_theta(0), pictures(100, nid.get_backend("numpy")).train)
     with pytest.raises(TypeError, match=r"backend\.send"):
         nid.make_projection("fastfood", D=100, d=5, seed=0, backend=backend).apply(np.zeros(5))
 

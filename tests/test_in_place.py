@@ -3,13 +3,11 @@
 import copy
 import gc
 import io
-import subprocess
-import sys
 import weakref
 
 import numpy as np
 import pytest
-from helpers import BACKENDS
+from helpers import BACKENDS, python
 
 import npintdim as nid
 from npintdim.testing import InPlace, in_place, torch_landscape
@@ -327,5 +325,5 @@ def test_without_pytorch_it_says_so():
     code = (
         "import sys; sys.modules['torch'] = None\nfrom npintdim.testing import InPlace\nInPlace(None, None)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    run = python("-c", code)
     assert run.stderr.splitlines()[-1] == "ModuleNotFoundError: InPlace needs PyTorch: pip install torch"

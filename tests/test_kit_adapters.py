@@ -5,6 +5,7 @@ The list was written from what people do, in loops and einsum, and none of it ca
 
 import numpy as np
 import pytest
+import random_from_the_page as page
 
 from npintdim.testing import cases, explain
 from npintdim.testing.answers import judge
@@ -190,8 +191,6 @@ def last_wins(v, p):
 # ---- what is drawn ----
 def philox_normals(seed, lane, n):
     """docs/random.md by NumPy's own Philox is another generator: the page's, from the tests' copy of it."""
-    import random_from_the_page as page
-
     return np.array(page.normals(seed, 19, lane, n)) / 2**20
 
 
@@ -209,8 +208,6 @@ def shared(seed, p, lane_of_B=1, two=2):
 
 
 def columns_of_fastfood(p, D, d):
-    import random_from_the_page as page
-
     return np.array([page.fastfood_column(p.seed, D, d, j) for j in range(d)]).T
 
 
@@ -225,8 +222,6 @@ def not_paid(v, p):
 
 
 def page_map(p, d, each=False):
-    import random_from_the_page as page
-
     sizes = [p.r * int(a + b) for a, b in p.shapes]
     found = [page.permutation(p.seed, 15, 0, n) for n in (sizes if each else [sum(sizes)])]
     return np.concatenate(found) % d

@@ -5,9 +5,9 @@ import re
 import shutil
 import sys
 from dataclasses import replace
-from importlib.util import find_spec
 
 import pytest
+from helpers import needs_matplotlib
 
 import npintdim as nid
 from npintdim.artefact.fileformat import FIXED
@@ -15,7 +15,6 @@ from npintdim.cli.plot import legend
 from npintdim.measurement.recipes import fully_connected
 from npintdim.measurement.report import read_measurement
 
-needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
 RECIPE = nid.Recipe("digits", fully_connected(64, 16, 10), (20, 200), seeds=2, direct_seeds=2, epochs=4,
                     optimizer=nid.Adam(lr=0.1).spec(), direct_optimizer=nid.Adam(lr=0.01).spec())  # fmt: skip
 

@@ -1,12 +1,10 @@
 """What P costs in memory: nothing of size D·d where that is promised, and a clear word where it does not fit."""
 
-import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
 import pytest
-from helpers import BACKENDS, project
+from helpers import BACKENDS, project, python
 
 from npintdim import machine, rng
 from npintdim.backend import get_backend
@@ -110,9 +108,7 @@ print(peak, error, np.linalg.norm(column.astype(np.float64)))
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_fastfood_of_25_million_parameters_takes_less_than_2_GB(backend, blocks):
     pytest.importorskip("resource", reason="Windows does not tell a process its peak memory")
-    run = subprocess.run(
-        [sys.executable, "-c", LARGE, backend, blocks], capture_output=True, text=True, timeout=600
-    )
+    run = python("-c", LARGE, backend, blocks, timeout=600)
     assert run.returncode == 0, run.stderr
     peak, error, norm = map(float, run.stdout.split())
     assert peak < 2e9

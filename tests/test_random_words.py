@@ -1,30 +1,20 @@
 """The random numbers against what others published, against SciPy, and against their own algebra."""
 
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from helpers import BACKENDS, needs_numba
+from helpers import needs_numba, python
 from scipy.special import ndtri
 from scipy.stats import kstest
 
-from npintdim import get_backend
 from npintdim.kernels import reference
 from npintdim.kernels.reference.normals import TWO_SD, log, quantile
 from npintdim.kernels.reference.words import philox4x32
 from npintdim.rng import Purpose
 
-KERNELS = pytest.mark.parametrize("kernels", BACKENDS, indirect=True)
 SEED = 2**64 - 1
 GRID = 2**20
-
-
-@pytest.fixture
-def kernels(request):
-    return get_backend(request.param).kernels
 
 
 def address_of(counter, key):
@@ -50,7 +40,6 @@ def test_known_answers_of_the_generator(counter, key, output):
     np.testing.assert_array_equal(philox4x32(np.array(counter, dtype=np.uint32)[:, None], key)[:, 0], output)
 
 
-@KERNELS
 @pytest.mark.parametrize(("counter", "key", "output"), [KNOWN[0], KNOWN[2]])
 def test_known_answers_at_an_address(counter, key, output, kernels):
     seed, purpose, lane, start = address_of(counter, key)
@@ -69,7 +58,6 @@ def philox_by_hand(counter, key):
     return c
 
 
-@KERNELS
 @pytest.mark.parametrize("block", [0, 1, 15, 16, 2**32 - 1, 2**32, 2**32 + 17, 2**40 - 1])
 def test_words_are_the_blocks_of_their_address_also_across_the_carry(block, kernels):
     seed, purpose, lane = 0xFEDCBA9876543210, 7, 2**32 - 1
@@ -78,7 +66,6 @@ def test_words_are_the_blocks_of_their_address_also_across_the_carry(block, kern
     np.testing.assert_array_equal(kernels.words(seed, purpose, lane, 4 * block, 4), expected)
 
 
-@KERNELS
 @pytest.mark.parametrize("first", [0, 4 * 2**32 - 150])
 def test_a_word_does_not_depend_on_where_the_drawing_began(first, kernels):
     whole = kernels.words(SEED, 2, 3, first, 300)
@@ -88,7 +75,6 @@ def test_a_word_does_not_depend_on_where_the_drawing_began(first, kernels):
             np.testing.assert_array_equal(part, whole[start : start + count])
 
 
-@KERNELS
 def test_every_part_of_the_address_matters(kernels):
     addresses = [
         (0, 0, 0, 0),
@@ -109,7 +95,6 @@ def test_words_are_uniform_and_bits_are_fair():
     assert np.abs(ones - 2**15).max() < 5 * math.sqrt(2**16 / 4)
 
 
-@KERNELS
 def test_signs_are_the_bits_lowest_first(kernels):
     packed = np.array([0b1011, 1 << 31], dtype=np.uint32)
     expected = np.ones(64, dtype=np.int8)
@@ -120,7 +105,6 @@ def test_signs_are_the_bits_lowest_first(kernels):
         np.testing.assert_array_equal(signs, expected[:count])
 
 
-@KERNELS
 @pytest.mark.parametrize(
     ("rows", "n", "dtype"), [(3, 1, np.uint16), (50, 7, np.uint16), (2, 2**16 + 5, np.uint32)]
 )
@@ -132,7 +116,6 @@ def test_permutations_are_the_places_of_sorted_words(rows, n, dtype, kernels):
     np.testing.assert_array_equal(np.sort(Pi, axis=1), np.broadcast_to(np.arange(n), (rows, n)))
 
 
-@KERNELS
 def test_permutations_made_in_chunks_are_the_same(kernels, monkeypatch):
     at_once = kernels.permutations(1, 6, 0, 20, 30)
     monkeypatch.setitem(kernels.permutations.__globals__, "CHUNK", 64)
@@ -142,7 +125,6 @@ def test_permutations_made_in_chunks_are_the_same(kernels, monkeypatch):
 # Normals.
 
 
-@KERNELS
 def test_the_ends_of_the_grid(kernels):
     w = np.array([0, 2**31 - 1, 2**31, 2**32 - 1], dtype=np.uint32)
     g = kernels.normals(w)
@@ -151,7 +133,6 @@ def test_the_ends_of_the_grid(kernels):
     assert kernels.truncated_normals(w).tolist() == [-(2**21), 0, 0, 2**21]
 
 
-@KERNELS
 @pytest.mark.parametrize("name", ["normals", "truncated_normals"])
 def test_a_word_and_its_complement_give_opposite_normals(name, kernels):
     w = reference.words(3, 2, 0, 0, 100_000)
@@ -159,7 +140,6 @@ def test_a_word_and_its_complement_give_opposite_normals(name, kernels):
     np.testing.assert_array_equal(draw(w), -draw(~w))
 
 
-@KERNELS
 def test_normals_are_the_quantiles_of_scipy_rounded_to_the_grid(kernels):
     w = reference.words(4, 2, 0, 0, 200_000)
     share = (w + 0.5) / 2**32
@@ -191,7 +171,6 @@ def test_normals_are_standard_normal():
     assert abs((z**2).mean() - 1) < 5 * math.sqrt(2 / 200_000)
 
 
-@KERNELS
 def test_square_sums_are_exact(kernels):
     g = reference.normals(reference.words(6, 2, 0, 0, 1001))
     assert kernels.square_sum(g) == sum(int(x) ** 2 for x in g)
@@ -217,13 +196,7 @@ print(hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
 
 
 def fingerprint(package, **environment):
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FINGERPRINT, package],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    result = python("-W", "ignore", "-c", FINGERPRINT, package, env=environment, timeout=600, check=True)
     return result.stdout
 
 

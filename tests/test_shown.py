@@ -1,7 +1,6 @@
 """What results look like in a notebook and as a table of pandas, what is told meanwhile, and how progress is shown there."""
 
 import re
-import subprocess
 import sys
 import types
 from dataclasses import replace
@@ -10,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from helpers import measured
+from helpers import measured, python
 
 import npintdim as nid
 from npintdim.engine import progress
@@ -143,7 +142,7 @@ def test_plots_and_testing_are_there_when_they_are_asked_for():
         "('npintdim.plots', 'npintdim.testing', 'matplotlib', 'pandas')]; print(kept()); "
         "nid.plots.curve_figure, nid.testing.explain; print(kept(), hasattr(nid, 'pots'))"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    ended = python("-c", code)
     assert ended.stdout.split("\n")[:2] == [
         "[False, False, False, False]",
         "[True, True, False, False] False",

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import python
 
 import npintdim as nid
 from npintdim import machine
@@ -519,7 +520,7 @@ with deaf():
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(STOPS)
 assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 """
-    subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
+    python("-c", text, check=True)
 
 
 def test_a_pool_of_another_width_waits_in_silence_for_what_the_last_one_left():

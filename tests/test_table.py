@@ -3,10 +3,10 @@
 import json
 import math
 import re
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+from helpers import script
 
 from npintdim.cli import main
 from npintdim.reproduce import for_terminal, markdown
@@ -20,10 +20,7 @@ KEPT = [one for one in TABLE if one.record]
 @pytest.fixture(scope="module")
 def keep():
     pytest.importorskip("matplotlib", reason="the script draws: pip install 'npintdim[plot]'")
-    spec = spec_from_file_location("keep", RECORDS / "keep.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(RECORDS / "keep.py")
 
 
 def test_the_page_shows_the_table(keep):

@@ -39,6 +39,19 @@ def close(ours, theirs, tolerance=1e-10):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * size)
 
 
+def agree(layer, backend, x, params, theirs):
+    """y and the gradients of x and of all parameters, for a dy that is not ones."""
+    y, cache = layer.forward(backend, params, x)
+    dy = normal(*y.shape, seed=3)
+    dx, grads = layer.backward(backend, params, cache, dy)
+    tensors = [tensor(a, True) for a in (x, *params.values())]
+    ty = theirs(*tensors)
+    ty.backward(tensor(dy))
+    close(y, ty)
+    for ours, given in zip((dx, *(grads[name] for name in params)), tensors, strict=True):
+        close(ours, given.grad)
+
+
 # ---- layers ----
 
 CONV = [  # n, c_in, h, w, c_out, k, stride, padding
@@ -53,14 +66,7 @@ def test_conv2d(backend, case):
     n, c_in, h, w, c_out, k, stride, padding = case
     layer = Conv2D(c_in, c_out, k, stride, padding)
     x, W, b = normal(n, c_in, h, w), normal(c_out, c_in, k, k, seed=1), normal(c_out, seed=2)
-    y, cache = layer.forward(backend, {"W": W, "b": b}, x)
-    dy = normal(*y.shape, seed=3)
-    dx, grads = layer.backward(backend, {"W": W, "b": b}, cache, dy)
-    tx, tW, tb = tensor(x, True), tensor(W, True), tensor(b, True)
-    ty = F.conv2d(tx, tW, tb, stride, padding)
-    ty.backward(tensor(dy))
-    for ours, theirs in ((y, ty), (dx, tx.grad), (grads["W"], tW.grad), (grads["b"], tb.grad)):
-        close(ours, theirs)
+    agree(layer, backend, x, {"W": W, "b": b}, lambda x, W, b: F.conv2d(x, W, b, stride, padding))
 
 
 @pytest.mark.parametrize(
@@ -98,29 +104,16 @@ SMOOTH = {
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 def test_layer_without_parameters(backend, kind, scale):
     layer, theirs = SMOOTH[kind]
-    x, dy = frozen(scale * normal(2, 3, 7, 8)), None
-    y, cache = layer.forward(backend, {}, x)
-    dy = normal(*y.shape, seed=3)
-    dx, _ = layer.backward(backend, {}, cache, dy)
-    tx = tensor(x, True)
-    ty = theirs(tx)
-    ty.backward(tensor(dy))
-    close(y, ty)
-    close(dx, tx.grad)
+    agree(layer, backend, frozen(scale * normal(2, 3, 7, 8)), {}, theirs)
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (2, 3, 4, 5)])
 def test_layer_norm(backend, shape):
     layer = LayerNorm(5, eps=1e-3)
     x, gamma, beta = normal(*shape), normal(5, seed=1), normal(5, seed=2)
-    y, cache = layer.forward(backend, {"gamma": gamma, "beta": beta}, x)
-    dy = normal(*y.shape, seed=3)
-    dx, grads = layer.backward(backend, {"gamma": gamma, "beta": beta}, cache, dy)
-    tx, tgamma, tbeta = tensor(x, True), tensor(gamma, True), tensor(beta, True)
-    ty = F.layer_norm(tx, (5,), tgamma, tbeta, 1e-3)
-    ty.backward(tensor(dy))
-    for ours, theirs in ((y, ty), (dx, tx.grad), (grads["gamma"], tgamma.grad), (grads["beta"], tbeta.grad)):
-        close(ours, theirs)
+    agree(
+        layer, backend, x, {"gamma": gamma, "beta": beta}, lambda *tensors: F.layer_norm(tensors[0], (5,), *tensors[1:], 1e-3)
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])

@@ -1,14 +1,11 @@
 """`examples/00_whole_paper.py` stands alone, is right by itself, and is then the package's oracle."""
 
-import importlib.util
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import frozen, python, script
 from scipy import stats
 
 from npintdim.backend import get_backend
@@ -23,19 +20,7 @@ PATH = Path(__file__).parents[1] / "examples" / "00_whole_paper.py"
 SIZES = (7, 6, 5, 3)
 
 
-def load_paper():
-    spec = importlib.util.spec_from_file_location("whole_paper", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-paper = load_paper()
-
-
-def frozen(array):
-    array.flags.writeable = False
-    return array
+paper = script(PATH)
 
 
 @pytest.fixture
@@ -56,13 +41,10 @@ def active(theta, x):
 
 def test_it_runs_alone_and_finds_the_intrinsic_dimension():
     spy = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print(sorted(sys.modules))"
-    run = subprocess.run(
-        [sys.executable, "-c", spy, str(PATH)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    )
+    run = python(
+        "-c", spy, PATH, encoding="utf-8", timeout=120,
+        env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
     assert run.returncode == 0, run.stderr
     *_, last, modules = run.stdout.splitlines()
     assert re.match(r"d_int90 = 120: the first d above 90 % of the baseline, 0\.8[78]", last), run.stdout

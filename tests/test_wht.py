@@ -2,18 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import BACKENDS
 from scipy.linalg import hadamard
 
-from npintdim import get_backend
-
-KERNELS = pytest.mark.parametrize("kernels", BACKENDS, indirect=True)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-
-
-@pytest.fixture
-def kernels(request):
-    return get_backend(request.param).kernels
 
 
 def integers(*shape):
@@ -23,7 +14,6 @@ def integers(*shape):
     return x
 
 
-@KERNELS
 @DTYPES
 def test_the_known_value_and_every_unit_vector(dtype, kernels):
     x = np.array([1, 0, 1, 0, 0, 1, 1, 0], dtype)
@@ -31,7 +21,6 @@ def test_the_known_value_and_every_unit_vector(dtype, kernels):
     np.testing.assert_array_equal(kernels.wht(np.eye(32, dtype=dtype)), hadamard(32))
 
 
-@KERNELS
 @DTYPES
 @pytest.mark.parametrize("n", [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096])
 def test_it_is_the_matrix_of_scipy(n, dtype, kernels):
@@ -39,14 +28,12 @@ def test_it_is_the_matrix_of_scipy(n, dtype, kernels):
     np.testing.assert_array_equal(kernels.wht(x.astype(dtype)), x @ hadamard(n, dtype=np.int64))
 
 
-@KERNELS
 @pytest.mark.parametrize("n", [2**13, 2**15, 2**16])
 def test_twice_is_n_times(n, kernels):
     x = integers(n).astype(np.float64)
     np.testing.assert_array_equal(kernels.wht(kernels.wht(x)), n * x)
 
 
-@KERNELS
 @pytest.mark.parametrize("n", [2, 16, 2048, 8192])
 def test_row_k_is_the_walsh_function_of_the_bits_that_k_and_j_share(n, kernels):
     j = np.arange(n)
@@ -55,7 +42,6 @@ def test_row_k_is_the_walsh_function_of_the_bits_that_k_and_j_share(n, kernels):
         np.testing.assert_array_equal(kernels.wht(unit), 1.0 - 2.0 * (np.bitwise_count(j & k) % 2))
 
 
-@KERNELS
 @DTYPES
 def test_the_order_of_the_butterflies_is_part_of_the_definition(dtype, kernels):
     """Strides 1, 2, 4: (((a+b)+(c+d))+...), which another order would round in another way."""
@@ -68,7 +54,6 @@ def test_the_order_of_the_butterflies_is_part_of_the_definition(dtype, kernels):
     )
 
 
-@KERNELS
 @pytest.mark.parametrize("shape", [(1,), (2, 1), (4, 8), (2, 3, 32)])
 def test_the_input_stays_and_the_result_is_another_array(shape, kernels):
     x = integers(*shape).astype(np.float64)

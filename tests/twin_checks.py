@@ -6,7 +6,7 @@ kernels/reference: the same bits where bits are promised, bounds elsewhere.
 
 import numpy as np
 import pytest
-from helpers import frozen, same_bits
+from helpers import as_good, frozen, same_bits
 
 from npintdim.backend import get_backend
 from npintdim.kernels import reference
@@ -19,18 +19,6 @@ dtypes = pytest.mark.parametrize("dtype", FLOATS)
 
 def normal(shape, dtype, seed=0):
     return frozen(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
-
-
-def as_good(fast, plain, exact):
-    """The largest error is below twice the plain one plus a few units in the last place of the largest entry.
-
-    `exact` is float64; where `fast` is float64 too, both err.
-    """
-    assert (fast.dtype, fast.shape) == (plain.dtype, plain.shape)
-    ulps = 4 if fast.dtype == np.float32 else 64
-    floor = ulps * np.finfo(fast.dtype).eps * np.abs(exact).max(initial=0.0)
-    error, plain_error = (np.abs(a - exact).max(initial=0.0) for a in (fast, plain))
-    assert error <= 2 * plain_error + floor
 
 
 def wide(*arrays):
