@@ -7,8 +7,9 @@ PY := .venv/bin/python
 measure: .venv/ready
 	$(PY) -m npintdim measure
 
+# the files of tests side by side; what a file makes for all its tests is made once
 test: .venv/ready
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/ready
 	$(PY) -m ruff check .

@@ -1,11 +1,10 @@
 """The README's first screen is what happens: its commands exist, and its expected lines are those of a real run."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from helpers import python
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,7 +29,9 @@ def test_first_screen_has_both_commands_and_what_to_expect():
 def test_make_targets_exist_and_ci_calls_them():
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^measure:.*\n\t.*-m npintdim measure$", makefile, re.MULTILINE)
-    assert re.search(r"^test:.*\n\t.*-m pytest$", makefile, re.MULTILINE)
+    assert re.search(
+        r"^test:.*\n\t.*-m pytest -n auto --maxprocesses 4 --dist loadfile$", makefile, re.MULTILINE
+    )
     ci = (ROOT / ".ci" / "run").read_text()
     assert "\nmake test\n" in ci and "\nmake measure" in ci
 
@@ -60,13 +61,7 @@ def test_the_first_snippet_reaches_what_it_says(capsys):
 @pytest.mark.slow
 def test_measure_ends_as_the_readme_says(tmp_path):
     """Words to the letter; d_int90 within its interval, other numbers within what another BLAS may move."""
-    run = subprocess.run(
-        [sys.executable, "-m", "npintdim", "measure"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
+    run = python("-m", "npintdim", "measure", cwd=tmp_path, encoding="utf-8", timeout=600)
     assert run.returncode == 0, run.stderr
     expected = fenced("text")[0].strip().splitlines()
     printed = run.stdout.strip().splitlines()[-len(expected) :]
