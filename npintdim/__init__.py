@@ -173,7 +173,7 @@ else:
     }  # fmt: skip
 
     def __getattr__(name: str) -> Any:
-        """`nid.plots`, `nid.testing` and the checks are imported when they are first asked for: few who train need them."""
+        """`nid.plots`, `nid.testing` and the checks are imported when first asked for: few need them."""
         if name in ("plots", "testing"):
             return importlib.import_module(f"npintdim.{name}")
         if name in CHECKS:

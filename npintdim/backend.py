@@ -33,7 +33,7 @@ def namespace(array: object) -> ModuleType:
 
 
 def as_array(what: str, value: Any) -> Any:
-    """What another library calls an array as NumPy's own type; as it is where it is none, or lives on a GPU."""
+    """What another library calls an array as NumPy's own type; as it is if it is none, or lives on a GPU."""
     if type(value) is np.ndarray or not hasattr(value, "__array__"):
         return value
     if isinstance(value, np.ma.MaskedArray):
@@ -97,7 +97,7 @@ class Backend:
         return array.astype(self.dtype, copy=False)
 
     def room(self, what: str, size: float, instead: str) -> None:
-        """Say, before it is taken, what is large; a MemoryError for more than is free. A GPU says so itself."""
+        """Say what is large before it is taken; a MemoryError for more than is free. A GPU says so itself."""
         if self.xp is np:
             check_memory(what, size, instead)
 
@@ -112,7 +112,7 @@ class Backend:
 
 
 def modules(name: str) -> tuple[ModuleType, ModuleType]:
-    """Arrays and kernels of a backend; an ImportError has the pip line, or the reason why it cannot be used."""
+    """Arrays and kernels of a backend; an ImportError has the pip line, or why it cannot be used."""
     if name == "numpy":
         return np, importlib.import_module("npintdim.kernels.reference")
     if name == "numba":
@@ -136,7 +136,7 @@ def modules(name: str) -> tuple[ModuleType, ModuleType]:
 
 @contextmanager
 def numbas_warnings() -> Iterator[None]:
-    """Numba warns of a variable that it cannot read with a traceback, in every process: one line, and it is unset."""
+    """Numba warns, with a traceback in every process, of a variable it cannot read: one line, then unset."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

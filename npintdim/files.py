@@ -1,4 +1,4 @@
-"""Files: JSON written in one way only, bytes all or nothing, what a killed process left, and what is damaged."""
+"""Files: JSON written in one way only, bytes all or nothing, what a killed process left, what is damaged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DamagedError(ValueError):
 
 
 def inside(folder: Path) -> Iterator[Path]:
-    """Every file in a folder and in those within it, links to folders too; nothing that is hidden, as .DS_Store is."""
+    """Every file in a folder and those within it, links to folders too; nothing hidden, as .DS_Store is."""
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
@@ -62,7 +62,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
 
 @contextmanager
 def beside(path: Path, data: bytes, mode: int = 0o666) -> Iterator[Path]:
-    """All of data in a file beside the path, to be put in its place; it is gone afterwards, and errors name the path.
+    """All of data in a file beside the path, to take its place; gone afterwards, and errors name the path.
 
     The parts of processes that were killed are removed on the way.
     """
@@ -82,12 +82,12 @@ def beside(path: Path, data: bytes, mode: int = 0o666) -> Iterator[Path]:
 
 
 def part_in(folder: Path) -> Path:
-    """A new name for what is not ready; it says whose it is, so that it can be removed when its process is gone."""
+    """A new name for what is not ready; it says whose it is, to be removed when that process is gone."""
     return folder / f".{owner()}-{secrets.token_hex(8)}.part"
 
 
 def tidy(folder: Path, names: re.Pattern[str] = PART) -> None:
-    """Remove the parts in a folder that no living process is writing; those of other machines when they are old."""
+    """Remove the parts in a folder that no living process is writing; other machines' when they are old."""
     with suppress(OSError):
         for path in folder.iterdir():
             if told := names.fullmatch(path.name):
@@ -98,12 +98,12 @@ def tidy(folder: Path, names: re.Pattern[str] = PART) -> None:
 
 
 def owner() -> str:
-    """The name of this process, as no other is called: where PIDs mean the same, its PID, and when it began."""
+    """The name of this process, as no other is called: where PIDs mean the same, its PID, and since when."""
     return f"{this_machine()}-{os.getpid()}-{process(os.getpid())[1]}"
 
 
 def gone(owner: str) -> bool:
-    """Whether a process of this machine has ended; False where that cannot be asked without harm, or from here."""
+    """Whether a process of this machine has ended; False where that cannot be asked safely, or from here."""
     where, pid, began = owner.split("-")
     if where != this_machine() or os.name != "posix":
         return False

@@ -1,4 +1,4 @@
-"""Checks of arguments: the value as Python's own, or one clear error that says what was given and what is needed.
+"""Checks of arguments: the value as Python's own, or one clear error: what was given and what is needed.
 
 It is a TypeError for what is of another kind, and a ValueError for what is out of range.
 """
@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 quiet = np.errstate(all="ignore")
-"""Decorates what computes: a number too small becomes 0, one too large inf or NaN and so a result, whatever np.seterr."""
+"""Decorates what computes: too small a number becomes 0, too large a one inf or NaN, whatever np.seterr."""
 LARGEST = (1 << 63) - 1  # of an integer without a limit of its own: what NumPy counts with
 
 
 class Known(str):
-    """A text that knows the thing it names: equal to the text, and written, copied and sent to others as that alone."""
+    """A text that knows the thing it names: equal to the text, and written, copied and sent as that alone."""
 
     it: Any = None
 
@@ -130,7 +130,7 @@ def one_of(what: str, given: object, known: Iterable[str], otherwise: str = "") 
 
 
 def unknown(what: str, given: object, known: Iterable[str], otherwise: str = "") -> ValueError:
-    """The error for a name that does not exist, with the nearest one that does, or what else to say where none is near."""
+    """The error for a name that does not exist, with the nearest one that does, else what else to say."""
     names = list(known)
     text = given if isinstance(given, str) else ""
     near = difflib.get_close_matches(text, names, n=1) or [n for n in names if n.lower() == text.lower()]
@@ -159,7 +159,7 @@ def cut(line: str, letters: int = 500) -> str:
 
 
 def table_html(above: str, rows: Sequence[Sequence[object]], below: str) -> str:
-    """What a notebook shows: a sentence, a table whose first row is its header, and what came out, in bold."""
+    """What a notebook shows: a sentence, a table whose first row is its header, what came out in bold."""
 
     def line(row: Sequence[object], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row) + "</tr>"

@@ -26,9 +26,11 @@ LARGE = 1 << 28  # bytes, from which on a product asks whether there are so many
 SAID = 10**9  # bytes that are told of
 LOKY = "LOKY_MAX_CPU_COUNT"  # joblib's own limit
 BLAS = (
-    "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads",
+    "openblas_{}_num_threads64_",
     "openblas_{}_num_threads",
-)  # fmt: skip
+)
 BROKEN: dict[str, str] = {}  # what is installed but does not import, and why: a second try may fail otherwise
 
 
@@ -83,7 +85,7 @@ def in_notebook() -> int | None:
 
 
 def standard_files() -> None:
-    """Open what is closed of 0, 1 and 2: some file of the results gets that number else, and whatever is printed."""
+    """Open what is closed of 0, 1 and 2: else a file of the results gets that number, and what is printed."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
@@ -152,7 +154,7 @@ def memory_limit() -> tuple[float, str]:
 
 
 def core_limit() -> tuple[int, str]:
-    """Cores that this process may use, and what sets that limit; a ValueError for a `LOKY` that is no number."""
+    """Cores that this process may use, and what sets that limit; ValueError for a `LOKY` that is none."""
     found = {"of this machine": os.cpu_count() or 1}
     if hasattr(os, "sched_getaffinity"):
         found["that it may run on"] = len(os.sched_getaffinity(0))
@@ -169,7 +171,7 @@ def core_limit() -> tuple[int, str]:
 
 
 def groups(controller: str) -> Iterator[str]:
-    """Control groups that hold this process, v1 and v2: their folders, from the innermost to the outermost."""
+    """Control groups that hold this process, v1 and v2: their folders, from the innermost outwards."""
     for line in text("proc/self/cgroup").splitlines():
         _, names, path = line.split(":", 2)
         inside = [part for part in path.split("/") if part not in ("", "..")]

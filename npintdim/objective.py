@@ -1,4 +1,4 @@
-"""Training through θ = T(v): every method of this family is a T; in a random subspace it is Eq. (2) of the paper and its chain rule."""
+"""Training through θ = T(v): every method is a T; in a random subspace it is Eq. (2), with its chain rule."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_map(name: str, T: object) -> None:
 
 @runtime_checkable
 class Parametrisation(Protocol):
-    """A map T from R^dim to R^D. The random subspace is the linear one, LoRA a bilinear one, and so may yours be."""
+    """A map T from R^dim to R^D: the random subspace is linear, LoRA bilinear, and so may yours be."""
 
     @property
     def dim(self) -> int:
@@ -216,7 +216,8 @@ class Composed:
         check_map("inner", self.inner)
         if self.outer.dim != self.inner.D:
             raise ValueError(
-                f"the inner parametrisation gives {self.inner.D} numbers, but the outer one takes {self.outer.dim}"
+                f"the inner parametrisation gives {self.inner.D} numbers, "
+                f"but the outer one takes {self.outer.dim}"
             )
 
     @property

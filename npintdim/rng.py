@@ -66,7 +66,7 @@ class Stream:
         return chunks[0] if len(chunks) == 1 else namespace(chunks[0]).concatenate(chunks)
 
     def packed_signs(self, count: int, start: int = 0) -> Words:
-        """Signs start, ..., start + count − 1 as bits, 32 to a word, lowest first; a 1 means −1. 32 divides start."""
+        """Signs from start on as bits, 32 to a word, lowest first; a 1 means −1. 32 divides start."""
         return self.words(-(-check_integer("count", count, 0) // 32), start // 32)
 
     def signs(self, count: int) -> Ints:

@@ -1,4 +1,4 @@
-"""Ctrl-C, kill and a closed terminal end a command at any moment: one line at most, exit 128 + the signal's number.
+"""Ctrl-C, kill and a closed terminal end a command at any moment: one line at most, exit 128 + its number.
 
 The package imports this file first: what follows takes a quarter of a second, in which nothing has begun.
 """
@@ -22,14 +22,14 @@ def leave(number: int, frame: FrameType | None) -> None:
 
 
 def hear(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Handle what would end this process; what somebody handles or ignores already, as nohup does, stays with them."""
+    """Handle what would end this process; what is handled or ignored already, as nohup does, stays so."""
     for stop in STOPS:
         if signal.getsignal(stop) in (signal.SIG_DFL, signal.default_int_handler, leave):
             signal.signal(stop, handler)
 
 
 def stoppable(main: Callable[[], int]) -> int:
-    """The exit status of main(), in which every signal of STOPS is Ctrl-C; once it is over, none counts any more.
+    """The exit status of main(), in which every signal of STOPS is Ctrl-C; once it is over, none counts.
 
     So Python's own end, in which idle workers are dismissed, is not interrupted.
     """

@@ -1,4 +1,4 @@
-"""What can be written as JSON: the fields of what has a spec, the way from a spec to what it describes, and what it can name."""
+"""What can be written as JSON: the fields of what has a spec, and the way from a spec to its thing."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Kinds(NamedTuple):
 
 
 KINDS_OF: dict[str, Kinds] = {}
-"""Of "layer", "loss", "initializer", "optimizer", "schedule" and "projection"; each is filled where the package's own are."""
+"""Of "layer", "loss", "initializer", "optimizer", "schedule", "projection": filled where our own are."""
 BUILT_IN: set[type] = set()
 """The package's own."""
 SAID_WHERE_SET = {"said where set": True}
-"""Metadata of a field that came later: a spec names it only where it is not the default, so older specs stay as they are."""
+"""Metadata of a field that came later: specs name it where it is not the default, so older ones stay."""
 UNREGISTERED = " One of your own is known where the module that registers it was imported."
 
 
@@ -52,7 +52,7 @@ def kinds(what: str, base: type, name: str, *classes: type) -> dict[str, Any]:
 
 
 def register(cls: T) -> T:
-    """Let specs, recipes and compressed files name a layer, a loss, an optimizer, a projection, an adapter, ... of your own.
+    """Let specs, recipes and compressed files name your own layer, loss, optimizer, projection, adapter, ...
 
     A decorator. The name is that of the class; of a projection or an adapter its `kind`, of an optimizer
     or a schedule the class's in small letters. A process knows it once it has imported the
@@ -60,8 +60,8 @@ def register(cls: T) -> T:
 
     Parameters
     ----------
-    cls : a frozen dataclass, subclass of `Layer`, `Loss`, `Initializer`, `Optimizer`, `Schedule`, `SeededProjection` or
-        `Adapter`; its fields are what JSON can hold
+    cls : a frozen dataclass, subclass of `Layer`, `Loss`, `Initializer`, `Optimizer`, `Schedule`,
+        `SeededProjection` or `Adapter`; its fields are what JSON can hold
 
     Returns
     -------
@@ -72,7 +72,8 @@ def register(cls: T) -> T:
     TypeError
         for something else, or a class that lacks a method.
     ValueError
-        for a name that is no identifier, or that another class has; the same class, defined again, takes its place.
+        for a name that is no identifier, or that another class has;
+        the same class, defined again, takes its place.
     """
     kind: Any = cls
     bases = KINDS_OF.values() if isinstance(kind, type) else ()
@@ -121,7 +122,7 @@ def own_kinds(spec: object) -> Iterator[type]:
 
 
 def spec_of(thing: Any) -> Spec:
-    """Kind and fields of a layer or an initializer; of a field for an initializer its spec, and nothing for None.
+    """Kind and fields of a layer or an initializer; of a field for an initializer its spec, nothing for None.
 
     See `SAID_WHERE_SET`, too.
     """
@@ -141,7 +142,7 @@ def declared_kind(field: Field[Any]) -> str | None:
 
 
 def check_json(name: str, value: object) -> Any:
-    """A copy of the value in those types that JSON has; an error names the part that JSON does not have, as NaN."""
+    """A copy of the value in JSON's types; an error names the part that JSON does not have, as NaN."""
     own = plain(value)
     if own is None or isinstance(own, bool):
         return own
@@ -166,7 +167,7 @@ def check_json(name: str, value: object) -> Any:
 
 
 def check_spec(name: str, value: object) -> Spec:
-    """A dictionary in JSON's types, see `check_json`; of a network, optimizer or P the one that it describes itself by."""
+    """A dictionary in JSON's types, see `check_json`; of a network, optimizer or P its own spec."""
     if not isinstance(value, Mapping | type) and callable(getattr(value, "spec", None)):
         value = value.spec()  # type: ignore[attr-defined]
     if not isinstance(value, Mapping):
@@ -175,7 +176,7 @@ def check_spec(name: str, value: object) -> Spec:
 
 
 def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:
-    """Make the fields of a frozen dataclass what it declares: int, float, bool, str or Spec, or None where it may be.
+    """Make the fields of a frozen dataclass what it declares: int, float, bool, str, Spec, or None.
 
     A NumPy number equals Python's, but it overflows, is no JSON, and is printed otherwise.
 
@@ -204,7 +205,7 @@ def settle(thing: Any, **ranges: int | tuple[int, int]) -> None:
 
 
 def called(what: str, make: Callable[..., T], options: Spec, **given: object) -> T:
-    """make(**options, **given), where the options are all that make needs and nothing that it does not know."""
+    """make(**options, **given), where the options are all that make needs and nothing else."""
     known = {name: p for name, p in signature(make).parameters.items() if name not in given}
     takes_all = any(p.kind is p.VAR_KEYWORD for p in known.values())
     for name in options:

@@ -26,8 +26,8 @@ ADAPTERS: dict[str, type[Adapter]] = kinds(
 )
 
 __all__ = [
-    "ADAPTERS", "SAID", "Adapter", "LoRA", "LoRAFA", "LoRAXS", "MatrixAdapter", "Only", "SubLoRA", "UniLoRA", "VeRA",
-    "adapter_of", "check_adapter", "make_adapter", "own_count", "rank_of",
+    "ADAPTERS", "SAID", "Adapter", "LoRA", "LoRAFA", "LoRAXS", "MatrixAdapter", "Only", "SubLoRA", "UniLoRA",
+    "VeRA", "adapter_of", "check_adapter", "make_adapter", "own_count", "rank_of",
 ]  # fmt: skip
 
 
@@ -38,7 +38,8 @@ def make_adapter(
 
     Parameters
     ----------
-    kind : "lora", "lora_fa", "lora_xs", "vera", "said", "uni_lora", "sub_lora", "only", or one that was registered
+    kind : "lora", "lora_fa", "lora_xs", "vera", "said", "uni_lora", "sub_lora", "only", or one that was
+        registered
     layout : `model.layout`
     theta_0 : (D,), where it begins
     seed : of what it draws
@@ -60,7 +61,7 @@ def make_adapter(
 def adapter_of(
     spec: Spec, d: int, layout: ParamLayout, theta_0: Floats, seed: int, backend: Backend
 ) -> Adapter:
-    """The T of a run that trains d numbers: d itself where the kind has one, the rank that has d where it does not.
+    """The T of a run that trains d numbers: d itself where the kind has one, else the rank that has d.
 
     Raises
     ------

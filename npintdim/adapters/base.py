@@ -124,7 +124,8 @@ class Adapter(ABC):
 class MatrixAdapter(Adapter):
     """W = W_0 + ΔW(v) for every kernel, as a matrix (n_in, n_out) with y = x W; biases stay as they are.
 
-    A convolution's kernel is its (c_out, c_in·k²) matrix, transposed. v holds the numbers of one matrix after the other.
+    A convolution's kernel is its (c_out, c_in·k²) matrix, transposed.
+    v holds the numbers of one matrix after the other.
 
     Raises
     ------

@@ -110,8 +110,8 @@ class UniLoRA(InLoRA):
     layout, theta_0, seed, backend : see `Adapter`
     d : of v
     r : rank of the factors
-    index : which number each entry of the factors listens to. "onehot": our P of that kind, without signs; "peft": the map
-        of the PEFT package with proj_seed = seed
+    index : which number each entry of the factors listens to. "onehot": our P of that kind, without signs;
+        "peft": the map of the PEFT package with proj_seed = seed
 
     Notes
     -----
@@ -157,7 +157,8 @@ class UniLoRA(InLoRA):
         """As `theta`, with P's own order and LoRA's; the map must be ours."""
         if self.index == "peft":
             raise ValueError(
-                "no compressed file holds uni_lora with index='peft': NumPy may change how that map is drawn, 'onehot' is needed"
+                "no compressed file holds uni_lora with index='peft': "
+                "NumPy may change how that map is drawn, 'onehot' is needed"
             )
         return self.lora.exact(self.projection.apply_exact(self.checked(v)))
 
@@ -193,8 +194,8 @@ class OneHot:
 def peft_index(seed: int, lora: LoRA, d: int) -> Ints:
     """h of the PEFT package: each number ⌊N/d⌋ times, N mod d of them once more, shuffled.
 
-    Module after module takes as many as it needs, A as (r, n_in), then B as (n_out, r): the transposes of our factors.
-    NumPy's generator is that package's definition, and nothing else here uses it.
+    Module after module takes as many as it needs, A as (r, n_in), then B as (n_out, r): the transposes of our
+    factors. NumPy's generator is that package's definition, and nothing else here uses it.
     """
     rng, N = np.random.default_rng(seed), lora.dim
     drawn = np.repeat(np.arange(d), N // d)
@@ -202,7 +203,7 @@ def peft_index(seed: int, lora: LoRA, d: int) -> Ints:
         drawn = np.concatenate([drawn, rng.choice(d, size=N % d, replace=False)])
     rng.shuffle(drawn)
     h, at = np.empty(N, np.int64), 0
-    for factor in (factor for pair in lora.factors(h) for factor in pair):  # type: ignore[arg-type]  # integers
+    for factor in (factor for pair in lora.factors(h) for factor in pair):  # type: ignore[arg-type]
         factor[...] = drawn[at : at + factor.size].reshape(factor.shape[::-1]).T
         at += factor.size
     return h

@@ -1,8 +1,8 @@
 """LoRA, and those of its relatives that give each matrix a ΔW of its own.
 
-LoRA (Hu et al. 2021), rsLoRA (Kalajdzievski 2023) and LoRA-FA (Zhang et al. 2023): two factors of rank r. LoRA-XS (Bałazy et al. 2024):
-r² numbers between a matrix's own singular vectors. VeRA (Kopiczko et al. 2023): one frozen random pair for all matrices, two vectors of
-scales trained.
+LoRA (Hu et al. 2021), rsLoRA (Kalajdzievski 2023) and LoRA-FA (Zhang et al. 2023): two factors of rank r.
+LoRA-XS (Bałazy et al. 2024): r² numbers between a matrix's own singular vectors. VeRA (Kopiczko et al. 2023):
+one frozen random pair for all matrices, two vectors of scales trained.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ class LoRA(MatrixAdapter):
     Pullback  dA = s dW Bᵀ,   dB = s Aᵀ dW
     Counted   r (n_in + n_out) of every matrix
 
-    At first A_ij ~ N(0, 1/n_in) and B = 0, so that θ = θ_0 bit for bit. There dA = 0: only B moves in the first step, and
-    with A = 0 too nothing ever would. Hu et al. write h = W x with W (n_out, n_in) and ΔW = B A; their A is our Aᵀ, their B our Bᵀ.
-    The pair (A S, S⁻¹B) gives the same θ: r² numbers of each matrix are a gauge and only d − Σ r² of them are directions.
+    At first A_ij ~ N(0, 1/n_in) and B = 0, so that θ = θ_0 bit for bit. There dA = 0: only B moves in the
+    first step, and with A = 0 too nothing ever would. Hu et al. write h = W x with W (n_out, n_in)
+    and ΔW = B A; their A is our Aᵀ, their B our Bᵀ. The pair (A S, S⁻¹B) gives the same θ:
+    r² numbers of each matrix are a gauge and only d − Σ r² of them are directions.
     """
 
     alpha: float = 8.0
@@ -114,7 +115,8 @@ class LoRAXS(MatrixAdapter):
 
     Parameters
     ----------
-    layout, theta_0, seed, backend, r : see `MatrixAdapter`; nothing is drawn, the frozen factors are W_0's own
+    layout, theta_0, seed, backend, r : see `MatrixAdapter`;
+        nothing is drawn, the frozen factors are W_0's own
     sigma : False leaves Σ out
 
     Notes
@@ -122,8 +124,9 @@ class LoRAXS(MatrixAdapter):
     Pullback  dR = Σ_r U_rᵀ dW V_r
     Counted   r² of every matrix
 
-    Linear in R, R = 0 at first. Without Σ the columns of J are orthonormal; with it they have the lengths of the
-    singular values: the metric of training follows what W_0 does most. U and V are LAPACK's, so no compressed file holds it.
+    Linear in R, R = 0 at first. Without Σ the columns of J are orthonormal; with it they have the lengths of
+    the singular values: the metric of training follows what W_0 does most.
+    U and V are LAPACK's, so no compressed file holds it.
     """
 
     sigma: bool = True
@@ -162,7 +165,7 @@ class LoRAXS(MatrixAdapter):
 
 @dataclass(frozen=True, eq=False)
 class VeRA(MatrixAdapter):
-    """W = W_0 + A diag(d) B diag(b),   A (n_in, r) and B (r, n_out) frozen and shared, d (r,) and b (n_out,) trained.
+    """W = W_0 + A diag(d) B diag(b),   A (n_in, r), B (r, n_out) frozen, shared, d (r,), b (n_out,) trained.
 
     Notes
     -----
@@ -170,8 +173,9 @@ class VeRA(MatrixAdapter):
     Pullback  db_j = Σ_i dW_ij C_ij,   dd_k = Σ_j (Aᵀ dW)_kj B_kj b_j
     Counted   r + n_out of every matrix
 
-    A_ij ~ N(0, 2/n_in) and B_kj ~ N(0, 2/r) are drawn once, as large as the largest matrix needs; each takes the first rows
-    and columns. At first d = 0.1 and b = 0: θ = θ_0 bit for bit. In the papers' W (n_out, n_in): ΔW = diag(b) B diag(d) A.
+    A_ij ~ N(0, 2/n_in) and B_kj ~ N(0, 2/r) are drawn once, as large as the largest matrix needs;
+    each takes the first rows and columns. At first d = 0.1 and b = 0: θ = θ_0 bit for bit.
+    In the papers' W (n_out, n_in): ΔW = diag(b) B diag(d) A.
     """
 
     kind: ClassVar[str] = "vera"

@@ -1,4 +1,4 @@
-"""SAID (Aghajanyan et al. 2020): the random subspace with a trained scale for every tensor. DID is the subspace itself."""
+"""SAID (Aghajanyan et al. 2020): the subspace with a trained scale for every tensor. DID is the subspace."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class SAID(Adapter):
     Pullback  du = Pᵀ (λ ∘ g),   dλ_i = ⟨(P u)_i, g_i⟩
     Counted   d
 
-    At first u = 0 and λ = 1: θ = θ_0 bit for bit. Aghajanyan et al. scale each layer; here each tensor has its own λ, its bias
-    too. Without λ, SAID is DID: our `Subspace` with Fastfood P.
+    At first u = 0 and λ = 1: θ = θ_0 bit for bit. Aghajanyan et al. scale each layer; here each tensor has
+    its own λ, its bias too. Without λ, SAID is DID: our `Subspace` with Fastfood P.
     """
 
     d: int = 100

@@ -36,7 +36,8 @@ def read_base(path: Path) -> NDArray[np.float32]:
             raise ValueError(f"it holds {theta.dtype} of shape {theta.shape}")
     except (ValueError, EOFError) as error:
         raise ValueError(
-            f"base is {path}: a .npy of all D numbers of theta_0 in float32, or a .npid, is needed ({brief(error)})"
+            f"base is {path}: "
+            f"a .npy of all D numbers of theta_0 in float32, or a .npid, is needed ({brief(error)})"
         ) from error
     return theta
 

@@ -32,9 +32,9 @@ from npintdim.typing import Array, Ints, Spec
 class CompressedModel:
     """θ = float32(θ_0 + P θ_d), kept as the seed of θ_0, the seed of P, and θ_d.
 
-    Another parametrisation T may stand in the place of P: θ = float32(T(v_0 + θ_d)) with v_0 = T.start(), which is
-    drawn again; θ_d is then how far training moved v. And θ_0 may be a pre-trained one, of which the file holds
-    the sha256 alone: whoever reads it must have the base, as a LoRA file needs its base model.
+    Another parametrisation T may stand in the place of P: θ = float32(T(v_0 + θ_d)) with v_0 = T.start(),
+    which is drawn again; θ_d is then how far training moved v. And θ_0 may be a pre-trained one, of which the
+    file holds the sha256 alone: whoever reads it must have the base, as a LoRA file needs its base model.
 
     Make one with `from_parts` or `load`.
 
@@ -50,7 +50,8 @@ class CompressedModel:
     Raises
     ------
     TypeError, ValueError
-        if the parts do not agree, theta_d is not finite, or a file could not say which network or projection it is.
+        if the parts do not agree, theta_d is not finite,
+        or a file could not say which network or projection it is.
 
     Notes
     -----
@@ -76,7 +77,8 @@ class CompressedModel:
         model : of D parameters
         theta_0_seed : the seed that `model.init_theta` was given; None with a base
         P : the projection of the run, D×d, or its `Adapter`
-        theta_d : (d,), on any device; of an adapter v, of which v − start is kept. It is rounded to float32, so evaluate
+        theta_d : (d,), on any device; of an adapter v, of which v − start is kept.
+            It is rounded to float32, so evaluate
             after this step
         base : the pre-trained θ_0 that training went on from, (D,) float32
 
@@ -147,7 +149,8 @@ class CompressedModel:
 
     @property
     def _origin(self) -> Origin:
-        return self.theta_0_seed if self.base is None else self.base  # type: ignore[return-value]  # one is there
+        # one of them is there
+        return self.theta_0_seed if self.base is None else self.base  # type: ignore[return-value]
 
     @cached_property
     def _theta(self) -> NDArray[np.float32]:
@@ -279,7 +282,7 @@ class CompressedModel:
             raise type(error)(f"{os.fspath(path)}: {error}") from error
 
     def reread(self, backend: Backend | None = None) -> CompressedModel:
-        """What `load` would make of the file, and its errors: the network built, P drawn, θ_d decoded anew."""
+        """What `load` would make of the file, and its errors: network built, P drawn, θ_d decoded anew."""
         return self._read(
             self.to_bytes(), None, self.network.backend if backend is None else backend, self.base
         )
@@ -303,7 +306,8 @@ class CompressedModel:
         compressed = cls(network, drawn, seed, theta_d, code, base)
         if compressed.fingerprint != fingerprint:
             raise FormatError(
-                f"{'T' if P is None else 'P'} has the fingerprint {compressed.fingerprint} here, but {fingerprint} in the file"
+                f"{'T' if P is None else 'P'} has the fingerprint {compressed.fingerprint} here, "
+                f"but {fingerprint} in the file"
             )
         if compressed.theta_sha256 != theta_sha256:
             raise FormatError(

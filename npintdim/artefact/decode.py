@@ -1,4 +1,4 @@
-"""From the header of a compressed file back to a network and P or T, without trust in either, and to θ: bits, not bounds (docs/format.md)."""
+"""From a file's header to its network, P or T, and to θ: without trust, to the bit (docs/format.md)."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def decoded(code: bytes, d: int) -> NDArray[np.float32]:
 
 
 def projection_of(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes) -> SeededProjection:
-    """The P that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
+    """The P that the header describes, if it fits the network, theta_d if that is no code, and the memory."""
     options = dict(spec)
     try:
         D, d = (check_integer(name, spec.get(name), 1, LARGEST_D) for name in ("D", "d"))
@@ -216,7 +216,7 @@ def projection_of(spec: Spec, model: Model, theta_d: NDArray[np.float32] | bytes
 
 
 def make(spec: Spec, model: Model, origin: Origin, theta_d: NDArray[np.float32] | bytes) -> Adapter:
-    """The T that the header describes, if it fits the network, theta_d where it is not a code, and the memory."""
+    """The T that the header describes, if it fits the network, theta_d if that is no code, and the memory."""
     options = dict(spec)
     try:
         seed = options.get("seed")
@@ -242,7 +242,8 @@ def make(spec: Spec, model: Model, origin: Origin, theta_d: NDArray[np.float32] 
         raise FormatError(f"its header's T cannot be made: {error}") from error
     if not isinstance(theta_d, bytes) and len(theta_d) != T.dim:
         raise FormatError(
-            f"theta_d has {len(theta_d)} numbers, but {T.kind} trains {T.dim} of this network: {T.dim} are needed"
+            f"theta_d has {len(theta_d)} numbers, but {T.kind} trains {T.dim} of this network: "
+            f"{T.dim} are needed"
         )
     return T
 

@@ -56,7 +56,7 @@ def to_bytes(
 
 
 def read_file(path: Path, room: float) -> bytes:
-    """The file's bytes, if it is one, of a version that is known, and as long as it says, which is within room.
+    """The file's bytes, if it is one, of a known version, as long as it says, and that is within room.
 
     Nothing but the prefix is read before that is certain.
     """
@@ -84,7 +84,7 @@ def read_file(path: Path, room: float) -> bytes:
 
 
 def from_bytes(data: bytes) -> tuple[Spec, str, str, NDArray[np.float32] | bytes]:
-    """Header, fingerprint (hex), sha256 of theta (hex) and theta_d (read-only) or its code; the checksum held."""
+    """Header, fingerprint (hex), sha256 of theta (hex), theta_d (read-only) or code; the checksum held."""
     if hashlib.sha256(data[:-HASH]).digest() != data[-HASH:]:
         raise FormatError("altered: its checksum does not hold")
     _, version, n, _ = PREFIX.unpack_from(data)

@@ -1,4 +1,4 @@
-"""The commands: `npintdim NAME` or `python -m npintdim NAME`, one a file; what one of them raises `main` tells in a line."""
+"""The commands: `npintdim NAME` or `python -m npintdim NAME`, one a file; `main` tells errors in a line."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from npintdim.machine import blas_threads, standard_files
 from npintdim.signals import stoppable
 
 NAMES = (
-    "measure", "reproduce", "plot", "train", "toy", "check", "compress", "evaluate", "quantise", "certify", "bench",
-    "vectors", "info",
+    "measure", "reproduce", "plot", "train", "toy", "check", "compress", "evaluate", "quantise", "certify",
+    "bench", "vectors", "info",
 )  # fmt: skip
 DRAWING = ("measure", "reproduce", "train", "toy", "check", "quantise")  # these take --seed
 COMMANDS = {name: import_module(f"npintdim.cli.{name}") for name in NAMES}
@@ -42,7 +42,9 @@ def build_parser() -> Parser:
     """Every command with its options."""
     parser = Parser(
         prog="npintdim",
-        description="The intrinsic dimension of objective landscapes:\nθ = θ_0 + P θ_d, and only θ_d is trained.",
+        description=(
+            "The intrinsic dimension of objective landscapes:\nθ = θ_0 + P θ_d, and only θ_d is trained."
+        ),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -85,12 +87,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Parameters
     ----------
-    argv : its name and options; None for those of the process, whose signals it then handles: see `npintdim.signals`
+    argv : its name and options; None for those of the process,
+        whose signals it then handles: see `npintdim.signals`
 
     Returns
     -------
-    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C (of the process: 143
-    after SIGTERM, 129 after SIGHUP); 141 where whoever read the output is gone, as in `npintdim measure | head`
+    0; 1 where a check or a run failed; 2 for bad input, told in one line; 130 after Ctrl-C (of the process:
+    143 after SIGTERM, 129 after SIGHUP); 141 where whoever read the output is gone, as in
+    `npintdim measure | head`
     """
     if argv is None:
         return stoppable(partial(main, sys.argv[1:]))

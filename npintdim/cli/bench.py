@@ -1,6 +1,7 @@
-"""npintdim bench: time, GB/s and GFLOP/s of projections and training steps, beside the limits of this machine.
+"""npintdim bench: time, GB/s and GFLOP/s of projections and training steps, beside this machine's limits.
 
-The pieces of work, the clock and the limits serve benchmarks/ too, which holds the work against PyTorch and SciPy.
+The pieces of work, the clock and the limits serve benchmarks/ too,
+which holds the work against PyTorch and SciPy.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class Line(NamedTuple):
 def bench(backend: Backend, seconds: float) -> Iterator[Line]:
     """The two limits, then transforms, projections and steps, each in so many seconds of repetitions.
 
-    A share of "copy" is that of copying as many bytes, which therefore lie in the same cache. What is near 1 cannot
-    be made faster by better code.
+    A share of "copy" is that of copying as many bytes, which therefore lie in the same cache.
+    What is near 1 cannot be made faster by better code.
     """
     top, far = arithmetic_limit(backend, seconds), copy_limit(backend, FAR, seconds)
     arithmetic = "multiply-adds" if backend.name == "numba" else "matrix product"
@@ -127,7 +128,7 @@ def median_seconds(backend: Backend, call: Callable[[], object], seconds: float)
 
 
 def a_round(call: Callable[[], object], seconds: float) -> Callable[[], float]:
-    """Measures the median seconds of a call, repeated for so long; three calls tell now how many these are."""
+    """Measures the median seconds of a call, repeated for so long; three calls tell how many those are."""
     once = max(timed(call, 3), 1e-9)
     count = math.ceil(CHUNK / once)
     chunks = max(1, round(seconds / (count * once)))
@@ -173,7 +174,7 @@ def arithmetic_limit(backend: Backend, seconds: float) -> float:
 
 
 class Piece(NamedTuple):
-    """Something to time: the bytes have to be read and written, the flops are additions and multiplications."""
+    """Something to time: the bytes must be read and written, the flops are additions and multiplications."""
 
     name: str
     call: Callable[[], object]
@@ -232,7 +233,7 @@ def steps(backend: Backend) -> Iterator[Piece]:
 
 
 def products(net: Model) -> int:
-    """Multiplications for an example in a step: x W, xᵀ dy and dy Wᵀ of every layer, but no dx of the first."""
+    """Multiplications of an example in a step: x W, xᵀ dy and dy Wᵀ of every layer; no dx of the first."""
     count, shape, times = 0, net.in_shape, 2
     for layer in net.layers:
         shape = layer.out_shape(shape)

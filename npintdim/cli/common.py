@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
         self.option("--standardise", argparse.SUPPRESS, action="store_true")
 
     def add_network(self, parametrisation: bool = False) -> None:
-        """The options that name data, network (a pre-trained θ_0 too) and projection, or another T in its place."""
+        """Options that name data, network (a pre-trained θ_0 too) and projection, or another T for it."""
         self.add_data()
         trained, also, rank = ", ...", "", ""
         if parametrisation:
@@ -135,8 +135,8 @@ def data_name(args: argparse.Namespace) -> str | None:
     said += ["standardise"] if args.standardise else []
     if said and not own.is_file(args.data or ""):
         raise ValueError(
-            f"--{said[0].replace('=', ' ')} is for a file of yours, and --data is {args.data or 'not given'}: "
-            f"{', '.join(own.FORMS)} is needed"
+            f"--{said[0].replace('=', ' ')} is for a file of yours, "
+            f"and --data is {args.data or 'not given'}: {', '.join(own.FORMS)} is needed"
         )
     return args.data and "+".join([args.data, *said])
 
@@ -245,12 +245,12 @@ def data_for(
 
 
 def measured_on(data: Dataset, backend: Backend) -> str:
-    """What a performance on the test part is worth: where labels were shuffled, that part is the training part."""
+    """What a performance on the test part is worth: with shuffled labels it is the training part."""
     return "training" if also_trained(data, backend) == len(data.test) else "test"
 
 
 def check_writable(option: str, path: Path) -> None:
-    """Refuse a file whose folder is missing or closed, or which is a folder or a measurement's, before work is lost."""
+    """Refuse, before work is lost, a file whose folder is missing or closed, a folder, or a measurement's."""
     if path.is_dir():
         raise ValueError(f"{option} is {path}: that is a folder, the name of a file is needed")
     if path.exists() and not path.is_file():
@@ -274,7 +274,7 @@ def check_not_kept(option: str, path: Path) -> None:
 
 
 def kept_network(file: Path) -> bool:
-    """Whether it is the network that a measurement kept: the first above the line, chosen by its test accuracy."""
+    """Whether a measurement kept this network: the first above the line, chosen by its test accuracy."""
     try:
         return bool(read_json(file.parent / "summary.json")["compressed"]["file"] == file.name)
     except (OSError, ValueError, KeyError, TypeError):
@@ -282,7 +282,7 @@ def kept_network(file: Path) -> bool:
 
 
 def default_folder(*names: object) -> Path:
-    """results/<names joined by ->, of a path its last part, without characters that a file system may refuse."""
+    """results/<names joined by ->, a path's last part, without characters that a file system may refuse."""
     last = (re.split(r"[/\\]", str(name).rstrip("/\\"))[-1] for name in names)
     name = re.sub(r"[^\w.+-]+", "-", "-".join(last))
     if (length := len(os.fsencode(name))) > LONGEST:
@@ -293,7 +293,7 @@ def default_folder(*names: object) -> Path:
 
 
 def say(text: str | bytes) -> None:
-    """A line on stdout, or the bytes of a file as they are; the end of the program, where nobody reads any more."""
+    """A line on stdout, or a file's bytes as they are; the end of the program, where nobody reads them."""
     if sys.stdout is None:
         raise OSError("the output cannot be written: stdout is closed")
     try:

@@ -80,7 +80,7 @@ def data_of_run(spec: RunSpec, folder: str | None, backend: Backend) -> tuple[Da
 
 
 def other_data(spec: RunSpec, name: str) -> bool:
-    """Whether the data of that name are others than a run saw; a file of one's own is known by its content."""
+    """Whether the data of that name are others than a run saw; one's own file is known by its content."""
     if not own.is_file(name):
         return name != spec.data
     own.reader_of(own.source_of(name).path)  # a FileNotFoundError if there is none

@@ -60,7 +60,8 @@ def threads(given: int) -> list[str]:
     n, why = core_limit()
     short = ", but 1 where the work is too short to share (docs/performance.md)"
     return [
-        f"{counted(n, 'core')} for this process ({why}); --threads N (default 1) holds each of these to N, here {given}:",
+        f"{counted(n, 'core')} for this process ({why}); "
+        f"--threads N (default 1) holds each of these to N, here {given}:",
         *([] if missing("numba") else [f"backend numba: {given}{short * (given > 1)}"]),
         *blas(),
         "several runs: --jobs processes, each with 1 of its own",

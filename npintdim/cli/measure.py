@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_first(recipe: Recipe, backend: Backend, data: Dataset) -> None:
-    """What does not fit together is an error before anything is said; the rehearsal of the runs would find it too."""
+    """What does not fit together is an error before anything is said; the rehearsal would find it too."""
     model = model_from_spec(recipe.model, backend)
     first = recipe.direct(0, backend.dtype.name)
     check_fit(first, model, data)

@@ -37,7 +37,10 @@ KINDS = ("curves", "compression", "nets", "timeline")
 
 def add(parser: Parser) -> None:
     """Options of the command."""
-    kinds = "curves (default); compression: bytes against performance; nets: d_int against D; timeline: which runs went on together"
+    kinds = (
+        "curves (default); compression: bytes against performance; nets: d_int against D; "
+        "timeline: which runs went on together"
+    )
     parser.option("folders FOLDER", "made by npintdim measure", type=Path, nargs="+")
     parser.option("--kind", kinds, default="curves")
     parser.option("--label TEXT", "one for each folder; by default what differs", action="append")

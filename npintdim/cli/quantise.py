@@ -78,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
     size = found.save(path)
     before, after = (c.evaluate(data.test).performance for c in (compressed, found))
     d, code = found.d, len(found.code)
-    say(f"{path}: {size:,} bytes, of these {code:,} for theta_d: d = {d:,}, K = {codebook.K} levels, "
-        f"{codebook.kind}, {8 * code / d:.2f} bits a number")  # fmt: skip
+    say(
+        f"{path}: {size:,} bytes, of these {code:,} for theta_d: d = {d:,}, K = {codebook.K} levels, "
+        f"{codebook.kind}, {8 * code / d:.2f} bits a number"
+    )
     say(f"{measured_on(data, backend)} performance {after:.4f} on {args.data}, {before:.4f} before")
     return 0

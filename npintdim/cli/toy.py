@@ -83,8 +83,10 @@ def theory(result: ToyResult) -> str:
     d, off = farthest(result.d, result.shares)
     verdict = "agree" if result.lawful else "do NOT agree, so this P is not isotropic"
     return (
-        "Theory: the solutions are the points with the right ten sums, a plane of dimension 1000 - 10. A random\n"
-        "subspace of d >= 10 meets it: the loss can reach 0, so d_int100 = 10. Below 10 it misses it, and if P is\n"
-        "isotropic the share of the loss that is left is Beta((10-d)/2, d/2) distributed, on average 1 - d/10.\n"
-        f"These draws {verdict}:\nthe mean that is farthest off, at d = {d}, is so by {off:.1f} standard errors."
+        "Theory: the solutions are the points with the right ten sums, a plane of dimension 1000 - 10. "
+        "A random\nsubspace of d >= 10 meets it: the loss can reach 0, so d_int100 = 10. "
+        "Below 10 it misses it, and if P is\nisotropic the share of the loss that is left is "
+        "Beta((10-d)/2, d/2) distributed, on average 1 - d/10.\n"
+        f"These draws {verdict}:\n"
+        f"the mean that is farthest off, at d = {d}, is so by {off:.1f} standard errors."
     )

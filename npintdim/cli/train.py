@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
         say(f"{args.save}: {size:,} bytes, test performance {performance:.4f} after decoding")
     elif args.save and record["status"] != "diverged":
         say(
-            f"{args.save}: {write_base(args.save, theta):,} bytes, all of theta: --base {args.save} goes on from it"
+            f"{args.save}: {write_base(args.save, theta):,} bytes, all of theta: "
+            f"--base {args.save} goes on from it"
         )
     say(f"{record['status']} after {record['seconds']:.1f} s")
     if record["status"] == "interrupted":
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_name(path: Path, direct: bool, base: Path | None) -> None:
-    """Refuse a name under which what is saved would not be found again, or in whose place theta_0 would be lost."""
+    """Refuse a name under which what is saved would not be found, or in whose place theta_0 would be lost."""
     if base is not None and path.resolve() == base.resolve():
         raise ValueError(f"--save is {path}, the base that is read: files that name it would be lost with it")
     if not direct and path.suffix == ".npy":
@@ -111,8 +112,8 @@ def check_name(path: Path, direct: bool, base: Path | None) -> None:
         )
     if direct and path.suffix != ".npy":
         raise ValueError(
-            "--save needs --d: only a run in a subspace can be compressed, and without --d all of theta is saved "
-            f"as FILE.npy, which {path} is not"
+            "--save needs --d: only a run in a subspace can be compressed, "
+            f"and without --d all of theta is saved as FILE.npy, which {path} is not"
         )
 
 
@@ -124,7 +125,7 @@ def map_and_start(spec: RunSpec, backend: Backend) -> CompressedModel:
 
 
 def backend_and_data(args: argparse.Namespace) -> tuple[Backend, Dataset]:
-    """The backend is imported while the files are unpacked: with Numba a sixth of the time of a first epoch."""
+    """The backend is imported while files are unpacked: with Numba a sixth of the time of a first epoch."""
     with ThreadPoolExecutor(1) as other:
         importing = other.submit(backend_of, args)
         if own.is_file(args.data):

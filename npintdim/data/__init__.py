@@ -32,19 +32,21 @@ def load_dataset(
         "digits" is part of the package and needs neither files nor network. After it may stand
         "+shuffled-pixels" (one other order of the places in all images) or "+shuffled-labels=0.5" (so many of
         the training examples exchange their labels; the test part is then the training part), each
-        with "@SEED" where the seed of the shuffle is not 0; or "+classes=5-9" (the examples of some classes), "+rotated=60"
-        (every image turned).
-        Or a file or folder of yours (`npintdim.data.own`): "my.npz" or a folder of .npy (x_train, y_train, x_test, y_test;
-        or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png (without test val/); after it may stand "+label=COLUMN",
-        "+test-share=0.2", "+standardise", or any of the above. uint8 is divided by 255, everything else is taken as it is.
-        After a folder of images "+crop=224" (of any size: the middle of each is read when it is needed, and never more than
-        a few batches are in memory; in an order of its own, so that the first so many are of all classes),
-        "+side=256" (the shorter side before), "+mean" (that of each channel in training is subtracted).
-    folder : where the original files of all but the digits lie, in `folder/name/`, in `folder` itself, or where torchvision keeps them
-        (`MNIST/raw` in one of these, or `raw` in the first). IDX files may be unpacked, packed again, or have a dot in the name (.idx3-ubyte).
-        None looks in the folder that the environment variable NPINTDIM_DATA names, then in the
-        cache, and then downloads. Every file's sha256 is checked, wherever it comes from; see
-        `npintdim.data.fetch.locate` for the one exception, which is warned of.
+        with "@SEED" where the seed of the shuffle is not 0; or "+classes=5-9" (the examples of some classes),
+        "+rotated=60" (every image turned).
+        Or a file or folder of yours (`npintdim.data.own`): "my.npz" or a folder of .npy (x_train, y_train,
+        x_test, y_test; or x, y), "my.csv", a folder train/CLASS/*.png, test/CLASS/*.png (without test val/);
+        after it may stand "+label=COLUMN", "+test-share=0.2", "+standardise", or any of the above.
+        uint8 is divided by 255, everything else is taken as it is. After a folder of images "+crop=224" (of
+        any size: the middle of each is read when it is needed, and never more than a few batches are in
+        memory; in an order of its own, so that the first so many are of all classes), "+side=256" (the
+        shorter side before), "+mean" (that of each channel in training is subtracted).
+    folder : where the original files of all but the digits lie, in `folder/name/`, in `folder` itself,
+        or where torchvision keeps them (`MNIST/raw` in one of these, or `raw` in the first).
+        IDX files may be unpacked, packed again, or have a dot in the name (.idx3-ubyte). None looks in the
+        folder that the environment variable NPINTDIM_DATA names, then in the cache, and then downloads.
+        Every file's sha256 is checked, wherever it comes from;
+        see `npintdim.data.fetch.locate` for the one exception, which is warned of.
     limit_train : keep the first so many training images; None keeps all
         The paper trains on the first 50,000 of MNIST's 60,000.
 

@@ -22,7 +22,8 @@ PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 def read(paths: list[Path]) -> tuple[Split, Split]:
     """Training part (the five batches in order) and test part of the one archive.
 
-    Only plain files that may be batches are unpacked: no links, nothing sparse, nothing larger than the published ones.
+    Only plain files that may be batches are unpacked: no links, nothing sparse,
+    nothing larger than the published ones.
     """
     (path,) = paths
     batches: dict[str, bytes] = {}

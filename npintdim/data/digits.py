@@ -15,7 +15,7 @@ N_TRAIN = 1297
 
 
 def read() -> tuple[Split, Split]:
-    """Training part (1,297 images) and test part (500), in the order of Stream(0, SPLIT).permutation(1797)."""
+    """Training part (1,297 images), test part (500), in the order of Stream(0, SPLIT).permutation(1797)."""
     packed = files("npintdim.data").joinpath("embedded", "digits.csv.gz").read_bytes()
     lines = gzip.decompress(packed).decode().splitlines()
     table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)  # 64 pixels, then the digit

@@ -21,8 +21,9 @@ KNOWN = {digest for file in FILES for digest in (file.sha256, file.raw_sha256) i
 def locate(source: Published, folder: str | Path | None = None, cache: Path | None = None) -> list[Path]:
     """Paths of the source's files, each with the right sha256, its own or that of what it unpacks to.
 
-    Of Fashion-MNIST and KMNIST the latter is not known here: a file of theirs that is packed otherwise, or unpacked, is
-    taken in a folder of its own if it is as long as it should be, and a warning says so; the reader checks its form.
+    Of Fashion-MNIST and KMNIST the latter is not known here: a file of theirs that is packed otherwise,
+    or unpacked, is taken in a folder of its own if it is as long as it should be,
+    and a warning says so; the reader checks its form.
 
     Parameters
     ----------
@@ -72,9 +73,10 @@ def file_names(file: File) -> list[str]:
 
 
 def in_folder(source: Published, file: File, root: Path, known: Collection[str] = KNOWN) -> Path | None:
-    """The file in one of `folders`: as published, packed again, or unpacked, so that the unpacked bytes are right.
+    """The file in one of `folders`: as published, packed again, or unpacked: the unpacked bytes are right.
 
-    In root a file of this name may be another data set's: it is passed over. One that is nobody's is a ValueError.
+    In root a file of this name may be another data set's: it is passed over.
+    One that is nobody's is a ValueError.
     """
     for path in (folder / name for folder in folders(source, root) for name in file_names(file)):
         if not path.is_file():
@@ -94,7 +96,7 @@ def in_folder(source: Published, file: File, root: Path, known: Collection[str] 
 
 
 def raw_sha256(path: Path, most: int) -> tuple[int, str]:
-    """Bytes and sha256 of what a file unpacks to, at most so many and one; (0, "") for one that is damaged."""
+    """Bytes and sha256 of what a file unpacks to, at most so many and one; (0, "") for a damaged one."""
     digest, size = hashlib.sha256(), 0
     try:
         with opened(path) as file:

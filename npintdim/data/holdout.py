@@ -43,8 +43,8 @@ def hold_out(data: Dataset, share: float, seed: int = 0) -> Dataset:
     held = round(n * share)
     if not 0 < held < n:
         raise ValueError(
-            f"{data.name}: holding out {share} of {n} training examples leaves {n - held} to train on and {held} "
-            "to test with: at least one each is needed"
+            f"{data.name}: holding out {share} of {n} training examples leaves {n - held} to train on "
+            f"and {held} to test with: at least one each is needed"
         )
     order = Stream(seed, Purpose.SPLIT).permutation(n).astype(np.intp)
 

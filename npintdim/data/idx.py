@@ -49,7 +49,8 @@ def read_idx(path: Path, ndim: int) -> Bytes:
         many = "at least " if len(content) > needed else ""
         lengths = "×".join(map(str, shape))
         raise ValueError(
-            f"{path}: {many}{len(content)} bytes follow the header, but its dimensions {lengths} need {needed}"
+            f"{path}: {many}{len(content)} bytes follow the header, "
+            f"but its dimensions {lengths} need {needed}"
         )
     return np.frombuffer(content, np.uint8).reshape(shape)
 

@@ -54,7 +54,7 @@ class Cut:
 
 
 def read_all(folder: Path) -> tuple[Array, Array, Array | None, Array | None, str]:
-    """Pixels and class of all training and test images, which have one size, and how; None without a test part."""
+    """Pixels and class of all training and test images, of one size, and how; None without a test part."""
     parts, how = train_and_test(folder, held(folder))
     read: list[Array | None] = []
     for paths, classes in parts:
@@ -125,7 +125,7 @@ def held(folder: Path) -> list[str]:
 
 
 def train_and_test(folder: Path, others: list[str]) -> tuple[list[tuple[list[Path], list[str]]], str]:
-    """The images of train and of the first of the others, each of the same classes, and what people are told of these."""
+    """The images of train and of the first of the others, in the same classes, and what is said of these."""
     names = ["train", *others[:1]]
     parts = [listed(folder / name) for name in names]
     classes = [set(found) for _, found in parts]

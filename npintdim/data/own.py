@@ -57,7 +57,7 @@ class Source:
 
 
 class Arrays(NamedTuple):
-    """Training and test part as they are in the file, and what people are told of them; no test part where x_test is None."""
+    """Training and test part as they are in the file, and what is said of them; x_test None without one."""
 
     x: Array
     y: Array
@@ -101,7 +101,8 @@ def source_of(name: str) -> Source:
                 there = Path("+".join([path, *words[:i]])).expanduser().exists()
                 hint = ". There is such a path: give it another name, without +" * there
             raise ValueError(
-                f"data is {shown(name)}: after a + label=COLUMN, test-share=SHARE, standardise or regression is needed, "
+                f"data is {shown(name)}: "
+                "after a + label=COLUMN, test-share=SHARE, standardise or regression is needed, "
                 f"or of images crop=PIXELS, side=PIXELS or mean; or one of {NEEDED.rstrip(',')}{hint}"
             )
         if len(options) == before:
@@ -143,10 +144,13 @@ def read(name: str, limit_train: int | None = None) -> tuple[Dataset, str]:
 
 
 def streamed_images(name: str, source: Source) -> tuple[Dataset, str]:
-    """Images of a folder that are read when they are needed; what is said of other data cannot be done with them."""
+    """A folder's images, read when they are needed; what is said of other data cannot be done with them."""
     if source.crop is None:
         raise ValueError(f"data is {shown(name)}: side and mean need crop=PIXELS")
-    others = {"label": source.label, "test-share": source.test_share, "standardise": source.standardise, "regression": source.regression, "a change": source.change}  # fmt: skip
+    others = {
+        "label": source.label, "test-share": source.test_share, "standardise": source.standardise,
+        "regression": source.regression, "a change": source.change,
+    }  # fmt: skip
     if said := [word for word, value in others.items() if value]:
         raise ValueError(
             f"data is {shown(name)}: {said[0]} cannot be had of images that are read when needed"
@@ -173,7 +177,7 @@ def told(data: Dataset, how: str, own_test: bool) -> str:
 
 
 def scaled(name: str, x: Any) -> tuple[Floats, str]:
-    """Examples as floats, images as (n, channels, height, width), and what was done: uint8 ÷ 255, all else as it is."""
+    """Examples as floats, images as (n, channels, height, width), and how: uint8 ÷ 255, all else as it is."""
     array = np.asarray(x)
     how = str(array.dtype)
     if array.ndim == 3:
@@ -260,8 +264,8 @@ def read_csv(source: Source) -> Arrays:
     label = next((name.strip() for name in wanted if name.strip() in names), None)
     if label is None:
         raise ValueError(
-            f"{source.path} has no column {' or '.join(map(shown, wanted))}: name the label's with label=COLUMN, one of "
-            f"{', '.join(names)}"
+            f"{source.path} has no column {' or '.join(map(shown, wanted))}: "
+            f"name the label's with label=COLUMN, one of {', '.join(names)}"
         )
     if names.count(label) > 1:
         raise ValueError(f"{source.path} has {names.count(label)} columns {shown(label)}: one is needed")
@@ -285,8 +289,8 @@ def read_csv(source: Source) -> Arrays:
                 raise ValueError(f"{source.path}, line {line}, {column}: {text} is beyond float32")
     if "" in features and (x[:, (i := features.index(""))] == x[0, i] + np.arange(len(x))).all():
         raise ValueError(
-            f"{source.path} has a column without a name that numbers the lines, and is no feature: leave it out "
-            "(pandas: to_csv(index=False))"
+            f"{source.path} has a column without a name that numbers the lines, and is no feature: "
+            "leave it out (pandas: to_csv(index=False))"
         )
     labels = np.array([row[at] for _, row in rows[1:]])
     with suppress(ValueError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class File:
-    """One file: its name, length in bytes and sha256; and those of what it unpacks to, 0 and "" where nobody told us."""
+    """One file: name, length in bytes and sha256; and those of what it unpacks to, 0 and "" if untold."""
 
     name: str
     size: int
@@ -102,7 +102,10 @@ CIFAR10 = Published(
         "https://www.cs.toronto.edu/~kriz/",
         "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",
     ),
-    (File("cifar-10-binary.tar.gz", 170_052_171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),),
+    (
+        File("cifar-10-binary.tar.gz", 170_052_171,
+             "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
+    ),
 )  # fmt: skip
 
 REGISTRY = {source.name: source for source in (MNIST, FASHION_MNIST, KMNIST, CIFAR10)}

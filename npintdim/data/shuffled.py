@@ -15,7 +15,10 @@ from npintdim.rng import Purpose, Stream
 
 FORMS = ("NAME+shuffled-pixels", "NAME+shuffled-labels=0.5", *tasks.FORMS)  # of every data set
 Change = Callable[[Dataset], Dataset]
-NEEDED = "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without, or classes=LOW-HIGH, or rotated=DEGREES,"
+NEEDED = (
+    "shuffled-pixels or shuffled-labels=SHARE, with @SEED or without, "
+    "or classes=LOW-HIGH, or rotated=DEGREES,"
+)
 
 
 def parse(name: str) -> tuple[str, Change | None]:
@@ -71,7 +74,8 @@ def shuffled_labels(data: Dataset, share: float, seed: int = 0) -> Dataset:
     n = round(share * len(labels))
     if n < 2:
         raise ValueError(
-            f"{data.name}: a share of {share:g} of {len(labels):,} labels is {n}: at least two are needed to exchange them"
+            f"{data.name}: a share of {share:g} of {len(labels):,} labels is {n}: "
+            "at least two are needed to exchange them"
         )
     chosen = Stream(seed, Purpose.SHUFFLE, lane=1).permutation(len(labels))[:n]
     exchanged = labels.copy()

@@ -1,4 +1,4 @@
-"""Two tasks from one data set, to pre-train on one and go on with the other: some of its classes, or its images turned."""
+"""Two tasks from one data set, to pre-train on one and go on with the other: some classes, turned images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMS = ("NAME+classes=5-9", "NAME+rotated=60")
 
 
 def only_classes(data: Dataset, low: int, high: int) -> Dataset:
-    """The examples of the classes low, ..., high. Labels and number of classes stay: a network keeps its outputs."""
+    """The examples of classes low, ..., high. Labels and their number stay: a network keeps its outputs."""
     if not data.classes:
         raise ValueError(f"classes={low}-{high} is for classes, and the targets of {data.name} are numbers")
     if not 0 <= low <= high < data.classes:
@@ -31,7 +31,7 @@ def only_classes(data: Dataset, low: int, high: int) -> Dataset:
 
 
 def rotated(data: Dataset, degrees: float) -> Dataset:
-    """Every image turned anticlockwise about its centre, bilinear between the pixels; beyond its edge it is 0."""
+    """Every image turned anticlockwise about its centre, bilinear between pixels; beyond its edge it is 0."""
     check_images("rotated", data)
 
     def part(batch: Batch) -> Batch:

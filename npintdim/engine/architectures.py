@@ -37,20 +37,24 @@ def mlp(
     activation: Layer | Spec | str = "relu",
     loss: Loss | Spec | str = "crossentropy",
 ) -> Model:
-    """Fully connected network, ReLU after every layer but the last, e.g. [784, 200, 200, 10] of the paper's MNIST runs (D = 199,210).
+    """Fully connected network, ReLU after every layer but the last.
+
+    E.g. [784, 200, 200, 10] of the paper's MNIST runs, D = 199,210.
 
     Parameters
     ----------
     sizes : features from input to classes, at least two
     backend : None for `get_backend()`
     fuse : see `Model`
-    activation : in the place of ReLU: "tanh", "gelu", ..., a layer without parameters such as `GELU("tanh")`, or its spec
+    activation : in the place of ReLU: "tanh", "gelu", ...,
+        a layer without parameters such as `GELU("tanh")`, or its spec
     loss : "mse" for targets that are numbers, see `Model`
 
     Raises
     ------
     TypeError, ValueError
-        unless there are two sizes or more, all of them positive integers; for an activation that there is not.
+        unless there are two sizes or more, all of them positive integers;
+        for an activation that there is not.
     """
     sizes = check_integers("sizes", sizes, "n ≥ 1")
     if len(sizes) < 2:
@@ -58,7 +62,8 @@ def mlp(
     nonlinear = replace(kind_of("layer", activation), name="")
     if nonlinear.param_shapes() or isinstance(nonlinear, Flatten | Unflatten | Noisy):
         raise ValueError(
-            f"activation is {type(nonlinear).__name__}: a function of each number alone is needed, e.g. ReLU, Tanh, GELU or Sigmoid"
+            f"activation is {type(nonlinear).__name__}: a function of each number alone is needed, "
+            "e.g. ReLU, Tanh, GELU or Sigmoid"
         )
     layers: list[Layer] = []
     for i, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
@@ -132,9 +137,9 @@ def fctied_lenet(
 ) -> Model:
     """LeNet whose convolutions see the whole image: D = 193,370 on MNIST.
 
-    Each place of the output is connected to every pixel, and the weights are still tied: 'same' convolutions with
-    kernels of side 2·side − 1, 55 and then 27 on MNIST. They keep the sides, so the dense part is 784-120-84-10.
-    Parameters and errors are those of `lenet`; images must be square.
+    Each place of the output is connected to every pixel, and the weights are still tied: 'same' convolutions
+    with kernels of side 2·side − 1, 55 and then 27 on MNIST. They keep the sides, so the dense part is
+    784-120-84-10. Parameters and errors are those of `lenet`; images must be square.
     """
     (c, h, w), classes = lenet_sizes(in_shape, classes)
     if h != w:
@@ -172,8 +177,9 @@ def squeezenet(
 ) -> Model:
     """SqueezeNet v1.0: D = 1,248,424 on ImageNet.
 
-    A convolution of 96 7×7 with stride 2, eight `Fire` modules with 3×3 max-pooling of stride 2 in between, a 1×1
-    convolution to the classes, ReLU, and the mean over the image. There is no dropout (0.5 after fire9 in its authors' net).
+    A convolution of 96 7×7 with stride 2, eight `Fire` modules with 3×3 max-pooling of stride 2 in between,
+    a 1×1 convolution to the classes, ReLU, and the mean over the image.
+    There is no dropout (0.5 after fire9 in its authors' net).
 
     Parameters
     ----------
@@ -197,7 +203,8 @@ def squeezenet(
 
     layers: list[Layer] = [
         Conv2D(shape[0], 96, 7, stride=2, name="conv1"), ReLU(), pool(),
-        Fire(96, 16, 64, 64, name="fire2"), Fire(128, 16, 64, 64, name="fire3"), Fire(128, 32, 128, 128, name="fire4"), pool(),
+        Fire(96, 16, 64, 64, name="fire2"), Fire(128, 16, 64, 64, name="fire3"),
+        Fire(128, 32, 128, 128, name="fire4"), pool(),
         Fire(256, 32, 128, 128, name="fire5"), Fire(256, 48, 192, 192, name="fire6"),
         Fire(384, 48, 192, 192, name="fire7"), Fire(384, 64, 256, 256, name="fire8"), pool(),
         Fire(512, 64, 256, 256, name="fire9"),
@@ -237,13 +244,14 @@ def with_dense_part(layers: Sequence[Layer], in_shape: tuple[int, ...], classes:
     (features,) = after(layers, in_shape)
     return [
         *layers,
-        Linear(features, 120, name="fc1"), ReLU(), Linear(120, 84, name="fc2"), ReLU(), Linear(84, classes, name="fc3"),
+        Linear(features, 120, name="fc1"), ReLU(), Linear(120, 84, name="fc2"), ReLU(),
+        Linear(84, classes, name="fc3"),
     ]  # fmt: skip
 
 
 ARCHITECTURES: dict[str, Callable[..., Model]] = {
-    "mlp": mlp, "lenet": lenet,
-    "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet, "fc-lenet": fc_lenet, "squeezenet": squeezenet,
+    "mlp": mlp, "lenet": lenet, "untied-lenet": untied_lenet, "fctied-lenet": fctied_lenet,
+    "fc-lenet": fc_lenet, "squeezenet": squeezenet,
 }  # fmt: skip
 
 

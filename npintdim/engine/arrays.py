@@ -17,7 +17,7 @@ FEW = 2  # examples of a class, one for each part
 def parts_of(
     x: Any, y: Any, test: tuple[Any, Any] | None, numeric: bool, share: float, seed: int, standardise: bool
 ) -> tuple[list[tuple[Floats, Array]], tuple[str, ...]]:
-    """Examples with labels, or with targets where y is numeric, of the training and of the test part; and what the classes stand for."""
+    """The training and the test part, with labels, or targets if y is numeric; what the classes stand for."""
     examples = examples_of("x", x)
     own, names = (targets_of("y", y, len(examples)), ()) if numeric else labels_of("y", y, len(examples))
     if test is not None and not (isinstance(test, tuple | list) and len(test) == 2):
@@ -29,7 +29,8 @@ def parts_of(
         others = examples_of("test x", test[0])
         if others.shape[1:] != examples.shape[1:]:
             raise ValueError(
-                f"an example of x has shape {examples.shape[1:]}, one of test x {others.shape[1:]}: they must agree"
+                f"an example of x has shape {examples.shape[1:]}, one of test x {others.shape[1:]}: "
+                "they must agree"
             )
         theirs: Array
         if numeric:
@@ -49,7 +50,7 @@ def parts_of(
 
 
 def examples_of(name: str, x: Any) -> Floats:
-    """Real numbers (n, ...), one row an example: from lists, arrays, or a table of columns (by its `__array__`)."""
+    """Real numbers (n, ...), a row an example: from lists, arrays, or a table's columns (its `__array__`)."""
     try:
         array = np.asarray(as_array(name, x))
     except ValueError as error:
@@ -123,7 +124,8 @@ def targets_of(name: str, y: Any, n: int) -> Floats:
         raise TypeError(f"{name} holds something else than numbers: {error}") from None
     if floats.ndim not in (1, 2) or len(floats) != n:
         raise ValueError(
-            f"{name} has shape {array.shape}, but there are {counted(n, 'example')}: ({n},) or ({n}, k) is needed"
+            f"{name} has shape {array.shape}, but there are {counted(n, 'example')}: "
+            f"({n},) or ({n}, k) is needed"
         )
     if not np.isfinite(floats).all():
         raise ValueError(f"{name} holds NaN or infinity: leave out what is missing")
@@ -140,14 +142,14 @@ def one_hot(name: str, array: Array, n: int) -> tuple[Ints, tuple[str, ...]]:
         or not (((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
     ):
         raise ValueError(
-            f"{name} has shape {array.shape}, and is not one-hot with one row for each of {counted(n, 'example')}: "
-            f"({n},), or rows of zeros and a single one, are needed"
+            f"{name} has shape {array.shape}, and is not one-hot with one row for each of "
+            f"{counted(n, 'example')}: ({n},), or rows of zeros and a single one, are needed"
         )
     return array.argmax(axis=1).astype(np.int64), tuple(map(str, range(array.shape[1])))
 
 
 def split(labels: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
-    """Places of the training and of the test part, ascending: of every class so many, rounded, and at least one in each."""
+    """Places of the training and the test part, ascending: a share of every class, at least one in each."""
     if not 0 < check_real("test_share", share) < 1:
         raise ValueError(f"test_share is {share}: 0 < test_share < 1 is needed")
     check_integer("seed", seed, 0, (1 << 64) - 1)
@@ -165,7 +167,7 @@ def split(labels: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
 
 
 def standardised(train: Floats, test: Floats) -> tuple[Floats, Floats]:
-    """Every feature with mean 0 and sd 1 over the training part; a constant one becomes 0. The test part has no say."""
+    """Every feature with mean 0 and sd 1 over the training part alone; a constant one becomes 0."""
     mean, sd = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
     sd = np.where(sd > 0, sd, 1)
     moved: list[Floats] = [((part - mean) / sd).astype(part.dtype) for part in (train, test)]

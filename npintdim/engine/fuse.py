@@ -1,7 +1,7 @@
-"""Fused layers: what a run of layers does one after another, computed in one go; `fuse` puts them in the runs' places.
+"""Fused layers: what a run of layers does, computed in one go; `fuse` puts them in the runs' places.
 
-A fused layer is a `Layer` like any other and is tested against the layers it stands for, which know nothing of it.
-Only backends that have the kernels fuse, and only where that pays.
+A fused layer is a `Layer` like any other and is tested against the layers it stands for, which know nothing
+of it. Only backends that have the kernels fuse, and only where that pays.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from npintdim.typing import Array, Floats, Ints
 
 @dataclass(frozen=True)
 class Fused(Layer):
-    """Layers that are computed together; their parameters are one vector, "theta", in which theirs lie in order."""
+    """Layers computed together; their parameters are one vector, "theta", in which theirs lie in order."""
 
     title: ClassVar[str]
     pattern: ClassVar[str]  # of `letter`s: what it can stand for
@@ -55,7 +55,7 @@ class Fused(Layer):
 
 @dataclass(frozen=True)
 class LinearRun(Fused):
-    """Linear layers, each with ReLU or without; the formulas are theirs, the kernel is `kernels/fused/linear_run.py`."""
+    """Linear layers, each with ReLU or without: the kernel is `kernels/fused/linear_run.py`."""
 
     title = "linear run"
     pattern = "(LR?)+"
@@ -96,7 +96,7 @@ class LinearRun(Fused):
 
 @dataclass(frozen=True)
 class ConvPoolRun(Fused):
-    """Plain convolutions, each with ReLU or without and 2×2 max-pooling; the kernel is `kernels/fused/conv_pool.py`."""
+    """Plain convolutions, each with ReLU or without and 2×2 pooling; kernel: `kernels/fused/conv_pool.py`."""
 
     title = "convolution and pooling run"
     pattern = "(CR?P)+"
@@ -140,7 +140,7 @@ def compiled(file: str) -> ModuleType:
 
 
 def letter(a: Layer) -> str:
-    """L for Linear, R for ReLU, C for a plain convolution, P for 2×2 max-pooling, - for all else, one's own classes of them too."""
+    """L for Linear, R for ReLU, C for a plain convolution, P for 2×2 max-pooling, - for all else."""
     if type(a) is Linear or type(a) is ReLU:
         return type(a).__name__[0]
     if type(a) is Conv2D and (a.stride, a.padding) == (1, 0):
@@ -163,7 +163,7 @@ def fuse(layers: Sequence[Layer], in_shape: tuple[int, ...], backend: Backend) -
 
 
 def plan_of(layers: Sequence[Layer], backend: Backend) -> str:
-    """Which of a model's layers are fused and which are alone, a line each; and what is not fused because it does not pay."""
+    """Which of a model's layers are fused and which alone, a line each; what is not, as it does not pay."""
     lines = [f"{a.title if isinstance(a, Fused) else 'alone'}: {a.name}" for a in layers]
     for kind in FUSED if backend.name == "numba" and backend.fuse else ():
         if re.search(kind.pattern, "".join(map(letter, layers))) and not kind.pays():

@@ -18,7 +18,8 @@ from npintdim.typing import Array, Floats
 class Loss(ABC):
     """L(y, targets) of outputs y (n, k).
 
-    A performance may be any function of a mean over the examples: `tally` is the sum, `performance` the function.
+    A performance may be any function of a mean over the examples:
+    `tally` is the sum, `performance` the function.
     """
 
     numbers: ClassVar[bool] = False
@@ -82,8 +83,9 @@ class MSE(Loss):
     Forward   L = (1/nk) Σ_ij (y_ij − t_ij)²
     Backward  dy = 2 (y − t)/(nk)
 
-    R² = 1 − L/L_0, L_0 the loss of the best constant, each target's mean: 0 for that constant, 1 for no error, negative
-    for what is worse than a constant. With k > 1 targets it is one number for all of them, weighted by their variances.
+    R² = 1 − L/L_0, L_0 the loss of the best constant, each target's mean: 0 for that constant, 1 for no
+    error, negative for what is worse than a constant. With k > 1 targets it is one number for all of them,
+    weighted by their variances.
     """
 
     numbers = True

@@ -1,4 +1,4 @@
-"""SGD with momentum, Adam and AdamW, and their learning rate as a function of the step: pure rules that have no kernel."""
+"""SGD with momentum, Adam and AdamW, and their learning rate at each step: pure rules that have no kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from npintdim.typing import Floats, Spec
 
 @dataclass(frozen=True)
 class Schedule(ABC):
-    """A factor for every step: lr_t = lr · schedule(t), t = 1, 2, ... It counts steps, not epochs: n examples in batches of b are ⌈n/b⌉ steps an epoch."""
+    """A factor for every step: lr_t = lr · schedule(t), t = 1, 2, ...
+
+    It counts steps, not epochs: n examples in batches of b are ⌈n/b⌉ steps an epoch.
+    """
 
     kind: ClassVar[str]
 
@@ -102,8 +105,8 @@ class Optimizer(ABC):
     Parameters
     ----------
     lr : learning rate, > 0
-    decay : decoupled weight decay λ ≥ 0 (Loshchilov and Hutter 2019): θ ← (1 − lr_t λ) θ before the step. In a subspace it
-        acts on θ_d and so draws θ towards θ_0; None for none
+    decay : decoupled weight decay λ ≥ 0 (Loshchilov and Hutter 2019): θ ← (1 − lr_t λ) θ before the step.
+        In a subspace it acts on θ_d and so draws θ towards θ_0; None for none
     schedule : of the rate, lr_t = lr · schedule(t), see `Schedule`, or its spec; None for a constant one
 
     Raises
@@ -149,7 +152,7 @@ class Optimizer(ABC):
         return (1 - self.rate(t) * self.decay) * theta
 
     def spec(self) -> Spec:
-        """JSON-able: kind and hyper-parameters; an option that is None as ever is left out: old runs keep their keys."""
+        """JSON-able: kind and hyper-parameters, without options that are None as ever: keys stay."""
         told = asdict(self) | {"schedule": self.schedule and self.schedule.spec()}
         options = {f.name: told[f.name] for f in fields(self) if not told[f.name] is f.default is None}
         return {"kind": self.kind, **options}
@@ -161,7 +164,8 @@ def check_step(theta: Floats, grad: Floats, state: tuple[Floats, ...], parts: in
     if others != [shape] * (1 + parts):
         given = f"the gradient {others[0]}, the state {', '.join(map(str, others[1:])) or 'no part'}"
         raise ValueError(
-            f"theta has shape {shape}, {given}: {shape} is needed, of {counted(parts, 'part')} of the state too"
+            f"theta has shape {shape}, {given}: {shape} is needed, "
+            f"of {counted(parts, 'part')} of the state too"
         )
 
 
@@ -208,15 +212,16 @@ class Adam(Optimizer):
     ----------
     beta1, beta2 : of the means of ∇L and ∇L², in [0, 1)
     eps : ε > 0
-    rule : "torch" for ε where PyTorch, Keras 3 and the paper's own algorithm have it; None for TensorFlow's place
+    rule : "torch" for ε where PyTorch, Keras 3 and the paper's own algorithm have it;
+        None for TensorFlow's place
 
     Notes
     -----
     m ← β1 m + (1 − β1) ∇L,   v ← β2 v + (1 − β2) ∇L²
     lr_t = lr · sqrt(1 − β2^t) / (1 − β1^t),   θ ← θ − lr_t · m / (sqrt(v) + ε)
 
-    ε is added to sqrt(v) before, not after, the correction of v. With rule="torch" it is ε · sqrt(1 − β2^t) instead, which makes the step
-    lr · m̂ / (sqrt(v̂) + ε) with m̂ = m/(1 − β1^t), v̂ = v/(1 − β2^t).
+    ε is added to sqrt(v) before, not after, the correction of v. With rule="torch" it is ε · sqrt(1 − β2^t)
+    instead, which makes the step lr · m̂ / (sqrt(v̂) + ε) with m̂ = m/(1 − β1^t), v̂ = v/(1 − β2^t).
     """
 
     lr: float = 1e-3
@@ -256,7 +261,7 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019), with the defaults of `torch.optim.AdamW`."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019); defaults of `torch.optim.AdamW`."""
 
     beta2: float = 0.999
     rule: str | None = "torch"

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in a notebook, tqdm's on a terminal, plain lines without it, nothing where nobody looks."""
+"""Progress of long work: a bar in a notebook, tqdm's on a terminal, else plain lines, or nothing."""
 
 from __future__ import annotations
 

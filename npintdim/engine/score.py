@@ -24,9 +24,10 @@ class Score:
 
     Notes
     -----
-    The direction is in the two numbers: lower is better where best < guess. The paper's line, fraction × baseline, holds
-    for p, so in the score's own units it is guess + fraction · (baseline − guess). For R² that is fraction × baseline, and
-    for an error that share of what direct training took away from it; fraction × an error would depend on its zero.
+    The direction is in the two numbers: lower is better where best < guess. The paper's line, fraction ×
+    baseline, holds for p, so in the score's own units it is guess + fraction · (baseline − guess).
+    For R² that is fraction × baseline, and for an error that share of what direct training took away from it;
+    fraction × an error would depend on its zero.
     """
 
     name: str
@@ -49,7 +50,8 @@ class Score:
         p = (np.asarray(s, np.float64) - self.guess) / (self.best - self.guess)
         if len(beyond := np.asarray(s)[p > 1 + 1e-9]):
             raise ValueError(
-                f"{self.name} has {beyond[0]:g}, better than best = {self.best:g}: say a best that no run exceeds"
+                f"{self.name} has {beyond[0]:g}, better than best = {self.best:g}: "
+                "say a best that no run exceeds"
             )
         return np.clip(p, 0, 1)
 
@@ -70,7 +72,8 @@ class Score:
         p = (threshold - self.guess) / (self.best - self.guess)
         if not 0 < p <= 1:
             raise ValueError(
-                f"threshold is {threshold:g}: between guess = {self.guess:g} and best = {self.best:g} of {self.name} is needed"
+                f"threshold is {threshold:g}: between guess = {self.guess:g} "
+                f"and best = {self.best:g} of {self.name} is needed"
             )
         return p
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Streamed:
-    """What training and evaluation need of x (n, ...), without x: a slice is another one, `take` makes the examples.
+    """What training and evaluation need of x (n, ...), without x: a slice is another one, `take` makes rows.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def made(x: Any) -> Any:
 
 
 def ahead(items: Iterator[T], x: Any) -> Iterator[T]:
-    """The same items; those of a streamed x one by one by a thread in the background, while the one before is in use."""
+    """The same items; those of a streamed x by a thread in the background, while the one before is in use."""
     if not isinstance(x, Streamed):
         yield from items
         return

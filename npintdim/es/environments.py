@@ -1,4 +1,4 @@
-"""Environments: one of our own without dependencies, Gymnasium's, and Atari's screens as the paper's nets see them."""
+"""Environments: one of our own without dependencies, Gymnasium's, and Atari's screens as in the paper."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ RANGES = {
 
 
 class Balance:
-    """A point on top of a hill: x ← x + 0.1 v,  v ← v + 0.1 (x + a); 1 for each step with |x| < 1, at most 100.
+    """A point on a hill: x ← x + 0.1 v,  v ← v + 0.1 (x + a); 1 for each step with |x| < 1, at most 100.
 
     Left alone it rolls down in some 40 steps; a = −k x − l v with k > 1, l > 0 keeps it there.
     """
@@ -78,10 +78,10 @@ class Balance:
 
 
 class Gymnasium:
-    """An environment of Gymnasium, without the wrappers that `gymnasium.make` adds: the limit of steps is counted here.
+    """An environment of Gymnasium, without the wrappers of `gymnasium.make`: steps are counted here.
 
-    ImportError, with the pip line, without Gymnasium or what it needs for this environment; ValueError for one that it
-    does not have, or whose observations or actions are of another kind.
+    ImportError, with the pip line, without Gymnasium or what it needs for this environment;
+    ValueError for one that it does not have, or whose observations or actions are of another kind.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -127,7 +127,7 @@ class Gymnasium:
         return seen, float(reward), bool(ended or cut)
 
     def gave(self, what: str, found: Any, others: str) -> Any:
-        """What a function of the environment gave, if it is as Gymnasium has it; TypeError for what older ones gave."""
+        """What a function of the environment gave, if as Gymnasium has it; TypeError if as older ones had."""
         count = 2 + others.count(",")
         if not isinstance(found, tuple) or len(found) != count or np.shape(found[0]) != self.shape:
             raise TypeError(
@@ -138,9 +138,9 @@ class Gymnasium:
 
 
 class Atari:
-    """The last four screens of a game, grey, 84×84, in [0, 1]; each action is held for four frames (Mnih et al. 2015).
+    """The last four screens of a game, grey, 84×84, in [0, 1]; each action is held for four frames.
 
-    Raises what `Gymnasium` raises, and an ImportError without ale-py.
+    As in Mnih et al. (2015). Raises what `Gymnasium` raises, and an ImportError without ale-py.
     """
 
     shape: tuple[int, ...] = (4, 84, 84)

@@ -67,13 +67,14 @@ class Episodes:
 
     Parameters
     ----------
-    environment : "balance", which needs nothing, or a name of Gymnasium's, e.g. "InvertedPendulum-v5", "ALE/Pong-v5"
-    model : the policy: its outputs are the numbers of an action; or these and the logarithms of their noise's sd, twice
-        as many; or one for each action there is to choose from, and the largest is taken
+    environment : "balance", which needs nothing, or a name of Gymnasium's,
+        e.g. "InvertedPendulum-v5", "ALE/Pong-v5"
+    model : the policy: its outputs are the numbers of an action; or these and the logarithms of their noise's
+        sd, twice as many; or one for each action there is to choose from, and the largest is taken
     episodes : of each evaluation
     seed : of the episodes' starts and the noise of actions
-    action_noise : sd of what is added to an action's numbers while training; none is added at evaluation. Where the
-        policy has outputs for it, the sd is their exp times this, or times 1 if this is 0
+    action_noise : sd of what is added to an action's numbers while training; none is added at evaluation.
+        Where the policy has outputs for it, the sd is their exp times this, or times 1 if this is 0
     range : the least return, and the one that counts as solved; None where `environments.RANGES` has it
     statistics : of observations so far, which are standardised by them; see `learn`
 
@@ -84,11 +85,11 @@ class Episodes:
 
     Notes
     -----
-    performance = (mean return − least)/(solved − least), cut to [0, 1], so that guessing has no negative share in
-    0.9 × baseline;  loss = 1 − performance before it is cut.
+    performance = (mean return − least)/(solved − least), cut to [0, 1], so that guessing has no negative
+    share in 0.9 × baseline;  loss = 1 − performance before it is cut.
 
-    Episode e of step t begins as word e·2³² of the stream (seed, EPISODES, t) says, and the noise follows it: all
-    members of a generation play the same episodes. Step 0 is evaluation.
+    Episode e of step t begins as word e·2³² of the stream (seed, EPISODES, t) says, and the noise follows it:
+    all members of a generation play the same episodes. Step 0 is evaluation.
     """
 
     environment: str
@@ -114,8 +115,8 @@ class Episodes:
             limits = Range(*(check_real("each of range", r) for r in self.range)) if pair else None
         if limits is None or not limits.least < limits.solved:
             raise ValueError(
-                f"range is {self.range}, and environment {self.environment!r} is none of {', '.join(RANGES)}: "
-                "(least return, return that counts as solved) is needed"
+                f"range is {self.range}, and environment {self.environment!r} is none of "
+                f"{', '.join(RANGES)}: (least return, return that counts as solved) is needed"
             )
         self.range = limits
         self.check()

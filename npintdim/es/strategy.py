@@ -1,4 +1,4 @@
-"""Evolution strategies: the gradient of a landscape from its values at random points around the vector that is trained."""
+"""Evolution strategies: the gradient of a landscape from its values at random points around the vector."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HELD: dict[str, EvolutionStrategy] = {}  # by a worker, under the sha256 of its 
 
 @contextmanager
 def spread(executor: Executor) -> Iterator[None]:
-    """Pairs of every population are tried by an executor inside, e.g. that of a Dask client or a process pool.
+    """Inside, an executor tries pairs of every population, e.g. that of a Dask client or a process pool.
 
     Examples
     --------
@@ -68,8 +68,8 @@ class EvolutionStrategy:
     F is the loss or its centred rank in [−½, ½]. On average this is the gradient of E_ε L(v + σ ε), which for
     L = ½ vᵀA v + bᵀv is A v + b.
 
-    ε_i has an address, (seed, NOISE, step) from i·dim on: whoever tries it needs the seed and not the vector, and the
-    sum is made here in the order of i, so that it has the same bits for any number of workers.
+    ε_i has an address, (seed, NOISE, step) from i·dim on: whoever tries it needs the seed and not the vector,
+    and the sum is made here in the order of i, so that it has the same bits for any number of workers.
     A landscape that has `learn` (see `Episodes`) is told the members' evaluations after each generation.
     Members are evaluated at batch.step + 1; what is evaluated outside of a generation has step 0.
     """

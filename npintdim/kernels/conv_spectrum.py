@@ -6,10 +6,10 @@ transform over the places, and x framed by p zeros before its first row and colu
     F y[n, o] = Σ_c F x[n, c] · conj(F W[o, c])
     F dW[o, c] = Σ_n conj(F dy[n, o]) · F x[n, c]        F dx[n, c] = Σ_o F dy[n, o] · F W[o, c]
 
-A y needs x up to p places behind the image too, which are zeros: where N ≥ h + p, i + a < h + 2p comes round to the
-zeros before the image. Everything is a product of real matrices, F too, which at such sizes is quicker than a fast
-transform: a complex number is a pair (Re, Im), and with X in pairs of pairs [[Re X, Im X], [Im X, −Re X]] the three
-sums are X V, Xᵀ dY and dY Vᵀ at every frequency.
+A y needs x up to p places behind the image too, which are zeros: where N ≥ h + p, i + a < h + 2p comes round
+to the zeros before the image. Everything is a product of real matrices, F too, which at such sizes is quicker
+than a fast transform: a complex number is a pair (Re, Im), and with X in pairs of pairs [[Re X, Im X], [Im X,
+−Re X]] the three sums are X V, Xᵀ dY and dY Vᵀ at every frequency.
 """
 
 from __future__ import annotations

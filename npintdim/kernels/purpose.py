@@ -1,4 +1,4 @@
-"""The numbers that keep streams apart, for every kernel and for `npintdim.rng` (docs/random.md, section 2)."""
+"""The numbers that keep streams apart, for every kernel and `npintdim.rng` (docs/random.md, section 2)."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""The direct runs that a d_int is read against: which of them make the line, and what is doubtful about them."""
+"""The direct runs that a d_int is read against: which make the line, and what is doubtful about them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Baseline:
 
     @property
     def nothing(self) -> str:
-        """Why no line can be made of it, else "": every run diverged, or the median one is no better than guessing."""
+        """Why no line can be made, else "": all runs diverged, or the median one only guesses."""
         finished = self.finished
         if not len(finished):
             return "every direct run diverged or failed"
@@ -46,7 +46,7 @@ class Baseline:
 
     @property
     def line(self) -> tuple[float, ...]:
-        """The runs that the line is made of, NaN for the others: those that learnt less than half of the median one."""
+        """The runs that make the line, NaN for others: those that learnt less than half of the median one."""
         if self.nothing:
             return self.direct
         pairs = zip(self.direct, shares(self.direct, self.score), strict=True)
@@ -73,7 +73,7 @@ class Baseline:
         return ", ".join(f"{value(p, self.score):.4f}" for p in shares)
 
     def doubts(self, inside: Mapping[int, Floats]) -> list[str]:
-        """What anybody who quotes a d_int should know of its baseline, given p of the runs at each d; most often nothing."""
+        """What whoever quotes a d_int should know of its baseline, given p at each d; most often nothing."""
         if self.nothing:
             return [self.nothing]
         told, runs, finished = [], len(self.direct), self.finished
@@ -82,8 +82,8 @@ class Baseline:
             told.append(f"{runs - len(finished)} of {runs} direct runs diverged or failed")
         if len(dead):
             told.append(
-                f"{len(dead)} of {runs} direct runs ({self.listed(*dead)}) learnt less than half of the median one, "
-                f"{self.listed(float(np.median(finished)))}: left out of the baseline"
+                f"{len(dead)} of {runs} direct runs ({self.listed(*dead)}) learnt less than half of "
+                f"the median one, {self.listed(float(np.median(finished)))}: left out of the baseline"
             )
         learnt = kept.mean() - self.guess
         if len(kept) > 1 and kept.std(ddof=1) > DOUBT * learnt:
@@ -94,16 +94,17 @@ class Baseline:
         best = max(means, key=lambda d: means[d], default=0)
         if means and means[best] > kept.mean() + DOUBT * learnt:
             told.append(
-                f"direct training reached {self.listed(kept.mean())}, less than d = {best:,} with {self.listed(means[best])}: "
-                "another learning rate or more epochs for it"
+                f"direct training reached {self.listed(kept.mean())}, less than d = {best:,} "
+                f"with {self.listed(means[best])}: another learning rate or more epochs for it"
             )
         return told
 
 
 def guessing(chance: float, data: Dataset | None, backend: Backend) -> float:
-    """The performance that needs no learning: always the most frequent class of the test set, or a class at random.
+    """The performance that needs no learning: always the test set's most frequent class, or one at random.
 
-    It is `chance`, the recipe's, at least; and that alone where data are None: performance is no share of right answers.
+    It is `chance`, the recipe's, at least; and that alone where data are None:
+    performance is no share of right answers.
     """
     if data is None or data.test.labels is None:
         return chance

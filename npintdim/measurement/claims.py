@@ -1,4 +1,4 @@
-"""Who is at which run of a folder that several processes share: a claim, a file beside where the record will be."""
+"""Who is at which run of a folder that several processes share: a claim, a file beside the record to come."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ LEFT = re.compile(rf"(?:\.({OWNER})-.*|.*)\.part")  # whatever is so called in t
 
 
 class Claims:
-    """Runs that this process has taken: <key>.claim in the folder `runs` of the records, made only where none is.
+    """Runs that this process has taken: <key>.claim in the records' folder `runs`, made only where none is.
 
-    A claim is given up with its run, or all of them at the end. One that was left behind is free again at once where
-    its process is known to be gone (also if its PID is another's by now) or it names none, and after `STALE` seconds
-    without a sign of life elsewhere. Its age is read from the clock of the file system, so the machines' clocks need
-    not agree.
+    A claim is given up with its run, or all of them at the end. One that was left behind is free again at
+    once where its process is known to be gone (also if its PID is another's by now) or it names none,
+    and after `STALE` seconds without a sign of life elsewhere. Its age is read from the clock of the file
+    system, so the machines' clocks need not agree.
     """
 
     def __init__(self, runs: Path) -> None:
@@ -86,7 +86,7 @@ class Claims:
         return True
 
     def abandoned(self, path: Path) -> bool:
-        """Whether nobody is at work on it any more; a warning tells where it is not the claim of any process."""
+        """Whether nobody is at work on it any more; a warning where it is not the claim of any process."""
         seen = path.stat().st_mtime
         for wait in (BLINK, 0.0):
             with suppress(DamagedError):

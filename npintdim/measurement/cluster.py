@@ -27,7 +27,7 @@ KILLED = "KilledWorker"  # what Dask calls a run whose workers died
 
 @dataclass(frozen=True)
 class Dask:
-    """The workers of a Dask scheduler. Specs go there, records and θ_d come back; data sets are read by each worker.
+    """The workers of a Dask scheduler. Specs go there, records and θ_d come back; each worker reads the data.
 
     A worker that dies costs the runs it was at: the scheduler gives them to others. Its address is e.g.
     "tcp://10.0.0.1:8786"; ValueError for something else.
@@ -46,7 +46,7 @@ class Dask:
             return capacity(client)
 
     def rehearse(self, todo: Sequence[RunSpec], where: Where) -> list[float]:
-        """On every worker, so that one that lacks the data or a package, or has another npintdim, is found before the first run.
+        """On every worker: one that lacks data or a package, or has another npintdim, is found before a run.
 
         Errors of the rehearsal are those of a run, with the worker's address.
         """
@@ -73,9 +73,10 @@ class Dask:
     def __call__(self, todo: Iterable[RunSpec], where: Where) -> Results:
         """As they finish; two for each thread of a worker are under way, so that none waits for the next.
 
-        Dask blames a worker's death on every run that was there, also on those that only waited. So whoever is blamed
-        is tried once more when nothing else is under way. A result that died with its worker is made again by another:
-        its future is done only when it is here. RuntimeError if all workers are gone, or the scheduler is.
+        Dask blames a worker's death on every run that was there, also on those that only waited.
+        So whoever is blamed is tried once more when nothing else is under way. A result that died with its
+        worker is made again by another: its future is done only when it is here.
+        RuntimeError if all workers are gone, or the scheduler is.
         """
         with self.client() as client:
             alone = time.monotonic()
@@ -105,15 +106,15 @@ class Dask:
 
     @contextmanager
     def client(self) -> Iterator[Any]:
-        """A connection; OSError if no scheduler answers, or it has no worker. Once closed, what was not done is forgotten."""
+        """A connection; OSError without scheduler or workers. Once closed, what is not done is forgotten."""
         who = f"cluster={self.address} needs the distributed package"
         client_to = need("distributed:Client", who, "pip install 'npintdim[dask]'")
         try:
             client = client_to(self.address, timeout=ANSWER, set_as_default=False)
         except OSError as error:
             raise OSError(
-                f"no Dask scheduler answers at {self.address}: start one with `dask scheduler`, and its workers "
-                f"with `dask worker {self.address} --nthreads 1`"
+                f"no Dask scheduler answers at {self.address}: start one with `dask scheduler`, "
+                f"and its workers with `dask worker {self.address} --nthreads 1`"
             ) from error
         with silent("distributed.client"), client:
             try:

@@ -1,4 +1,4 @@
-"""What data, objective and kinds of one's own were when a run was done: part of its identity, whatever their names are."""
+"""What data, objective and kinds of one's own were in a run: part of its identity, whatever their names."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError)  # told 
 
 
 def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | None = None) -> Spec | None:
-    """{"data": sha256, "pretrained": that of what θ_0 learnt, "objective": ..., "kinds": ...} of a run: what is one's own, or None.
+    """{"data": sha256, "pretrained": that of what θ_0 learnt, "objective": ..., "kinds": ...} of a run.
 
-    Data that a function returns are made once for it, in this process; where that fails its source is what counts.
-    A warning names what may change without its digest.
+    What is one's own, or None. Data that a function returns are made once for it, in this process; where that
+    fails its source is what counts. A warning names what may change without its digest.
     """
     content: Spec = {}
     unseen: list[str] = []
@@ -45,15 +45,15 @@ def content_of(data: str, model: Spec, *others: Spec | None, pretrained: Spec | 
         content["kinds"] = Digest(unseen).of(kinds)
     if unseen:
         warnings.warn(
-            f"not seen: {', '.join(dict.fromkeys(unseen))}. When that changes, measure in another folder: the old "
-            "runs would count",
+            f"not seen: {', '.join(dict.fromkeys(unseen))}. When that changes, measure in another folder: "
+            "the old runs would count",
             stacklevel=3,
         )
     return content or None
 
 
 def content_before(data: str, pretrained: Spec | None) -> str | None:
-    """sha256 of the file of a pre-trained θ_0, or of the data that it learnt; None where these are no file of one's own."""
+    """sha256 of a pre-trained θ_0's file, or of the data that it learnt; None where no file is one's own."""
     if pretrained and (base := pretrained.get("file")):
         return content_at(Path(base))
     before = str((pretrained or {}).get("data", data))
@@ -61,7 +61,7 @@ def content_before(data: str, pretrained: Spec | None) -> str | None:
 
 
 def because(runs: Path, specs: Sequence[RunSpec]) -> str:
-    """Which of the specs have a record, which only one of other content, and whose; "" where nothing has changed."""
+    """Which of the specs have a record, which only one of other content, and whose; "" if nothing changed."""
     wanted = {canonical(spec.spec() | {"content": None}): spec for spec in specs if spec.content}
     changed: set[str] = set()
     for path in runs.glob("*.json") if wanted else ():
@@ -73,11 +73,14 @@ def because(runs: Path, specs: Sequence[RunSpec]) -> str:
     kept = sum((runs / f"{spec.key}.json").exists() for spec in specs)
     if not changed or kept == len(specs):
         return ""
-    return f"kept {kept}, new {len(specs) - kept}, because {' and '.join(sorted(changed))} changed since the old runs"
+    return (
+        f"kept {kept}, new {len(specs) - kept}, because {' and '.join(sorted(changed))} changed "
+        "since the old runs"
+    )
 
 
 def find_renamed(runs: Path, specs: Sequence[RunSpec]) -> None:
-    """Copy the records of runs whose data, or pre-trained θ_0, lay under other names then: their content is the same."""
+    """Copy the records of runs whose data or pre-trained θ_0 had other names then, and the same content."""
     wanted = {unnamed(spec.spec()): spec for spec in specs if spec.content}
     wanted = {what: spec for what, spec in wanted.items() if not (runs / f"{spec.key}.json").exists()}
     for path in runs.glob("*.json") if wanted else ():
@@ -91,7 +94,7 @@ def find_renamed(runs: Path, specs: Sequence[RunSpec]) -> None:
 
 
 def unnamed(spec: Spec) -> bytes:
-    """The spec of a run without the paths of its files, whose content it has; what is done to the data stays."""
+    """The spec of a run without the paths of its files, whose content it has; what is done to data stays."""
     spec = dict(spec)
     own, pretrained = spec.get("content") or {}, dict(spec.get("pretrained") or {})
     if "data" in own and is_file(spec["data"]):

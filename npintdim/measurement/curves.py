@@ -1,8 +1,9 @@
-"""Two monotone curves through the runs, and where each meets a line: one of three numbers near the crossing, and pooled means.
+"""Two monotone curves through the runs, and where each meets a line: a smooth one, and pooled means.
 
 −log(1 − p) = a + b (e^{ct} − 1)/c,     t = log d − log d_0,     b > 0
 
-The first knows the noise that the runs share; the second, which is straight between the means, assumes no curve.
+The first has three numbers near the crossing, and knows the noise that the runs share; the second, which is
+straight between the means, assumes no curve.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class LocalFit:
         return self.kinds[0][1]
 
     def near(self, d: Floats) -> Floats:
-        """1 at the crossing, and 1/2 where what three numbers cannot follow is as large as the noise of a run."""
+        """1 at the crossing, 1/2 where what three numbers cannot follow is as large as a run's noise."""
         t = np.log(d) - self.log_d0
         beta, sigma, kappa = self.beta[self.best], SIGMAS[self.best], KAPPAS[self.best]
         m = np.exp(-curve_value(beta, t))
@@ -92,9 +93,10 @@ class LocalFit:
     def draws(self, p: float, baseline: Floats, fraction: float, count: int, seed: int) -> Floats:
         """log d of the crossing in `count` draws of noise level, bend, curve and baseline.
 
-        A bootstrap in one Gauss–Newton step: runs drawn again with the noise they share, and the centre of c's
-        prior with them, would move (a, log b, c) by a normal vector with covariance cov, here times `WIDER`: a search
-        places runs by the curve and stops when it looks sure, and the interval must hold afterwards (docs/measuring.md).
+        A bootstrap in one Gauss–Newton step: runs drawn again with the noise they share, and the centre of
+        c's prior with them, would move (a, log b, c) by a normal vector with covariance cov, here times
+        `WIDER`: a search places runs by the curve and stops when it looks sure,
+        and the interval must hold afterwards (docs/measuring.md).
         """
         stream = Stream(seed, Purpose.BOOTSTRAP, LANE)
         level = np.searchsorted(np.cumsum(self.share), (stream.uniform(count) + 1) / 2).clip(
@@ -109,7 +111,7 @@ class LocalFit:
 
 
 def baseline_sd(baseline: Floats, sigma: Floats) -> Floats:
-    """Standard error of the baseline's mean: its own spread, pooled with one run's worth of the shared noise."""
+    """Standard error of the baseline's mean: its own spread, pooled with one run's worth of shared noise."""
     k = len(baseline)
     own = float(((baseline - baseline.mean()) ** 2).sum())
     return np.sqrt((sigma**2 * (1 - baseline.mean()) + own) / k / k)
@@ -170,10 +172,11 @@ def local_fit(log_d: Floats, p: Floats, line: float, start: float, slope: float)
 
     Notes
     -----
-    The runs of all d share one noise level: var p_i = σ² m_i + (m_i q_i)², m_i = 1 − p of the curve, as of errors
-    that are counted; q_i is `misfit`, and makes the fit local: the smaller the noise, and the more the curve may bend, the nearer
-    the runs that count. For each σ and κ, the sd of the bend c, Gauss–Newton minimises Σ (p_i − curve)²/var p_i and
-    the priors; the likelihood with (a, log b, c) integrated out, by Laplace, says how likely that σ and κ are.
+    The runs of all d share one noise level: var p_i = σ² m_i + (m_i q_i)², m_i = 1 − p of the curve,
+    as of errors that are counted; q_i is `misfit`, and makes the fit local: the smaller the noise,
+    and the more the curve may bend, the nearer the runs that count. For each σ and κ, the sd of the bend c,
+    Gauss–Newton minimises Σ (p_i − curve)²/var p_i and the priors; the likelihood with (a, log b, c)
+    integrated out, by Laplace, says how likely that σ and κ are.
     """
     p = np.minimum(p, 1 - LOST)
     low, high = float(log_d.min()), float(log_d.max())
@@ -270,9 +273,9 @@ def crossing(d: Sequence[int], p: Floats, threshold: float) -> float:
 def possible(groups: dict[int, Floats], line: float, sd: float, line_sd: float) -> tuple[float, float]:
     """The 95 % interval of the crossing that any monotone curve allows; ±inf where it leaves the tried d.
 
-    Means f_i that are below the line up to d_k and above it from d_{k+1} on fit worse than the isotonic ones, by
-    Σ w_i ((y_i − f_i)² − (y_i − isotonic_i)²)/sd². It is kept where that, and (δ/line_sd)² for a line moved by δ, is
-    no more than χ²: a likelihood ratio.
+    Means f_i that are below the line up to d_k and above it from d_{k+1} on fit worse than the isotonic ones,
+    by Σ w_i ((y_i − f_i)² − (y_i − isotonic_i)²)/sd². It is kept where that, and (δ/line_sd)² for a line
+    moved by δ, is no more than χ²: a likelihood ratio.
     """
     f, y, w = isotonic_means(groups)
     free = float((w * (y - f) ** 2).sum())
@@ -286,15 +289,16 @@ def possible(groups: dict[int, Floats], line: float, sd: float, line_sd: float) 
 
 
 def crossed(y: Floats, w: Ints, k: int, line: float) -> float:
-    """Σ w (y − f)² of the nearest f that does not decrease and crosses the line between the first k and the rest."""
+    """Σ w (y − f)² of the nearest non-decreasing f that crosses the line between the first k and the rest."""
     below, above = np.minimum(isotonic(y[:k], w[:k]), line), np.maximum(isotonic(y[k:], w[k:]), line)
     return float((w * (y - np.concatenate([below, above])) ** 2).sum())
 
 
 def noise_at(groups: dict[int, Floats], line: float) -> tuple[float, int]:
-    """The sd of a run at the line about the isotonic means, if its variance is ∝ 1 − p, and from how many runs beyond them.
+    """A run's sd at the line about the isotonic means, its variance ∝ 1 − p; from how many runs beyond them.
 
-    NaN where too few tell it; no less than `FINE`: where runs agree to that, a curve need not go through every mean.
+    NaN where too few tell it; no less than `FINE`: where runs agree to that,
+    a curve need not go through every mean.
     """
     f, _, sizes = isotonic_means(groups)
     free = int(sizes.sum()) - len(np.unique(f))

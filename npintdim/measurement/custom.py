@@ -33,9 +33,10 @@ HERE: dict[str, Any] = {}  # what only this process knows
 class Name(Known):
     """What the data, or the landscape, of a run is called, and what can be asked of it.
 
-    "mnist+shuffled-labels=0.5" is the package's; "package.module:name" is your own, and every process can import it;
-    "here:name" is your own, and only this process knows it; "none" is no data. A recipe keeps the name that `named` gave
-    it, which stays with its thing; the text alone, read from a file say, stands for the last thing of that name.
+    "mnist+shuffled-labels=0.5" is the package's; "package.module:name" is your own, and every process can
+    import it; "here:name" is your own, and only this process knows it; "none" is no data.
+    A recipe keeps the name that `named` gave it, which stays with its thing; the text alone, read from a file
+    say, stands for the last thing of that name.
     """
 
     def __new__(cls, text: str) -> Name:
@@ -75,7 +76,7 @@ class Name(Known):
         return "+shuffled-labels" in self
 
     def thing(self) -> Any:
-        """What `named` gave the name; ValueError if it cannot be imported, or only another process knows it."""
+        """What `named` gave the name; ValueError where it cannot be imported, or is another process's."""
         if self.it is not None or self in HERE:
             return HERE[self] if self.it is None else self.it
         if self.here:
@@ -96,9 +97,10 @@ def named(thing: Any) -> str:
 
     Parameters
     ----------
-    thing : "package.module:name"; or something that can be imported by such a name, which every process can; or
-        anything else with a name (a function of a notebook, a `Dataset`), which only this process knows: "here:name".
-        The processes of a sweep on this machine are given it, if joblib is installed and it can be pickled
+    thing : "package.module:name"; or something that can be imported by such a name, which every process can;
+        or anything else with a name (a function of a notebook, a `Dataset`), which only this process knows:
+        "here:name". The processes of a sweep on this machine are given it,
+        if joblib is installed and it can be pickled
 
     Raises
     ------
@@ -132,7 +134,7 @@ def own(model: Spec) -> str:
 
 
 def own_data(name: str, limit_train: int | None, backend: Any) -> Dataset | None:
-    """A data set of one's own on the backend's device: a `Dataset`, or what a function without arguments returns."""
+    """A data set of one's own on the backend's device: a `Dataset`, or what a function returns."""
     if Name(name).none:
         return None
     data = Name(name).thing()
@@ -143,7 +145,7 @@ def own_data(name: str, limit_train: int | None, backend: Any) -> Dataset | None
 
 
 def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[Landscape, Floats]:
-    """The landscape of a run, and where it starts; an error if it is none of dimension d, or does not say where it starts."""
+    """A run's landscape, and where it starts; an error if it is none of dimension d, or says no start."""
     name = own(model)
     landscape = Name(name).thing()(d, seed, **model["options"])
     if isinstance(landscape, type) or not isinstance(landscape, Landscape):
@@ -163,7 +165,7 @@ def own_objective(model: Spec, d: int | None, seed: int, backend: Any) -> tuple[
 
 
 def kinds_here(spec: Any) -> list[str]:
-    """The kinds in a run's spec that were registered in a notebook or a script: only this process knows them."""
+    """The kinds in a run's spec that a notebook or a script registered: only this process knows them."""
     return [f"here:{cls.__name__}" for cls in own_kinds(spec.spec()) if cls.__module__ == "__main__"]
 
 
@@ -183,7 +185,7 @@ def processes(names: Iterable[str], jobs: int | None, elsewhere: str = "") -> in
 
 
 def packed_names(names: Iterable[str]) -> tuple[bytes, str]:
-    """What other processes of this machine need in order to know the names of this one, and why they cannot have it."""
+    """What other processes of this machine need to know these names, and why they cannot have it."""
     given = [
         (str(name), HERE.get(name) if name.it is None else name.it) for name in map(Name, names) if name.here
     ]

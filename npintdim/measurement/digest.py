@@ -21,8 +21,10 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(.
 
 
 class Digest:
-    """sha256 of a thing: numbers and arrays by value; functions and classes by their source and by that of what they
-    name in their own module or package, `home`; of other packages the name only. What it cannot look into is `unseen`.
+    """sha256 of a thing: numbers and arrays by value; functions and classes by their source.
+
+    And by that of what they name in their own module or package, `home`; of other packages the name only.
+    What it cannot look into is `unseen`.
     """
 
     def __init__(self, unseen: list[str]) -> None:
@@ -95,7 +97,7 @@ class Digest:
         )
 
     def source(self, thing: Any) -> Iterator[Any]:
-        """The text of a function or class, or its compiled code where there is none, and all that it refers to."""
+        """The text of a function or class, or its compiled code if there is none, and what it refers to."""
         own = [f for f in (vars(thing).values() if isinstance(thing, type) else [thing]) if code_of(f)]
         try:
             yield inspect.getsource(thing)
@@ -143,7 +145,7 @@ def instructions(code: types.CodeType) -> tuple[Any, ...]:
 
 
 def as_in_file(f: Any) -> bool:
-    """Whether a function is what its file says now; not where that was edited and the function not loaded anew."""
+    """Whether a function is what its file says now, not edited since it was loaded."""
     try:
         text = inspect.getsource(inspect.getmodule(f))  # type: ignore[arg-type]
         codes = [compile(text, "", "exec", dont_inherit=True)]

@@ -38,24 +38,26 @@ class DInt:
 
     Parameters
     ----------
-    d : ours; real, between two tried d. −inf: already reached at the smallest; inf: never reached; NaN: not read,
-        since the baseline learnt nothing
+    d : ours; real, between two tried d. −inf: already reached at the smallest; inf: never reached;
+        NaN: not read, since the baseline learnt nothing
     low, high : 95 % interval of d, ±inf where it leaves the tried range; None where it is unknown
     first_above : the paper's reading, the first tried d whose mean is strictly above; None if there is none
     threshold : of the mean performance
     fraction : threshold = chance + fraction·(baseline − chance); None for an absolute threshold
     baseline : mean performance of direct training; None if it was not needed
-    tried, means, fit : the d's, the mean performance at each, and the monotone fit to the means: the curve that is
-        read near the crossing, pooled means elsewhere
+    tried, means, fit : the d's, the mean performance at each, and the monotone fit to the means:
+        the curve that is read near the crossing, pooled means elsewhere
     runs : that entered
     excluded : runs left out because they diverged or failed
     unknown : why there is no interval, else ""
-    isotonic : the pooled means joined by straight lines, read where they cross: a check of d that assumes no curve
+    isotonic : the pooled means joined by straight lines, read where they cross:
+        a check of d that assumes no curve
     noise : sd of one run at the threshold, from all runs; None where the interval is unknown
     chance : performance of guessing that the threshold allows for; 0 in the paper
     counts : runs at each d
     collapsed : runs left out because they learnt far less than others with as many numbers or fewer
-    reading : "curve"; "isotonic" where it misses the means by more than their noise, or they cross outside its interval
+    reading : "curve"; "isotonic" where it misses the means by more than their noise,
+        or they cross outside its interval
     score : what threshold, baseline, means, fit and noise are numbers of; None for performances in [0, 1]
     """
 
@@ -123,7 +125,7 @@ class DInt:
 
     @property
     def at_odds(self) -> bool:
-        """Whether the means do not follow a smooth curve: they cross outside its interval, and are read instead."""
+        """Whether the means follow no smooth curve: they cross outside its interval, and are read instead."""
         return self.reading == "isotonic"
 
     def above(self, p: float) -> bool:
@@ -132,7 +134,7 @@ class DInt:
         return p < self.threshold if lower else p > self.threshold
 
     def at(self, i: int) -> str:
-        """The performance at the i-th d: the mean, or the curve where the mean is on the other side of the line."""
+        """The performance at the i-th d: the mean, or the curve if the mean is on the line's other side."""
         same = (self.above(self.means[i]) or self.means[i] == self.threshold) == (self.d == -math.inf)
         return f"mean {self.means[i]:.4f}" if same else f"curve {self.fit[i]:.4f}"
 
@@ -178,8 +180,8 @@ def d_int(
     threshold : an absolute one instead, as the authors used on MNIST (0.9)
     draws, seed : of the interval
     chance : performance of guessing, e.g. 0.1 for ten equal classes; the paper's rule is 0
-    score : of performances that are no shares in [0, 1]: they are read as `Score.share`, and what is found is told in the score's
-        own units
+    score : of performances that are no shares in [0, 1]: they are read as `Score.share`, and what is found is
+        told in the score's own units
 
     Raises
     ------
@@ -190,20 +192,23 @@ def d_int(
     -----
     The paper's reading: the first tried d whose mean performance is strictly above the threshold.
 
-    Ours: −log(1 − p) against log d near the crossing is a monotone curve of three numbers, fitted to all runs with
-    one noise level for all (`npintdim.measurement.curves`); d_int is where it reaches the threshold.
+    Ours: −log(1 − p) against log d near the crossing is a monotone curve of three numbers, fitted to all runs
+    with one noise level for all (`npintdim.measurement.curves`); d_int is where it reaches the threshold.
 
-    The interval: 2.5 and 97.5 % quantiles of that d when noise level, curve and baseline are drawn again. The curve's
-    bend is never taken as known, however little the runs say of it.
+    The interval: 2.5 and 97.5 % quantiles of that d when noise level, curve and baseline are drawn again.
+    The curve's bend is never taken as known, however little the runs say of it.
 
-    Isotonic: the means over seeds are made non-decreasing by pool-adjacent-violators (weights: runs) and joined by
-    straight lines; where they first reach the threshold.
+    Isotonic: the means over seeds are made non-decreasing by pool-adjacent-violators (weights: runs)
+    and joined by straight lines; where they first reach the threshold.
 
     Examples
     --------
     >>> runs = [(100, 0.80), (100, 0.81), (200, 0.87), (400, 0.91), (400, 0.92), (800, 0.94)]
-    >>> d_int(*zip(*runs), baseline=[0.98, 0.98]).summary()
-    'd_int90 = 231 (95 % interval 197 to 276); first tried d above the line: 400; threshold 0.8820 = 0.9 × 0.9800'
+    >>> for part in d_int(*zip(*runs), baseline=[0.98, 0.98]).summary().split("; "):
+    ...     print(part)
+    d_int90 = 231 (95 % interval 197 to 276)
+    first tried d above the line: 400
+    threshold 0.8820 = 0.9 × 0.9800
     """
     if score is not None:
         check_kind("score", score, Score, "Score('mean absolute error', guess=3.1, best=0)")
@@ -272,7 +277,7 @@ def d_int(
 
 
 def curve_of(found: DInt, groups: Mapping[int | None, Floats]) -> LocalFit | None:
-    """The curve that `d_int` read from the performances at each d, of shares; None where it read the means alone, or nothing."""
+    """The curve that `d_int` read from the shares at each d; None where it read means alone, or nothing."""
     if found.at_odds or math.isnan(found.d):
         return None
     inside = {d: shares(p, found.score) for d, p in groups.items() if d is not None and len(p)}
@@ -281,7 +286,7 @@ def curve_of(found: DInt, groups: Mapping[int | None, Floats]) -> LocalFit | Non
 
 
 def around_crossing(groups: dict[int, Floats], line: float) -> LocalFit | None:
-    """The curve near where the pooled means reach a line; None for a single d, or a line that has no logarithm."""
+    """The curve near where the pooled means reach a line; None for one d, or a line without a logarithm."""
     if len(groups) < 2 or line > 1 - LOST:
         return None
     tried = np.array(list(groups), dtype=np.float64)
@@ -304,7 +309,7 @@ def joined(curve: LocalFit, tried: Floats, monotone: Floats, line: float) -> Flo
 
 
 def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floats], int]:
-    """The finished runs' performances of each d, d ascending; how many diverged. Refuses d < 1, p outside [0, 1], no run."""
+    """Performances of each d, ascending; how many diverged. Refuses d < 1, p outside [0, 1], no run."""
     d, performance = as_array("d", d), as_array("performance", performance)
     for name, value in (("d", d), ("performance", performance)):
         if np.ndim(value) != 1:
@@ -326,10 +331,10 @@ def by_d(d: Sequence[int], performance: Sequence[float]) -> tuple[dict[int, Floa
 def survivors(groups: dict[int, Floats], line: float) -> tuple[dict[int, Floats], int]:
     """The runs that did not collapse; how many did: p_i < max {median at d : d ≤ d_i} − line/3.
 
-    More directions do not make the best point worse, and luck is no third of the line, so such a run failed to train.
-    Where that would be more than two runs and more than `MANY` of all, it is their noise, and none is left out; nor where
-    luck is half as much as that: where those that are kept have an sd at the same d above line/6, as agents have that
-    solve their task or do not.
+    More directions do not make the best point worse, and luck is no third of the line, so such a run failed
+    to train. Where that would be more than two runs and more than `MANY` of all, it is their noise,
+    and none is left out; nor where luck is half as much as that: where those that are kept have an sd at the
+    same d above line/6, as agents have that solve their task or do not.
     """
     best, kept = 0.0, {}
     for d, p in groups.items():

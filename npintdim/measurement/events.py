@@ -1,4 +1,4 @@
-"""What a sweep, a measurement and a reproduction tell while they work, to all alike: the bar on stderr, sentences of the command, callbacks."""
+"""What a sweep, a measurement and a reproduction tell while they work: the bar, the command, callbacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from npintdim.typing import Spec
 
 @dataclass(frozen=True)
 class SweepStarted:
-    """Runs that are to be done, `kept` others are on disk; as a few steps tell, seconds for all of them, and bytes."""
+    """Runs to be done, `kept` others are on disk; as a few steps tell, seconds for all of them, and bytes."""
 
     specs: tuple[RunSpec, ...]
     kept: int
@@ -64,7 +64,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class SearchStep:
-    """What a search knows and what it runs next, in a sentence; `known` is what it knows alone, e.g. its bracket."""
+    """What a search knows and runs next, in a sentence; `known` is what it knows alone, e.g. its bracket."""
 
     why: str
     known: str = ""
@@ -85,7 +85,8 @@ class Measured:
 
 
 Event: TypeAlias = (
-    SweepStarted | RunStarted | RunFinished | RunFailed | RunFound | Waiting | SearchStep | ReproductionStep | Measured
+    SweepStarted | RunStarted | RunFinished | RunFailed | RunFound | Waiting
+    | SearchStep | ReproductionStep | Measured
 )  # fmt: skip
 Callback: TypeAlias = Callable[[Event], object]
 Tell: TypeAlias = Callable[[Event], None]
@@ -103,7 +104,8 @@ def listeners(callbacks: Any) -> list[Callback]:
 def announce(callbacks: Sequence[Callback], event: Event) -> None:
     """Give the event to each, one after the other.
 
-    An exception in one is told as a warning: no run is worth losing for that. KeyboardInterrupt stops the sweep, as Ctrl-C does.
+    An exception in one is told as a warning: no run is worth losing for that.
+    KeyboardInterrupt stops the sweep, as Ctrl-C does.
     """
     for callback in callbacks:
         try:
@@ -111,13 +113,14 @@ def announce(callbacks: Sequence[Callback], event: Event) -> None:
         except Exception as error:
             name = getattr(callback, "__qualname__", repr(callback))
             warnings.warn(
-                f"callback {name} failed on {type(event).__name__}, the sweep goes on: {type(error).__name__}: {error}",
+                f"callback {name} failed on {type(event).__name__}, the sweep goes on: "
+                f"{type(error).__name__}: {error}",
                 stacklevel=2,
             )
 
 
 class Bar:
-    """Shows the runs of one sweep after the other on stderr, a bar each, see `Progress`; a search says what the label is."""
+    """Shows the runs of sweeps on stderr, a bar each, see `Progress`; a search says what the label is."""
 
     def __init__(self, show: bool | None, label: str = "runs") -> None:
         self.show, self.label, self.shown = show, label, ExitStack()
@@ -144,7 +147,7 @@ class Bar:
 
 
 class Sentences:
-    """A callback that says where a reproduction is; what a search knows; what will be done and how long it takes; of a grid what each d reached.
+    """A callback: what a search knows, what will be done and how long it takes, what each d reached.
 
     `tell` gets each line; `budget` is that of a search, whose steps say what they found, and 0 for a grid.
     """
@@ -168,7 +171,10 @@ class Sentences:
             case ReproductionStep():
                 return event.says
             case Waiting():
-                return f"waiting for {counted(len(event.specs), 'run')} that other processes on this folder are at"
+                return (
+                    f"waiting for {counted(len(event.specs), 'run')} that other processes on this folder "
+                    "are at"
+                )
             case SweepStarted() if not self.searched:
                 self.ahead, self.reached = Counter(spec.d for spec in event.specs), {}
                 return self.estimate(event)
@@ -180,11 +186,14 @@ class Sentences:
                 if not self.ahead[d]:
                     left = f", about {duration(event.left)} left" if event.done < event.total else ""
                     where = "direct" if d is None else f"d = {d:,}"
-                    return f"{where}: {', '.join(self.reached[d])} ({event.done} of {counted(event.total, 'run')}{left})"
+                    return (
+                        f"{where}: {', '.join(self.reached[d])} "
+                        f"({event.done} of {counted(event.total, 'run')}{left})"
+                    )
         return ""
 
     def estimate(self, event: SweepStarted) -> str:
-        """What a sweep will take; before the first runs of a search in a subspace, what all of them will at most."""
+        """What a sweep will take; before a search's first runs in a subspace, what all of them may."""
         runs, seconds, size, one = len(event.specs), event.seconds, event.bytes, event.specs[0]
         if self.budget and one.d is not None and one.holdout is None:
             self.searched = True

@@ -1,4 +1,4 @@
-"""Who does the runs of a sweep: this process, others of this machine, or any `concurrent.futures.Executor`."""
+"""Who does the runs of a sweep: this process, others of this machine, or a `concurrent.futures.Executor`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Futures(ABC):
 
 
 def rehearsed(where: Where, todo: Sequence[RunSpec]) -> list[float]:
-    """`Where.rehearse` in another process: an exception that cannot be made again in this one would break the pool."""
+    """`Where.rehearse` in another process: an exception that cannot be made again here breaks the pool."""
     try:
         return where.rehearse(todo)
     except Exception as error:
@@ -119,7 +119,7 @@ class Processes(Futures):
 
     @contextmanager
     def pool(self, where: Where) -> Iterator[Submit]:
-        """They hear no signal that stops a process: their parent stops them. RuntimeError if none can be started."""
+        """They hear no signal, their parent stops them; RuntimeError if none can be started."""
         if reason := no_processes():
             raise RuntimeError(f"jobs={self.width} needs other processes, but {reason}: jobs=1 needs none")
         standard_files()
@@ -164,7 +164,7 @@ def told_deaths() -> Iterator[None]:
 
 
 def until_taken_up(futures: Iterable[Any]) -> None:
-    """Wait a moment until a pool has taken up what it was given: loky's thread fails where it is stopped before."""
+    """Wait a moment until a pool has taken up what it got: loky's thread fails where it is stopped before."""
     give_up = time.monotonic() + SETTLING
     while not all(future.running() or future.done() for future in futures) and time.monotonic() < give_up:
         time.sleep(0.001)
@@ -172,7 +172,7 @@ def until_taken_up(futures: Iterable[Any]) -> None:
 
 @dataclass(frozen=True)
 class Joblib:
-    """Whatever `joblib.parallel_config` names, e.g. Ray; runs are taken, and told as started, in joblib's threads."""
+    """Whatever `joblib.parallel_config` names, e.g. Ray; runs are taken, and told, in joblib's threads."""
 
     width: int
 
@@ -238,14 +238,14 @@ def active_backend() -> tuple[Any, int | None]:
 
 
 def default_jobs(backend: str) -> int:
-    """One process a core, but one alone on a GPU, without joblib, and where there cannot be another: a warning says why, once."""
+    """One process a core; one alone on a GPU, without joblib, and where there can be no other: told once."""
     alone = backend == "cupy" or tell_once(no_processes(), os.getpid()) or optional("joblib") is None
     return 1 if alone else cores()
 
 
 @functools.cache
 def tell_once(reason: str, process: int) -> bool:
-    """Whether there is a reason for one run at a time; a process that was forked from this one tells it again."""
+    """Whether there is a reason for one run at a time; a process forked from this one tells it again."""
     if reason:
         warnings.warn(f"one run at a time: {reason}", stacklevel=3)
     return bool(reason)

@@ -1,4 +1,4 @@
-"""What a measurement found: the records of its runs, both readings, the compressed network; shown, drawn, in tables."""
+"""What a measurement found: its records, both readings, the compressed network; shown, drawn, in tables."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ class Measurement:
     folder : where it lies: runs/, results.csv, summary.json, report.md, and compressed networks
     records : one per run, see `npintdim.measurement.runs.run`
     d_int : both readings, with the interval
-    compressed : {"file", "bytes", "performance", "d", "seed"} of the network kept at the first d above the line,
-        its performance measured after decoding the file; None if no d is above the line, or the landscape is your own
+    compressed : {"file", "bytes", "performance", "d", "seed"} of the network kept at the first d above the
+        line, its performance measured after decoding the file;
+        None if no d is above the line, or the landscape is your own
     rates : how the learning rates were searched, directly and in a subspace; empty if they were given
     guessing : performance that needs no learning, see `npintdim.measurement.baseline.guessing`
     uncompressed : why no network was kept, if none was
@@ -91,7 +92,7 @@ class Measurement:
 
     @property
     def seen(self) -> list[str]:
-        """Where the line was never reached the best that was, and why it ended there; also that runs which were left out overfit."""
+        """Where the line was never reached the best that was, and why it ended there; also overfitting."""
         if self.d_int.d != math.inf:
             return [self.overfits] if self.d_int.collapsed and self.overfits else []
         on_test, on_train = self.means("performance"), self.means("train_performance")
@@ -104,7 +105,8 @@ class Measurement:
             told.append(self.overfits)
         elif {best, last} <= set(on_train) and on_train[last][0] < line:
             told.append(
-                f"even on the training data d = {last:,} reaches {on_train[last][1]} alone: a larger d, more epochs or another rate"
+                f"even on the training data d = {last:,} reaches {on_train[last][1]} alone: "
+                "a larger d, more epochs or another rate"
             )
         return told
 
@@ -118,8 +120,9 @@ class Measurement:
         if on_train[last][0] <= on_train[best][0] or on_test[last][0] >= (1 - DOUBT) * on_test[best][0]:
             return ""
         return (
-            f"it overfits: from d = {best:,} to {last:,} it falls to {on_test[last][1]} while on the training data it rises from "
-            f"{on_train[best][1]} to {on_train[last][1]}; best_epoch=0.2, fewer epochs or l2 may help, a larger d does not"
+            f"it overfits: from d = {best:,} to {last:,} it falls to {on_test[last][1]} "
+            f"while on the training data it rises from {on_train[best][1]} to {on_train[last][1]}; "
+            "best_epoch=0.2, fewer epochs or l2 may help, a larger d does not"
         )
 
     def means(self, part: str) -> dict[int, tuple[float, str]]:
@@ -137,7 +140,10 @@ class Measurement:
 
     def __repr__(self) -> str:
         n = len(self.records)
-        return f"<Measurement: {self.title}; D = {self.D:,}, {counted(n, 'run')} in {self.folder}\n{self.summary}>"
+        return (
+            f"<Measurement: {self.title}; D = {self.D:,}, {counted(n, 'run')} in {self.folder}\n"
+            f"{self.summary}>"
+        )
 
     def _repr_html_(self) -> str:
         return table_html(f"{self.title}: D = {self.D:,}", self.rows(), self.summary)
@@ -157,7 +163,9 @@ class Measurement:
         return need("npintdim.plots:curve_figure", "", "")(self, ax)  # it lies above, see docs/decisions.md
 
     def to_dataframe(self) -> Any:
-        """A pandas DataFrame, one row a run: d (missing of direct training), seed, status, performance, lr, epochs, seconds.
+        """A pandas DataFrame, one row a run.
+
+        Columns: d (missing of direct training), seed, status, performance, lr, epochs, seconds.
 
         Raises
         ------
@@ -213,7 +221,8 @@ def read_off(recipe: Recipe, records: Sequence[Spec], guessing: float = 0.0) -> 
     ----------
     recipe : with fraction, threshold and chance
     records : of all runs
-    guessing : performance that needs no learning; where direct training reached no more, nothing is read against it
+    guessing : performance that needs no learning; where direct training reached no more,
+        nothing is read against it
 
     Raises
     ------

@@ -60,7 +60,8 @@ class RateSearch:
     def following(self, centre: float, found: Mapping[float, float]) -> list[float]:
         """The rates to try next; none when the best lies inside, or enough were tried.
 
-        `found` is the performance on what was held out, by rate, NaN where training diverged; `centre` the first guess.
+        `found` is the performance on what was held out, by rate,
+        NaN where training diverged; `centre` the first guess.
         """
         if not found:
             return [rounded(centre / self.step), rounded(centre), rounded(centre * self.step)]
@@ -88,16 +89,16 @@ class Recipe:
     seed : number of the first repetition, see `RunSpec`
     chance : see `d_int`
     precision, budget, first : of the search, see `Search`; the grid and `seeds` do not count then
-    at_once : runs that the search proposes at a time: it decides what is run. None for as many as can be done at a
-        time where it is done, but no fewer than 2
-    rates : how both learning rates are searched before anything else, from direct_optimizer's on; None takes those
-        of the optimizers
+    at_once : runs that the search proposes at a time: it decides what is run. None for as many as can be done
+        at a time where it is done, but no fewer than 2
+    rates : how both learning rates are searched before anything else, from direct_optimizer's on;
+        None takes those of the optimizers
     lr_at : d at which optimizer's rate holds, at others as `guess` says; None for one rate at every d
     content : see `RunSpec`; `measure` finds it
     parametrisation : in the place of the projection, see `RunSpec`; the grid d counts what is trained
     pretrained : see `RunSpec`; of the baseline too
-    score : what performance is, where it is no share in [0, 1], see `Score`; None for that of the network's loss. It is
-        no part of a run: another one reads the same runs
+    score : what performance is, where it is no share in [0, 1], see `Score`; None for that of the network's
+        loss. It is no part of a run: another one reads the same runs
     best_epoch : see `RunSpec`; the baseline's runs too
 
     Raises
@@ -143,7 +144,8 @@ class Recipe:
             object.__setattr__(self, "projection", {"kind": projection})
         if self.parametrisation and self.projection != FASTFOOD:
             raise ValueError(
-                f"projection is {shown(self.projection)} and parametrisation {shown(self.parametrisation)}: one of them is needed"
+                f"projection is {shown(self.projection)} and parametrisation {shown(self.parametrisation)}: "
+                "one of them is needed"
             )
         if self.d is not None:
             object.__setattr__(self, "d", grid(self.d))
@@ -187,7 +189,7 @@ class Recipe:
         return found
 
     def specs(self, dtype: str = "float32") -> list[RunSpec]:
-        """Every run that is known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
+        """Every run known beforehand: the baseline's, then those of each d; repetition k has seed + k."""
         direct = [self.direct(k, dtype) for k in range(self.direct_seeds)]
         grid = [self.subspace(d, k, dtype) for d in sorted(set(self.d or ())) for k in range(self.seeds)]
         return direct + grid
@@ -211,7 +213,8 @@ class Recipe:
     def trial(self, d: int | None, lr: float, k: int, dtype: str = "float32") -> RunSpec:
         """Repetition k of a learning rate, in a subspace or (d = None) directly, on held-out training data.
 
-        Nothing is held out where performance is that of training anyway: without data, and of shuffled labels.
+        Nothing is held out where performance is that of training anyway:
+        without data, and of shuffled labels.
         """
         assert self.rates is not None
         spec = self.direct(k, dtype) if d is None else self.subspace(d, k, dtype)
@@ -244,13 +247,13 @@ def objective_recipe(
 
     Parameters
     ----------
-    make_objective : make_objective(d, seed, **options) returns a landscape of dimension d, and with d = None the
-        whole landscape, for the baseline. `start()` says where training begins; without it a subspace begins at 0,
-        and a network of this package at its own θ_0 of the seed.
-        seed < 2⁶⁴ is another one for every run; draw θ_0 and P from it. As "package.module:make", or importable by
-        such a name, it can be called in other processes
-    data : a data set's name, a `Dataset`, a function that returns one or its "package.module:name"; None for a landscape
-        without data, an epoch being 100 steps
+    make_objective : make_objective(d, seed, **options) returns a landscape of dimension d, and with d = None
+        the whole landscape, for the baseline. `start()` says where training begins; without it a subspace
+        begins at 0, and a network of this package at its own θ_0 of the seed.
+        seed < 2⁶⁴ is another one for every run; draw θ_0 and P from it. As "package.module:make",
+        or importable by such a name, it can be called in other processes
+    data : a data set's name, a `Dataset`, a function that returns one or its "package.module:name";
+        None for a landscape without data, an epoch being 100 steps
     options : keyword arguments, JSON-able: they are part of what a run is kept under
     numbers : of the `Recipe`: d (None, the default, searches), optimizer, epochs, ...
 
@@ -274,7 +277,7 @@ def objective_recipe(
 
 
 def grid(d: Any) -> tuple[int, ...]:
-    """The d of a list, range or array, or of one number alone; an error for anything else, no d, or a d that is no dimension."""
+    """The d of a list, range or array, or one number; an error for anything else, none, or no dimension."""
     d = plain(as_array("d", d))
     given = (d,) if isinstance(d, int) else d
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
@@ -295,7 +298,7 @@ def guess(lr: float, optimizer: Spec, D: int, d: int) -> float:
 
 
 def by_root(optimizer: Spec) -> bool:
-    """Whether a rate goes as 1/√d: Adam's and AdamW's steps in θ are then as long as directly; SGD's as 1/d, P Pᵀ being ≈ (d/D) I."""
+    """Whether a rate goes as 1/√d: Adam's steps in θ are then of one length. SGD's as 1/d: P Pᵀ ≈ (d/D) I."""
     return str(optimizer["kind"]).startswith("adam")
 
 
@@ -328,11 +331,12 @@ def model_name(spec: Spec) -> str:
     return f"{spec.get('architecture', 'model')}{'-as-released' if released else ''}"
 
 
-# Learning rates: the rule for Adam is lr_subspace ≈ lr_direct · sqrt(D/d); at the crossing sqrt(D/d) is about 12 for the
-# digits (D = 17,610) and 18 for MNIST (D = 199,210). Epochs: where the curve has flattened. In the last third of
-# them the mean at the first d above the line rises by .006 (digits, sd over seeds .009) and by .004 (MNIST); with the
-# authors' 1e-3 it takes ten times as many. Grids: log-spaced, denser where the crossing is expected. Batch 64 on
-# the 1,297 digits: 21 steps an epoch. Repetitions: five cost 12 s on two cores (digits), two 2 minutes (MNIST).
+# Learning rates: the rule for Adam is lr_subspace ≈ lr_direct · sqrt(D/d); at the crossing sqrt(D/d)
+# is about 12 for the digits (D = 17,610) and 18 for MNIST (D = 199,210). Epochs: where the curve has
+# flattened. In the last third of them the mean at the first d above the line rises by .006 (digits,
+# sd over seeds .009) and by .004 (MNIST); with the authors' 1e-3 it takes ten times as many. Grids:
+# log-spaced, denser where the crossing is expected. Batch 64 on the 1,297 digits: 21 steps an epoch.
+# Repetitions: five cost 12 s on two cores (digits), two 2 minutes (MNIST).
 DIGITS = Recipe(
     "digits", fully_connected(64, 100, 100, 10), (20, 40, 70, 90, 110, 130, 150, 180, 250, 400),
     optimizer=adam(3e-2), direct_optimizer=adam(3e-3), seeds=5, direct_seeds=5, epochs=60, batch_size=64,
@@ -379,9 +383,10 @@ def recipe_for(data: str, model: Spec | None = None) -> Recipe:
 
 
 def recipe_of_file(data: Dataset, model: Spec | None = None) -> Recipe:
-    """The default recipe of a file of one's own: two hidden layers of 100; d and both learning rates are searched.
+    """The default recipe of a file of one's own: two hidden layers of 100; d and both rates are searched.
 
-    As many epochs as make about 1,200 steps of 64 examples, but 10 at least: so many flatten the digits' and MNIST's curves.
+    As many epochs as make about 1,200 steps of 64 examples, but 10 at least:
+    so many flatten the digits' and MNIST's curves.
     """
     x = data.train.x
     assert x is not None

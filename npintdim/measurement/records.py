@@ -1,7 +1,8 @@
 """Records of runs on disk: one JSON file a run, theta_d beside it, each written all or nothing, both sealed.
 
-A record has the sha256 of its theta_d, and one of itself. Those of earlier versions lack both: then the members, their
-types, the spec, and what is there twice are checked, and of theta_d the file's size and form, and that it is finite.
+A record has the sha256 of its theta_d, and one of itself. Those of earlier versions lack both:
+then the members, their types, the spec, and what is there twice are checked,
+and of theta_d the file's size and form, and that it is finite.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ SEAL = "sha256"  # in the file only
 NUMBER = (int, float)
 MEMBERS: dict[str, type | tuple[type, ...]] = {
     "spec": dict, "status": str, "D": int, "seeds": dict, "performance": (*NUMBER, type(None)),
-    "train_performance": (*NUMBER, type(None)), "loss": (*NUMBER, type(None)), "epochs": list, "seconds": NUMBER,
-    "backend": str, "threads": int, "machine": str, "versions": dict, "error": str,
+    "train_performance": (*NUMBER, type(None)), "loss": (*NUMBER, type(None)), "epochs": list,
+    "seconds": NUMBER, "backend": str, "threads": int, "machine": str, "versions": dict, "error": str,
 }  # fmt: skip
 
 
 def try_writing(folder: Path, needed: int = 0) -> None:
-    """OSError if the folder, or the one in which it will be made, cannot be written to, or lacks so many bytes of room."""
+    """OSError if the folder, or the one it will be made in, cannot be written to, or lacks so many bytes."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         probe = part_in(there)
@@ -79,7 +80,7 @@ def read_record(runs: Path, spec: RunSpec, told: bool = True) -> Spec | None:
 
 
 def load_record(path: Path) -> tuple[RunSpec, Spec]:
-    """The spec and the record in a file; DamagedError if that is not what a run left there, OSError if it cannot be read."""
+    """A file's spec and record; DamagedError if it is not what a run left, OSError if it cannot be read."""
     record = read_json(path)
     try:
         spec = RunSpec.from_spec(record["spec"])
@@ -141,7 +142,7 @@ def digest(theta: Floats) -> str:
 
 
 def read_theta(runs: Path, spec: RunSpec) -> Floats:
-    """theta_d of a finished subspace run; DamagedError or OSError if its file or the record is damaged or missing."""
+    """theta_d of a finished subspace run; DamagedError or OSError if its file or record is not whole."""
     return theta_of(runs, *load_record(runs / f"{spec.key}.json"))
 
 

@@ -1,4 +1,4 @@
-"""What a measurement leaves on disk for people and programs: results.csv, summary.json, report.md; and read back.
+"""What a measurement leaves on disk: results.csv, summary.json and report.md; and how they are read back.
 
 The runs in runs/ may serve many recipes; these files belong to one, and are replaced together.
 """
@@ -29,8 +29,9 @@ from npintdim.measurement.search import PAIR
 from npintdim.typing import Spec
 
 COLUMNS = (
-    "key", "data", "model", "projection", "D", "d", "seed", "theta_0_seed", "P_seed", "batches_seed", "status",
-    "performance", "train_performance", "loss", "epochs", "lr", "batch_size", "seconds", "backend", "threads", "error",
+    "key", "data", "model", "projection", "D", "d", "seed", "theta_0_seed", "P_seed", "batches_seed",
+    "status", "performance", "train_performance", "loss", "epochs", "lr", "batch_size", "seconds",
+    "backend", "threads", "error",
 )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ OUTPUTS = ("results.csv", "summary.json", "report.md", "curve.*", "d_int*.npid")
 
 
 def another(folder: Path, recipe: Recipe) -> str:
-    """How the recipe whose results lie in the folder differs from this one; "" if it does not, or there is none."""
+    """How the recipe whose results lie in the folder differs; "" if it does not, or there is none."""
     try:
         old = dict(read_json(folder / "summary.json")["recipe"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -56,7 +57,7 @@ def clear(folder: Path) -> None:
 
 
 def keep(path: Path, text: str) -> None:
-    """Write a file of the results. All runs are done, and what they gave is not lost with a file: a warning tells."""
+    """Write a file of the results; where that fails a warning tells: what the runs gave is not lost."""
     try:
         write_atomically(path, text.encode(errors="backslashreplace"))
     except OSError as error:
@@ -109,7 +110,8 @@ def write_report(m: Measurement, command: str | None = None, plot: Path | None =
         "" if plot is None else f"![performance against d]({plot.name})",
         readings(m),
         "## Runs",
-        f"D = {m.D:,}; performance after {counted(recipe.epochs, 'epoch')}, mean and sd over the runs; every run is in results.csv.",
+        f"D = {m.D:,}; performance after {counted(recipe.epochs, 'epoch')}, mean and sd over the runs; "
+        "every run is in results.csv.",
         markdown_table(m.rows()),
         "## Learning rates",
         rates(m),
@@ -178,7 +180,10 @@ def rates(m: Measurement) -> str:
     inside, direct = m.recipe.optimizer, m.recipe.direct_optimizer
     how = m.recipe.rates
     if how is None or not m.rates:
-        return f"Given: {inside['lr']:g} in the subspaces ({inside['kind']}), {direct['lr']:g} directly ({direct['kind']})."
+        return (
+            f"Given: {inside['lr']:g} in the subspaces ({inside['kind']}), "
+            f"{direct['lr']:g} directly ({direct['kind']})."
+        )
     rows = [("", "learning rate", "performance, held out", "")]
     for r in m.rates:
         where = "direct" if r.d is None else f"d = {r.d}"
@@ -187,8 +192,9 @@ def rates(m: Measurement) -> str:
             reached = "diverged" if math.isnan(p) else f"{p:.4f}"
             rows.append((where, f"{lr:g}", reached, edge if lr == r.chosen else ""))
     told = (
-        f"Searched before everything else, {how.seeds} run(s) at each rate, trained on {100 * (1 - how.holdout):g} % of the "
-        "training data and judged on the rest; the test set was not looked at. The subspace's rate goes to other d as "
+        f"Searched before everything else, {how.seeds} run(s) at each rate, trained on "
+        f"{100 * (1 - how.holdout):g} % of the training data and judged on the rest; "
+        "the test set was not looked at. The subspace's rate goes to other d as "
         f"{'1/√d' if by_root(m.recipe.optimizer) else '1/d'}: steps in θ of one length."
     )
     return f"{told}\n\n{markdown_table(rows)}"
@@ -206,8 +212,10 @@ def cost(m: Measurement) -> str:
         else ""
     )
     return (
-        f"{counted(len(m.records), 'run')}{also}, {m.seconds:.0f} s of computing in all (wall time is less where several run at "
-        f"once); backend {ran.get('backend')}, {ran.get('threads')} thread(s) a run, {ran.get('machine')}; {on}.{wide}"
+        f"{counted(len(m.records), 'run')}{also}, {m.seconds:.0f} s of computing in all "
+        "(wall time is less where several run at once); "
+        f"backend {ran.get('backend')}, {ran.get('threads')} thread(s) a run, {ran.get('machine')}; "
+        f"{on}.{wide}"
     )
 
 
@@ -263,7 +271,7 @@ def read_measurement(folder: str | Path) -> Measurement:
 
 
 def keys_in(path: Path) -> list[str]:
-    """Keys of the runs in a results.csv, in their order; DamagedError if it has no such column, OSError if it cannot be read."""
+    """Keys of the runs in a results.csv, in order; DamagedError without that column, OSError from reading."""
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             return [row["key"] for row in csv.DictReader(lines)]

@@ -56,8 +56,10 @@ class RunSpec:
 
     Parameters
     ----------
-    data : name of a data set, where its files lie does not matter; or one of `npintdim.measurement.custom.Name`
-    model : e.g. {"architecture": "mlp", "sizes": [64, 100, 100, 10]}; or {"objective": a name, "options": {...}}
+    data : name of a data set, where its files lie does not matter; or one of
+        `npintdim.measurement.custom.Name`
+    model : e.g. {"architecture": "mlp", "sizes": [64, 100, 100, 10]};
+        or {"objective": a name, "options": {...}}
     projection : e.g. {"kind": "fastfood", "blocks": "single"}; None trains theta itself
     d : of the subspace; None with projection None
     seed : number of the repetition, see `seeds`
@@ -66,22 +68,27 @@ class RunSpec:
     l2 : weight of the penalty on the kernels of theta
     limit_train : use only the first so many training examples
     dtype : "float32" or "float64"
-    holdout : share of the training data that takes the place of the test set, see `hold_out`; None for the test set
-    content : digests of data and objective of one's own, see `npintdim.measurement.content`; a sweep finds them
-    parametrisation : in the place of a projection, e.g. {"kind": "lora", "alpha": 8.0}, see `npintdim.adapters`; d numbers
-        are trained, and where the kind has no d of its own, d says the rank
-    pretrained : what θ_0 learnt before, from which d numbers go on: {"data": a name, ...}, and of a direct run
-        whatever is otherwise than here ("epochs", "optimizer", ...); the repetition's own, the same for every d.
-        Or {"file": path} of θ_0 itself, a .npy of D float32 or a compressed network; the same for every repetition
-    best_epoch : share of the training data (after `holdout`) that is not trained on and says which epoch counts: that of
-        the least loss there, as if training had stopped then. None for the last epoch. The test set is not looked at, so
-        the performance there has no bias from the choice; the cost is that all runs, the baseline's too, have fewer
-        examples, and d_int is that of another procedure
+    holdout : share of the training data that takes the place of the test set,
+        see `hold_out`; None for the test set
+    content : digests of data and objective of one's own,
+        see `npintdim.measurement.content`; a sweep finds them
+    parametrisation : in the place of a projection, e.g. {"kind": "lora", "alpha": 8.0}, see
+        `npintdim.adapters`; d numbers are trained, and where the kind has no d of its own, d says the rank
+    pretrained : what θ_0 learnt before, from which d numbers go on: {"data": a name, ...}, and of a direct
+        run whatever is otherwise than here ("epochs", "optimizer", ...); the repetition's own, the same for
+        every d. Or {"file": path} of θ_0 itself, a .npy of D float32 or a compressed network;
+        the same for every repetition
+    best_epoch : share of the training data (after `holdout`) that is not trained on and says which epoch
+        counts: that of the least loss there, as if training had stopped then. None for the last epoch.
+        The test set is not looked at, so the performance there has no bias from the choice;
+        the cost is that all runs, the baseline's too, have fewer examples,
+        and d_int is that of another procedure
 
     Raises
     ------
     TypeError, ValueError
-        for numbers out of range, an unknown optimizer, or one of d and projection (or parametrisation) without the other.
+        for numbers out of range, an unknown optimizer, or one of d and projection (or parametrisation)
+        without the other.
     """
 
     data: str
@@ -106,7 +113,8 @@ class RunSpec:
         one_of("dtype", self.dtype, ("float32", "float64"))
         if self.projection is not None and self.parametrisation is not None:
             raise ValueError(
-                f"projection is {shown(self.projection)} and parametrisation {shown(self.parametrisation)}: one of them is needed"
+                f"projection is {shown(self.projection)} and parametrisation {shown(self.parametrisation)}: "
+                "one of them is needed"
             )
         if (self.d is None) != (self.projection is None and self.parametrisation is None):
             raise ValueError(
@@ -118,7 +126,8 @@ class RunSpec:
             raise ValueError(f"holdout is {self.holdout}: 0 < holdout < 1 is needed")
         if self.best_epoch is not None and not 0 < self.best_epoch < 1:
             raise ValueError(
-                f"best_epoch is {self.best_epoch}: the share of the training data that chooses, 0 < q < 1, is needed"
+                f"best_epoch is {self.best_epoch}: "
+                "the share of the training data that chooses, 0 < q < 1, is needed"
             )
         self.config()
 
@@ -128,7 +137,7 @@ class RunSpec:
         return own(self.model)
 
     def honoured(self) -> RunSpec:
-        """Itself; ValueError for what its landscape or data cannot do. A record of one where that was ignored is still read."""
+        """Itself; ValueError for what its landscape or data cannot do. Records that ignored it are read."""
         cannot = dict(IGNORED) if self.own else {}
         if Name(self.data).none:
             cannot |= dict.fromkeys(
@@ -141,7 +150,7 @@ class RunSpec:
         return self
 
     def check(self) -> RunSpec:
-        """Itself, if its network can be built and its kind of P exists; a sweep refuses the others when it draws them."""
+        """Itself, if its network can be built and its kind of P exists; drawing P, a sweep refuses others."""
         if not self.own:  # its P is its own
             model_from_spec(self.model, get_backend("numpy", threads=1))
             if self.projection is not None:
@@ -171,7 +180,7 @@ class RunSpec:
 
     @classmethod
     def from_spec(cls, spec: Spec) -> RunSpec:
-        """The run that `spec()` describes; TypeError or ValueError for a member that is missing, unknown or wrong."""
+        """The run that `spec()` describes; TypeError or ValueError for a member missing, unknown or wrong."""
         return called("the spec of a run", cls, check_spec("spec", spec)).check()
 
     def config(self) -> TrainConfig:
@@ -181,7 +190,7 @@ class RunSpec:
 
     @property
     def T(self) -> Spec | None:
-        """The map from what is trained to θ: a parametrisation, or the projection of a subspace; None of a direct run."""
+        """The map from what is trained to θ: a parametrisation, or the projection; None of direct runs."""
         return self.parametrisation or self.projection
 
     @property
@@ -251,7 +260,7 @@ def learnt(spec: bytes, backend: Backend, folder: str | None) -> Floats:
 
 
 def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
-    """ValueError for outputs that are not the data's classes, examples of another size, or too large a batch."""
+    """ValueError for outputs that are not the data's classes, examples of another size, too large a batch."""
     assert data.train.x is not None
     if model.loss.numbers != (data.classes == 0):
         wanted = (
@@ -272,7 +281,7 @@ def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
 def objective(
     spec: RunSpec, backend: Backend, data: Dataset | None, folder: str | None = None
 ) -> tuple[Landscape, Floats]:
-    """The landscape that a run trains on, and where it starts; ValueError if they do not fit together, see `check_fit`."""
+    """The landscape a run trains on, and where it starts; ValueError if they do not fit, see `check_fit`."""
     if spec.own:
         return own_objective(spec.model, spec.d, spec.seeds.P, backend)
     model, theta_0, T = parts_of_run(spec, backend, folder)

@@ -42,7 +42,7 @@ EXAMPLES = 1000  # evaluated
 
 @dataclass(frozen=True)
 class Where:
-    """Where runs are done; small, so that it travels with each of them. The data do not: each process loads them once.
+    """Where runs are done; small, as it travels with each. The data do not: each process loads them once.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Where:
         return cls(backend.name, backend.dtype.name, backend.threads, fuse=backend.fuse, **where)
 
     def there(self, todo: Sequence[RunSpec], here: str = "") -> Where:
-        """For whoever does these runs, one after the other: an executor does not travel, modules that register do."""
+        """For whoever does these runs one by one: an executor does not travel, modules that register do."""
         own = sorted({cls.__module__ for spec in todo for cls in own_kinds(spec.spec())})
         content = "".join(sorted({str(spec.content) for spec in todo if spec.content}))
         content = content and hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Pictures, one a file; needs matplotlib, opens no window. Each title says what was found, computed from the data."""
+"""Pictures, one a file; needs matplotlib, opens no window. Titles, computed from data, say what was found."""
 
 from npintdim.plots.compression import compression_figure, files_of
 from npintdim.plots.curve import curve_figure
@@ -12,6 +12,7 @@ from npintdim.plots.timeline import spans_of, timeline_figure
 from npintdim.plots.toy import toy_figure
 
 __all__ = [
-    "BLUE", "GREEN", "GREY", "ORANGE", "check_looks", "compression_figure", "curve_figure", "files_of", "map_figure", "methods_figure", "nets_figure",
-    "new_figure", "nice_ticks", "phase_figure", "picture", "save", "several_figure", "spans_of", "timeline_figure", "toy_figure",
+    "BLUE", "GREEN", "GREY", "ORANGE", "check_looks", "compression_figure", "curve_figure", "files_of",
+    "map_figure", "methods_figure", "nets_figure", "new_figure", "nice_ticks", "phase_figure", "picture",
+    "save", "several_figure", "spans_of", "timeline_figure", "toy_figure",
 ]  # fmt: skip

@@ -19,8 +19,8 @@ def compression_figure(points: Sequence[tuple[str, int, float]], ax: Any = None)
 
     Parameters
     ----------
-    points : (label, bytes, performance) of every file. Those of one label are joined. The largest file of all is what
-        the others are compared with: the whole network
+    points : (label, bytes, performance) of every file. Those of one label are joined. The largest file of all
+        is what the others are compared with: the whole network
     ax : axes to draw into; None for a figure of its own
 
     Raises
@@ -57,7 +57,10 @@ def smallest_file(points: Sequence[tuple[str, int, float]]) -> str:
     label, size, performance = min(kept, key=lambda point: point[1])
     if size == whole:
         return f"No file smaller than {whole:,} bytes keeps {100 * KEPT:g} % of its performance"
-    return f"{size:,} bytes ({label}) instead of {whole:,} keep {100 * performance / best:.0f} % of the performance"
+    return (
+        f"{size:,} bytes ({label}) instead of {whole:,} keep {100 * performance / best:.0f} % "
+        "of the performance"
+    )
 
 
 def files_of(m: Measurement, backend: Backend, name: str = "") -> list[tuple[str, int, float]]:

@@ -89,7 +89,8 @@ class Read(NamedTuple):
 def curve_read(m: Measurement) -> Read:
     """The estimator's curve of three numbers, trusted where it follows the runs; else pooled means.
 
-    Pooled means are joined by straight lines of −log(1 − p) in log d, and are read where the curve contradicts them.
+    Pooled means are joined by straight lines of −log(1 − p) in log d,
+    and are read where the curve contradicts them.
     """
     found = m.d_int
     d = np.geomspace(found.tried[0], found.tried[-1], 400)

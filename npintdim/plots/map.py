@@ -18,7 +18,8 @@ def map_figure(
 
     Parameters
     ----------
-    points : of each objective its label, D, the paper's d_int90 and ours with its interval, None where there is none
+    points : of each objective its label, D, the paper's d_int90 and ours with its interval,
+        None where there is none
     ax : axes to draw into; None for a figure of its own
 
     Raises
@@ -58,7 +59,8 @@ def map_figure(
     measured = sum(ours is not None for _, _, _, ours in points)
     headline(
         figure,
-        f"{measured} objectives measured, with 95 % intervals; hollow: the paper's; dotted: d = D, and open ends",
+        f"{measured} objectives measured, with 95 % intervals; hollow: the paper's; "
+        "dotted: d = D, and open ends",
         ax=ax,
     )
     return figure

@@ -34,8 +34,8 @@ def methods_figure(
 
     Parameters
     ----------
-    families : up to six, of up to three methods; of each method the performances of its runs by d; one without runs keeps its
-        looks for other pictures
+    families : up to six, of up to three methods; of each method the performances of its runs by d;
+        one without runs keeps its looks for other pictures
     direct : performances of direct training
     task : for the title
     fraction : the dashed line is fraction × mean of direct
@@ -49,13 +49,14 @@ def methods_figure(
 
     Notes
     -----
-    The y axis is −log(1 − p). One noise a family: sd of a run = σ √(1 − p), from all its sizes with several runs; bars are
-    ± t σ √((1 − p)/n), with Student's t. Methods of equal counts stand side by side.
+    The y axis is −log(1 − p). One noise a family: sd of a run = σ √(1 − p), from all its sizes with several
+    runs; bars are ± t σ √((1 − p)/n), with Student's t. Methods of equal counts stand side by side.
     """
     methods = {label: runs for family in families.values() for label, runs in family.items() if runs}
     if not methods or len(families) > len(COLORS) or max(map(len, families.values())) > len(MEMBERS):
         raise ValueError(
-            f"{len(families)} families of methods: 1 to {len(COLORS)} of 1 to {len(MEMBERS)} methods with runs are needed"
+            f"{len(families)} families of methods: "
+            f"1 to {len(COLORS)} of 1 to {len(MEMBERS)} methods with runs are needed"
         )
     figure, axes = panels(4.6, 1, ax)
     d = [i for runs in methods.values() for i in runs]
@@ -73,8 +74,8 @@ def methods_figure(
             aside = SIDE ** (drawn % 5 - 2) if counted == "numbers" else 1
             drawn += 1
             axes.errorbar(
-                np.array(sizes) * aside, height(means), bars, color=color, ls=dashes, marker=marker, ms=4, lw=1.2, capsize=2, label=label,
-                elinewidth=0.8, ecolor=color,
+                np.array(sizes) * aside, height(means), bars, color=color, ls=dashes, marker=marker,
+                ms=4, lw=1.2, capsize=2, label=label, elinewidth=0.8, ecolor=color,
             )  # fmt: skip
     axes.axhline(height(line), color=GREY, lw=0.8, ls="--")
     right = nearness(methods, line, min(d)) < nearness(methods, line, max(d))  # where there is more room
@@ -91,7 +92,7 @@ def methods_figure(
 
 
 def nearness(methods: Mapping[str, Runs], line: float, end: int) -> float:
-    """How near the means come to the line, of sizes up to three times as large or small as at this end of the picture."""
+    """How near the means come to the line, at sizes within a factor of 3 of this end of the picture."""
     return min(
         abs(float(height(np.mean(p)) - height(line)))
         for runs in methods.values()

@@ -52,15 +52,17 @@ def nets_figure(nets: Sequence[tuple[int, DInt, str]], ax: Any = None) -> Figure
         axes.plot([size, size], [down, up], color=BLUE, lw=1.2)
         axes.plot(size, at, marker, color=BLUE, ms=5, mfc=BLUE if read else "white", clip_on=False)
         axes.annotate(
-            label, (size, up), xytext=(x, 1.03), textcoords=("data", "axes fraction"), rotation=90, ha="center",
-            va="bottom", color=GREY, arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.4, "shrinkB": 2},
+            label, (size, up), xytext=(x, 1.03), textcoords=("data", "axes fraction"), rotation=90,
+            ha="center", va="bottom", color=GREY,
+            arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.4, "shrinkB": 2},
         )  # fmt: skip
     values = [found.d for _, found, _ in nets if math.isfinite(found.d)]
     if len(values) > 1:
         middle = float(np.median(values))
         axes.axhline(middle, color=ORANGE, lw=1.2, ls="--")
         axes.annotate(
-            f"median\n{middle:,.0f}", (1.01, middle), xycoords=("axes fraction", "data"), va="center", color=ORANGE,
+            f"median\n{middle:,.0f}", (1.01, middle),
+            xycoords=("axes fraction", "data"), va="center", color=ORANGE,
         )  # fmt: skip
     names = " or ".join(dict.fromkeys(found.name for _, found, _ in nets))
     axes.set_ylabel(f"{names}, with its 95 % interval")
@@ -81,4 +83,7 @@ def growth(nets: Sequence[tuple[int, DInt, str]], names: str) -> str:
     D, d = zip(*read, strict=True)
     left_out = len(nets) - len(read)
     hollow = f" (hollow: {left_out} censored)" if left_out else ""
-    return f"{names} varies by a factor of {max(d) / min(d):.2g} while D grows {max(D) / min(D):.2g} times{hollow}"
+    return (
+        f"{names} varies by a factor of {max(d) / min(d):.2g} "
+        f"while D grows {max(D) / min(D):.2g} times{hollow}"
+    )

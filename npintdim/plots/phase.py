@@ -22,12 +22,13 @@ PALE = 2.2  # of the darkest grey, so that lines and marks stand out
 
 @styled
 def phase_figure(d: Sequence[int], shares: Floats, kind: str, s: int = 10, ax: Any = None) -> Figure:
-    """Share of the draws whose least loss is at most ε, as a grey; 5, 50 and 95 % as marks, and by the law as lines.
+    """Share of the draws whose least loss is at most ε, as grey; 5, 50 and 95 % as marks, the law's as lines.
 
     Parameters
     ----------
     d : dimensions tried, one after the other
-    shares : least share of the starting loss in every draw, (len(d), draws), see `npintdim.toy.phase.least_shares`
+    shares : least share of the starting loss in every draw, (len(d), draws),
+        see `npintdim.toy.phase.least_shares`
     kind : of P, for the title
     s : conditions of the toy problem
     ax : axes to draw into; None for a figure of its own

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 else:
     Figure = Any  # matplotlib is imported where something is drawn, not before
 
-# Okabe and Ito's colours: told apart by the colour-blind, and in grey by the marker and the dashes that go with each.
+# Okabe and Ito's colours: told apart by the colour-blind,
+# and in grey by the marker and the dashes that go with each.
 BLUE, ORANGE, GREEN, PINK, SKY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000"
 GREY = "#666666"
 LOOKS: tuple[tuple[str, Any, str], ...] = (
@@ -36,8 +37,9 @@ LETTERS = 80  # of a title, on one line
 NO_BREAK = "\N{NO-BREAK SPACE}"
 ROOM = 70  # letters under an axis, with the blanks between numbers
 STYLE: dict[Any, Any] = {
-    "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8.5, "figure.titlesize": 9.5, "legend.fontsize": 8.0,
-    "xtick.labelsize": 8.0, "ytick.labelsize": 8.0, "axes.spines.top": False, "axes.spines.right": False,
+    "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8.5, "figure.titlesize": 9.5,
+    "legend.fontsize": 8.0, "xtick.labelsize": 8.0, "ytick.labelsize": 8.0,
+    "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.6, "svg.hashsalt": "npintdim",
 }  # fmt: skip
 Drawing = ParamSpec("Drawing")
@@ -75,7 +77,7 @@ def in_a_notebook(figure: Figure) -> tuple[bytes, dict[str, int]]:
 
 
 def panels(height: float, rows: int = 1, ax: Any = None, **options: Any) -> tuple[Figure, Any]:
-    """A figure as wide as the text, and its axes, one below the other over the same x; or those of the user."""
+    """A figure as wide as the text, and its axes, one below the other over the same x; or the user's."""
     if ax is not None:
         if not all(hasattr(one, "plot") for one in np.ravel(ax)):
             raise TypeError(f"ax is {named_kind(ax)}: axes, of figure.subplots() for example, are needed")
@@ -141,7 +143,7 @@ def unbroken(text: str) -> str:
 
 
 def nice_ticks(low: float, high: float) -> list[int]:
-    """1, 2, 5, 10, 20, ... between low and high; more where these are few, powers of 10 where they have no room."""
+    """1, 2, 5, 10, 20, ... between low and high; more where these are few, powers of 10 without room."""
 
     def ticks(*steps: float) -> list[int]:
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -170,13 +172,14 @@ def log_x(axes: Any, low: float, high: float, label: str) -> None:
 def line_text(axes: Any, y: float, text: str, color: str, right: bool = False, above: bool = False) -> None:
     """A text at the left or right end of a horizontal line, just below or above it."""
     axes.annotate(
-        text, (0.99 if right else 0.01, y), xycoords=("axes fraction", "data"), xytext=(0, 3 if above else -3),
-        textcoords="offset points", color=color, ha="right" if right else "left", va="bottom" if above else "top",
+        text, (0.99 if right else 0.01, y), xycoords=("axes fraction", "data"),
+        xytext=(0, 3 if above else -3), textcoords="offset points", color=color,
+        ha="right" if right else "left", va="bottom" if above else "top",
     )  # fmt: skip
 
 
 def extent(found: DInt, low: float, high: float) -> tuple[float, float, float]:
-    """Where d_int stands, and both ends of its interval between low and high; beyond the tried d all up to there."""
+    """Where d_int stands, its interval's ends between low and high; beyond the tried d all up to there."""
     first, last = found.tried[0], found.tried[-1]
     if math.isnan(found.d):
         return first, first, first

@@ -12,13 +12,14 @@ from npintdim.measurement.records import load_record
 from npintdim.measurement.runs import RunSpec
 from npintdim.plots.style import BLUE, ORANGE, Figure, headline, panels, styled
 
-CLOSE = 0.1  # of a run, by which it may seem to begin before the last of its process has ended: the record is written later
+CLOSE = 0.1  # of a run, by which it may seem to begin before its process's last one ended: records come late
 
 
 def spans_of(m: Measurement) -> list[tuple[float, float, bool, bool]]:
-    """Beginning and end of every run in the folder of a measurement, whether it is direct, and whether d_int is read off it.
+    """Beginning and end of every run in a measurement's folder, if it is direct, and if d_int is read off it.
 
-    A record is written when its run ends, and holds the seconds that it took. Copies of a folder may have lost the first.
+    A record is written when its run ends, and holds the seconds that it took.
+    Copies of a folder may have lost the first.
 
     Raises
     ------
@@ -79,7 +80,9 @@ def timeline_figure(spans: Sequence[tuple[float, float, bool, bool]], ax: Any = 
     busy = sum(end - begin for begin, end, *_ in spans) / (count * whole)
     headline(
         figure,
-        f"{counted(len(spans), 'run')} in {whole:,.0f} s, {count} at once: {busy:.0%} of that time was training",
-        "blue: direct; orange: in subspaces; pale: runs of the search for learning rates", ax=ax,
-    )  # fmt: skip
+        f"{counted(len(spans), 'run')} in {whole:,.0f} s, {count} at once: "
+        f"{busy:.0%} of that time was training",
+        "blue: direct; orange: in subspaces; pale: runs of the search for learning rates",
+        ax=ax,
+    )
     return figure

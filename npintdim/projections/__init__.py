@@ -23,7 +23,8 @@ from npintdim.typing import Spec
 
 KINDS: dict[str, type[SeededProjection]] = kinds(
     "projection", SeededProjection, "kind",
-    DenseProjection, SparseProjection, FastfoodProjection, OneHotProjection, OrthonormalProjection, CoordinateProjection,
+    DenseProjection, SparseProjection, FastfoodProjection,
+    OneHotProjection, OrthonormalProjection, CoordinateProjection,
 )  # fmt: skip
 
 __all__ = [
@@ -87,5 +88,5 @@ def projection_from_spec(spec: Spec, backend: Backend | None = None) -> SeededPr
 
 
 def check_projection(spec: Spec) -> None:
-    """Refuse a kind of P, or options of it, that do not exist, as `make_projection` does; nothing is drawn."""
+    """Refuse a kind of P, or options of it, that does not exist, as `make_projection` does; draw nothing."""
     built("projection", spec, "kind", {name: cls.check for name, cls in KINDS.items()})

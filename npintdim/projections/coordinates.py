@@ -1,4 +1,4 @@
-"""Coordinates: d of the D parameters are trained, all others stay as they are. The control that every P has to beat."""
+"""Coordinates: d of the D parameters are trained, all others stay. The control that every P has to beat."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class CoordinateProjection(SeededProjection):
     Apply     (P v)_{i_j} = v_j, all others 0
     Adjoint   (Pᵀ g)_j = g_{i_j}
 
-    Orthonormal, and on average over seeds P Pᵀ = (d/D) I; but its directions are the axes, so it is not isotropic, and
-    the toy law fails.
+    Orthonormal, and on average over seeds P Pᵀ = (d/D) I; but its directions are the axes, so it is not
+    isotropic, and the toy law fails.
     """
 
     kind: ClassVar[str] = "coordinates"

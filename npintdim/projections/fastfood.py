@@ -36,9 +36,9 @@ class FastfoodProjection(SeededProjection):
     blocks : "stacked", ⌈D/n⌉ blocks of n = 2^⌈log₂ d⌉ (Le et al.), or "single", one block of
         n = 2^⌈log₂ D⌉ as in the authors' code
     signs : True draws D random output signs S; False leaves them out, as the authors' code does
-    stored : True keeps the factors, 6.25 bytes a parameter in float32; False draws those of some blocks when they
-        are needed, and forgets them: what grows with D is then P v alone, and nothing of it with `rows`. The
-        single block is one: it is drawn as a whole, for any of its rows. Both are the same P
+    stored : True keeps the factors, 6.25 bytes a parameter in float32; False draws those of some blocks when
+        they are needed, and forgets them: what grows with D is then P v alone, and nothing of it with `rows`.
+        The single block is one: it is drawn as a whole, for any of its rows. Both are the same P
 
     Raises
     ------
@@ -144,7 +144,7 @@ class FastfoodProjection(SeededProjection):
             self._room(f"{which} Fastfood P", size, instead)
 
     def pieces(self, a: int, b: int) -> Iterator[tuple[int, int, tuple[Words, Ints, Floats, Words]]]:
-        """Rows start, ..., stop − 1 of whole blocks, and the blocks' B, Π, G, S, until rows a, ..., b − 1 are covered.
+        """Whole blocks' rows start, ..., stop − 1 and B, Π, G, S, until rows a, ..., b − 1 are covered.
 
         All at once where they are stored, else as many as are drawn together.
         """

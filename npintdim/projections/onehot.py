@@ -30,9 +30,10 @@ class OneHotProjection(SeededProjection):
     Apply     y_i = s_i v_{h_i}/√n_{h_i}                  O(D)
     Adjoint   (Pᵀ g)_j = (1/√n_j) Σ_{i: h_i = j} s_i g_i
 
-    h = π mod d of a random permutation π of the rows: every column has ⌊D/d⌋ or ⌈D/d⌉ of them, none is empty. Columns
-    are exactly orthonormal, PᵀP = I, as no two share a row. Without signs √n is the sum of all columns weighted by √n_j:
-    the all-ones vector lies in the subspace, for every seed, and P is not isotropic.
+    h = π mod d of a random permutation π of the rows: every column has ⌊D/d⌋ or ⌈D/d⌉ of them, none is empty.
+    Columns are exactly orthonormal, PᵀP = I, as no two share a row. Without signs √n is the sum of all
+    columns weighted by √n_j: the all-ones vector lies in the subspace, for every seed,
+    and P is not isotropic.
     """
 
     signs: bool = True

@@ -44,9 +44,9 @@ class OrthonormalProjection(SeededProjection):
     -----
     Apply     P v = Σ_j P_j v_j
     Adjoint   (Pᵀ g)_j = ⟨P_j, g⟩
-    PᵀP = I to rounding. Gram–Schmidt (modified), O(D d²) once, in a fixed order instead of LAPACK's: the same bits
-    everywhere. Its column space is that of the Gaussian dense P: only the metric inside differs. Both products are in
-    `kernels/reference/stored.py`.
+    PᵀP = I to rounding. Gram–Schmidt (modified), O(D d²) once, in a fixed order instead of LAPACK's:
+    the same bits everywhere. Its column space is that of the Gaussian dense P: only the metric inside
+    differs. Both products are in `kernels/reference/stored.py`.
     """
 
     kind: ClassVar[str] = "orthonormal"

@@ -1,4 +1,4 @@
-"""Seeded: what files and certificates need of a P beyond its products. A P that is only trained with needs none of it."""
+"""Seeded: what files and certificates need of a P beyond its products. Training alone needs none of it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class SeededProjection(Projection):
         return Stream(self.seed, purpose, lane, self.backend.kernels)
 
     def options(self) -> Spec:
-        """Keywords that, with kind, D, d and seed, determine P: its own fields; `stored` changes nothing about P."""
+        """Keywords that, with kind, D, d and seed, determine P: its own fields; not `stored`."""
         others = {field.name for field in fields(SeededProjection)} | {"stored"}
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
 
@@ -91,11 +91,12 @@ class SeededProjection(Projection):
         """
 
     def begin_exact(self, v: Floats) -> NDArray[np.float64]:
-        """V checked, on the host: how `apply_exact` begins, which must not take fewer numbers for a shorter sum."""
+        """V checked, on the host: so `apply_exact` begins, and takes no fewer numbers for a shorter sum."""
         v = self.backend.host(v)
         if v.shape != (self.d,) or v.dtype.kind not in "fiub":
             raise ValueError(
-                f"theta_d is {v.dtype} {v.shape}, but P is D×d = {self.D}×{self.d}: real numbers ({self.d},) are needed"
+                f"theta_d is {v.dtype} {v.shape}, but P is D×d = {self.D}×{self.d}: "
+                f"real numbers ({self.d},) are needed"
             )
         check_memory(
             f"P v in float64, D×d = {self.D}×{self.d}", 8 * self.D, "use P @ v, of the backend's precision"

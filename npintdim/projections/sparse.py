@@ -62,8 +62,9 @@ class SparseProjection(SeededProjection):
         empty = self.backend.xp.flatnonzero(self.nnz == 0)
         if len(empty):
             raise ValueError(
-                f"column {int(empty[0])} of the sparse P, D×d = {self.D}×{self.d}, seed {self.seed}, is empty at density "
-                f"{self.density:.3g}: take another seed, a higher density, or kind 'dense'"
+                f"column {int(empty[0])} of the sparse P, D×d = {self.D}×{self.d}, seed {self.seed}, "
+                f"is empty at density {self.density:.3g}: "
+                "take another seed, a higher density, or kind 'dense'"
             )
 
     @cached_property

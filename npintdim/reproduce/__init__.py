@@ -21,5 +21,6 @@ def reproduction(name: str, quick: bool = False) -> Reproduction:
 
 
 __all__ = [
-    "REPRODUCTIONS", "Outcome", "Reproduction", "Row", "Setting", "for_terminal", "markdown", "reproduction", "write_report",
+    "REPRODUCTIONS", "Outcome", "Reproduction", "Row", "Setting", "for_terminal", "markdown", "reproduction",
+    "write_report",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""From the subspace to LoRA: does pre-training lower d_int90, and what does each method reach with how many numbers?"""
+"""From the subspace to LoRA: does pre-training lower d_int90, what does each method reach with how many?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +14,10 @@ from npintdim.typing import Floats, Spec
 
 FC, LENET = fully_connected(784, 200, 200, 10), lenet_spec([1, 28, 28])
 TASKS = {
-    "5-9": ("mnist+classes=0-4", "mnist+classes=5-9"), "rotated": ("mnist", "mnist+rotated=60"),
+    "5-9": ("mnist+classes=0-4", "mnist+classes=5-9"),
+    "rotated": ("mnist", "mnist+rotated=60"),
     "cifar": ("cifar10+classes=0-4", "cifar10+classes=5-9"),
-}  # fmt: skip
+}
 GRID = (50, 100, 200, 400)
 BASE = Recipe(
     data="mnist", model=FC, d=GRID, projection={"kind": "fastfood"}, limit_train=30_000, epochs=5,
@@ -24,14 +25,16 @@ BASE = Recipe(
     rates=RateSearch(d=200, seeds=1, holdout=0.2, step=3.0, most=5),
 )  # fmt: skip
 OF_LENET = replace(BASE, model=LENET)
-# All 25,000 images of five classes (the first 30,000 of a file may be of six), twice as many epochs, larger d.
+# All 25,000 images of five classes (the first 30,000 of a file may be of six),
+# twice as many epochs, larger d.
 OF_CIFAR = replace(
-    BASE, data="cifar10", model=lenet_spec([3, 32, 32]), limit_train=None, epochs=10, d=(250, 500, 1_000, 2_000, 4_000),
+    BASE, data="cifar10", model=lenet_spec([3, 32, 32]), limit_train=None, epochs=10,
+    d=(250, 500, 1_000, 2_000, 4_000),
     rates=RateSearch(d=1_000, seeds=1, holdout=0.2, step=3.0, most=5),
 )  # fmt: skip
 
-# Trained numbers of 784-200-200-10: LoRA 1,594 r, LoRA-FA 410 r, LoRA-XS 3 r², VeRA 3 r + 410. The rate is searched at the
-# second number of each.
+# Trained numbers of 784-200-200-10: LoRA 1,594 r, LoRA-FA 410 r, LoRA-XS 3 r², VeRA 3 r + 410.
+# The rate is searched at the second number of each.
 Grids: TypeAlias = dict[str, tuple[int, ...]]
 METHODS: dict[str, tuple[Spec | None, Spec | None, tuple[int, ...]]] = {
     "Fastfood (DID)": ({"kind": "fastfood"}, None, GRID),
@@ -50,13 +53,13 @@ METHODS: dict[str, tuple[Spec | None, Spec | None, tuple[int, ...]]] = {
 }
 # Of LeNet: LoRA 871 r, LoRA-FA 236 r, LoRA-XS 5 r², VeRA 5 r + 236; no rank is above 6.
 LENET_GRIDS: Grids = {
-    "LoRA": (871, 1_742, 3_484), "rsLoRA": (871, 1_742, 3_484), "LoRA-FA": (236, 472, 944), "LoRA-XS": (45, 80, 180),
-    "VeRA": (241, 256, 266), "biases only": (236,), "last layer only": (850,),
+    "LoRA": (871, 1_742, 3_484), "rsLoRA": (871, 1_742, 3_484), "LoRA-FA": (236, 472, 944),
+    "LoRA-XS": (45, 80, 180), "VeRA": (241, 256, 266), "biases only": (236,), "last layer only": (850,),
 }  # fmt: skip
 LENGTHS = {
     **{f"{n} epoch{'s' * (n > 1)}": {"epochs": n} for n in (1, 3, 10, 30)},
     **{f"{n:,} images": {"limit_train": n, "epochs": 150_000 // n} for n in (1_000, 3_000, 10_000)},
-}  # fmt: skip
+}
 ANY_D = tuple(label for label, (_, _, d) in METHODS.items() if d == GRID)
 # Of the FC net on ten classes, where d = 400 is below the line, and of these three d = 800 too.
 WIDER: Grids = {
@@ -119,7 +122,8 @@ def lengths() -> Cases:
             MeasuredCase(f"FC, {what}", wider, NOT_THERE, "d up to 800: at 400 it is below the line")
         )
     return Cases(
-        "pretraining-length", "how long must pre-training be to lower d_int90? MNIST rotated by 60° after upright",
+        "pretraining-length",
+        "how long must pre-training be to lower d_int90? MNIST rotated by 60° after upright",
         "230 runs, 10 minutes", "50 runs, 1 minute", tuple(cases), SHORTER,
     )  # fmt: skip
 
@@ -127,7 +131,8 @@ def lengths() -> Cases:
 def pretraining(net: str, told: str, base: Recipe, *names: str) -> Cases:
     """These tasks, both ways."""
     cases = tuple(
-        MeasuredCase(f"{name}, {'pre-trained' if before else 'from scratch'}", task(name, base, before), NOT_THERE,
+        MeasuredCase(f"{name}, {'pre-trained' if before else 'from scratch'}",
+             task(name, base, before), NOT_THERE,
              "not in the paper; its question is that of Aghajanyan et al. (2020)")
         for name in names for before in (False, True)
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The paper's agents, trained by evolution strategies: every number of every recipe, and what the paper says."""
+"""The paper's agents, trained by evolution strategies: every number of every recipe, and the paper's word."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def agent(environment: str, D: int, lr: float, epochs: int, first: int, **option
 
 
 def ten_at_each(recipe: Recipe, d: tuple[int, ...], direct_seeds: int) -> Recipe:
-    """Ten runs at each d: an agent solves the task or does not, so that a mean is the share of those that do."""
+    """Ten runs at each d: an agent solves the task or does not, so a mean is the share of those that do."""
     return replace(recipe, d=d, seeds=10, direct_seeds=direct_seeds)
 
 
@@ -42,23 +42,27 @@ UNCONFIRMED = "the nets are derived from D; population, σ and learning rates ar
 
 AGENTS = (
     Cases(
-        "inverted-pendulum", "InvertedPendulum by evolution strategies, 4-20-20-1 and the paper's 562 numbers",
+        "inverted-pendulum",
+        "InvertedPendulum by evolution strategies, 4-20-20-1 and the paper's 562 numbers",
         "168 runs, 2 core-hours", "6 runs, 6 core-minutes",
         (
             MeasuredCase("pendulum, 541", PENDULUM, {None: "–"}, f"one output; {UNCONFIRMED}"),
-            MeasuredCase("pendulum, 562", replace(PENDULUM, model=PENDULUM.model | {"options": TWO}, lr_at=562), {None: "4"},
+            MeasuredCase("pendulum, 562",
+                 replace(PENDULUM, model=PENDULUM.model | {"options": TWO}, lr_at=562), {None: "4"},
                  f"the second output is the log of the action's noise; {UNCONFIRMED}"),
         ),
         SHORT,
     ),
     Cases(
         "cartpole", "CartPole by evolution strategies, 4-20-20-2", "95 runs, 15 core-minutes", "3 runs, 30 s",
-        (MeasuredCase("CartPole", CARTPOLE, {None: "25 (DQN)"}, "evolution strategies instead of DQN; 500 steps solve it"),),
+        (MeasuredCase("CartPole", CARTPOLE, {None: "25 (DQN)"},
+              "evolution strategies instead of DQN; 500 steps solve it"),),
         SHORT,
     ),
     Cases(
         "humanoid", "Humanoid by evolution strategies, 376-256-256-17",
-        "19 runs of 400,000 episodes: 850 core-hours where an episode has 1,000 steps", "7 runs, 16 core-hours at most",
+        "19 runs of 400,000 episodes: 850 core-hours where an episode has 1,000 steps",
+        "7 runs, 16 core-hours at most",
         (MeasuredCase("Humanoid", HUMANOID, {None: "700"},
               f"v4, whose 376 observations are the paper's; v5 has 348; {UNCONFIRMED}"),),
         SHORTER,
@@ -66,7 +70,8 @@ AGENTS = (
     Cases(
         "pong", "Pong by evolution strategies, two convolutions and 256",
         "19 runs of 100,000 games: 570 core-hours at 1,000 steps a game", "7 runs, 42 core-hours",
-        (MeasuredCase("Pong", PONG, {None: "6,000"}, f"actions repeat with probability 0.25 (v5); {UNCONFIRMED}"),),
+        (MeasuredCase("Pong", PONG, {None: "6,000"},
+              f"actions repeat with probability 0.25 (v5); {UNCONFIRMED}"),),
         SHORTER,
     ),
 )  # fmt: skip

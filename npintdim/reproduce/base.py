@@ -19,7 +19,8 @@ class Setting:
     Parameters
     ----------
     folder : of everything it writes
-    backend, jobs, data_folder, progress, tell, cluster, callbacks : as for `npintdim.measure`; its own steps are events too
+    backend, jobs, data_folder, progress, tell, cluster, callbacks
+        as for `npintdim.measure`; its own steps are events too
     seed : of the first repetition
     """
 

@@ -32,7 +32,8 @@ class MeasuredCase:
     ----------
     label : short; its folder has the same name
     recipe : every number that decides the outcome
-    paper : the paper's number for each rule: a threshold (absolute), or None for recipe.fraction × own baseline
+    paper : the paper's number for each rule: a threshold (absolute),
+        or None for recipe.fraction × own baseline
     differs : from what the authors did
     """
 
@@ -118,7 +119,8 @@ class Cases(Reproduction):
         failed: list[str] = []
         for number, case in enumerate(self.cases, start=1):
             setting.step(
-                f"\n[{number}/{len(self.cases)}] {case.label}: {model_name(case.recipe.model)}, D = {case.D:,}"
+                f"\n[{number}/{len(self.cases)}] {case.label}: "
+                f"{model_name(case.recipe.model)}, D = {case.D:,}"
             )
             recipe, folder = replace(case.recipe, seed=setting.seed), setting.folder / case.folder
             borrow_baseline(recipe, folder, [setting.folder / other.folder for other in self.cases])

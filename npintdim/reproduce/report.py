@@ -1,4 +1,4 @@
-"""The report of a reproduction: table, what was left out, pictures, cost, the command, every number of its recipe."""
+"""The report of a reproduction: table, what was left out, pictures, cost, command, the recipe's numbers."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ def write_report(
         "\n\n".join(f"![{name}]({name})" for name in names),
         "**Left out by --quick:** " + "; ".join(left_out) + "." if left_out else "",
         "**Failed:** " + "; ".join(outcome.failed) if outcome.failed else "",
-        f"{outcome.runs:,} {outcome.unit}, {outcome.seconds:,.0f} s of computing; this command took {wall:,.0f} s, "
-        f"what lay on disk included. Backend {setting.backend.name}, {setting.backend.threads} thread(s) a run.",
+        f"{outcome.runs:,} {outcome.unit}, {outcome.seconds:,.0f} s of computing; "
+        f"this command took {wall:,.0f} s, what lay on disk included. "
+        f"Backend {setting.backend.name}, {setting.backend.threads} thread(s) a run.",
         f"```bash\n{command}\n```",
         *outcome.details,
         "## Every number",

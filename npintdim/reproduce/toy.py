@@ -49,7 +49,8 @@ class Toy(Reproduction):
         """The problem, d, draws and projections."""
         toy = ToyProblem()
         return [
-            f"D = {toy.D}, s = {toy.s}, d = {DS[0]} to {DS[-1]}, {counted(self.draws, 'draw')} of P at each d",
+            f"D = {toy.D}, s = {toy.s}, d = {DS[0]} to {DS[-1]}, "
+            f"{counted(self.draws, 'draw')} of P at each d",
             str(PROJECTIONS),
         ]
 

@@ -6,7 +6,8 @@
     def test_fastfood(case):
         case.check(lambda v, p: my_fastfood(v, *p.arrays, p.D))
 
-    print(explain("fastfood", lambda v, p: my_fastfood(v, *p.arrays, p.D)))  # the same callable: what is wrong with it
+    # what is wrong with the same callable
+    print(explain("fastfood", lambda v, p: my_fastfood(v, *p.arrays, p.D)))
 
 NumPy is all that this package needs. `docs/vectors.md` has the table of what each family's callable receives,
 `docs/check-your-code.md` shows PyTorch, JAX and CUDA.

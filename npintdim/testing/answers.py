@@ -1,4 +1,4 @@
-"""Answers that another program wrote, {id: hex words, numbers, or "refused"}: are they right, and if not, why?"""
+"""Answers of another program, {id: hex words, numbers, or "refused"}: are they right, and if not, why?"""
 
 from __future__ import annotations
 

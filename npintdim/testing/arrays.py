@@ -22,8 +22,8 @@ def to_numpy(answer: Any) -> Array:
     """A NumPy array of what a callable gave back.
 
     Takes numbers, nested lists, NumPy arrays, and the arrays of PyTorch (also with a gradient, also
-    on a GPU), JAX, CuPy and whoever else has `.numpy()`, `.get()`, `__array__` or `__dlpack__`. bfloat16 and float8
-    become float32, which holds them exactly.
+    on a GPU), JAX, CuPy and whoever else has `.numpy()`, `.get()`, `__array__` or `__dlpack__`.
+    bfloat16 and float8 become float32, which holds them exactly.
 
     Raises
     ------
@@ -75,7 +75,10 @@ def too_coarse(answer: Any) -> str:
     name = dtype_name(answer)
     if not name.startswith((*NARROW, "float16")):
         return ""
-    return f"the answer is {name}, too coarse to tell a mistake from rounding: compute in float32 or float64 to be checked"
+    return (
+        f"the answer is {name}, too coarse to tell a mistake from rounding: "
+        "compute in float32 or float64 to be checked"
+    )
 
 
 def by_name(answer: Any, names: Sequence[str]) -> dict[str, Any]:
@@ -121,7 +124,8 @@ def array_of(text: str, dtype: str, shape: list[int] | tuple[int, ...]) -> Array
     Raises
     ------
     ValueError
-        unless the words have as many hexadecimal digits as the dtype needs, and are as many as the shape needs.
+        unless the words have as many hexadecimal digits as the dtype needs,
+        and are as many as the shape needs.
     """
     digits = 2 * np.dtype(KINDS[dtype]).itemsize
     words = text.split()

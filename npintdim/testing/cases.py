@@ -181,7 +181,8 @@ def cases(
     Parameters
     ----------
     family : one of FAMILIES
-    level : "given" (the factors or the matrix are in the file), "seeded" (drawn by docs/random.md); None for both
+    level : "given" (the factors or the matrix are in the file),
+        "seeded" (drawn by docs/random.md); None for both
     task : e.g. "adjoint"; "all" for all. None: P v of an operator, all of any other family
     dtype : "float32" or "float64", only tests of this precision (and those of integers); None for both
 
@@ -203,9 +204,12 @@ def cases(
     if dtype not in (None, *DTYPES):
         raise unknown("dtype", dtype, DTYPES)
     found = [
-        case for case in every
-        if level in (None, case.level) and task in ("all", case.task) and (dtype in (None, case.dtype) or not case.dtype)
-    ]  # fmt: skip
+        case
+        for case in every
+        if level in (None, case.level)
+        and task in ("all", case.task)
+        and (dtype in (None, case.dtype) or not case.dtype)
+    ]
     if not found:
         raise ValueError(
             f"family {family!r} has no case of task {task!r} at level {level!r}, dtype {dtype!r}"

@@ -1,7 +1,8 @@
 """Checks of anybody's P, in any library: an object with `shape`, `apply` and `adjoint`, or plain callables.
 
-Each raises `CheckError`, an AssertionError, with both numbers, the tolerance and the formula. `to` sends a NumPy
-array to your library (`torch.from_numpy`, `jnp.asarray`, `cupy.asarray`); what comes back is converted by `to_numpy`.
+Each raises `CheckError`, an AssertionError, with both numbers, the tolerance and the formula.
+`to` sends a NumPy array to your library (`torch.from_numpy`, `jnp.asarray`, `cupy.asarray`);
+what comes back is converted by `to_numpy`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def compare(formula: str, left: float, right: float, tolerance: float, scale: fl
     error = abs(left - right) / scale if scale else abs(left - right)
     if not error <= tolerance:
         raise CheckError(
-            f"{formula}: {left:.15g} against {right:.15g}, relative error {error:.2g}, tolerance {tolerance:.2g}"
+            f"{formula}: {left:.15g} against {right:.15g}, "
+            f"relative error {error:.2g}, tolerance {tolerance:.2g}"
         )
     return Check(formula, left, right, error, tolerance)
 
@@ -187,8 +189,8 @@ def check_adjoint(
     apply, adjoint : v (d,) → P v (D,), and g (D,) → Pᵀ g (d,)
     to : from NumPy to your library
     dtype : of v and g
-    tolerance : relative to ‖P v‖ ‖g‖; None for 1e-12 where P v and Pᵀ g are float64, else 1e-5. Half precision
-        needs one
+    tolerance : relative to ‖P v‖ ‖g‖; None for 1e-12 where P v and Pᵀ g are float64, else 1e-5.
+        Half precision needs one
     seed : of v and g
     entries : also compare P by columns with P by rows, every entry; costs d applications and D adjoints
 
@@ -267,9 +269,9 @@ def check_unit_columns(
     Parameters
     ----------
     apply, D, d, to, dtype : as in `check_adjoint`
-    tolerance : None for 1e-12 where P v is float64, else 1e-5. Columns that were divided by a norm summed up in
-        float32 may be off by √D·2⁻²³: give it where D is large. Fastfood whose n does not divide D has unit columns
-        only about: sd ≤ √(n/8)/D stacked, √((1 − D/n)/(2D)) single; give six of them
+    tolerance : None for 1e-12 where P v is float64, else 1e-5. Columns that were divided by a norm summed up
+        in float32 may be off by √D·2⁻²³: give it where D is large. Fastfood whose n does not divide D has
+        unit columns only about: sd ≤ √(n/8)/D stacked, √((1 − D/n)/(2D)) single; give six of them
 
     Raises
     ------

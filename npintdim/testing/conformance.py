@@ -21,8 +21,8 @@ def conformance(
 ) -> Callable[[Any], Any]:
     """Decorator: `def test_mine(case)` runs once for every case, as parametrised pytest tests.
 
-    In a unittest.TestCase, whose methods pytest cannot parametrise, `def test_mine(self, case)` becomes a method for
-    every case. Above other decorators there, so that it sees the class.
+    In a unittest.TestCase, whose methods pytest cannot parametrise, `def test_mine(self, case)` becomes a
+    method for every case. Above other decorators there, so that it sees the class.
 
     Parameters
     ----------

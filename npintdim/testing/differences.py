@@ -63,7 +63,7 @@ def same_bits(got: Answer, want: Answer) -> bool:
 
 
 def within(got: Answer, want: Answer, bounds: Sequence[float], dtype: np.dtype[Any]) -> bool:
-    """Same shapes, and no error above its bound, which is that of `dtype`: an answer in a coarser one has a wider one."""
+    """Same shapes, and no error above its bound, that of `dtype`: a coarser answer has a wider one."""
     if [a.shape for a in got] != [b.shape for b in want]:
         return False
     for a, b, bound in zip(got, want, bounds, strict=True):
@@ -76,7 +76,7 @@ def within(got: Answer, want: Answer, bounds: Sequence[float], dtype: np.dtype[A
 
 
 def is_rounding(a: Array, b: Array, unit: float) -> bool:
-    """Is a − b what rounding to `unit` leaves: of its size, of both signs, and without a share of b itself?"""
+    """Is a − b what rounding to `unit` leaves: of its size, of both signs, and without a share of b?"""
     a, b = np.ravel(a).astype(np.float64), np.ravel(b).astype(np.float64)
     kept = b != 0
     error, b = (a - b)[kept], b[kept]
@@ -90,7 +90,7 @@ def is_rounding(a: Array, b: Array, unit: float) -> bool:
 
 
 def looks_like_float32(pairs: Sequence[tuple[Answer, Answer]]) -> bool:
-    """Every number is one of float32, or off as float32's rounding is; a tie with another small change names nothing."""
+    """Every number is one of float32, or off by its rounding; a tie with another change names nothing."""
     parts = [both for got, want in pairs for both in zip(got, want, strict=True)]
     floats = [(a, b) for a, b in parts if a.dtype == b.dtype == np.float64]
     if not floats or any(a.shape != b.shape for a, b in floats):

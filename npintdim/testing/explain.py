@@ -41,16 +41,18 @@ CANNOT = (ValueError, TypeError, IndexError, AttributeError, ArithmeticError)
 OF_P = {"fastfood", "dense", "projection"}  # families whose answer is P v, of floating-point v
 FLOAT32 = wrong(
     "float32 accumulation",
-    "the answer is right to float32 only, though it and the inputs are float64: something inside computes in float32 "
-    "(a constant, an accumulator, a default dtype)",
+    "the answer is right to float32 only, though it and the inputs are float64: "
+    "something inside computes in float32 (a constant, an accumulator, a default dtype)",
 )
 RANDOM = wrong(
     "not the same twice",
-    "the same inputs give other numbers each time: dropout left on (eval() turns it off), or something is drawn without a seed",
+    "the same inputs give other numbers each time: "
+    "dropout left on (eval() turns it off), or something is drawn without a seed",
 )
 GROWS = wrong(
     "not zeroed",
-    "every call adds the same to the answer: gradients are left from the calls before (zero_grad, grad = None)",
+    "every call adds the same to the answer: "
+    "gradients are left from the calls before (zero_grad, grad = None)",
 )
 
 
@@ -89,7 +91,7 @@ class Asked:
 
     @cached_property
     def ok(self) -> bool:
-        """Right to rounding; a test of the vectors is judged by its own bound, so that both have one verdict."""
+        """Right to rounding; a test of the vectors is judged by its own bound, for one verdict of both."""
         if self.case is None or self.case.bound is None:
             return agree(self.got, self.right, self.table.slack)
         bounds = [self.case.bound[name] for name in self.case.expected]
@@ -114,15 +116,16 @@ def explain(
     Parameters
     ----------
     family : "philox", "maps", "wht", "fastfood", "dense", "sparse", "projection",
-        "subspace_gradient", "linear", "mlp_loss_grad", "lenet_loss_grad", "trajectory", "artefact", "said", "lora", "lora_xs",
-        "vera" or "uni_lora"; of tasks of the vectors without a table facts alone are said
-    fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D, p.G,
-        ... have their names. It may give arrays of any library
+        "subspace_gradient", "linear", "mlp_loss_grad", "lenet_loss_grad", "trajectory", "artefact", "said",
+        "lora", "lora_xs", "vera" or "uni_lora"; of tasks of the vectors without a table facts alone are said
+    fn : fn(first input, p), the callable that `Case.check` takes: p.arrays are the arrays in order, and p.D,
+        p.G, ... have their names. It may give arrays of any library
     level : "given" (the factors or the matrix are in p) or "seeded" (fn draws them from p.seed by
         docs/random.md); None for the first that the family has
-    task : "apply" or "adjoint" of a projection, "signs", "normals", ... of maps; None for the first that there is
-    dtype : of the floating-point inputs, float64 or float32; the tolerance goes by the coarser of this and of the
-        answer's dtype
+    task : "apply" or "adjoint" of a projection, "signs", "normals", ... of maps;
+        None for the first that there is
+    dtype : of the floating-point inputs, float64 or float32; the tolerance goes by the coarser of this and of
+        the answer's dtype
     bits : also compare bits, and say which order of operations gives them
 
     Returns
@@ -182,7 +185,7 @@ def _diagnose(
 
 
 def table_of(key: Key) -> Table:
-    """The table of a group; of a group of the vectors that has none, one without a mistake: facts alone are said."""
+    """The table of a group; of a group of the vectors without one, a table without mistakes: facts alone."""
     if key in TABLES:
         return TABLES[key]
     return Table(lambda s, first, p: (), {}, (), outputs=tuple(_tests(key, np.dtype(np.float64))[0].expected))
@@ -208,7 +211,7 @@ def _key(family: str, level: str | None, task: str | None) -> Key:
 
 
 def _ask(key: Key, fn: Fn, dtype: np.dtype[Any]) -> tuple[list[Asked], str]:
-    """Answers of fn on all problems of the table and of the vectors, and what it said where it first raised."""
+    """Answers of fn on all problems of the table and the vectors, and what it said when it first raised."""
     table, refused = table_of(key), ""
     asked: list[Asked] = []
     questions: list[tuple[Problem, Case | None]] = [(problem, None) for problem in table.problems(dtype)]
@@ -256,7 +259,7 @@ def _why(error: Exception, width: int = 80) -> str:
 
 
 def _candidates(table: Table, asked: list[Asked]) -> Iterator[Found]:
-    """Every mistake alone, then fitted; every two that replace different steps; last, with its wide tolerance, float32."""
+    """Every mistake alone, then fitted; every two that replace different steps; last, widely, float32."""
     plain = [m for m in table.mistakes if not (m.of or m.rounding)]
     constants = [m for m in table.mistakes if m.of]
     yield from ((m,) for m in plain)
@@ -276,7 +279,7 @@ def _candidates(table: Table, asked: list[Asked]) -> Iterator[Found]:
 
 
 def _fitted(table: Table, others: Found, mistakes: list[Mistake], asked: list[Asked]) -> Iterator[Found]:
-    """Each mistake with the constant that comes nearest to the first wrong answer; of a path, to its first wrong step."""
+    """Each mistake with the constant nearest to the first wrong answer; of a path, its first wrong step."""
     near = ((a, a.variant(*others)) for a in asked if not a.ok)
     apart = ((a, x) for a, x in near if not agree(a.got, x, table.slack))
     odd, right = next(apart, (asked[0], asked[0].right))
@@ -313,7 +316,8 @@ def _begun(says: str) -> str:
 def _gives(found: Found, asked: list[Asked]) -> bool:
     """Do these mistakes give fn's numbers on all problems that they can compute, most of them at least?
 
-    Of the vectors' smallest tests, where n = 1 say, half may differ: a mistake has forms that only they tell apart.
+    Of the vectors' smallest tests, where n = 1 say, half may differ:
+    a mistake has forms that only they tell apart.
     """
     limits = (SLACK, np.float32) if FLOAT32 in found else (asked[0].table.slack, np.float64)
     own = any(a.case is None for a in asked)

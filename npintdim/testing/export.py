@@ -21,9 +21,12 @@ C_TYPES = {"float32": "double", "float64": "double", "uint32": "uint32_t", "int6
 C_START = """\
 /* Test vectors of npintdim, version 1, in the public domain (CC0 1.0). C99 or C++17.
  *
- * A struct holds a test: its id, its flags, valid (0: the inputs must be refused), its precision (dtype), and then the
- * inputs and the expected arrays, each with its number of entries, and its shape where it has rows and columns. Floats are exact hexadecimal literals; those of
- * float32 tests are float32 numbers. X_bound is the largest absolute error allowed in X, negative where the bits are
+ * A struct holds a test: its id, its flags, valid (0: the inputs must be refused), its precision (dtype),\
+ and then the
+ * inputs and the expected arrays, each with its number of entries, and its shape where it has rows and\
+ columns. Floats are exact hexadecimal literals; those of
+ * float32 tests are float32 numbers. X_bound is the largest absolute error allowed in X, negative where the\
+ bits are
  * promised. Tests whose seed no uint64_t can hold are left out: the type has refused them. */
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +34,7 @@ C_START = """\
 
 
 def as_json(cases: Iterable[Case], questions: bool = False) -> str:
-    """The files of the families, cut to these cases; without results, answers and bounds if only questions."""
+    """The files of the families, cut to these cases; without results, answers and bounds if questions."""
     ids = {case.id: case.family for case in cases}
     files = []
     for family in dict.fromkeys(ids.values()):
@@ -48,7 +51,7 @@ def as_json(cases: Iterable[Case], questions: bool = False) -> str:
 
 
 def write_npy(cases: Iterable[Case], folder: Path, questions: bool = False) -> int:
-    """FOLDER/id/name.npy for every array, expected ones under id/expected/, and index.json with all that is no array.
+    """FOLDER/id/name.npy for every array, expected ones under id/expected/, and index.json with all else.
 
     Returns
     -------

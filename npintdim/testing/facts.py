@@ -1,4 +1,4 @@
-"""What can be said of a wrong answer without knowing the mistake: where it is wrong, and how it lies to the right one."""
+"""What can be said of a wrong answer without its mistake: where it is wrong, and how it lies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST = 4  # pieces named one by one
 
 
 def first_difference(problem: Problem, got: Answer, want: Answer, table: Table) -> str:
-    """Where two answers that disagree do so first, both numbers and their ratio, and how the whole lies to the right one."""
+    """Where answers first disagree, both numbers and their ratio, and how the whole lies to the right one."""
     names, slack = table.outputs, table.slack
     right = [agree((a,), (b,), slack) for a, b in zip(got, want, strict=True)]
     part = right.index(False) if False in right else 0
@@ -36,7 +36,10 @@ def first_difference(problem: Problem, got: Answer, want: Answer, table: Table) 
             f"{_same_numbers(a, b)}{others}"
         )
     if a.dtype.kind != b.dtype.kind == "f":
-        return f"on {title} {name or 'the answer'} has dtype {a.dtype}, but floating-point numbers are needed{others}"
+        return (
+            f"on {title} {name or 'the answer'} has dtype {a.dtype}, "
+            f"but floating-point numbers are needed{others}"
+        )
     a, b = a.astype(np.float64), b.astype(np.float64)
     wrong = _wrong(a, b)
     i = tuple(int(k) for k in np.argwhere(wrong)[0])
@@ -88,7 +91,7 @@ def of_other(problem: Problem, name: str, a: Array, b: Array) -> str:
 
 
 def relation(a: Array, b: Array) -> str:
-    """Multiple, signs, order, a constant, rounding: what all entries of a have to do with those of b; "" if nothing is seen."""
+    """Multiple, signs, order, a constant, rounding: what entries of a have to do with those of b; or ""."""
     if a.size == 1 or not np.isfinite(a).all() or not b.any():
         return ""
     if not a.any():
@@ -248,8 +251,8 @@ def steps(a: Array, b: Array) -> str:
     if not k:
         return f"step 1 is wrong, so it is the gradient at θ_0, lr or the rule itself{found}"
     return (
-        f"the first {k} step{'s are' if k > 1 else ' is'} right, step {k + 1} is not, so it is what a step leaves behind: "
-        f"θ_d, momentum, m, v, t, or a schedule{found}"
+        f"the first {k} step{'s are' if k > 1 else ' is'} right, step {k + 1} is not, "
+        f"so it is what a step leaves behind: θ_d, momentum, m, v, t, or a schedule{found}"
     )
 
 
@@ -301,7 +304,7 @@ def _sizes(problem: Problem, b: Array) -> dict[str, int]:
 
 
 def facts_of_P(fn: Callable[[Any, Any], Any], problem: Problem) -> str:
-    """What the columns fn(e_j) of an unknown P show: signs and norms; empty if nothing is odd, or no column has D entries."""
+    """What columns fn(e_j) of an unknown P show: signs, norms; "" if nothing is odd, or no D entries."""
     v, p = problem.arguments()
     try:
         columns = [to_numpy(fn(e_j, problem.arguments()[1])) for e_j in np.eye(len(v), dtype=v.dtype)]
@@ -316,7 +319,10 @@ def facts_of_P(fn: Callable[[Any, Any], Any], problem: Problem) -> str:
     if (P >= 0).all():
         facts += "; no entry of P is negative, so its columns are nearly parallel: draw both signs"
     if not np.allclose(norms, 1, atol=0.15):
-        facts += f"; columns have norms {norms.min():.6g} to {norms.max():.6g}, but 1 over all D = {D} rows is needed"
+        facts += (
+            f"; columns have norms {norms.min():.6g} to {norms.max():.6g}, "
+            f"but 1 over all D = {D} rows is needed"
+        )
     return facts
 
 
@@ -324,7 +330,7 @@ def facts_of_P(fn: Callable[[Any, Any], Any], problem: Problem) -> str:
 
 
 def first_step(fn: Callable[[Any, Any], Any], problem: Problem, table: Table) -> str:
-    """Which factor of Fastfood is the first in the formula with which fn is wrong: from all neutral on, one after the other.
+    """Which factor of Fastfood is the formula's first with which fn is wrong: from all neutral on, in turn.
 
     Neutral are B, G and S of ones, and the Π that changes nothing. "" where the factors are not given.
     """
@@ -345,9 +351,15 @@ def first_step(fn: Callable[[Any, Any], Any], problem: Problem, table: Table) ->
             return ""  # that is said already
         same = agree(got, wanted, table.slack)
         if not same and not k:
-            return "; with B = G = S = 1 and a Π that changes nothing it is wrong already: H, padding, an order of entries, the cut to D rows, or a scale"
+            return (
+                "; with B = G = S = 1 and a Π that changes nothing it is wrong already: "
+                "H, padding, an order of entries, the cut to D rows, or a scale"
+            )
         if not same:
             step, *later = (name.replace("Pi", "Π") for name in order[k - 1 :])
             others = f" (in the formula after it {', '.join(later)})" if later else ""
-            return f"; it is right as long as {step} changes nothing{others}: the first step that differs is {step}, or its place"
+            return (
+                f"; it is right as long as {step} changes nothing{others}: "
+                f"the first step that differs is {step}, or its place"
+            )
     return ""

@@ -25,7 +25,7 @@ def gradient_check(
     seed: int = 0,
     tolerance: float = 1e-6,
 ) -> list[Check]:
-    """⟨∇L(θ), v⟩ = (L(θ + h v) − L(θ − h v)) / 2h along random directions v: `check_gradient` of a landscape on one batch.
+    """⟨∇L(θ), v⟩ = (L(θ + h v) − L(θ − h v)) / 2h along random v: `check_gradient` of a landscape, one batch.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def check_gradient(
 
     Parameters
     ----------
-    loss_and_grad : θ → (L, ∇L), e.g. `jax.value_and_grad(loss)`; of θ (D,), of θ_d (d,), of LoRA's A and B in one vector
+    loss_and_grad : θ → (L, ∇L), e.g. `jax.value_and_grad(loss)`;
+        of θ (D,), of θ_d (d,), of LoRA's A and B in one vector
     theta : (D,) float64
     to : from NumPy to your library
     directions : how many v
@@ -72,8 +73,8 @@ def check_gradient(
     Raises
     ------
     CheckError
-        if the slopes disagree at every step, the gradient has another shape than θ, a number is not finite, or the
-        loss of one θ changes from call to call.
+        if the slopes disagree at every step, the gradient has another shape than θ, a number is not finite,
+        or the loss of one θ changes from call to call.
     TypeError
         if θ or the loss is not float64: differences would drown in rounding.
     ValueError
@@ -125,7 +126,7 @@ def check_gradient(
 
 
 def _why_not_smooth(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, v: Floats) -> str:
-    """A loss that changes from call to call is none of θ; slopes right and left of θ that differ make a kink, or are noise.
+    """A loss that changes from call to call is none of θ; slopes that differ make a kink, or are noise.
 
     Notes
     -----
@@ -143,7 +144,10 @@ def _why_not_smooth(both: Callable[[Array], tuple[Any, Floats]], theta: Floats, 
     bends = np.array([both(theta + step * v)[0] - 2 * here + both(theta - step * v)[0] for step in steps])
     jitter = float(np.abs(bends).max())
     if np.abs(bends - np.polyval(np.polyfit(steps / h, bends, 1), steps / h)).max() > 0.1 * jitter:
-        return f"; the loss jitters by {jitter:.1g} around θ, in which differences drown: is there float32 inside, a cast or a layer?"
+        return (
+            f"; the loss jitters by {jitter:.1g} around θ, in which differences drown: "
+            "is there float32 inside, a cast or a layer?"
+        )
     return f"; θ lies on a kink or a jump: the slope is {up:.6g} ahead and {down:.6g} behind; move θ a little"
 
 

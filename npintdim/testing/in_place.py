@@ -21,7 +21,8 @@ class InPlace:
     Parameters
     ----------
     module : a `torch.nn.Module`, whose parameters are written to
-    P : D×d, D the numbers in parameters that need a gradient; with Fastfood's `stored=False` P holds nothing of size D
+    P : D×d, D the numbers in parameters that need a gradient;
+        with Fastfood's `stored=False` P holds nothing of size D
     theta_0 : name → tensor, a state dict, best `torch.load(path, mmap=True)`, so that it stays on disk;
         None for the module as it is. The module begins there
 
@@ -35,20 +36,21 @@ class InPlace:
     ImportError
         without PyTorch.
     TypeError, ValueError
-        if D is not P's, P is too coarse for a parameter, a parameter cannot be written to piece by piece, or is
-        the memory of another one or of theta_0.
+        if D is not P's, P is too coarse for a parameter, a parameter cannot be written to piece by piece,
+        or is the memory of another one or of theta_0.
 
     Notes
     -----
-    Order of θ: `named_parameters()`, each in C order, without those that need no gradient; a tied one comes once.
-    Buffers are the module's own affair.
+    Order of θ: `named_parameters()`, each in C order, without those that need no gradient;
+    a tied one comes once. Buffers are the module's own affair.
 
     A gradient is folded into Pᵀ ∂L/∂θ as soon as it has arrived, and freed: a parameter's `grad` is None.
 
-    With `theta_0`, θ is θ_0 + P θ_d, rounded once, after every `move()`. Without, θ_0 is nowhere, and `move()` adds P (θ_d − what
-    θ_d was): every move rounds each number once more, half a unit in its last place, so θ drifts from θ_0 + P θ_d by at
-    most half as many units as there were moves, and by about the root of their number. bfloat16 and float16, in which a step is
-    often less than that, are refused without `theta_0`.
+    With `theta_0`, θ is θ_0 + P θ_d, rounded once, after every `move()`. Without, θ_0 is nowhere,
+    and `move()` adds P (θ_d − what θ_d was): every move rounds each number once more, half a unit in its last
+    place, so θ drifts from θ_0 + P θ_d by at most half as many units as there were moves, and by about the
+    root of their number. bfloat16 and float16, in which a step is often less than that,
+    are refused without `theta_0`.
 
     Examples
     --------
@@ -101,7 +103,8 @@ class InPlace:
             )
         if bits < 32 and self.theta_0 is None:
             raise ValueError(
-                f"{name} is {p.dtype}, in which small steps are lost to rounding: theta_0=, a state dict, is needed"
+                f"{name} is {p.dtype}, in which small steps are lost to rounding: "
+                "theta_0=, a state dict, is needed"
             )
         if not p.is_contiguous():
             raise ValueError(f"{name} does not lie in C order: {name}.data = {name}.data.contiguous()")
@@ -116,7 +119,8 @@ class InPlace:
                 raise ValueError(f"{name} {found} in theta_0: {tuple(p.shape)} is needed")
             if p.numel() and start.data_ptr() == p.data_ptr():
                 raise ValueError(
-                    f"{name} of theta_0 is the module's own memory, which moves: copy.deepcopy(module.state_dict())"
+                    f"{name} of theta_0 is the module's own memory, which moves: "
+                    "copy.deepcopy(module.state_dict())"
                 )
 
     def fold(self, name: str, p: Any) -> None:

@@ -1,4 +1,4 @@
-"""Does P prefer directions? The toy problem's law, and the spread along a single direction, over many draws of P."""
+"""Does P prefer directions? The toy problem's law, and the spread along one direction, over many draws."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from npintdim.testing.checks import Callables, Check, direction, same
 from npintdim.typing import Floats
 
 LEAST_P = 1e-5  # of the Kolmogorov–Smirnov test: a right P is refused for one in 100,000 sets of seeds
-SIGMAS = 6.0  # of the spread: its law has a long tail, and a right P is refused for about one in 10,000 sets of seeds
+SIGMAS = 6.0  # of the spread, with a long tail: a right P is refused for about one in 10,000 sets of seeds
 DIRECTIONS = ("groups", "block", "pair")
 
 
@@ -37,15 +37,15 @@ def check_isotropy(
     D, d : shape of P; small ones will do, d·draws products are made
     draws : how many P; with 300 a mean that is off by a tenth is noticed
     to : from NumPy to your library
-    directions : "groups", directions that many parameters share, all at once; or a single one that a structured P
-        may treat unlike others: "block", a fixed vector in the first 2^⌈log₂ d⌉ rows, a block of Fastfood; "pair",
-        the first two parameters alone, which a sparse P seldom meets
+    directions : "groups", directions that many parameters share, all at once; or a single one that a
+        structured P may treat unlike others: "block", a fixed vector in the first 2^⌈log₂ d⌉ rows,
+        a block of Fastfood; "pair", the first two parameters alone, which a sparse P seldom meets
 
     Returns
     -------
     Check
-        left: the largest gap between observed and expected distribution, right: what would be allowed; of a single
-        direction the spread and what would be allowed
+        left: the largest gap between observed and expected distribution, right: what would be allowed;
+        of a single direction the spread and what would be allowed
 
     Raises
     ------
@@ -56,21 +56,23 @@ def check_isotropy(
 
     Notes
     -----
-    A single direction u: q = ‖Pᵀu‖² D/(d‖u‖²) is 1 on average, and for dense P of normal entries d q is χ² distributed
-    with d degrees of freedom, so that q has the sd √(2/d). The spread √⟨(q−1)²⟩ over N draws may be larger by
-    chance: its square, by 6 standard deviations √((2 + 12/d)/N) of what it should be. Less spread is no mistake.
+    A single direction u: q = ‖Pᵀu‖² D/(d‖u‖²) is 1 on average, and for dense P of normal entries d q is χ²
+    distributed with d degrees of freedom, so that q has the sd √(2/d). The spread √⟨(q−1)²⟩ over N draws may
+    be larger by chance: its square, by 6 standard deviations √((2 + 12/d)/N)
+    of what it should be. Less spread is no mistake.
 
-    Groups: θ is cut into s groups, u_k is group k's unit vector, and L(θ) = Σ_k (⟨u_k, θ⟩ − k)², as in the toy problem. With
-    A = UᵀP (s, d) the best θ_d leaves the share ‖(I − A A⁺) r‖² / ‖r‖², r = (1, ..., s). If P's column space has no
-    preferred direction, this is the squared length of a fixed unit vector in s − d of s random dimensions: Beta.
+    Groups: θ is cut into s groups, u_k is group k's unit vector, and L(θ) = Σ_k (⟨u_k, θ⟩ − k)², as in the
+    toy problem. With A = UᵀP (s, d) the best θ_d leaves the share ‖(I − A A⁺) r‖² / ‖r‖², r = (1, ..., s).
+    If P's column space has no preferred direction, this is the squared length of a fixed unit vector in s − d
+    of s random dimensions: Beta.
 
-    s = d + 2a makes (s−d)/2 = a an integer, and then the distribution has a closed form (its complement is the chance
-    of less than a events in a negative binomial law):
+    s = d + 2a makes (s−d)/2 = a an integer, and then the distribution has a closed form (its complement is
+    the chance of less than a events in a negative binomial law):
 
         F(x) = 1 − (1−x)^{d/2} Σ_{i<a} Γ(d/2 + i)/(Γ(d/2) i!) x^i
 
-    Kolmogorov and Smirnov's distance K = max |F_observed − F| is compared with λ/(√N + 0.12 + 0.11/√N) (Stephens
-    1970), where 2 exp(−2λ²) = 10⁻⁵.
+    Kolmogorov and Smirnov's distance K = max |F_observed − F| is compared with λ/(√N + 0.12 + 0.11/√N)
+    (Stephens 1970), where 2 exp(−2λ²) = 10⁻⁵.
     """
     one_of("directions", directions, DIRECTIONS)
     if draws < 2:

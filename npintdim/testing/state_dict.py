@@ -29,13 +29,14 @@ def to_state_dict(model: Model, theta: Any, names: Names = None) -> dict[str, Ar
     ----------
     model : whose layout theta has
     theta : (D,)
-    names : prefixes of the module's own. None: the layers' names ("fc1.weight"). A mapping from them, as far as they
-        differ ({"fc1": "head.0"}), or a list in order (["0", "2", "4"] for a Sequential)
+    names : prefixes of the module's own. None: the layers' names ("fc1.weight"). A mapping from them,
+        as far as they differ ({"fc1": "head.0"}), or a list in order (["0", "2", "4"] for a Sequential)
 
     Returns
     -------
     dict
-        name to a fresh array, in theta's order; `{k: torch.from_numpy(a) for k, a in ....items()}` can be loaded
+        name to a fresh array, in theta's order; `{k: torch.from_numpy(a) for k, a in ....items()}` can be
+        loaded
 
     Raises
     ------
@@ -85,7 +86,8 @@ def from_state_dict(model: Model, state: Mapping[str, Any], names: Names = None)
     extra = sorted(set(state) - {key for _, key, _ in places})
     if missing or extra:
         raise ValueError(
-            f"the state has no {', '.join(missing) or '(nothing is missing)'}; it has, unused: {', '.join(extra) or '(nothing)'}. "
+            f"the state has no {', '.join(missing) or '(nothing is missing)'}; "
+            f"it has, unused: {', '.join(extra) or '(nothing)'}. "
             "Give names={layer: prefix}, or a list of prefixes"
         )
     theta = np.empty(model.D, dtype=model.backend.dtype)

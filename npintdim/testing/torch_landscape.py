@@ -27,10 +27,12 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
     Parameters
     ----------
     module : a `torch.nn.Module`; it is copied, and never changed
-    loss : "cross_entropy" (labels are classes), "mse", or a function of (outputs, labels) that returns the mean
+    loss : "cross_entropy" (labels are classes), "mse", or a function of (outputs, labels)
+        that returns the mean
     performance : "accuracy", "r2" (1 − Σ (y − ŷ)²/Σ (y − ȳ)²), or a function of all (outputs, labels)
-    statistics : examples (n, ...) that BatchNorm's mean and variance are taken of, at every θ that is evaluated
-        (some hundreds of the training data); "frozen" leaves them as the module has them, in training too
+    statistics : examples (n, ...) that BatchNorm's mean and variance are taken of, at every θ that is
+        evaluated (some hundreds of the training data); "frozen" leaves them as the module has them,
+        in training too
     device : "cuda", say; None where the module is
     dtype : "float32" or "float64"; None as the module has it
     seed : of Dropout's masks, which depend on it and on the step, `batch.step`
@@ -40,16 +42,16 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
     ImportError
         without PyTorch.
     TypeError, ValueError
-        if there is no parameter to train, they have several dtypes or devices, two are the same memory, or BatchNorm's
-        running statistics would be a state beside θ and `statistics` does not say what to do.
+        if there is no parameter to train, they have several dtypes or devices, two are the same memory,
+        or BatchNorm's running statistics would be a state beside θ and `statistics` does not say what to do.
 
     Notes
     -----
     `start()` is the module's own θ, `module_at(θ)` a module with another one.
 
-    Order of θ: `named_parameters()`, each in C order, without those that need no gradient; a tied one comes once.
-    Training computes as in `train()` and evaluation as in `eval()`. Both are functions of θ and the batch alone: what
-    a step would write to buffers is forgotten.
+    Order of θ: `named_parameters()`, each in C order, without those that need no gradient;
+    a tied one comes once. Training computes as in `train()` and evaluation as in `eval()`.
+    Both are functions of θ and the batch alone: what a step would write to buffers is forgotten.
 
     Examples
     --------
@@ -103,9 +105,9 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         self.norms = {k: m for k, m in modules if isinstance(m, norm) and m.track_running_stats}
         if self.norms and statistics is None:
             raise ValueError(
-                f"{', '.join(self.norms)}: BatchNorm's running statistics are no part of θ, so the performance would "
-                "depend on what was trained before. Say statistics=x, examples that they are taken of at each θ, or "
-                "statistics='frozen'; or use GroupNorm or LayerNorm"
+                f"{', '.join(self.norms)}: BatchNorm's running statistics are no part of θ, "
+                "so the performance would depend on what was trained before. Say statistics=x, examples that "
+                "they are taken of at each θ, or statistics='frozen'; or use GroupNorm or LayerNorm"
             )
         self.frozen = isinstance(statistics, str)
         if self.frozen:
@@ -173,8 +175,8 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
         found = self.torch.func.functional_call(self.module, at, (x,))
         if not self.torch.is_tensor(found):
             raise TypeError(
-                f"the module gave {named_kind(found)}: a tensor (n, ...) is needed, so wrap it in a module whose "
-                "forward returns the logits, say, alone"
+                f"the module gave {named_kind(found)}: a tensor (n, ...) is needed, "
+                "so wrap it in a module whose forward returns the logits, say, alone"
             )
         return found
 
@@ -209,7 +211,7 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
 
     @contextmanager
     def mode(self, training: bool, norms: bool | None = None) -> Iterator[None]:
-        """train() or eval(); norms says what BatchNorm does, and then takes its statistics of one batch alone."""
+        """train() or eval(); norms says what BatchNorm does, which then takes its statistics of one batch."""
         self.module.train(training)
         momenta = {k: m.momentum for k, m in self.norms.items()}
         for m in self.norms.values():
@@ -237,7 +239,7 @@ class torch_landscape:  # noqa: N801  (in use it is a function of a module)
 
 
 def trained(torch: Any, module: Any) -> dict[str, Any]:
-    """The parameters that need a gradient; one that is tied by its data alone is refused, since it would count, and move, twice."""
+    """The parameters that need a gradient; one tied by its data alone is refused: it would move twice."""
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module is {shown(module)}: a torch.nn.Module is needed")
     parameters = {k: p for k, p in module.named_parameters() if p.requires_grad}

@@ -58,7 +58,7 @@ def explore(
     steps: int = 2000,
     toy: ToyProblem | None = None,
 ) -> ToyResult:
-    """The least loss by least squares in `draws` subspaces of each d, and one trained run of so many steps."""
+    """The least loss by least squares in `draws` subspaces of each d, and a trained run of so many steps."""
     backend, d, toy = given(backend), check_integers("d", d), ToyProblem() if toy is None else toy
     shares = least_shares(projection, d, draws, seed, backend, toy)
     zero = backend.xp.zeros(toy.D, dtype=backend.dtype)

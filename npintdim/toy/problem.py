@@ -16,7 +16,7 @@ from npintdim.typing import Floats, Spec
 
 @dataclass(frozen=True)
 class ToyProblem:
-    """D numbers in s equal groups; group k must sum to k. The solution set has dimension D − s, so d_int100 = s.
+    """D numbers in s equal groups; group k must sum to k. The solutions have dimension D − s: d_int100 = s.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The range coder: symbols become one interval of [0, 1), and the interval becomes bits; with frequencies that learn. Integers only."""
+"""The range coder: symbols become an interval of [0, 1), and that bits; frequencies learn. Integers only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Interval(ABC):
     -----
     A symbol with the share [a, b) of total t takes low + ⌊(high − low)·a/t⌋ ≤ x < low + ⌊(high − low)·b/t⌋.
     Where the interval lies in one half of [0, 2³²), that half is a bit. Where it straddles the middle within
-    the middle half, the bit is not known yet, but it and the next differ. So high − low > 2³⁰ before every symbol.
+    the middle half, the bit is not known yet, but it and the next differ.
+    So high − low > 2³⁰ before every symbol.
     """
 
     def __init__(self) -> None:
@@ -47,8 +48,8 @@ class Interval(ABC):
 class Encoder(Interval):
     """Writes the bits. While the interval straddles the middle they are counted as pending.
 
-    The bits of `finish` name a binary interval inside the last one: no code is the beginning of another, and a code
-    is at most two bits longer than −log₂ of its interval.
+    The bits of `finish` name a binary interval inside the last one: no code is the beginning of another,
+    and a code is at most two bits longer than −log₂ of its interval.
     """
 
     def __init__(self) -> None:
@@ -102,8 +103,9 @@ class Frequencies:
 
     Notes
     -----
-    Krichevsky and Trofimov (1981). The decoder has seen the same symbols and so has the same table. Symbol k is
-    coded with probability (2 n_k + 1)/(2 n + K), which over n symbols with counts n_k costs at most
+    Krichevsky and Trofimov (1981). The decoder has seen the same symbols and so has the same table.
+    Symbol k is coded with probability (2 n_k + 1)/(2 n + K),
+    which over n symbols with counts n_k costs at most
 
         n · entropy(n_1/n, ..., n_K/n) + (K − 1)/2 · log₂ n + log₂ K  bits:
 

@@ -1,4 +1,4 @@
-"""Codebook: the few values that the numbers of a quantised theta_d can have; and k-means of numbers on a line, solved exactly."""
+"""Codebook: the few values that numbers of a quantised theta_d can have; and k-means on a line, exactly."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class Codebook:
         object.__setattr__(self, "scales", s)
         if s.shape != (A.shape[1],):
             raise ValueError(
-                f"scales has shape {s.shape}, but a {self.kind} codebook of K = {self.K} levels has {A.shape[1]}"
+                f"scales has shape {s.shape}, "
+                f"but a {self.kind} codebook of K = {self.K} levels has {A.shape[1]}"
             )
         if not np.isfinite(s).all():
             raise ValueError("the codebook holds NaN, infinity or a number beyond float16")
@@ -72,7 +73,7 @@ def scale_matrix(kind: str, K: int) -> NDArray[np.float32]:
 
 
 def kmeans(x: Floats, K: int) -> NDArray[np.float64]:
-    """The K centres with the least Σ_i min_k (x_i − c_k)², ascending; fewer where x has fewer different numbers.
+    """The K centres with the least Σ_i min_k (x_i − c_k)², ascending; fewer if x has fewer different numbers.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ def kmeans(x: Floats, K: int) -> NDArray[np.float64]:
 
     Notes
     -----
-    In order, the clusters are runs x_i, ..., x_j, and with E_k(j) the least error of the first j numbers in k of them
+    In order, the clusters are runs x_i, ..., x_j, and with E_k(j)
+    the least error of the first j numbers in k of them
 
         E_k(j) = min_i E_{k−1}(i) + e(i, j),     e(i, j) = Σ x² − (Σ x)²/(j − i)  over x_i, ..., x_{j−1}.
 

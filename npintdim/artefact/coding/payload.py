@@ -1,4 +1,4 @@
-"""The code of a quantised theta_d: its codebook, then its symbols through the range coder (docs/format.md)."""
+"""The code of a quantised theta_d: its codebook, its symbols through the range coder (docs/format.md)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def decode(bits: Ints, K: int, d: int) -> Ints:
 
 
 def pack(codebook: Codebook, symbols: Ints) -> bytes:
-    """Kind and K in one byte, the scales in binary16, the bits of `encode`, highest first, zeros to a whole byte."""
+    """Kind and K in a byte, scales in binary16, the bits of `encode`, highest first, zeros to a full byte."""
     if len(symbols) == 0 or len(symbols) > LONGEST:
         raise ValueError(f"there are {len(symbols)} symbols: 1 to {LONGEST} are needed")
     low, high = int(symbols.min()), int(symbols.max())
@@ -44,7 +44,7 @@ def pack(codebook: Codebook, symbols: Ints) -> bytes:
 
 
 def unpack(payload: bytes, d: int) -> tuple[Codebook, Ints]:
-    """Codebook and symbols of a payload, without trust in it: a ValueError unless `pack` would write these bytes."""
+    """Codebook and symbols of a payload, not trusted: a ValueError unless `pack` would write these bytes."""
     if not 1 <= d <= LONGEST:
         raise ValueError(f"d is {d}: 1 to {LONGEST} symbols can be coded")
     if not payload:

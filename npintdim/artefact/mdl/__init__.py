@@ -13,6 +13,6 @@ from npintdim.artefact.mdl.description import describe
 from npintdim.artefact.mdl.levels import QuantisedLandscape, finetune, fit, quantise, smallest
 
 __all__ = [
-    "BOUNDS", "Certificate", "QuantisedLandscape", "binomial_bound", "catoni_bound", "certify", "chernoff_bound",
-    "describe", "finetune", "fit", "lotfi_bound", "quantise", "seeger_bound", "smallest",
+    "BOUNDS", "Certificate", "QuantisedLandscape", "binomial_bound", "catoni_bound", "certify",
+    "chernoff_bound", "describe", "finetune", "fit", "lotfi_bound", "quantise", "seeger_bound", "smallest",
 ]  # fmt: skip

@@ -1,9 +1,9 @@
-"""From the bits of a description to a bound on the error on unseen data (docs/description-length.md, section 4).
+"""From a description's bits to a bound on the error on unseen data (docs/description-length.md, section 4).
 
-A classifier h with a description of ℓ(h) bits, in a prefix-free language that was fixed before the data were seen,
-makes `errors` mistakes on n independent examples, ê = errors/n. With probability 1 − δ over the examples, each
-bound holds for all h at once, so also for the one that training chose: h may fail with probability δ·2^−ℓ(h),
-and Σ_h 2^−ℓ(h) ≤ 1 (Kraft).
+A classifier h with a description of ℓ(h) bits, in a prefix-free language that was fixed before the data were
+seen, makes `errors` mistakes on n independent examples, ê = errors/n. With probability 1 − δ over the
+examples, each bound holds for all h at once, so also for the one that training chose: h may fail with
+probability δ·2^−ℓ(h), and Σ_h 2^−ℓ(h) ≤ 1 (Kraft).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ ALPHA = 1e-4  # of `lotfi_bound`
 
 
 def binomial_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
-    """The largest e for which at most `errors` mistakes in n are not too unlikely: Pr(Bin(n, e) ≤ errors) ≥ δ 2^−ℓ.
+    """The largest e for which at most `errors` mistakes in n are not too unlikely.
 
-    Nothing is lost for one deterministic h (Langford 2005, theorem 3.3).
+    Pr(Bin(n, e) ≤ errors) ≥ δ 2^−ℓ. Nothing is lost for one deterministic h (Langford 2005, theorem 3.3).
 
     Parameters
     ----------
@@ -50,16 +50,17 @@ def chernoff_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> flo
 
 
 def seeger_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
-    """The largest e with kl(ê‖e) ≤ (ℓ ln 2 + ln(2√n/δ))/n: PAC-Bayes (Seeger 2002, Maurer 2004) for a point posterior.
+    """The largest e with kl(ê‖e) ≤ (ℓ ln 2 + ln(2√n/δ))/n.
 
-    Parameters and errors are those of `binomial_bound`.
+    PAC-Bayes (Seeger 2002, Maurer 2004) for a point posterior. Parameters and errors are those of
+    `binomial_bound`.
     """
     log_delta = log_share(errors, n, bits, delta)
     return kl_inverse(errors / n, (math.log(2 * math.sqrt(n)) - log_delta) / n)
 
 
 def catoni_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
-    """The least (1 − exp(−β_j ê − (ℓ ln 2 + ln(j(j+1)/δ))/n))/(1 − exp(−β_j)) over β_j = 2^(−j/4)·16, j = 1, 2, ...
+    """The least (1 − exp(−β_j ê − (ℓ ln 2 + ln(j(j+1)/δ))/n))/(1 − exp(−β_j)) over β_j = 2^(−j/4)·16, j ≥ 1.
 
     The bound with one temperature β may be used for every β_j, if it is allowed the share δ/(j(j+1)) of δ
     (Catoni 2007, theorem 1.2.6; the grid is ours).
@@ -74,7 +75,7 @@ def catoni_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float
 
 
 def lotfi_bound(errors: int, n: int, bits: float, delta: float = 0.05) -> float:
-    """The bound of the published certificates (Lotfi et al. 2022): Catoni's, over γ = (1 + α)^k with α = 10⁻⁴.
+    """The bound of published certificates (Lotfi et al. 2022): Catoni's, over γ = (1 + α)^k with α = 10⁻⁴.
 
         min_γ (1 − exp(−a q))/(1 − exp(−a)),     a = γ/n,
         q = ê + (1 + α)/γ · (ℓ ln 2 + ln 1/δ + 2 ln(2 + ln γ/ln(1 + α)))

@@ -1,4 +1,4 @@
-"""A certificate: what the bits of a file and its training error say of the error on data that nobody has seen."""
+"""A certificate: what a file's bits and its training error say of the error on data nobody has seen."""
 
 from __future__ import annotations
 
@@ -66,11 +66,12 @@ def certify(
 
     Notes
     -----
-    A bound holds for examples drawn independently from one distribution, and for a language (here `describe`) that
-    was fixed before they were drawn. So it is not the object that is tested, but what the description decodes to:
-    network, P and θ_d are made anew by this package. Learning rate, epochs, order of the data: whatever is not needed to decode
-    the file is no part of it, and may have been chosen in any way by the training examples. By the test examples
-    nothing may have been chosen, or the test error is worth nothing; the bounds hold nevertheless.
+    A bound holds for examples drawn independently from one distribution, and for a language (here `describe`)
+    that was fixed before they were drawn. So it is not the object that is tested, but what the description
+    decodes to: network, P and θ_d are made anew by this package. Learning rate, epochs, order of the data:
+    whatever is not needed to decode the file is no part of it, and may have been chosen in any way by the
+    training examples. By the test examples nothing may have been chosen,
+    or the test error is worth nothing; the bounds hold nevertheless.
     """
     check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
     check_kind("data", data, Dataset, "load_dataset('mnist')")

@@ -1,4 +1,4 @@
-"""How many bits tell which network of all it is: a prefix-free language that is fixed before the data are seen."""
+"""How many bits tell which network of all it is: a prefix-free language, fixed before the data are seen."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CATALOGUE: tuple[Spec, ...] = (
     {"architecture": "lenet", "in_shape": [3, 32, 32], "classes": 10, "conv_relu": False},
 )  # with "none of these", 3 bits
 LEARNT = (
-    "theta_0 was learnt, and no bit pays for that: a bound would hold only for data of which nothing went into it, "
-    "which no file can show"
+    "theta_0 was learnt, and no bit pays for that: "
+    "a bound would hold only for data of which nothing went into it, which no file can show"
 )
 FASTFOOD = {"kind": "fastfood", "blocks": "stacked", "signs": True}
 OURS = {CompressedModel, Model, *BUILT_IN}  # and nothing that was registered

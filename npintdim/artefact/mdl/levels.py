@@ -1,4 +1,4 @@
-"""A trained theta_d with few levels: fitted to its numbers, fine-tuned on the data, or the smallest that is as good."""
+"""A trained theta_d with few levels: fitted to its numbers, fine-tuned, or the smallest that is as good."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class QuantisedLandscape:
 
         ∂L/∂v := ∂L/∂θ_d + λ (v − θ_d),   ∂L/∂s = AᵀMᵀ ∂L/∂θ_d
 
-    Straight through: the derivative of M is zero almost everywhere, and is left out. Without the pull a v_i drifts
-    far beyond the outermost level, or comes to rest between two of them and changes to and fro with every batch.
-    The scales are rounded to binary16 before they are used, as in the file.
+    Straight through: the derivative of M is zero almost everywhere, and is left out. Without the pull a v_i
+    drifts far beyond the outermost level, or comes to rest between two of them and changes to and fro with
+    every batch. The scales are rounded to binary16 before they are used, as in the file.
     """
 
     def __init__(self, landscape: Landscape, kind: str, K: int, pull: float = 0.0) -> None:
@@ -178,7 +178,8 @@ def finetune(
     objective = compressed.objective(backend)
     if not isinstance(objective.start(), np.ndarray):
         raise ValueError(
-            f"backend is {(backend or compressed.network.backend).name!r}: fine-tuning needs 'numpy' or 'numba'"
+            f"backend is {(backend or compressed.network.backend).name!r}: "
+            "fine-tuning needs 'numpy' or 'numba'"
         )
     codebook = fit(kind, K, compressed.theta_d)
     landscape = QuantisedLandscape(objective, kind, codebook.K, pull)

@@ -10,12 +10,13 @@ from npintdim.engine.layers.reshape import Flatten, Unflatten
 from npintdim.specs import kinds
 
 LAYERS: dict[str, type[Layer]] = kinds(
-    "layer", Layer, "__name__", AveragePool2D, ChannelNorm, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear,
+    "layer", Layer, "__name__",
+    AveragePool2D, ChannelNorm, Conv2D, Dropout, Fire, Flatten, GELU, GlobalAveragePool, LayerNorm, Linear,
     LocallyConnected2D, MaxPool2D, ReLU, Sigmoid, Standardise, Tanh, Unflatten,
 )  # fmt: skip
 
 __all__ = [
-    "GELU", "LAYERS", "AveragePool2D", "ChannelNorm", "Conv2D", "Dropout", "Elementwise", "Fire", "Flatten", "GlobalAveragePool",
-    "Layer", "LayerNorm", "Linear", "LocallyConnected2D", "MaxPool2D", "Noisy", "ParameterFree", "ReLU", "Sigmoid", "Standardise",
-    "Tanh", "Unflatten",
+    "GELU", "LAYERS", "AveragePool2D", "ChannelNorm", "Conv2D", "Dropout", "Elementwise", "Fire", "Flatten",
+    "GlobalAveragePool", "Layer", "LayerNorm", "Linear", "LocallyConnected2D", "MaxPool2D", "Noisy",
+    "ParameterFree", "ReLU", "Sigmoid", "Standardise", "Tanh", "Unflatten",
 ]  # fmt: skip

@@ -80,15 +80,16 @@ class Elementwise(ParameterFree):
 class Noisy(Layer):
     """A layer that is random in training; its `forward` is what it does in evaluation.
 
-    Whatever is random has an address: the j-th such layer of a network, j = 0, 1, ..., takes words from j·2³⁴ on of the
-    stream (batch.seed, NOISE, batch.step). So the same step has the same noise, however often it is computed.
+    Whatever is random has an address: the j-th such layer of a network, j = 0, 1, ..., takes words from j·2³⁴
+    on of the stream (batch.seed, NOISE, batch.step). So the same step has the same noise,
+    however often it is computed.
     """
 
     @abstractmethod
     def noisy_forward(
         self, backend: Backend, params: dict[str, Floats], x: Floats, stream: Stream, start: int
     ) -> tuple[Floats, Any]:
-        """y for a batch x in training, with words from `start` on of the step's stream, and whatever `backward` needs."""
+        """y for x in training, with words from `start` on of the step's stream, and what `backward` needs."""
 
 
 def layout_of(layers: Iterable[Layer]) -> ParamLayout:
@@ -99,7 +100,7 @@ def layout_of(layers: Iterable[Layer]) -> ParamLayout:
 
 
 def initializers_of(layers: Iterable[Layer]) -> list[Initializer]:
-    """How each parameter is drawn, in the order of `layout_of`; ValueError unless they have the same names."""
+    """How each parameter is drawn, in the order of `layout_of`; ValueError unless the names are the same."""
     found = []
     for a in layers:
         own, keys = a.initializers(), list(a.param_shapes())

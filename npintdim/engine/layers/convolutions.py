@@ -104,10 +104,10 @@ class LocallyConnected2D(Layer):
               db[o,i,j] = Σ_n dy[n,o,i,j]
               dx[n, c, i·s+a, j·s+b] += Σ_o W[i,j,o,c,a,b] dy[n,o,i,j]
 
-    b[o,i,j] is the bias, (a, b) a place of the kernel, s the stride. With X[i,j] the windows at (i, j) as columns,
-    (c_in·k², n), and W[i,j] as (c_out, c_in·k²), the sums are one matrix product a place:
-    Y[i,j] = W[i,j] X[i,j], dW[i,j] = dY[i,j] X[i,j]ᵀ, dX[i,j] = W[i,j]ᵀ dY[i,j]. Images stand last in memory, so
-    that what is copied and added up is n numbers in a row.
+    b[o,i,j] is the bias, (a, b) a place of the kernel, s the stride. With X[i,j] the windows at (i, j)
+    as columns, (c_in·k², n), and W[i,j] as (c_out, c_in·k²), the sums are one matrix product a place:
+    Y[i,j] = W[i,j] X[i,j], dW[i,j] = dY[i,j] X[i,j]ᵀ, dX[i,j] = W[i,j]ᵀ dY[i,j]. Images stand last in memory,
+    so that what is copied and added up is n numbers in a row.
     """
 
     c_in: int
@@ -143,12 +143,13 @@ class LocallyConnected2D(Layer):
         """(c_in, h, w) → (c_out, rows, columns)."""
         if in_shape != (self.c_in, self.h, self.w):
             raise ValueError(
-                f"{self.name or 'LocallyConnected2D'} takes ({self.c_in}, {self.h}, {self.w}) but gets {in_shape}"
+                f"{self.name or 'LocallyConnected2D'} takes ({self.c_in}, {self.h}, {self.w}) "
+                f"but gets {in_shape}"
             )
         return (self.c_out, *self.places)
 
     def taps(self, images: Floats) -> Iterator[tuple[int, int, Floats]]:
-        """For each a, b of the kernel the pixels that it meets: of (c, h, w, n) the view (rows, columns, c, n)."""
+        """For each a, b of the kernel the pixels it meets: of (c, h, w, n) the view (rows, columns, c, n)."""
         (rows, columns), s = self.places, self.stride
         for a in range(self.k):
             for b in range(self.k):
@@ -173,7 +174,7 @@ class LocallyConnected2D(Layer):
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Floats, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
-        """dW[i,j] = dY[i,j] X[i,j]ᵀ, db = Σ_n dy; dX[i,j] = W[i,j]ᵀ dY[i,j], added up where windows overlap."""
+        """dW[i,j] = dY[i,j] X[i,j]ᵀ, db = Σ_n dy; dX[i,j] = W[i,j]ᵀ dY[i,j], summed where windows overlap."""
         X = cache
         dY = backend.xp.ascontiguousarray(dy.transpose(2, 3, 1, 0))
         dW = (dY @ X.transpose(0, 1, 3, 2)).reshape(params["W"].shape)
@@ -201,8 +202,10 @@ class Fire(Layer):
     Notes
     -----
     Forward   s = relu(x ⋆ W_s + b_s)                         1×1
-              y = [relu(s ⋆ W_1 + b_1), relu(s ⋆ W_3 + b_3)]  1×1 and, padded by 1, 3×3; joined along the channels
-    Backward  [d_1, d_3] = dy · [y > 0],   ds = (dx of 1×1)(d_1) + (dx of 3×3)(d_3),   dx = (dx of s)(ds · [s > 0])
+              y = [relu(s ⋆ W_1 + b_1), relu(s ⋆ W_3 + b_3)]  1×1 and, padded by 1, 3×3;
+                                                              joined along the channels
+    Backward  [d_1, d_3] = dy · [y > 0],   ds = (dx of 1×1)(d_1) + (dx of 3×3)(d_3),
+              dx = (dx of s)(ds · [s > 0])
     """
 
     c_in: int

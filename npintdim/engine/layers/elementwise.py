@@ -141,7 +141,7 @@ def erf(backend: Backend) -> Any:
 
 @dataclass(frozen=True)
 class Dropout(Elementwise, Noisy):
-    """y = x ∘ m/(1 − q) in training, each m_i 0 with probability q, else 1 (Srivastava et al. 2014); y = x in evaluation.
+    """y = x ∘ m/(1 − q) in training, each m_i 0 with probability q, else 1; y = x in evaluation.
 
     Parameters
     ----------
@@ -152,8 +152,8 @@ class Dropout(Elementwise, Noisy):
     Forward   m_i = [w_i ≥ q 2³²] with a random word w_i,   y = x ∘ m/(1 − q)
     Backward  dx = dy ∘ m/(1 − q)
 
-    E y = x. The words are those of the step's address, see `Noisy`: the same mask on every backend, and in a run that is
-    done again.
+    Srivastava et al. 2014; E y = x. The words are those of the step's address, see `Noisy`: the same mask on
+    every backend, and in a run that is done again.
     """
 
     rate: float = 0.5

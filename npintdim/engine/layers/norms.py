@@ -1,4 +1,4 @@
-"""LayerNorm, ChannelNorm and Standardise: mean 0 and variance 1, of every example, or of every feature by what was seen before."""
+"""LayerNorm, ChannelNorm, Standardise: mean 0, variance 1, of an example, or of what a feature was before."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Norm(Layer):
     Forward   μ = mean x,  σ² = mean (x − μ)² + ε,  x̂ = (x − μ)/σ,  y = γ x̂ + β
     Backward  dγ = Σ dy x̂,  dβ = Σ dy,  g = γ dy,  dx = (g − mean g − x̂ mean(g x̂))/σ
 
-    Means run over one example, so that, other than with BatchNorm, y depends on no other example and there are no
-    statistics beside θ; that is why there is no BatchNorm here. The sums run over all that shares a γ.
+    Means run over one example, so that, other than with BatchNorm, y depends on no other example and there
+    are no statistics beside θ; that is why there is no BatchNorm here. The sums run over all that shares a γ.
     """
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class Norm(Layer):
 
 @dataclass(frozen=True)
 class LayerNorm(Norm):
-    """y = γ x̂ + β, x̂ = (x − mean x)/√(var x + ε) over the last axis, a γ and a β a feature (Ba, Kiros and Hinton 2016).
+    """y = γ x̂ + β, x̂ = (x − mean x)/√(var x + ε) over the last axis, a γ and a β a feature.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ class LayerNorm(Norm):
 
     Notes
     -----
-    Forward and backward are `npintdim.engine.layers.norms.Norm`'s, with means over the features of one example.
+    Ba, Kiros and Hinton 2016. Forward and backward are `npintdim.engine.layers.norms.Norm`'s, with means over
+    the features of one example.
     """
 
     n: int
@@ -106,7 +107,7 @@ class LayerNorm(Norm):
 
 @dataclass(frozen=True)
 class ChannelNorm(Norm):
-    """y = γ x̂ + β, x̂ = (x − mean x)/√(var x + ε) over all of an example, a γ and a β a channel (Wu and He 2018, one group).
+    """y = γ x̂ + β, x̂ = (x − mean x)/√(var x + ε) over all of an example, a γ and a β a channel.
 
     Parameters
     ----------
@@ -115,7 +116,8 @@ class ChannelNorm(Norm):
 
     Notes
     -----
-    Forward and backward are `npintdim.engine.layers.norms.Norm`'s; the sums of dγ and dβ run over examples and places.
+    Wu and He 2018, one group. Forward and backward are `npintdim.engine.layers.norms.Norm`'s; the sums of dγ
+    and dβ run over examples and places.
     """
 
     channels: int
@@ -140,7 +142,9 @@ class ChannelNorm(Norm):
 
 @dataclass(frozen=True)
 class Standardise(ParameterFree):
-    """y = (x − μ)/σ, cut at ±clip. μ and σ are part of the network's spec, not of θ, and so of its compressed file.
+    """y = (x − μ)/σ, cut at ±clip.
+
+    μ and σ are part of the network's spec, not of θ, and so of its compressed file.
 
     Parameters
     ----------

@@ -4,8 +4,9 @@ A block holds its examples as [channel][row][column][example], so that every ope
 lane: no edges, no shuffles, and a weight is one number for all lanes. Of a convolution only the
 largest of each window and its place are kept. `shape` is (c_in, h, w, c_out, k, relu).
 
-A run of them is an array of such rows; its parameters lie as in theta. It is done block by block, so that a block stays near
-through all layers: it holds the inputs of all layers and the output of the last, one after another.
+A run of them is an array of such rows; its parameters lie as in theta. It is done block by block,
+so that a block stays near through all layers: it holds the inputs of all layers and the output of the last,
+one after another.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ def put(sums, dx, at, plane, below, right, w):
 
 @jit
 def back(dz, theta, W, shape, dx, to):
-    """dx[c, i, j] = Σ_{o, a, b} W[o, c, a, b] · dz[o, i − a, j − b], without the taps that meet the frame only."""
+    """dx[c, i, j] = Σ_{o, a, b} W[o, c, a, b] · dz[o, i − a, j − b], less taps that meet only the frame."""
     c_in, h, w, c_out, k, _ = shape
     p, q = pooled(shape)
     width = 2 * q + 2

@@ -1,4 +1,4 @@
-"""The same hot loops compiled by Numba: same files, names and signatures as `reference`, which defines them."""
+"""The hot loops compiled by Numba: same files, names and signatures as `reference`, which defines them."""
 
 from npintdim.kernels.numba_cpu.conv import conv2d_backward, conv2d_forward
 from npintdim.kernels.numba_cpu.dense import (

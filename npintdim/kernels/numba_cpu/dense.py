@@ -147,7 +147,7 @@ def add_columns(kept, at, v, j, signs):
 
 @shared
 def rademacher_rows(v, seed, first, y, work):
-    """y_i += ± v_j from row `first` on, for a chunk of rows that lie as their signs do: 16 × 128 of them turned to 128 × 16."""
+    """y_i += ± v_j from row `first` on, for rows that lie as their signs do: 16 × 128, turned to 128 × 16."""
     kept = np.empty(ROWS, y.dtype)
     for chunk in each(work, 0, len(y) // ROWS):
         start = chunk * ROWS

@@ -1,8 +1,9 @@
 """Gaussian integers; the definition, and the reason for each line, is `reference/normals.py`.
 
-g = rint(2²⁰ Φ⁻¹(p)) is met by a shorter formula: with x = 2p − 1 and w = −ln(1 − x²), Φ⁻¹(p)/x is a smooth function of w
-(Giles 2010), of which a polynomial misses 2²⁰ Φ⁻¹ by less than MISSED. Where that could round to another integer, and
-in the far tails, 16 numbers at a time take the definition, its operations in its order: one vector in seventy.
+g = rint(2²⁰ Φ⁻¹(p)) is met by a shorter formula: with x = 2p − 1 and w = −ln(1 − x²), Φ⁻¹(p)/x is a smooth
+function of w (Giles 2010), of which a polynomial misses 2²⁰ Φ⁻¹ by less than MISSED. Where that could round
+to another integer, and in the far tails, 16 numbers at a time take the definition,
+its operations in its order: one vector in seventy.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def tail(p):
 
 @jit
 def halves(c, x):
-    """Σ_i c[i] x^i, its even and its odd powers beside each other, which halves the latency; len(c) is even."""
+    """Σ_i c[i] x^i, even and odd powers beside each other, which halves the latency; len(c) is even."""
     square, last = x * x, len(c) - 1
     even, odd = muladd(square, c[last - 1], c[last - 3]), muladd(square, c[last], c[last - 2])
     for i in range(last - 5, -1, -2):

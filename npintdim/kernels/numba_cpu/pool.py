@@ -43,7 +43,7 @@ def max_pool_forward(x: Floats, size: int, stride: int, threads: int = 1) -> tup
 
 @shared
 def unpool_planes(dy, winner, size, stride, dx, work):
-    """Windows in descending order: those that share a winner then add to it in the order of the definition."""
+    """Windows in descending order: those that share a winner then add to it in the definition's order."""
     for p in each(work, 0, len(dx)):
         for i in range(dy.shape[1] - 1, -1, -1):
             for j in range(dy.shape[2] - 1, -1, -1):

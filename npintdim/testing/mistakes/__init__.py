@@ -1,4 +1,4 @@
-"""The usual mistakes, written out: one kind of computation a file, in steps, and what people do instead of each."""
+"""The usual mistakes: one kind of computation a file, in steps, and what people do instead of each."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,8 +24,9 @@ from npintdim.testing.mistakes.anywhere import ANYWHERE
 from npintdim.testing.mistakes.table import Mistake, Problem, Steps, Table, wrong
 
 TABLES: dict[tuple[str, str, str], Table] = (  # family, level, task
-    drawing.TABLES | wht.TABLES | fastfood.TABLES | dense.TABLES | sparse.TABLES | subspace.TABLES | networks.TABLES
-    | trajectory.TABLES | said.TABLES | adapters.TABLES | uni_lora.TABLES | from_seeds.TABLES | artefact.TABLES
+    drawing.TABLES | wht.TABLES | fastfood.TABLES | dense.TABLES | sparse.TABLES | subspace.TABLES
+    | networks.TABLES | trajectory.TABLES | said.TABLES | adapters.TABLES | uni_lora.TABLES
+    | from_seeds.TABLES | artefact.TABLES
 )  # fmt: skip
 
 __all__ = ["ANYWHERE", "TABLES", "Mistake", "Problem", "Steps", "Table", "register_mistake"]

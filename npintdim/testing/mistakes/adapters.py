@@ -1,4 +1,4 @@
-"""One matrix with its adapter: fn(x, p) gives the merged W, y = x W, and gradients from dW = xᵀ dy; fn(seed, p) what it starts with."""
+"""A matrix with its adapter: fn(x, p) gives W, y = x W, gradients from dW = xᵀ dy; fn(seed, p) its start."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,23 +26,28 @@ ADAPTED: Steps = {
 }
 
 OF_ANY = (
-    wrong("added twice", "the adapter is added to the outputs of a matrix in which it is merged already: y = x W, or "
-          "x W_0 and the adapter", W_of_y=lambda W_0, delta: W_0 + 2 * delta),
+    wrong("added twice", "the adapter is added to the outputs of a matrix in which it is merged already: "
+          "y = x W, or x W_0 and the adapter", W_of_y=lambda W_0, delta: W_0 + 2 * delta),
     wrong("merged twice", "the adapter is merged twice: W = W_0 + ΔW", delta=lambda delta: 2 * delta),
     wrong("not merged", "W is W_0; W_0 + ΔW is needed", W=lambda W_0, delta: W_0),
     wrong("ΔW for W", "W is ΔW alone; W_0 + ΔW is needed", W=lambda W_0, delta: delta),
     wrong("outputs without the adapter", "y is x W_0; x (W_0 + ΔW) is needed", W_of_y=lambda W_0, delta: W_0),
-    wrong("outputs of the adapter alone", "y is x ΔW; x (W_0 + ΔW) is needed", W_of_y=lambda W_0, delta: delta),
+    wrong("outputs of the adapter alone", "y is x ΔW; x (W_0 + ΔW) is needed",
+          W_of_y=lambda W_0, delta: delta),
     wrong("subtracted", "the adapter is subtracted: W = W_0 + ΔW", delta=lambda delta: -delta),
-    wrong("W transposed", "W is (n_out, n_in), as PyTorch's Linear has it; (n_in, n_out) is needed", W=lambda W_0, delta: (W_0 + delta).T),
-    wrong("x Wᵀ", "y is x Wᵀ, as of PyTorch's Linear; W is (n_in, n_out) here, y = x W", W_of_y=lambda W_0, delta: (W_0 + delta).T),
-    wrong("ΔW transposed", "ΔW is added transposed, (n_out, n_in) as the papers have it; (n_in, n_out) is needed", delta=np.transpose),
+    wrong("W transposed", "W is (n_out, n_in), as PyTorch's Linear has it; (n_in, n_out) is needed",
+          W=lambda W_0, delta: (W_0 + delta).T),
+    wrong("x Wᵀ", "y is x Wᵀ, as of PyTorch's Linear; W is (n_in, n_out) here, y = x W",
+          W_of_y=lambda W_0, delta: (W_0 + delta).T),
+    wrong("ΔW transposed", "ΔW is added transposed, (n_out, n_in) as the papers have it; "
+          "(n_in, n_out) is needed", delta=np.transpose),
     wrong("dW transposed", "dW is dyᵀ x, PyTorch's order; xᵀ dy is needed", dW=lambda x, dy: dy.T @ x),
-    wrong("gradients averaged", "gradients are averaged over the examples; dy holds the loss's 1/n already, so sum",
-          dW=lambda x, dy: x.T @ dy / len(x)),
-    wrong("gradients' sign", "the gradients have the wrong sign", grads=lambda *grads: tuple(-g for g in grads)),
-    wrong("gradients cut off", "the gradients are 0: the adapter is cut off (detach, .data, merged before it is trained)",
-          grads=lambda *grads: tuple(0 * g for g in grads)),
+    wrong("gradients averaged", "gradients are averaged over the examples; "
+          "dy holds the loss's 1/n already, so sum", dW=lambda x, dy: x.T @ dy / len(x)),
+    wrong("gradients' sign", "the gradients have the wrong sign",
+          grads=lambda *grads: tuple(-g for g in grads)),
+    wrong("gradients cut off", "the gradients are 0: the adapter is cut off "
+          "(detach, .data, merged before it is trained)", grads=lambda *grads: tuple(0 * g for g in grads)),
     fitted("another scale", "ΔW has a factor {c} too many", 0.3, c=lambda c, one: c),
 )  # fmt: skip
 
@@ -89,27 +94,39 @@ LORA: Steps = ADAPTED | {
 }
 
 OF_LORA = (
-    wrong("α for α/r", "ΔW is scaled by α; by α/r is needed (stabilised: α/√r)", s=lambda α, r, stabilised: α),
-    wrong("α/√r always", "ΔW is scaled by α/√r always, which is rsLoRA; unless stabilised α/r is needed", s=lambda α, r, stabilised: α / sqrt(r)),
-    wrong("α/r always", "ΔW is scaled by α/r always; stabilised (rsLoRA), α/√r is needed", s=lambda α, r, stabilised: α / r),
+    wrong("α for α/r", "ΔW is scaled by α; by α/r is needed (stabilised: α/√r)",
+          s=lambda α, r, stabilised: α),
+    wrong("α/√r always", "ΔW is scaled by α/√r always, which is rsLoRA; unless stabilised α/r is needed",
+          s=lambda α, r, stabilised: α / sqrt(r)),
+    wrong("α/r always", "ΔW is scaled by α/r always; stabilised (rsLoRA), α/√r is needed",
+          s=lambda α, r, stabilised: α / r),
     wrong("scale left out", "ΔW is A B; (α/r) A B is needed", s=lambda α, r, stabilised: 1.0),
-    wrong("1/r", "ΔW is scaled by 1/r; by α/r is needed (stabilised: α/√r)", s=lambda α, r, stabilised: 1 / r),
-    wrong("r/α", "ΔW is scaled by r/α; by α/r is needed (stabilised: α/√r)", s=lambda α, r, stabilised: r / α),
-    wrong("√(α/r)", "ΔW is scaled by √(α/r); by α/r is needed (stabilised: α/√r)", s=lambda α, r, stabilised: sqrt(α / r)),
-    wrong("scale twice", "ΔW is scaled by s², as if both factors held s = α/r", s=lambda α, r, stabilised: own_scale(α, r, stabilised) ** 2),
-    wrong("A and B swapped", "A and B have changed places: A is (n_in, r), B is (r, n_out), ΔW = A B; the papers' A is our Aᵀ",
-          pair=lambda A, B: (B.T, A.T)),
+    wrong("1/r", "ΔW is scaled by 1/r; by α/r is needed (stabilised: α/√r)",
+          s=lambda α, r, stabilised: 1 / r),
+    wrong("r/α", "ΔW is scaled by r/α; by α/r is needed (stabilised: α/√r)",
+          s=lambda α, r, stabilised: r / α),
+    wrong("√(α/r)", "ΔW is scaled by √(α/r); by α/r is needed (stabilised: α/√r)",
+          s=lambda α, r, stabilised: sqrt(α / r)),
+    wrong("scale twice", "ΔW is scaled by s², as if both factors held s = α/r",
+          s=lambda α, r, stabilised: own_scale(α, r, stabilised) ** 2),
+    wrong("A and B swapped", "A and B have changed places: A is (n_in, r), B is (r, n_out), ΔW = A B; "
+          "the papers' A is our Aᵀ", pair=lambda A, B: (B.T, A.T)),
     wrong("factor on the wrong side", "ΔW is B A; A B is needed with A (n_in, r) and y = x W",
           AB=lambda A, B: B @ A, dAB=lambda s, A, B, dW: (s * (B.T @ dW), s * (dW @ A.T))),
     wrong("B A for A B", "ΔW is B A, though the gradients are those of A B", AB=lambda A, B: B @ A),
-    wrong("factors read transposed", "A is read as (r, n_in) and B as (n_out, r), PyTorch's order; they are (n_in, r) and (r, n_out)",
+    wrong("factors read transposed", "A is read as (r, n_in) and B as (n_out, r), PyTorch's order; "
+          "they are (n_in, r) and (r, n_out)",
           pair=lambda A, B: (A.reshape(A.shape[::-1]).T, B.reshape(B.shape[::-1]).T)),
-    wrong("gradients without s", "s is left out of the gradients: dA = s dW Bᵀ, dB = s Aᵀ dW", s_of_grads=lambda s: 1.0),
-    wrong("gradients with s²", "s stands twice in the gradients: dA = s dW Bᵀ, dB = s Aᵀ dW", s_of_grads=lambda s: s * s),
-    wrong("dA and dB exchanged", "the gradients come as dB, dA; dA, dB is needed", grads=lambda dA, dB: (dB, dA)),
-    wrong("gradients transposed", "gradients are (r, n_in) and (n_out, r), as PyTorch's lora_A and lora_B; (n_in, r) and (r, n_out) are needed",
-          grads=lambda dA, dB: (dA.T, dB.T)),
-    wrong("PyTorch's order", "W, dA and dB are PyTorch's, each the transpose of what is needed: (n_in, n_out), (n_in, r), (r, n_out)",
+    wrong("gradients without s", "s is left out of the gradients: dA = s dW Bᵀ, dB = s Aᵀ dW",
+          s_of_grads=lambda s: 1.0),
+    wrong("gradients with s²", "s stands twice in the gradients: dA = s dW Bᵀ, dB = s Aᵀ dW",
+          s_of_grads=lambda s: s * s),
+    wrong("dA and dB exchanged", "the gradients come as dB, dA; dA, dB is needed",
+          grads=lambda dA, dB: (dB, dA)),
+    wrong("gradients transposed", "gradients are (r, n_in) and (n_out, r), as PyTorch's lora_A and lora_B; "
+          "(n_in, r) and (r, n_out) are needed", grads=lambda dA, dB: (dA.T, dB.T)),
+    wrong("PyTorch's order", "W, dA and dB are PyTorch's, each the transpose of what is needed: "
+          "(n_in, n_out), (n_in, r), (r, n_out)",
           W=lambda W_0, delta: (W_0 + delta).T, grads=lambda dA, dB: (dA.T, dB.T)),
     wrong("A frozen", "dA is 0: A is frozen, which is LoRA-FA", grads=lambda dA, dB: (0 * dA, dB)),
     wrong("B frozen", "dB is 0: B is frozen; it is trained too", grads=lambda dA, dB: (dA, 0 * dB)),
@@ -138,17 +155,26 @@ START: Steps = {
 }
 
 OF_START = (
-    wrong("A also zero", "A is 0 as B is: neither ever has a gradient; draw A", start=lambda A, p: (0 * A, np.zeros((p.r, p.n_out)))),
-    wrong("B also random", "B is random too, so training does not start at W_0; B = 0", start=lambda A, p: (A, np.resize(A, (p.r, p.n_out)))),
-    wrong("sd 1/√r", "A has standard deviation 1/√r; 1/√n_in is needed", sd=lambda n_in, n_out, r: 1 / sqrt(r)),
-    wrong("sd 1/√n_out", "A has standard deviation 1/√n_out; 1/√n_in is needed", sd=lambda n_in, n_out, r: 1 / sqrt(n_out)),
-    wrong("sd √(2/n_in)", "A has He's standard deviation √(2/n_in); 1/√n_in is needed", sd=lambda n_in, n_out, r: sqrt(2 / n_in)),
-    wrong("variance for sd", "A has standard deviation 1/n_in; 1/√n_in is needed", sd=lambda n_in, n_out, r: 1 / n_in),
+    wrong("A also zero", "A is 0 as B is: neither ever has a gradient; draw A",
+          start=lambda A, p: (0 * A, np.zeros((p.r, p.n_out)))),
+    wrong("B also random", "B is random too, so training does not start at W_0; B = 0",
+          start=lambda A, p: (A, np.resize(A, (p.r, p.n_out)))),
+    wrong("sd 1/√r", "A has standard deviation 1/√r; 1/√n_in is needed",
+          sd=lambda n_in, n_out, r: 1 / sqrt(r)),
+    wrong("sd 1/√n_out", "A has standard deviation 1/√n_out; 1/√n_in is needed",
+          sd=lambda n_in, n_out, r: 1 / sqrt(n_out)),
+    wrong("sd √(2/n_in)", "A has He's standard deviation √(2/n_in); 1/√n_in is needed",
+          sd=lambda n_in, n_out, r: sqrt(2 / n_in)),
+    wrong("variance for sd", "A has standard deviation 1/n_in; 1/√n_in is needed",
+          sd=lambda n_in, n_out, r: 1 / n_in),
     wrong("sd 1", "A has standard deviation 1; 1/√n_in is needed", sd=lambda n_in, n_out, r: 1.0),
-    wrong("2²⁰ left in", "A holds the integers 2²⁰ z: multiply by 2⁻²⁰", g=lambda g, p: g.reshape(p.n_in, p.r) / UNIT),
-    wrong("drawn transposed", "A is drawn as (r, n_in), PyTorch's order; (n_in, r) in C order is needed", g=lambda g, p: g.reshape(p.r, p.n_in).T),
+    wrong("2²⁰ left in", "A holds the integers 2²⁰ z: multiply by 2⁻²⁰",
+          g=lambda g, p: g.reshape(p.n_in, p.r) / UNIT),
+    wrong("drawn transposed", "A is drawn as (r, n_in), PyTorch's order; (n_in, r) in C order is needed",
+          g=lambda g, p: g.reshape(p.r, p.n_in).T),
     wrong("lane 0 for all", "every matrix draws from lane 0; matrix k has lane k", lane=lambda k: 0),
-    fitted("another sd", "A has standard deviation {c}; 1/√n_in is needed", 0.02, sd=lambda c, n_in, n_out, r: c),
+    fitted("another sd", "A has standard deviation {c}; 1/√n_in is needed",
+           0.02, sd=lambda c, n_in, n_out, r: c),
 )  # fmt: skip
 
 
@@ -173,9 +199,12 @@ LORA_XS: Steps = ADAPTED | {"frozen": lambda U, S, Vt: (U * S, Vt)}
 
 OF_LORA_XS = (
     wrong("Σ left out", "Σ is left out: W = W_0 + U Σ R Vᵀ", frozen=lambda U, S, Vt: (U, Vt)),
-    wrong("Σ on the other side", "ΔW is U R Σ Vᵀ; U Σ R Vᵀ is needed", frozen=lambda U, S, Vt: (U, S[:, None] * Vt)),
-    wrong("√Σ on both sides", "ΔW is U √Σ R √Σ Vᵀ; U Σ R Vᵀ is needed", frozen=lambda U, S, Vt: (U * np.sqrt(S), np.sqrt(S)[:, None] * Vt)),
-    wrong("Σ on both sides", "ΔW is U Σ R Σ Vᵀ; U Σ R Vᵀ is needed", frozen=lambda U, S, Vt: (U * S, S[:, None] * Vt)),
+    wrong("Σ on the other side", "ΔW is U R Σ Vᵀ; U Σ R Vᵀ is needed",
+          frozen=lambda U, S, Vt: (U, S[:, None] * Vt)),
+    wrong("√Σ on both sides", "ΔW is U √Σ R √Σ Vᵀ; U Σ R Vᵀ is needed",
+          frozen=lambda U, S, Vt: (U * np.sqrt(S), np.sqrt(S)[:, None] * Vt)),
+    wrong("Σ on both sides", "ΔW is U Σ R Σ Vᵀ; U Σ R Vᵀ is needed",
+          frozen=lambda U, S, Vt: (U * S, S[:, None] * Vt)),
     wrong("Σ twice", "ΔW is U Σ² R Vᵀ; U Σ R Vᵀ is needed", frozen=lambda U, S, Vt: (U * S**2, Vt)),
     wrong("1/Σ", "ΔW is U Σ⁻¹ R Vᵀ; U Σ R Vᵀ is needed", frozen=lambda U, S, Vt: (U / S, Vt)),
     wrong("V for Vᵀ", "ΔW ends in V; Vt holds the rows of Vᵀ already", frozen=lambda U, S, Vt: (U * S, Vt.T)),
@@ -183,8 +212,8 @@ OF_LORA_XS = (
     wrong("R transposed in ΔW alone", "R is transposed in ΔW, but not in its gradient", R=lambda R: R.T),
     wrong("dR transposed", "dR is its transpose, PyTorch's order: dR = Σ Uᵀ dW V", dR=lambda dR: dR.T),
     wrong("dR without Σ", "Σ is left out of the gradient: dR = Σ Uᵀ dW V", left_of_dR=lambda left, p: p.U),
-    wrong("U Σ Vᵀ replaced", "R stands in place of 1, as if W_0's largest directions were taken out (PiSSA): W = W_0 + U Σ R Vᵀ",
-          R_of_delta=lambda R: R - np.eye(len(R))),
+    wrong("U Σ Vᵀ replaced", "R stands in place of 1, as if W_0's largest directions were taken out (PiSSA): "
+          "W = W_0 + U Σ R Vᵀ", R_of_delta=lambda R: R - np.eye(len(R))),
     *OF_ANY,
 )  # fmt: skip
 
@@ -215,15 +244,22 @@ VERA: Steps = ADAPTED | {
 }
 
 OF_VERA = (
-    wrong("d left out", "d is left out: ΔW = A diag(d) B diag(b)", Ad=lambda A, d: A, grads=lambda dd, db: (0 * dd, db)),
-    wrong("b left out", "b is left out: ΔW = A diag(d) B diag(b)", Bb=lambda B, b: B, grads=lambda dd, db: (dd, 0 * db)),
-    wrong("d and b swapped", "d and b have changed places: d (r,) stands between A and B, b (n_out,) at the outputs",
-          scales=lambda d, b: (b, d), grads=lambda dd, db: (db, dd)),
-    wrong("factor on the wrong side", "d scales A's rows; diag(d) stands between A and B", Ad=lambda A, d: d[:, None] * A),
-    wrong("b on the wrong side", "b scales B's rows; diag(b) stands at the outputs", Bb=lambda B, b: b[:, None] * B),
-    wrong("A read transposed", "A is read as (r, n_in), PyTorch's order; it is (n_in, r)", A=lambda A: A.reshape(A.shape[::-1]).T),
-    wrong("B read transposed", "B is read as (n_out, r), PyTorch's order; it is (r, n_out)", B=lambda B: B.reshape(B.shape[::-1]).T),
-    wrong("dd and db exchanged", "the gradients come as db, dd; dd, db is needed", grads=lambda dd, db: (db, dd)),
+    wrong("d left out", "d is left out: ΔW = A diag(d) B diag(b)",
+          Ad=lambda A, d: A, grads=lambda dd, db: (0 * dd, db)),
+    wrong("b left out", "b is left out: ΔW = A diag(d) B diag(b)",
+          Bb=lambda B, b: B, grads=lambda dd, db: (dd, 0 * db)),
+    wrong("d and b swapped", "d and b have changed places: d (r,) stands between A and B, b (n_out,) "
+          "at the outputs", scales=lambda d, b: (b, d), grads=lambda dd, db: (db, dd)),
+    wrong("factor on the wrong side", "d scales A's rows; diag(d) stands between A and B",
+          Ad=lambda A, d: d[:, None] * A),
+    wrong("b on the wrong side", "b scales B's rows; diag(b) stands at the outputs",
+          Bb=lambda B, b: b[:, None] * B),
+    wrong("A read transposed", "A is read as (r, n_in), PyTorch's order; it is (n_in, r)",
+          A=lambda A: A.reshape(A.shape[::-1]).T),
+    wrong("B read transposed", "B is read as (n_out, r), PyTorch's order; it is (r, n_out)",
+          B=lambda B: B.reshape(B.shape[::-1]).T),
+    wrong("dd and db exchanged", "the gradients come as db, dd; dd, db is needed",
+          grads=lambda dd, db: (db, dd)),
     wrong("db without d", "d is left out of db: db_j = Σ_i dW_ij (A diag(d) B)_ij", Ad_of_db=lambda Ad, A: A),
     wrong("dd without b", "b is left out of dd: dd_k = Σ_j (Aᵀ dW)_kj B_kj b_j", Bb_of_dd=lambda Bb, B: B),
     wrong("d frozen", "dd is 0: d is frozen; it is trained too", grads=lambda dd, db: (0 * dd, db)),
@@ -260,20 +296,26 @@ SHARED: Steps = {
 }
 
 OF_SHARED = (
-    wrong("sd without the 2", "A and B have standard deviations 1/√n_in and 1/√r; √(2/n_in) and √(2/r) are needed",
-          sd_A=lambda p: 1 / sqrt(p.n_in), sd_B=lambda p: 1 / sqrt(p.r)),
-    wrong("A's sd by r", "A has standard deviation √(2/r); √(2/n_in) is needed", sd_A=lambda p: sqrt(2 / p.r)),
-    wrong("B's sd by n_out", "B has standard deviation √(2/n_out); √(2/r) is needed", sd_B=lambda p: sqrt(2 / p.n_out)),
-    wrong("sds exchanged", "A has standard deviation √(2/r) and B √(2/n_out); √(2/n_in) and √(2/r) are needed",
-          sd_A=lambda p: sqrt(2 / p.r), sd_B=lambda p: sqrt(2 / p.n_out)),
-    wrong("sd 1", "A and B have standard deviation 1; √(2/n_in) and √(2/r) are needed", sd_A=lambda p: 1.0, sd_B=lambda p: 1.0),
+    wrong("sd without the 2", "A and B have standard deviations 1/√n_in and 1/√r; "
+          "√(2/n_in) and √(2/r) are needed", sd_A=lambda p: 1 / sqrt(p.n_in), sd_B=lambda p: 1 / sqrt(p.r)),
+    wrong("A's sd by r", "A has standard deviation √(2/r); √(2/n_in) is needed",
+          sd_A=lambda p: sqrt(2 / p.r)),
+    wrong("B's sd by n_out", "B has standard deviation √(2/n_out); √(2/r) is needed",
+          sd_B=lambda p: sqrt(2 / p.n_out)),
+    wrong("sds exchanged", "A has standard deviation √(2/r) and B √(2/n_out); "
+          "√(2/n_in) and √(2/r) are needed", sd_A=lambda p: sqrt(2 / p.r), sd_B=lambda p: sqrt(2 / p.n_out)),
+    wrong("sd 1", "A and B have standard deviation 1; √(2/n_in) and √(2/r) are needed",
+          sd_A=lambda p: 1.0, sd_B=lambda p: 1.0),
     wrong("one lane", "B is drawn from A's lane 0; its own is 1", lanes=lambda both: (0, 0)),
     wrong("lanes exchanged", "A is drawn from lane 1 and B from lane 0; A's is 0", lanes=lambda both: (1, 0)),
-    wrong("A drawn transposed", "A is drawn as (r, n_in), PyTorch's order; (n_in, r) in C order is needed", A=lambda g, p: g.reshape(p.r, p.n_in).T),
-    wrong("B drawn transposed", "B is drawn as (n_out, r), PyTorch's order; (r, n_out) in C order is needed", B=lambda g, p: g.reshape(p.n_out, p.r).T),
-    wrong("PyTorch's order", "A and B are PyTorch's, each the transpose of what is needed", A=lambda g, p: g.reshape(p.n_in, p.r).T,
-          B=lambda g, p: g.reshape(p.r, p.n_out).T),
-    fitted("another sd", "A and B have standard deviation {c}; √(2/n_in) and √(2/r) are needed", 0.02, sd_A=lambda c, p: c, sd_B=lambda c, p: c),
+    wrong("A drawn transposed", "A is drawn as (r, n_in), PyTorch's order; (n_in, r) in C order is needed",
+          A=lambda g, p: g.reshape(p.r, p.n_in).T),
+    wrong("B drawn transposed", "B is drawn as (n_out, r), PyTorch's order; (r, n_out) in C order is needed",
+          B=lambda g, p: g.reshape(p.n_out, p.r).T),
+    wrong("PyTorch's order", "A and B are PyTorch's, each the transpose of what is needed",
+          A=lambda g, p: g.reshape(p.n_in, p.r).T, B=lambda g, p: g.reshape(p.r, p.n_out).T),
+    fitted("another sd", "A and B have standard deviation {c}; √(2/n_in) and √(2/r) are needed",
+           0.02, sd_A=lambda c, p: c, sd_B=lambda c, p: c),
 )  # fmt: skip
 
 
@@ -285,9 +327,12 @@ def draws(dtype: np.dtype[Any]) -> Iterator[Problem]:
 
 
 TABLES = {
-    ("lora", "given", "layer"): Table(lora, LORA, OF_LORA, partial(problems, factors=of_lora), ("W", "y", "dA", "dB")),
+    ("lora", "given", "layer"): Table(
+        lora, LORA, OF_LORA, partial(problems, factors=of_lora), ("W", "y", "dA", "dB")),
     ("lora", "seeded", "start"): Table(start, START, OF_START, starts, ("A", "B")),
-    ("lora_xs", "given", "layer"): Table(lora_xs, LORA_XS, OF_LORA_XS, partial(problems, factors=of_lora_xs), ("W", "y", "dR")),
-    ("vera", "given", "layer"): Table(vera, VERA, OF_VERA, partial(problems, factors=of_vera), ("W", "y", "dd", "db")),
+    ("lora_xs", "given", "layer"): Table(
+        lora_xs, LORA_XS, OF_LORA_XS, partial(problems, factors=of_lora_xs), ("W", "y", "dR")),
+    ("vera", "given", "layer"): Table(
+        vera, VERA, OF_VERA, partial(problems, factors=of_vera), ("W", "y", "dd", "db")),
     ("vera", "seeded", "shared"): Table(shared, SHARED, OF_SHARED, draws, ("A", "B")),
 }  # fmt: skip

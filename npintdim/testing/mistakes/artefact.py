@@ -40,16 +40,19 @@ def swapped(theta_d: Floats) -> Any:
 OF_THETA_D = (
     wrong("big-endian", "θ_d is read with the highest byte first; the lowest is first", theta_d=swapped),
     wrong("θ_d backwards", "θ_d is read from its end", theta_d=lambda theta_d: theta_d[::-1]),
-    wrong("one number late", "θ_d begins one number late: its last entry is what lies behind it", theta_d=lambda theta_d: np.append(theta_d[1:], 0)),
+    wrong("one number late", "θ_d begins one number late: its last entry is what lies behind it",
+          theta_d=lambda theta_d: np.append(theta_d[1:], 0)),
 )  # fmt: skip
 
 OF_THETA = (
     wrong("θ_0 left out", "θ is P θ_d; θ = θ_0 + P θ_d", sum=lambda theta, theta_0: theta - theta_0),
     wrong("P θ_d left out", "θ is θ_0; θ = θ_0 + P θ_d", sum=lambda theta, theta_0: theta_0),
-    wrong("θ_0 − P θ_d", "P θ_d is taken from θ_0; it is added", sum=lambda theta, theta_0: 2 * theta_0 - theta),
+    wrong(
+        "θ_0 − P θ_d", "P θ_d is taken from θ_0; it is added", sum=lambda theta, theta_0: 2 * theta_0 - theta
+    ),
     *OF_SEEDS,
     *OF_THETA_D,
-)  # fmt: skip
+)
 
 
 TABLES = {

@@ -1,4 +1,4 @@
-"""Dense P v and Pᵀ g: the matrix is given, or its normals g (D, d) are, or these are drawn by docs/random.md."""
+"""Dense P v and Pᵀ g: the matrix is given, or its normals g (D, d), or these are drawn by docs/random.md."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -56,16 +56,21 @@ ADJOINT: Steps = {"product": lambda P, g: P.T @ g}  # what an adjoint does inste
 
 SCALES = (
     factor("scale √D", "columns have norm √D; they must have norm 1 over all D rows", lambda p: sqrt(p.D)),
-    factor("scale 1/√D", "there is a factor 1/√D too many: columns must have norm 1", lambda p: 1 / sqrt(p.D)),
-    factor("scale 1/√d", "there is a factor 1/√d, which makes rows unit; columns must be", lambda p: 1 / sqrt(p.d)),
+    factor("scale 1/√D", "there is a factor 1/√D too many: columns must have norm 1",
+           lambda p: 1 / sqrt(p.D)),
+    factor("scale 1/√d", "there is a factor 1/√d, which makes rows unit; columns must be",
+           lambda p: 1 / sqrt(p.d)),
     factor("scale √d", "the answer is √d times too large: columns must have norm 1", lambda p: sqrt(p.d)),
-    factor("scale √(D/d)", "there is a factor √(D/d), which keeps the length of a projected gradient; here columns have norm 1",
-           lambda p: sqrt(p.D / p.d)),
+    factor("scale √(D/d)", "there is a factor √(D/d), which keeps the length of a projected gradient; "
+           "here columns have norm 1", lambda p: sqrt(p.D / p.d)),
 )  # fmt: skip
 ADJOINT_SCALES = (
-    factor("scale d/D", "there is a factor d/D, as if PᵀP had to be undone; Pᵀ has the scale of P", lambda p: p.d / p.D),
-    factor("scale D/d", "there is a factor D/d, as in a pseudo-inverse; Pᵀ has the scale of P", lambda p: p.D / p.d),
-    factor("scale 1/D", "the answer is a mean over the D rows; the chain rule sums, (Pᵀ g)_j = Σ_i P_ij g_i", lambda p: 1 / p.D),
+    factor("scale d/D", "there is a factor d/D, as if PᵀP had to be undone; Pᵀ has the scale of P",
+           lambda p: p.d / p.D),
+    factor("scale D/d", "there is a factor D/d, as in a pseudo-inverse; Pᵀ has the scale of P",
+           lambda p: p.D / p.d),
+    factor("scale 1/D", "the answer is a mean over the D rows; the chain rule sums, (Pᵀ g)_j = Σ_i P_ij g_i",
+           lambda p: 1 / p.D),
 )  # fmt: skip
 OF_ADJOINTS = (
     *ADJOINT_SCALES,
@@ -77,43 +82,52 @@ OF_ADJOINTS = (
 
 P_GIVEN: Steps = FORWARD | {"g": lambda p: p.P}
 OF_P_GIVEN = (
-    wrong("column-major", "P is read column-major (Fortran order); it is (D, d) in C order", norm=column_major),
-    factor("double column norm", "P is divided by √D, as if its columns were not unit yet: scale nothing", lambda p: 1 / sqrt(p.D)),
+    wrong("column-major", "P is read column-major (Fortran order); it is (D, d) in C order",
+          norm=column_major),
+    factor("double column norm", "P is divided by √D, as if its columns were not unit yet: scale nothing",
+           lambda p: 1 / sqrt(p.D)),
     *(m for m in SCALES if m.name != "scale 1/√D"),
-    wrong("rows normalised", "P's rows are scaled to norm 1; its columns are unit as given, scale nothing", norm=rows_normalised),
-    wrong("orthonormalised", "P's columns are made orthonormal (QR); the paper only scales them, and they are unit as given", norm=orthonormal),
+    wrong("rows normalised", "P's rows are scaled to norm 1; its columns are unit as given, scale nothing",
+          norm=rows_normalised),
+    wrong("orthonormalised", "P's columns are made orthonormal (QR); the paper only scales them, "
+          "and they are unit as given", norm=orthonormal),
     wrong("all-positive P", "P's entries are made positive, so columns are nearly parallel", norm=np.abs),
-    wrong("normalised per tensor", "P is normalised again for each tensor (layer) of D − 18, 5, 10 and 3 rows; its columns are unit "
-          "over all D rows as given", norm=per_tensor),
+    wrong("normalised per tensor", "P is normalised again for each tensor (layer) of D − 18, 5, "
+          "10 and 3 rows; its columns are unit over all D rows as given", norm=per_tensor),
 )  # fmt: skip
 
 # ---- its normals are given ----
 
 OF_NORMS = (
     wrong("missing column norm", "columns are not normalised: divide column j by ‖g_j‖", norm=lambda g: g),
-    wrong("double column norm", "columns are divided by ‖g_j‖²; by ‖g_j‖ is needed", norm=lambda g: g / column_norms(g) ** 2),
-    wrong("normalised per tensor", "each tensor's (layer's) columns have norm 1, so P's have √tensors: take one norm over all D "
-          "rows, biases included", norm=per_tensor),
-    wrong("expected column norm", "columns are divided by √D, their expected norm, instead of ‖g_j‖: unit only about",
-          norm=lambda g: g / sqrt(len(g))),
-    wrong("divided by √d", "columns are divided by √d; divide column j by ‖g_j‖", norm=lambda g: g / sqrt(g.shape[1])),
-    wrong("rows normalised", "rows have norm 1; columns must: sum the squares over axis 0 of (D, d)", norm=rows_normalised),
-    wrong("Frobenius norm", "the whole matrix is divided by its one (Frobenius) norm; each column has its own",
-          norm=lambda g: g / np.linalg.norm(g)),
-    wrong("signed sum", "columns are divided by the sum of their entries; by the root of the sum of their squares is needed",
-          norm=lambda g: g / g.sum(axis=0)),
+    wrong("double column norm", "columns are divided by ‖g_j‖²; by ‖g_j‖ is needed",
+          norm=lambda g: g / column_norms(g) ** 2),
+    wrong("normalised per tensor", "each tensor's (layer's) columns have norm 1, so P's have √tensors: "
+          "take one norm over all D rows, biases included", norm=per_tensor),
+    wrong("expected column norm", "columns are divided by √D, their expected norm, instead of ‖g_j‖: "
+          "unit only about", norm=lambda g: g / sqrt(len(g))),
+    wrong("divided by √d", "columns are divided by √d; divide column j by ‖g_j‖",
+          norm=lambda g: g / sqrt(g.shape[1])),
+    wrong("rows normalised", "rows have norm 1; columns must: sum the squares over axis 0 of (D, d)",
+          norm=rows_normalised),
+    wrong("Frobenius norm", "the whole matrix is divided by its one (Frobenius) norm; "
+          "each column has its own", norm=lambda g: g / np.linalg.norm(g)),
+    wrong("signed sum", "columns are divided by the sum of their entries; "
+          "by the root of the sum of their squares is needed", norm=lambda g: g / g.sum(axis=0)),
     wrong("sum of sizes", "columns are divided by Σ|g_ij| (1-norm); the 2-norm is needed",
           norm=lambda g: g / np.abs(g).sum(axis=0)),
-    wrong("standardised", "columns are divided by their standard deviation, so they have norm about √D; by ‖g_j‖ is needed",
-          norm=lambda g: g / g.std(axis=0)),
-    wrong("orthonormalised", "columns are made orthonormal (QR); the paper only scales them", norm=orthonormal),
+    wrong("standardised", "columns are divided by their standard deviation, so they have norm about √D; "
+          "by ‖g_j‖ is needed", norm=lambda g: g / g.std(axis=0)),
+    wrong("orthonormalised", "columns are made orthonormal (QR); the paper only scales them",
+          norm=orthonormal),
 )  # fmt: skip
 G_GIVEN: Steps = FORWARD | {"g": lambda p: p.g, "norm": lambda g: g / column_norms(g)}
 OF_G_GIVEN = (
     *OF_NORMS,
-    wrong("all-positive P", "all entries are positive, so columns are nearly parallel; normals of both signs are needed",
-          g=lambda p: np.abs(p.g)),
-    wrong("column-major", "the matrix is read column-major (Fortran order); g is (D, d) in C order", g=lambda p: column_major(p.g)),
+    wrong("all-positive P", "all entries are positive, so columns are nearly parallel; "
+          "normals of both signs are needed", g=lambda p: np.abs(p.g)),
+    wrong("column-major", "the matrix is read column-major (Fortran order); g is (D, d) in C order",
+          g=lambda p: column_major(p.g)),
     *SCALES,
 )  # fmt: skip
 
@@ -135,14 +149,14 @@ G_DRAWN: Steps = G_GIVEN | {"g": column_by_column}
 OF_G_DRAWN = (
     wrong("lane = row", "lane i holds row i; lane j must hold column j, entry i at index i",
           g=lambda p: np.stack([drawn(p, i, p.d) for i in range(p.D)])),
-    wrong("one lane, row-major", "all entries come from lane 0, row after row; column j has a lane of its own, j",
-          g=lambda p: drawn(p, 0, p.D * p.d).reshape(p.D, p.d)),
-    wrong("one lane, column-major", "all entries come from lane 0, column after column; column j has a lane of its own, j",
-          g=lambda p: drawn(p, 0, p.D * p.d).reshape(p.d, p.D).T),
-    wrong("all-positive P", "all entries are positive, so columns are nearly parallel; normals of both signs are needed",
-          g=lambda p: np.abs(column_by_column(p))),
-    wrong("missing column norm, integers", "columns are not normalised, and hold the integers 2²⁰ z: divide column j by ‖z_j‖",
-          norm=lambda g: g / UNIT),
+    wrong("one lane, row-major", "all entries come from lane 0, row after row; "
+          "column j has a lane of its own, j", g=lambda p: drawn(p, 0, p.D * p.d).reshape(p.D, p.d)),
+    wrong("one lane, column-major", "all entries come from lane 0, column after column; "
+          "column j has a lane of its own, j", g=lambda p: drawn(p, 0, p.D * p.d).reshape(p.d, p.D).T),
+    wrong("all-positive P", "all entries are positive, so columns are nearly parallel; "
+          "normals of both signs are needed", g=lambda p: np.abs(column_by_column(p))),
+    wrong("missing column norm, integers", "columns are not normalised, and hold the integers 2²⁰ z: "
+          "divide column j by ‖z_j‖", norm=lambda g: g / UNIT),
     *OF_NORMS,
     *SCALES,
 )  # fmt: skip
@@ -164,8 +178,10 @@ TABLES = {
     ("projection", "given", "apply"): Table(product, G_GIVEN, OF_G_GIVEN, partial(problems, given="g")),
     ("dense", "given", "apply"): Table(product, P_GIVEN, OF_P_GIVEN, partial(problems, given="P")),
     ("dense", "given", "adjoint"): Table(
-        product, P_GIVEN | ADJOINT, OF_ADJOINTS + OF_P_GIVEN, partial(problems, given="P", task="adjoint")),
+        product, P_GIVEN | ADJOINT, OF_ADJOINTS + OF_P_GIVEN, partial(problems, given="P", task="adjoint")
+    ),
     ("dense", "seeded", "apply"): Table(product, G_DRAWN, OF_G_DRAWN, partial(problems, given="seed")),
     ("dense", "seeded", "adjoint"): Table(
-        product, G_DRAWN | ADJOINT, OF_ADJOINTS + OF_G_DRAWN, partial(problems, given="seed", task="adjoint")),
-}  # fmt: skip
+        product, G_DRAWN | ADJOINT, OF_ADJOINTS + OF_G_DRAWN, partial(problems, given="seed", task="adjoint")
+    ),
+}

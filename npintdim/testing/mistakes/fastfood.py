@@ -1,4 +1,4 @@
-"""Fastfood: P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D] and its adjoint; the factors are given, or drawn from a seed."""
+"""Fastfood: P v = S ∘ (H (G ∘ (H (B ∘ pad v))[Π]))[:D] and its adjoint; factors are given, or from a seed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -57,28 +57,33 @@ BOTH: Steps = {
 }
 
 OF_BOTH = (
-    factor("scale 1/n", "both H are divided by √n (orthonormal), so the answer is n times too small; H is unnormalised "
-           "(entries ±1, H H = n I) and G holds the whole scale", lambda p: 1 / sqrt(p.m * p.n)),
-    factor("scale 1/√n", "one H is divided by √n (orthonormal), so the answer is √n times too small; H is unnormalised "
-           "(entries ±1, H H = n I) and G holds the whole scale", lambda p: 1 / sqrt(p.n)),
-    *(factor(f"scale {by}", f"the answer is {by} times too large: take the factor out, H is unnormalised and G holds the whole scale",
-             value) for by, value in (("√n", lambda p: sqrt(p.n)), ("n", lambda p: p.n))),
-    factor("double column norm", "the column norm is divided out twice: G holds 1/√(n D) already, so scale nothing after it",
-           lambda p: 1 / sqrt(p.n * p.D)),
-    factor("missing column norm", "columns have norm √(n D), as G without its scale gives: divide by one norm over all D rows",
-           lambda p: sqrt(p.n * p.D)),
+    factor("scale 1/n", "both H are divided by √n (orthonormal), so the answer is n times too small; "
+           "H is unnormalised (entries ±1, H H = n I) and G holds the whole scale",
+           lambda p: 1 / sqrt(p.m * p.n)),
+    factor("scale 1/√n", "one H is divided by √n (orthonormal), so the answer is √n times too small; "
+           "H is unnormalised (entries ±1, H H = n I) and G holds the whole scale", lambda p: 1 / sqrt(p.n)),
+    *(factor(f"scale {by}", f"the answer is {by} times too large: "
+             "take the factor out, H is unnormalised and G holds the whole scale", value)
+      for by, value in (("√n", lambda p: sqrt(p.n)), ("n", lambda p: p.n))),
+    factor("double column norm", "the column norm is divided out twice: G holds 1/√(n D) already, "
+           "so scale nothing after it", lambda p: 1 / sqrt(p.n * p.D)),
+    factor("missing column norm", "columns have norm √(n D), as G without its scale gives: "
+           "divide by one norm over all D rows", lambda p: sqrt(p.n * p.D)),
     *OF_COLUMNS,
     *ORDERS,
-    wrong("B and G swapped", "B and G have changed places: the signs B come before the first H, the normals G after Π",
-          factors=lambda B, Pi, G, S: (G, Pi, B, S)),
-    wrong("column-major factors", "B, Π and G are read column-major (Fortran order); they are (blocks, n) in C order, entry k of "
-          "block b at b·n + k", factors=lambda B, Pi, G, S: (*(a.reshape(a.shape[::-1]).T for a in (B, Pi, G)), S)),
+    wrong("B and G swapped", "B and G have changed places: the signs B come before the first H, "
+          "the normals G after Π", factors=lambda B, Pi, G, S: (G, Pi, B, S)),
+    wrong("column-major factors", "B, Π and G are read column-major (Fortran order); "
+          "they are (blocks, n) in C order, entry k of block b at b·n + k",
+          factors=lambda B, Pi, G, S: (*(a.reshape(a.shape[::-1]).T for a in (B, Pi, G)), S)),
     wrong("one block for all", "every block uses the factors of block 0; block b has row b of B, Π and G",
           factors=one_block("B", "Π", "G")),
-    *(wrong(f"one {name} for all", f"every block uses block 0's {name}; each has its own", factors=one_block(name)) for name in "BΠGS"),
-    wrong("each block normalised alone", "each block's columns have norm 1, so P's have √blocks: one norm over all D rows is "
-          "needed (global, not per block or per layer), and G holds it already",
-          factors=lambda B, Pi, G, S: (B, Pi, G / np.sqrt(G.shape[1] * (G * G).sum(axis=1, keepdims=True)), S)),
+    *(wrong(f"one {name} for all", f"every block uses block 0's {name}; each has its own",
+            factors=one_block(name)) for name in "BΠGS"),
+    wrong("each block normalised alone", "each block's columns have norm 1, so P's have √blocks: one norm "
+          "over all D rows is needed (global, not per block or per layer), and G holds it already",
+          factors=lambda B, Pi, G, S: (
+              B, Pi, G / np.sqrt(G.shape[1] * (G * G).sum(axis=1, keepdims=True)), S)),
 )  # fmt: skip
 
 # ---- P v ----
@@ -111,38 +116,50 @@ FORWARD: Steps = BOTH | {
 }
 
 OF_PRODUCT = (
-    wrong("no output signs", "the output signs S are missing: multiply row i by S_i at the end. Without them P has preferred "
-          "directions (signs=False is the authors' form)", S=lambda y, S: y),
-    wrong("inverse permutation", "Π is used the wrong way round: x_k = y[Π_k] (gather) is needed, not x[Π_k] = y_k (scatter; "
-          "argsort turns one into the other)", G_and_Pi=lambda x, Pi, G: G * gather(x, inverse(Pi))),
-    wrong("transposed operator", "each block is transposed: from right to left it is y = S H G Π H B v, B first and S last",
+    wrong("no output signs", "the output signs S are missing: multiply row i by S_i at the end. "
+          "Without them P has preferred directions (signs=False is the authors' form)", S=lambda y, S: y),
+    wrong("inverse permutation", "Π is used the wrong way round: x_k = y[Π_k] (gather) is needed, "
+          "not x[Π_k] = y_k (scatter; argsort turns one into the other)",
+          G_and_Pi=lambda x, Pi, G: G * gather(x, inverse(Pi))),
+    wrong("transposed operator", "each block is transposed: from right to left it is y = S H G Π H B v, "
+          "B first and S last",
           factors=lambda B, Pi, G, S: (pad(S, B.size).reshape(B.shape), Pi, G, B.reshape(-1)[: len(S)]),
           G_and_Pi=lambda x, Pi, G: gather(G * x, inverse(Pi))),
     *OF_BOTH,
-    wrong("S before the second H", "S is applied before the second H; it comes last", S=lambda y, S: y, second_H=S_first),
-    wrong("S twice", "S is applied before the second H and again at the end; it comes once, last", second_H=S_first),
+    wrong("S before the second H", "S is applied before the second H; it comes last",
+          S=lambda y, S: y, second_H=S_first),
+    wrong("S twice", "S is applied before the second H and again at the end; it comes once, last",
+          second_H=S_first),
     wrong("first H missing", "the first H is missing", first_H=lambda x, H: x),
     wrong("second H missing", "the second H is missing", second_H=lambda x, H, Pi, S: x),
     wrong("no B", "the input signs B are missing", B=lambda x, B: np.broadcast_to(x, B.shape)),
     wrong("no G", "the normals G are missing", G_and_Pi=lambda x, Pi, G: gather(x, Pi)),
     wrong("no Π", "Π is missing: after the first H, entry k is what was entry Π_k",
           G_and_Pi=lambda x, Pi, G: G * np.tile(x, Pi.shape[1] // x.shape[1])),
-    wrong("G before Π", "G is multiplied before Π; gather first, then G", G_and_Pi=lambda x, Pi, G: gather(G * x, Pi)),
+    wrong("G before Π", "G is multiplied before Π; gather first, then G",
+          G_and_Pi=lambda x, Pi, G: gather(G * x, Pi)),
     wrong("Π after the second H", "Π comes after the second H; it belongs between the first H and G",
           G_and_Pi=lambda x, Pi, G: G * x, second_H=lambda x, H, Pi, S: gather(H(x), Pi)),
-    wrong("truncated input", "the input v is cut to the power of two below d; pad it with zeros to the power of two above",
+    wrong("truncated input", "the input v is cut to the power of two below d; "
+          "pad it with zeros to the power of two above",
           pad=lambda v, m: pad(v[: 1 << (len(v).bit_length() - 1)], m)),
-    wrong("truncated output", "the last block is left out where it is not whole; ⌈D/n⌉ blocks are needed, cut to D rows",
+    wrong("truncated output", "the last block is left out where it is not whole; "
+          "⌈D/n⌉ blocks are needed, cut to D rows",
           cut=lambda x, D: np.where(np.arange(D) < D - D % x.shape[1], x.reshape(-1)[:D], x.dtype.type(0))),
     wrong("not cut to D", "all blocks·n rows are given; keep the first D",
           cut=lambda x, D: x.reshape(-1), S=lambda y, S: np.append(S, np.ones(len(y) - len(S), S.dtype)) * y),
-    wrong("padded in front", "the zeros come before v; they come after it", pad=lambda v, m: pad(v[::-1], m)[::-1]),
-    wrong("padded by repetition", "the input v is repeated to fill the block; fill with zeros", pad=np.resize),
-    wrong("interleaved rows", "rows come out column-major, one of each block in turn; block after block is needed",
-          cut=lambda x, D: x.T.reshape(-1)[:D]),
-    wrong("all-positive G", "G's signs are lost; normals of both signs are needed", factors=lambda B, Pi, G, S: (B, Pi, np.abs(G), S)),
-    wrong("all-positive P", "all entries of P are positive, so its columns are nearly parallel; normals and signs of both signs "
-          "are needed", product=lambda s, v, p: np.abs(np.stack([product(s, e, p) for e in np.eye(len(v), dtype=v.dtype)], axis=1)) @ v),
+    wrong("padded in front", "the zeros come before v; they come after it",
+          pad=lambda v, m: pad(v[::-1], m)[::-1]),
+    wrong("padded by repetition", "the input v is repeated to fill the block; fill with zeros",
+          pad=np.resize),
+    wrong("interleaved rows", "rows come out column-major, one of each block in turn; "
+          "block after block is needed", cut=lambda x, D: x.T.reshape(-1)[:D]),
+    wrong("all-positive G", "G's signs are lost; normals of both signs are needed",
+          factors=lambda B, Pi, G, S: (B, Pi, np.abs(G), S)),
+    wrong("all-positive P", "all entries of P are positive, so its columns are nearly parallel; "
+          "normals and signs of both signs are needed",
+          product=lambda s, v, p: np.abs(
+              np.stack([product(s, e, p) for e in np.eye(len(v), dtype=v.dtype)], axis=1)) @ v),
     *OF_BITS,
 )  # fmt: skip
 
@@ -180,17 +197,21 @@ ADJOINT: Steps = BOTH | {
 }
 
 OF_ADJOINT = (
-    wrong("Π for Πᵀ", "the adjoint gathers with Π again; Πᵀ is needed: add entry k to place Π_k (scatter); or, "
-          "by autograd, P itself has Π the wrong way round", scatter=lambda x, Pi, m: gather(x, Pi)),
-    wrong("overwritten, not added", "Πᵀ overwrites where Π reads a place several times (blocks=\"single\"); add instead "
-          "(np.add.at, index_add_, scatter_add)", scatter=partial(scatter, overwrite=True)),
+    wrong("Π for Πᵀ", "the adjoint gathers with Π again; Πᵀ is needed: add entry k to place Π_k (scatter); "
+          "or, by autograd, P itself has Π the wrong way round", scatter=lambda x, Pi, m: gather(x, Pi)),
+    wrong("overwritten, not added", "Πᵀ overwrites where Π reads a place several times (blocks=\"single\"); "
+          "add instead (np.add.at, index_add_, scatter_add)", scatter=partial(scatter, overwrite=True)),
     wrong("no output signs", "S is missing: g is multiplied by S first", S=lambda g, S: g),
-    wrong("averaged over blocks", "the blocks' answers are averaged; they must be summed", sum=lambda x: x.mean(axis=0)),
-    wrong("first block only", "only the first block's answer is given; sum over the blocks", sum=lambda x: x[0]),
+    wrong("averaged over blocks", "the blocks' answers are averaged; they must be summed",
+          sum=lambda x: x.mean(axis=0)),
+    wrong("first block only", "only the first block's answer is given; sum over the blocks",
+          sum=lambda x: x[0]),
     wrong("no B", "B is missing at the end", B=lambda x, B: x),
     wrong("no G", "the normals G are missing", G=lambda x, G: x),
-    wrong("inverse of G", "G is divided by, as in the inverse; the adjoint multiplies by G", G=lambda x, G: x / G),
-    wrong("no Πᵀ", "Πᵀ is missing: add entry k to place Π_k", scatter=lambda x, Pi, m: x.reshape(len(x), -1, m).sum(axis=1)),
+    wrong("inverse of G", "G is divided by, as in the inverse; the adjoint multiplies by G",
+          G=lambda x, G: x / G),
+    wrong("no Πᵀ", "Πᵀ is missing: add entry k to place Π_k",
+          scatter=lambda x, Pi, m: x.reshape(len(x), -1, m).sum(axis=1)),
     wrong("first H missing", "the H on g's side is missing", first_H=lambda x, H: x),
     wrong("second H missing", "the H on θ_d's side is missing", second_H=lambda x, H: x),
     *ADJOINT_SCALES,
@@ -272,34 +293,43 @@ DRAW: Steps = {
 }
 LANES: Steps = {"blocks_of_B": a_lane_each, "blocks_of_Pi": permutations, "blocks_of_G": a_lane_each}
 
-INVERSE = wrong("inverse permutation", "Π is inverted: row r is the order that sorts the words (argsort), not their ranks, and "
-                "x_k = y[Π_k]", draw_Pi=lambda stream, count, n: np.argsort(stream.permutations(count, n), axis=1))  # fmt: skip
+INVERSE = wrong(
+    "inverse permutation",
+    "Π is inverted: row r is the order that sorts the words (argsort), not their ranks, and x_k = y[Π_k]",
+    draw_Pi=lambda stream, count, n: np.argsort(stream.permutations(count, n), axis=1),
+)
 OF_DRAWING = (
-    wrong("a lane for each block", "block b is drawn from lane b; all blocks share lane 0, entry k of block b at index b·n + k", **LANES),
-    *(wrong(f"a lane for each {X}", f"{X}_b is drawn from lane b; all blocks share lane 0, entry k of block b at index b·n + k", **{name: step})
+    wrong("a lane for each block", "block b is drawn from lane b; all blocks share lane 0, "
+          "entry k of block b at index b·n + k", **LANES),
+    *(wrong(f"a lane for each {X}", f"{X}_b is drawn from lane b; all blocks share lane 0, "
+            "entry k of block b at index b·n + k", **{name: step})
       for X, (name, step) in zip("BΠG", LANES.items(), strict=True)),
     wrong("B's purpose for S", "S is drawn from the stream of B, FF_B; it has a purpose of its own, FF_S",
           purpose_of_S=lambda own: Purpose.FF_B),
-    wrong("missing column norm", "the column norm is missing, columns have norm about √(n D): divide the normals by "
-          "√(Σ_b m_b Σ_k g_bk²)", norm=lambda g, D: g * UNIT),
-    wrong("missing column norm, integers", "the column norm is missing, and G holds the integers g = 2²⁰ z: divide them by "
-          "√(Σ_b m_b Σ_k g_bk²)", norm=lambda g, D: g),
+    wrong("missing column norm", "the column norm is missing, columns have norm about √(n D): "
+          "divide the normals by √(Σ_b m_b Σ_k g_bk²)", norm=lambda g, D: g * UNIT),
+    wrong("missing column norm, integers", "the column norm is missing, and G holds the integers g = 2²⁰ z: "
+          "divide them by √(Σ_b m_b Σ_k g_bk²)", norm=lambda g, D: g),
     wrong("double column norm", "the column norm is divided out twice; once is needed",
           norm=lambda g, D: g / norm(g, D) ** 2 / UNIT),
-    wrong("expected column norm", "the expected norm √(n D) is divided out instead of this draw's √(Σ_b m_b Σ_k g_bk²), so columns "
-          "have norm 1 only about", norm=lambda g, D: g * UNIT / sqrt(g.shape[1] * D)),
-    wrong("norm before the cut", "the column norm is taken over all blocks·n rows; take it over the D that are kept",
-          norm=lambda g, D: g / norm(g, g.size)),
-    wrong("each block normalised alone", "each block's columns have norm 1, so P's have √blocks: one norm over all D rows is "
-          "needed (global, not per block or per layer)",
+    wrong("expected column norm", "the expected norm √(n D) is divided out instead of this draw's "
+          "√(Σ_b m_b Σ_k g_bk²), so columns have norm 1 only about",
+          norm=lambda g, D: g * UNIT / sqrt(g.shape[1] * D)),
+    wrong("norm before the cut", "the column norm is taken over all blocks·n rows; "
+          "take it over the D that are kept", norm=lambda g, D: g / norm(g, g.size)),
+    wrong("each block normalised alone", "each block's columns have norm 1, so P's have √blocks: "
+          "one norm over all D rows is needed (global, not per block or per layer)",
           norm=lambda g, D: g / np.sqrt(g.shape[1] * (g * g).sum(axis=1, keepdims=True))),
-    wrong("no output signs", "the output signs S are missing: multiply row i by S_i at the end. Without them P has preferred "
-          "directions (signs=False is the authors' form)", with_S=lambda signs: False),
-    wrong("S extra", "output signs are drawn although signs=False asks for the authors' form without them", with_S=lambda signs: True),
+    wrong("no output signs", "the output signs S are missing: multiply row i by S_i at the end. "
+          "Without them P has preferred directions (signs=False is the authors' form)",
+          with_S=lambda signs: False),
+    wrong("S extra", "output signs are drawn although signs=False asks for the authors' form without them",
+          with_S=lambda signs: True),
     INVERSE,
     wrong("highest bit first", "signs are read from the highest bit of a word down; the lowest bit is first",
           draw_signs=highest_bit_first),
-    wrong("a word for each sign", "each sign takes a word of its own; a word holds 32 signs, lowest bit first",
+    wrong("a word for each sign", "each sign takes a word of its own; "
+          "a word holds 32 signs, lowest bit first",
           draw_signs=lambda stream, count: 1 - 2 * (stream.words(count) & 1).astype(np.int8)),
 )  # fmt: skip
 
@@ -311,11 +341,13 @@ def with_drawing(mistakes: tuple[Mistake, ...], but: Mistake | None = None) -> t
 
 
 OF_SCALE = (
-    Mistake("scale after the second H", "the column norm is divided out at the end; G = dtype(g / norm), and nothing is scaled "
-            "after it", {"norm": lambda g, D: g, "scale": lambda y, p: y / y.dtype.type(norm(p.g, p.D))}, rounding=True),
-    Mistake("scale in B", "the column norm is divided out of v or B; G = dtype(g / norm), and nothing else is scaled",
-            {"norm": lambda g, D: g, "product": lambda s, v, p: product(s, v / v.dtype.type(norm(p.g, p.D)), p)},
-            rounding=True),
+    Mistake("scale after the second H", "the column norm is divided out at the end; "
+            "G = dtype(g / norm), and nothing is scaled after it",
+            {"norm": lambda g, D: g, "scale": lambda y, p: y / y.dtype.type(norm(p.g, p.D))}, rounding=True),
+    Mistake("scale in B", "the column norm is divided out of v or B; G = dtype(g / norm), "
+            "and nothing else is scaled",
+            {"norm": lambda g, D: g,
+             "product": lambda s, v, p: product(s, v / v.dtype.type(norm(p.g, p.D)), p)}, rounding=True),
 )  # fmt: skip
 
 
@@ -331,5 +363,6 @@ TABLES = {
     ("fastfood", "given", "adjoint"): Table(adjoint, ADJOINT, OF_ADJOINT, partial(problems, task="adjoint")),
     ("fastfood", "seeded", "apply"): Table(drawn, FORWARD | DRAW, with_drawing(OF_PRODUCT) + OF_SCALE, seeds),
     ("fastfood", "seeded", "adjoint"): Table(  # Π for Πᵀ says what INVERSE would
-        drawn, ADJOINT | DRAW, with_drawing(OF_ADJOINT, but=INVERSE), partial(seeds, task="adjoint")),
-}  # fmt: skip
+        drawn, ADJOINT | DRAW, with_drawing(OF_ADJOINT, but=INVERSE), partial(seeds, task="adjoint")
+    ),
+}

@@ -1,4 +1,4 @@
-"""Networks and files whose θ_0 and P are drawn from seeds: the drawing in steps, then the table of the same task with both given."""
+"""Networks and files whose θ_0 and P are drawn from seeds: the drawing, then the table of both given."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -25,9 +25,12 @@ def he_normal(stream: Stream, size: int, fan_in: int) -> Floats:
 
 SEEDS: Steps = {"seeds": lambda theta_0, P: (theta_0, P)}
 OF_SEEDS = (
-    wrong("seeds exchanged", "θ_0 is drawn from P's seed and P from that of θ_0", seeds=lambda theta_0, P: (P, theta_0)),
-    wrong("θ_0's seed for both", "P is drawn from the seed of θ_0; it has its own", seeds=lambda theta_0, P: (theta_0, theta_0)),
-    wrong("P's seed for both", "θ_0 is drawn from the seed of P; it has its own", seeds=lambda theta_0, P: (P, P)),
+    wrong("seeds exchanged", "θ_0 is drawn from P's seed and P from that of θ_0",
+          seeds=lambda theta_0, P: (P, theta_0)),
+    wrong("θ_0's seed for both", "P is drawn from the seed of θ_0; it has its own",
+          seeds=lambda theta_0, P: (theta_0, theta_0)),
+    wrong("P's seed for both", "θ_0 is drawn from the seed of P; it has its own",
+          seeds=lambda theta_0, P: (P, P)),
 )  # fmt: skip
 
 DRAWING: Steps = SEEDS | {
@@ -36,10 +39,13 @@ DRAWING: Steps = SEEDS | {
 }
 
 DRAWN = (
-    wrong("one lane for θ_0", "all tensors of θ_0 come from lane 0; tensor i of the network, biases counted, has lane i", draw_lane=lambda i: 0),
-    wrong("lanes without biases", "the weights have lanes 0, 1, 2, ...; biases count too, so they have 0, 2, 4, ...", draw_lane=lambda i: i // 2),
+    wrong("one lane for θ_0", "all tensors of θ_0 come from lane 0; tensor i of the network, biases counted, "
+          "has lane i", draw_lane=lambda i: 0),
+    wrong("lanes without biases", "the weights have lanes 0, 1, 2, ...; "
+          "biases count too, so they have 0, 2, 4, ...", draw_lane=lambda i: i // 2),
     wrong("biases drawn", "the biases of θ_0 are drawn like weights; they are 0", draw_bias=he_normal),
-    wrong("fan_out", "θ_0 has variance 2/fan_out; 2/fan_in is needed", draw_fan=lambda fan_in, fan_out: fan_out),
+    wrong("fan_out", "θ_0 has variance 2/fan_out; 2/fan_in is needed",
+          draw_fan=lambda fan_in, fan_out: fan_out),
     wrong("1/fan_in", "θ_0 has variance 1/fan_in; He's is 2/fan_in",
           draw_weight=lambda stream, size, fan_in: he_normal(stream, size, fan_in) * sqrt(0.5)),
     wrong("θ_0 not truncated", "θ_0's normals are not cut at two standard deviations",
@@ -107,15 +113,23 @@ def from_seeds(table: Table, without: tuple[str, ...] = ()) -> Table:
 OF_NETWORKS = ("one lane for θ_0", "lanes without biases", "biases drawn", "fan_out")  # of several tensors
 OF_TWO = ("seeds exchanged", "θ_0's seed for both", "P's seed for both")
 AT_ZERO = ("no biases", "last bias missing", "first bias missing", "db is 0")  # the biases are 0
-OF_ONE_IMAGE = ("summed loss", "summed gradient", "1/n twice", "images read as NHWC", "images transposed", "ties to the last",
-                "ties to all", "ties shared", "flattened with the channels last", "flattened by columns")  # one place, one channel  # fmt: skip
+OF_ONE_IMAGE = (  # one place, one channel
+    "summed loss", "summed gradient", "1/n twice", "images read as NHWC", "images transposed",
+    "ties to the last", "ties to all", "ties shared", "flattened with the channels last",
+    "flattened by columns",
+)  # fmt: skip
 
 TABLES = {
     ("subspace_gradient", "seeded", "loss_grad"): from_seeds(
-        subspace.TABLES["subspace_gradient", "given", "loss_grad"], (*OF_NETWORKS, "θ_0 is 0", "rows normalised")),
-    ("mlp_loss_grad", "seeded", "loss_grad"): from_seeds(networks.TABLES["mlp_loss_grad", "given", "loss_grad"], OF_TWO + AT_ZERO),
+        subspace.TABLES["subspace_gradient", "given", "loss_grad"],
+        (*OF_NETWORKS, "θ_0 is 0", "rows normalised")),
+    ("mlp_loss_grad", "seeded", "loss_grad"): from_seeds(
+        networks.TABLES["mlp_loss_grad", "given", "loss_grad"], OF_TWO + AT_ZERO),
     ("lenet_loss_grad", "seeded", "subspace_loss_grad"): from_seeds(
-        replace(networks.TABLES["lenet_loss_grad", "given", "loss_grad"], compute=in_a_subspace), OF_ONE_IMAGE),
-    ("trajectory", "seeded", "sgd"): from_seeds(trajectory.TABLES["trajectory", "given", "sgd"], ("θ_0 is 0", "no biases at all")),
-    ("trajectory", "seeded", "adam"): from_seeds(trajectory.TABLES["trajectory", "given", "adam"], ("θ_0 is 0", "no biases at all")),
+        replace(networks.TABLES["lenet_loss_grad", "given", "loss_grad"], compute=in_a_subspace),
+        OF_ONE_IMAGE),
+    ("trajectory", "seeded", "sgd"): from_seeds(
+        trajectory.TABLES["trajectory", "given", "sgd"], ("θ_0 is 0", "no biases at all")),
+    ("trajectory", "seeded", "adam"): from_seeds(
+        trajectory.TABLES["trajectory", "given", "adam"], ("θ_0 is 0", "no biases at all")),
 }  # fmt: skip

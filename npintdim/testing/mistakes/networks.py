@@ -1,4 +1,4 @@
-"""Loss and gradient of a network over flat θ: fn(theta, p) with p.x, p.labels and p.sizes or p.layers; and of one linear layer."""
+"""Loss and gradient over θ: fn(theta, p), p.x, p.labels, p.sizes or p.layers; of one linear layer too."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -28,19 +28,23 @@ LINEAR: Steps = {
 }
 
 OF_LINEAR = (
-    wrong("dW transposed", "dW is (n_out, n_in), as of PyTorch's Linear, whose weight is transposed; W is (n_in, n_out) here: give "
-          "its transpose", dW=lambda x, dy: dy.T @ x),
+    wrong("dW transposed", "dW is (n_out, n_in), as of PyTorch's Linear, whose weight is transposed; "
+          "W is (n_in, n_out) here: give its transpose", dW=lambda x, dy: dy.T @ x),
     wrong("W for Wᵀ", "dx is dy W; dy Wᵀ is needed", dx=lambda dy, W: dy @ W),
     wrong("mean of dy", "gradients are averaged over the examples; dy holds the loss's 1/n already, so sum",
           dW=lambda x, dy: x.T @ dy / len(dy), db=lambda dy: dy.mean(axis=0)),
     wrong("db averaged", "db is averaged over the examples; sum", db=lambda dy: dy.mean(axis=0)),
     wrong("db not summed", "db is dy itself, one row an example; sum over the examples", db=lambda dy: dy),
-    wrong("db keeps an axis", "db has shape (1, n_out); (n_out,) is needed", db=lambda dy: dy.sum(axis=0, keepdims=True)),
-    wrong("db summed over features", "db is summed over axis 1; the examples are axis 0", db=lambda dy: dy.sum(axis=1)),
+    wrong("db keeps an axis", "db has shape (1, n_out); (n_out,) is needed",
+          db=lambda dy: dy.sum(axis=0, keepdims=True)),
+    wrong("db summed over features", "db is summed over axis 1; the examples are axis 0",
+          db=lambda dy: dy.sum(axis=1)),
     wrong("dW averaged", "dW is averaged over the examples; dy holds the loss's 1/n already, so sum",
           dW=lambda x, dy: x.T @ dy / len(dy)),
-    wrong("1/n twice", "all gradients have a factor 1/n too many; dy holds the loss's 1/n already", dy=lambda dy: dy / len(dy)),
-    wrong("n too large", "all gradients are n times too large; dy holds the loss's 1/n already", dy=lambda dy: dy * len(dy)),
+    wrong("1/n twice", "all gradients have a factor 1/n too many; dy holds the loss's 1/n already",
+          dy=lambda dy: dy / len(dy)),
+    wrong("n too large", "all gradients are n times too large; dy holds the loss's 1/n already",
+          dy=lambda dy: dy * len(dy)),
     wrong("sign", "all gradients have the wrong sign", dy=lambda dy: -dy),
 )  # fmt: skip
 
@@ -238,45 +242,58 @@ def slope(c: float, z: Floats) -> Any:
 
 
 OF_NETWORK = (
-    wrong("weights transposed", "each W is read from θ as (n_out, n_in), as PyTorch keeps it; here W is (n_in, n_out), y = x W "
-          "(to_state_dict converts)", **reordered(1, 0)),
-    wrong("gradient transposed", "θ is read rightly, but each dW is written as (n_out, n_in), as PyTorch's weight.grad; transpose "
-          "it", dW=np.transpose),
-    wrong("biases first", "b is taken before W; inside a layer θ has W, then b", order=lambda both: both[::-1]),
+    wrong("weights transposed", "each W is read from θ as (n_out, n_in), as PyTorch keeps it; "
+          "here W is (n_in, n_out), y = x W (to_state_dict converts)", **reordered(1, 0)),
+    wrong("gradient transposed", "θ is read rightly, but each dW is written as (n_out, n_in), "
+          "as PyTorch's weight.grad; transpose it", dW=np.transpose),
+    wrong("biases first", "b is taken before W; inside a layer θ has W, then b",
+          order=lambda both: both[::-1]),
     wrong("ReLU on the logits", "the last layer has a ReLU too; the logits have none",
           logits=lambda z: np.maximum(z, 0), dlogits=lambda dy, z: dy * (z > 0)),
-    wrong("softmax twice", "the loss takes logits, but gets probabilities (a softmax before PyTorch's cross_entropy); leave the softmax out",
+    wrong("softmax twice", "the loss takes logits, but gets probabilities "
+          "(a softmax before PyTorch's cross_entropy); leave the softmax out",
           logits=softmax, dlogits=through_softmax),
-    wrong("summed loss", "loss and gradient are sums over the batch; they are means", loss=times(lambda n, c: n)),
-    wrong("summed gradient", "the gradient is n times too large: it belongs to the sum over the batch, the loss to the mean",
-          loss=times(lambda n, c: 1, lambda n, c: n)),
+    wrong("summed loss", "loss and gradient are sums over the batch; they are means",
+          loss=times(lambda n, c: n)),
+    wrong("summed gradient", "the gradient is n times too large: it belongs to the sum over the batch, "
+          "the loss to the mean", loss=times(lambda n, c: 1, lambda n, c: n)),
     wrong("1/n twice", "the gradient is divided by n twice", loss=times(lambda n, c: 1, lambda n, c: 1 / n)),
-    wrong("mean over classes", "the mean runs over batch and classes; over the batch alone is needed", loss=times(lambda n, c: 1 / c)),
+    wrong("mean over classes", "the mean runs over batch and classes; over the batch alone is needed",
+          loss=times(lambda n, c: 1 / c)),
     wrong("loss in bits", "the loss is in bits (log₂), with its gradient; the natural logarithm is needed",
           loss=times(lambda n, c: 1 / np.log(2))),
     wrong("no ReLU", "there is no ReLU between the layers", relu=lambda z: z, drelu=np.ones_like),
-    wrong("ReLU's derivative", "the gradient passes where ReLU is 0: multiply by (z > 0)", drelu=np.ones_like),
-    wrong("db averaged", "db is averaged over the examples; dlogits holds the 1/n already, so sum", db=lambda dz: dz.mean(axis=0)),
+    wrong("ReLU's derivative", "the gradient passes where ReLU is 0: multiply by (z > 0)",
+          drelu=np.ones_like),
+    wrong("db averaged", "db is averaged over the examples; dlogits holds the 1/n already, so sum",
+          db=lambda dz: dz.mean(axis=0)),
     wrong("no biases", "the biases are not added", affine=lambda x, W, b: x @ W),
-    wrong("no biases at all", "the biases are not added, and db is 0", affine=lambda x, W, b: x @ W, db=lambda dz: 0 * dz[0]),
+    wrong("no biases at all", "the biases are not added, and db is 0",
+          affine=lambda x, W, b: x @ W, db=lambda dz: 0 * dz[0]),
     wrong("db is 0", "db is 0: the biases are left out of the gradient", db=lambda dz: 0 * dz[0]),
-    wrong("log missing", "the loss is −softmax(logits)[label], as of nll_loss without log_softmax; the logarithm is needed",
-          loss=without_log),
+    wrong("log missing", "the loss is −softmax(logits)[label], as of nll_loss without log_softmax; "
+          "the logarithm is needed", loss=without_log),
     wrong("gradient's sign", "the gradient has the wrong sign", loss=times(lambda n, c: 1, lambda n, c: -1)),
-    wrong("last bias missing", "the last layer's bias is not added", bias=lambda b, layer, layers: b * (layer is not layers[-1])),
-    wrong("first bias missing", "the first layer's bias is not added", bias=lambda b, layer, layers: b * (layer is not layers[0])),
-    wrong("squared error", "the loss is the mean squared error against one-hot targets; it is softmax cross-entropy", loss=squared),
-    wrong("tanh for ReLU", "tanh stands between the layers; ReLU is needed", relu=np.tanh, drelu=lambda z: 1 - np.tanh(z) ** 2),
+    wrong("last bias missing", "the last layer's bias is not added",
+          bias=lambda b, layer, layers: b * (layer is not layers[-1])),
+    wrong("first bias missing", "the first layer's bias is not added",
+          bias=lambda b, layer, layers: b * (layer is not layers[0])),
+    wrong("squared error", "the loss is the mean squared error against one-hot targets; "
+          "it is softmax cross-entropy", loss=squared),
+    wrong("tanh for ReLU", "tanh stands between the layers; ReLU is needed",
+          relu=np.tanh, drelu=lambda z: 1 - np.tanh(z) ** 2),
     wrong("ReLU on the input", "x goes through a ReLU first", x=lambda x: np.maximum(x, 0)),
     wrong("inputs standardised", "x is standardised by the batch; it is taken as it is",
           x=lambda x: (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-12)),
     fitted("label smoothing", "labels are smoothed by {c}; the target is 1 at the label", 0.1, loss=smoothed),
-    fitted("temperature", "logits are divided by {c} before the softmax; they are taken as they are", 2.0, loss=at_temperature),
+    fitted("temperature", "logits are divided by {c} before the softmax; they are taken as they are",
+           2.0, loss=at_temperature),
     fitted("loss times a constant", "loss and gradient are {c} times too large", 0.5,
            loss=lambda c, z, labels: tuple(c * part for part in cross_entropy(z, labels))),
     fitted("leaky ReLU", "ReLU leaks with slope {c} below 0; it is 0 there", 0.01,
            relu=lambda c, z: z * slope(c, z), drelu=slope),
-    fitted("inputs scaled", "x is multiplied by {c}; it is taken as it is", 0.5, x=lambda c, x: x * x.dtype.type(c)),
+    fitted("inputs scaled", "x is multiplied by {c}; it is taken as it is",
+           0.5, x=lambda c, x: x * x.dtype.type(c)),
 )  # fmt: skip
 
 
@@ -306,19 +323,22 @@ OF_CONVOLUTIONS = (
     kernels("kernels as (k, k, c_in, c_out)", f"is read as TensorFlow's HWIO; {HERE}", 2, 3, 1, 0),
     kernels("kernels as (c_in, c_out, k, k)", f"has its channels exchanged; {HERE}", 1, 0, 2, 3),
     kernels("kernels as (c_out, k, k, c_in)", f"is read with the channels last; {HERE}", 0, 2, 3, 1),
-    kernels("kernels' rows and columns exchanged", f"has its rows and columns exchanged; {HERE}, row first", 0, 1, 3, 2),
+    kernels("kernels' rows and columns exchanged", f"has its rows and columns exchanged; {HERE}, row first",
+            0, 1, 3, 2),
     kernels("kernels as (k, k, c_out, c_in)", f"is read as (k, k, c_out, c_in); {HERE}", 2, 3, 0, 1),
     kernels("kernels in Fortran order", f"is read column-major; {HERE} in C order", 3, 2, 1, 0),
-    wrong("flipped kernels", "kernels are flipped (a convolution as of signal processing); y_ij = Σ x_i+a,j+b W_ab, without flipping",
-          kernel=lambda W: np.flip(W, (2, 3))),
-    wrong("weights transposed", "each dense W is read from θ as (n_out, n_in), as PyTorch keeps it; here W is (n_in, n_out), y = x W "
-          "(to_state_dict converts)", **reordered(1, 0)),
-    wrong("gradient transposed", "θ is read rightly, but each dense dW is written as (n_out, n_in); transpose it",
-          dW=reordered(1, 0)["dW"]),
-    wrong("flattened with the channels last", "Flatten runs over row, column, channel (NHWC); over channel, row, column is needed",
+    wrong("flipped kernels", "kernels are flipped (a convolution as of signal processing); "
+          "y_ij = Σ x_i+a,j+b W_ab, without flipping", kernel=lambda W: np.flip(W, (2, 3))),
+    wrong("weights transposed", "each dense W is read from θ as (n_out, n_in), as PyTorch keeps it; "
+          "here W is (n_in, n_out), y = x W (to_state_dict converts)", **reordered(1, 0)),
+    wrong("gradient transposed", "θ is read rightly, but each dense dW is written as (n_out, n_in); "
+          "transpose it", dW=reordered(1, 0)["dW"]),
+    wrong("flattened with the channels last", "Flatten runs over row, column, channel (NHWC); "
+          "over channel, row, column is needed",
           flatten=lambda x: x.transpose(0, 2, 3, 1).reshape(len(x), -1),
           unflatten=lambda dy, shape: dy.reshape(len(dy), *shape[2:], shape[1]).transpose(0, 3, 1, 2)),
-    wrong("flattened by columns", "Flatten runs over channel, column, row; over channel, row, column is needed",
+    wrong("flattened by columns", "Flatten runs over channel, column, row; "
+          "over channel, row, column is needed",
           flatten=lambda x: x.swapaxes(2, 3).reshape(len(x), -1),
           unflatten=lambda dy, shape: dy.reshape(*shape[:2], shape[3], shape[2]).swapaxes(2, 3)),
     wrong("images read as NHWC", "the numbers of x are read as (n, h, w, c); they are (n, c, h, w)",
@@ -326,16 +346,17 @@ OF_CONVOLUTIONS = (
     wrong("images transposed", "rows and columns of the images are exchanged", x=lambda x: x.swapaxes(2, 3)),
     wrong("average pooling", "windows are averaged; their largest is needed", pool=lambda w: w.mean(axis=-1),
           share=lambda w: np.full_like(w, 1 / w.shape[-1])),
-    wrong("ties to the last", "of equal largest entries of a window the last gets the gradient; the first does",
-          share=lambda w: first_of(w[..., ::-1])[..., ::-1]),
-    wrong("ties to all", "of equal largest entries of a window each gets the whole gradient; the first alone does", share=all_of),
-    wrong("ties shared", "equal largest entries of a window share the gradient (as in JAX); the first gets it all",
-          share=lambda w: all_of(w) / all_of(w).sum(axis=-1, keepdims=True)),
-    wrong("gradient to the whole window", "max-pooling's gradient goes to every entry of the window; to the largest alone is needed",
-          share=np.ones_like),
+    wrong("ties to the last", "of equal largest entries of a window the last gets the gradient; "
+          "the first does", share=lambda w: first_of(w[..., ::-1])[..., ::-1]),
+    wrong("ties to all", "of equal largest entries of a window each gets the whole gradient; "
+          "the first alone does", share=all_of),
+    wrong("ties shared", "equal largest entries of a window share the gradient (as in JAX); "
+          "the first gets it all", share=lambda w: all_of(w) / all_of(w).sum(axis=-1, keepdims=True)),
+    wrong("gradient to the whole window", "max-pooling's gradient goes to every entry of the window; "
+          "to the largest alone is needed", share=np.ones_like),
     wrong("conv biases missing", "the convolutions' biases are not added", bias_of_conv=lambda b: 0 * b),
-    wrong("db not summed over places", "db of a convolution is averaged over the places; sum over examples, rows and columns",
-          db=lambda dy: NETWORK["db"](dy) / prod(dy.shape[2:])),
+    wrong("db not summed over places", "db of a convolution is averaged over the places; "
+          "sum over examples, rows and columns", db=lambda dy: NETWORK["db"](dy) / prod(dy.shape[2:])),
     *(m for m in OF_NETWORK if not {"W", "dW", "order", "bias", "db"} & m.steps.keys()),
 )  # fmt: skip
 
@@ -360,6 +381,10 @@ BOTH = ("loss", "grad")
 AS_TORCH = ("weights transposed",)
 TABLES = {
     ("linear", "given", "backward"): Table(linear, LINEAR, OF_LINEAR, of_linear, ("dx", "dW", "db")),
-    ("mlp_loss_grad", "given", "loss_grad"): Table(loss_and_grad, NETWORK, OF_NETWORK, of_relu, BOTH, conventions=AS_TORCH),
-    ("lenet_loss_grad", "given", "loss_grad"): Table(loss_and_grad, NETWORK, OF_CONVOLUTIONS, of_images, BOTH, conventions=AS_TORCH),
-}  # fmt: skip
+    ("mlp_loss_grad", "given", "loss_grad"): Table(
+        loss_and_grad, NETWORK, OF_NETWORK, of_relu, BOTH, conventions=AS_TORCH
+    ),
+    ("lenet_loss_grad", "given", "loss_grad"): Table(
+        loss_and_grad, NETWORK, OF_CONVOLUTIONS, of_images, BOTH, conventions=AS_TORCH
+    ),
+}

@@ -35,7 +35,7 @@ def places(s: Any, x: Floats, p: Any) -> tuple[Ints, Floats]:
 
 
 def add(size: int, to: Ints, x: Array, lose_repeated: bool = False) -> Array:
-    """y[to_k] += x_k, also where an index comes again; or, as fancy indexing does it, the last of them alone."""
+    """y[to_k] += x_k, also where an index comes again; or, as fancy indexing does it, the last alone."""
     y = np.zeros(size, x.dtype)
     if lose_repeated:
         y[to] += x
@@ -53,12 +53,16 @@ GIVEN: Steps = {
 }
 
 OF_VALUES = (
-    wrong("missing column norm", "entries are ±1; column j has ±1/√nnz_j", values=lambda values, nnz_j, p: np.sign(values)),
-    wrong("double column norm", "entries are ±1/nnz_j; column j has ±1/√nnz_j", values=lambda values, nnz_j, p: values / np.sqrt(nnz_j)),
-    wrong("expected column norm", "entries are ±1/√(√D), by the expected number of entries √D; column j has ±1/√nnz_j of its own",
+    wrong("missing column norm", "entries are ±1; column j has ±1/√nnz_j",
+          values=lambda values, nnz_j, p: np.sign(values)),
+    wrong("double column norm", "entries are ±1/nnz_j; column j has ±1/√nnz_j",
+          values=lambda values, nnz_j, p: values / np.sqrt(nnz_j)),
+    wrong("expected column norm", "entries are ±1/√(√D), by the expected number of entries √D; "
+          "column j has ±1/√nnz_j of its own",
           values=lambda values, nnz_j, p: np.sign(values) / sqrt(sqrt(p.D))),
-    wrong("expected norm of d columns", "entries are ±√(√D/d) (Li, Hastie and Church scale rows for d outputs); here column j has "
-          "±1/√nnz_j", values=lambda values, nnz_j, p: np.sign(values) * sqrt(sqrt(p.D) / p.d)),
+    wrong("expected norm of d columns", "entries are ±√(√D/d) (Li, Hastie and Church scale rows for d "
+          "outputs); here column j has ±1/√nnz_j",
+          values=lambda values, nnz_j, p: np.sign(values) * sqrt(sqrt(p.D) / p.d)),
     wrong("as if dense", "entries are ±1/√D, as of a dense ± matrix; column j has ±1/√nnz_j",
           values=lambda values, nnz_j, p: np.sign(values) / sqrt(p.D)),
     wrong("all-positive P", "the signs are lost: entries are ±, half of them negative",
@@ -66,13 +70,13 @@ OF_VALUES = (
 )  # fmt: skip
 OF_PRODUCT = (
     *OF_VALUES,
-    wrong("repeated rows lost", "y[rows] += x keeps one of the entries that meet in a row; all must be added (np.add.at, "
-          "index_add_, atomicAdd)", **LOSE_REPEATED),
+    wrong("repeated rows lost", "y[rows] += x keeps one of the entries that meet in a row; "
+          "all must be added (np.add.at, index_add_, atomicAdd)", **LOSE_REPEATED),
     *SCALES,
 )  # fmt: skip
 OF_ADJOINT = (
-    wrong("one entry a column", "y[j] += x keeps one of the entries of a column; all must be added (np.add.at, index_add_, atomicAdd)",
-          **LOSE_REPEATED),
+    wrong("one entry a column", "y[j] += x keeps one of the entries of a column; "
+          "all must be added (np.add.at, index_add_, atomicAdd)", **LOSE_REPEATED),
     wrong("mean over a column", "a column's entries are averaged; (Pᵀ g)_j is their sum",
           values=lambda values, nnz_j, p: values / nnz_j),
     *ADJOINT_SCALES,
@@ -122,7 +126,8 @@ DRAWN: Steps = GIVEN | {
 }
 
 OF_DRAWING = (
-    wrong("density ignored", "the density is 1/√D whatever is given", rows=lambda p, j: by_gaps(p, j, log1p(-(p.D**-0.5)))),
+    wrong("density ignored", "the density is 1/√D whatever is given",
+          rows=lambda p, j: by_gaps(p, j, log1p(-(p.D**-0.5)))),
     wrong("log ρ for log(1 − ρ)", "gaps are divided by log ρ; the chance to miss a row is 1 − ρ: log(1 − ρ)",
           rows=lambda p, j: by_gaps(p, j, log(p.density))),
     wrong("row 0 skipped", "rows begin at row_(−1) = 0, so row 0 stays empty; row_(−1) = −1",
@@ -133,8 +138,8 @@ OF_DRAWING = (
           signs=lambda p, j, nnz: signs(p, 0, sum(nnz))[sum(nnz[:j]) : sum(nnz[: j + 1])]),
     wrong("signs by row", "sign i of the lane belongs to row i; it belongs to non-zero i of the column",
           signs=lambda p, j, nnz: signs(p, j, p.D)[sparse_column(p.seed, j, p.D, p.density)]),
-    wrong("gaps' purpose for signs", "signs are drawn from the stream of the gaps, SPARSE_GAP; they have SPARSE_SIGN",
-          signs=lambda p, j, nnz: signs(p, j, nnz[j], Purpose.SPARSE_GAP)),
+    wrong("gaps' purpose for signs", "signs are drawn from the stream of the gaps, SPARSE_GAP; "
+          "they have SPARSE_SIGN", signs=lambda p, j, nnz: signs(p, j, nnz[j], Purpose.SPARSE_GAP)),
 )  # fmt: skip
 
 
@@ -149,5 +154,7 @@ TABLES = {
     ("sparse", "given", "apply"): Table(product, GIVEN, OF_PRODUCT, problems),
     ("sparse", "given", "adjoint"): Table(adjoint, GIVEN, OF_ADJOINT, partial(problems, task="adjoint")),
     ("sparse", "seeded", "apply"): Table(product, DRAWN, OF_DRAWING + OF_PRODUCT, drawn_problems),
-    ("sparse", "seeded", "adjoint"): Table(adjoint, DRAWN, OF_DRAWING + OF_ADJOINT, partial(drawn_problems, task="adjoint")),
-}  # fmt: skip
+    ("sparse", "seeded", "adjoint"): Table(
+        adjoint, DRAWN, OF_DRAWING + OF_ADJOINT, partial(drawn_problems, task="adjoint")
+    ),
+}

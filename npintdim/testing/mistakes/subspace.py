@@ -1,4 +1,4 @@
-"""The chain rule through θ = θ_0 + P θ_d: fn(theta_d, p) with L = ½ Σ λ_i (θ_i − t_i)² gives (L, Pᵀ ∂L/∂θ)."""
+"""The chain rule through θ = θ_0 + P θ_d: fn(theta_d, p), L = ½ Σ λ_i (θ_i − t_i)², gives (L, Pᵀ ∂L/∂θ)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,19 +28,23 @@ RIGHT: Steps = P_GIVEN | ADJOINT | {
 
 MISTAKES = (
     wrong("θ_0 forgotten", "θ is P θ_d; θ = θ_0 + P θ_d", theta=lambda theta_0, P, theta_d: P @ theta_d),
-    wrong("gradient at θ_0", "∂L/∂θ is taken at θ_0; at θ = θ_0 + P θ_d is needed", at=lambda theta, theta_0: theta_0),
+    wrong("gradient at θ_0", "∂L/∂θ is taken at θ_0; at θ = θ_0 + P θ_d is needed",
+          at=lambda theta, theta_0: theta_0),
     wrong("gradient cut off", "the gradient is 0: θ is cut off from θ_d (detach, .data, stop_gradient)",
           product=lambda P, dtheta: np.zeros_like(P[0])),
-    wrong("no chain rule", "∂L/∂θ (D,) is given; ∂L/∂θ_d = Pᵀ ∂L/∂θ (d,) is needed", product=lambda P, dtheta: dtheta),
-    wrong("P² for P", "P's entries are squared, as for a variance; ∂L/∂θ_d = Pᵀ ∂L/∂θ", product=lambda P, dtheta: (P * P).T @ dtheta),
+    wrong("no chain rule", "∂L/∂θ (D,) is given; ∂L/∂θ_d = Pᵀ ∂L/∂θ (d,) is needed",
+          product=lambda P, dtheta: dtheta),
+    wrong("P² for P", "P's entries are squared, as for a variance; ∂L/∂θ_d = Pᵀ ∂L/∂θ",
+          product=lambda P, dtheta: (P * P).T @ dtheta),
     *OF_ADJOINTS,
     factor("gradient's sign", "the gradient has the wrong sign", lambda p: -1),
     factor("gradient twice", "the gradient is that of Σ λ r², the loss ½ Σ λ r²", lambda p: 2),
-    wrong("no ½", "the factor ½ is missing: L = ½ Σ λ (θ − t)²", L=lambda λ, r: (λ * r * r).sum(), dL=lambda λ, r: 2 * λ * r),
+    wrong("no ½", "the factor ½ is missing: L = ½ Σ λ (θ − t)²",
+          L=lambda λ, r: (λ * r * r).sum(), dL=lambda λ, r: 2 * λ * r),
     wrong("mean for sum", "loss and gradient are means over the D parameters; they are sums",
           L=lambda λ, r: 0.5 * (λ * r * r).mean(), dL=lambda λ, r: λ * r / len(r)),
-    wrong("mean loss", "the loss is a mean over the D parameters, the gradient that of the sum; both are sums",
-          L=lambda λ, r: 0.5 * (λ * r * r).mean()),
+    wrong("mean loss", "the loss is a mean over the D parameters, the gradient that of the sum; "
+          "both are sums", L=lambda λ, r: 0.5 * (λ * r * r).mean()),
     wrong("λ left out of the gradient", "∂L/∂θ is θ − t; λ (θ − t) is needed", dL=lambda λ, r: r),
     *(m for m in OF_P_GIVEN if "norm" in m.steps),
 )  # fmt: skip
@@ -56,5 +60,7 @@ def problems(dtype: np.dtype[Any]) -> Iterator[Problem]:
 
 
 TABLES = {
-    ("subspace_gradient", "given", "loss_grad"): Table(loss_and_grad, RIGHT, MISTAKES, problems, ("loss", "grad"))
-}  # fmt: skip
+    ("subspace_gradient", "given", "loss_grad"): Table(
+        loss_and_grad, RIGHT, MISTAKES, problems, ("loss", "grad")
+    )
+}

@@ -95,7 +95,7 @@ def of_P(task: str, title: str, dtype: np.dtype[Any], **rest: Any) -> Problem:
 
 
 class Taken(SimpleNamespace):
-    """Steps as attributes; where a computation has no formula its (first) argument passes, until a mistake has one."""
+    """Steps as attributes; what has no formula passes its (first) argument, until a mistake has one."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return lambda x, *others: x
@@ -107,7 +107,8 @@ class Table:
 
     Parameters
     ----------
-    compute : compute(s, first, p), where s has the steps as attributes, and itself; a registered mistake replaces it
+    compute : compute(s, first, p), where s has the steps as attributes, and itself;
+        a registered mistake replaces it
     right : the steps that have a formula
     mistakes : the likeliest first; of several that give the same numbers, the first is named
     problems : problems(dtype); where there is none, the vectors are all there are

@@ -1,4 +1,4 @@
-"""Uni-LoRA: fn(v, p) gives θ of W = W_0 + A B, all factors being one-hot P v, and Pᵀ (dA, dB); the map h is given or drawn."""
+"""Uni-LoRA: fn(v, p) gives θ of W = W_0 + A B, factors one-hot P v, and Pᵀ (dA, dB); h given or drawn."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -73,30 +73,44 @@ RIGHT: Steps = {
 }
 
 MISTAKES = (
-    wrong("one-hot without 1/√count", "1/√n_j is left out: w_i = v_{h_i}/√n_{h_i}, so that PᵀP = I", entries=lambda h, d, sizes: np.ones(len(h))),
-    wrong("1/count", "entries are 1/n_j; 1/√n_j is needed, so that PᵀP = I", entries=lambda h, d, sizes: 1 / counts(h, d)),
-    wrong("expected count", "entries are √(d/N); 1/√n_j is needed, n_j counted", entries=lambda h, d, sizes: np.full(len(h), np.sqrt(d / len(h)))),
-    wrong("1/√N", "entries are 1/√N; 1/√n_j is needed", entries=lambda h, d, sizes: np.full(len(h), 1 / np.sqrt(len(h)))),
-    wrong("1/√d", "entries are 1/√d; 1/√n_j is needed", entries=lambda h, d, sizes: np.full(len(h), 1 / np.sqrt(d))),
-    wrong("counted per module", "n_j is counted in each module alone; over all N entries of all modules is needed (one global map)",
+    wrong("one-hot without 1/√count", "1/√n_j is left out: w_i = v_{h_i}/√n_{h_i}, so that PᵀP = I",
+          entries=lambda h, d, sizes: np.ones(len(h))),
+    wrong("1/count", "entries are 1/n_j; 1/√n_j is needed, so that PᵀP = I",
+          entries=lambda h, d, sizes: 1 / counts(h, d)),
+    wrong("expected count", "entries are √(d/N); 1/√n_j is needed, n_j counted",
+          entries=lambda h, d, sizes: np.full(len(h), np.sqrt(d / len(h)))),
+    wrong("1/√N", "entries are 1/√N; 1/√n_j is needed",
+          entries=lambda h, d, sizes: np.full(len(h), 1 / np.sqrt(len(h)))),
+    wrong("1/√d", "entries are 1/√d; 1/√n_j is needed",
+          entries=lambda h, d, sizes: np.full(len(h), 1 / np.sqrt(d))),
+    wrong("counted per module", "n_j is counted in each module alone; over all N entries of all modules is "
+          "needed (one global map)", entries=counted_per_module),
+    wrong("per-module map", "every module begins at entry 0 of h; h is one global map, and a module goes on "
+          "where the last one ended",
+          h=lambda p, N, d, sizes: np.concatenate([p.h[:size] for size in sizes]),
           entries=counted_per_module),
-    wrong("per-module map", "every module begins at entry 0 of h; h is one global map, and a module goes on where the last one ended",
-          h=lambda p, N, d, sizes: np.concatenate([p.h[:size] for size in sizes]), entries=counted_per_module),
-    wrong("PEFT's order", "h runs through A as (r, n_in) and B as (n_out, r), as in PEFT; (n_in, r) and (r, n_out) in C order are needed",
+    wrong("PEFT's order", "h runs through A as (r, n_in) and B as (n_out, r), as in PEFT; "
+          "(n_in, r) and (r, n_out) in C order are needed",
           places=lambda shapes, r: places(shapes, r, peft=True)),
-    wrong("A and B swapped", "h runs through B before A; A comes first", places=lambda shapes, r: places(shapes, r, a_first=False)),
-    wrong("all A first", "h runs through all A, then all B; module after module is needed, A then B", places=all_A_first),
+    wrong("A and B swapped", "h runs through B before A; A comes first",
+          places=lambda shapes, r: places(shapes, r, a_first=False)),
+    wrong("all A first", "h runs through all A, then all B; module after module is needed, A then B",
+          places=all_A_first),
     wrong("gradient without 1/√count", "1/√n_j is left out of the gradient alone: grad_j = Σ dw_i/√n_j",
           entries_back=lambda entries, h, d: np.ones(len(h))),
     wrong("gradient averaged", "the gradient is a mean over the n_j entries; the chain rule has Σ dw_i/√n_j",
           entries_back=lambda entries, h, d: entries / counts(h, d)),
-    wrong("gradient overwritten", "where entries share a number the last gradient wins (grad[h] = …); add: bincount, index_add_", back=last_alone),
-    wrong("no dA", "A's part of the gradient is missing; A and B both listen to v", both=lambda dA, dB: (0 * dA, dB)),
-    wrong("no dB", "B's part of the gradient is missing; A and B both listen to v", both=lambda dA, dB: (dA, 0 * dB)),
+    wrong("gradient overwritten", "where entries share a number the last gradient wins (grad[h] = …); add: "
+          "bincount, index_add_", back=last_alone),
+    wrong("no dA", "A's part of the gradient is missing; A and B both listen to v",
+          both=lambda dA, dB: (0 * dA, dB)),
+    wrong("no dB", "B's part of the gradient is missing; A and B both listen to v",
+          both=lambda dA, dB: (dA, 0 * dB)),
     wrong("added twice", "A B is added twice: W = W_0 + A B", W=lambda W_0, delta: W_0 + 2 * delta),
     wrong("not merged", "θ is θ_0; W = W_0 + A B is needed", W=lambda W_0, delta: W_0),
     wrong("W_0 forgotten", "θ is A B alone; W = W_0 + A B is needed", W=lambda W_0, delta: delta),
-    wrong("W transposed", "each W is flattened as (n_out, n_in), as PyTorch has it; (n_in, n_out) in C order is needed", W=lambda W_0, delta: (W_0 + delta).T),
+    wrong("W transposed", "each W is flattened as (n_out, n_in), as PyTorch has it; "
+          "(n_in, n_out) in C order is needed", W=lambda W_0, delta: (W_0 + delta).T),
     fitted("another scale", "A B has a factor {c} (α/r?); W = W_0 + A B", 0.3, c=lambda c, one: c),
 )  # fmt: skip
 
@@ -110,20 +124,29 @@ def permuted(p: Any, N: int) -> Any:
 
 DRAWN: Steps = RIGHT | {"h": lambda p, N, d, sizes: permuted(p, N) % d}
 OF_DRAWN = (
-    wrong("inverse permutation", "h is that of π⁻¹; h_i = π_i mod d", h=lambda p, N, d, sizes: np.argsort(permuted(p, N)) % d),
-    wrong("not shuffled", "h is 0, 1, ..., d − 1, 0, ...: not shuffled; h_i = π_i mod d", h=lambda p, N, d, sizes: np.arange(N) % d),
-    wrong("blocks of π", "h_i is ⌊π_i d/N⌋; π_i mod d is needed", h=lambda p, N, d, sizes: permuted(p, N) * d // N),
-    wrong("independent draws", "h_i are d's integers drawn one by one; π_i mod d is needed, so that counts differ by one at most",
+    wrong("inverse permutation", "h is that of π⁻¹; h_i = π_i mod d",
+          h=lambda p, N, d, sizes: np.argsort(permuted(p, N)) % d),
+    wrong("not shuffled", "h is 0, 1, ..., d − 1, 0, ...: not shuffled; h_i = π_i mod d",
+          h=lambda p, N, d, sizes: np.arange(N) % d),
+    wrong("blocks of π", "h_i is ⌊π_i d/N⌋; π_i mod d is needed",
+          h=lambda p, N, d, sizes: permuted(p, N) * d // N),
+    wrong("independent draws", "h_i are d's integers drawn one by one; π_i mod d is needed, "
+          "so that counts differ by one at most",
           h=lambda p, N, d, sizes: Stream(p.seed, Purpose.ONEHOT, 0).integers(d, N)),
-    wrong("a map for each module", "each module draws a permutation of its own entries; one global map of all N is needed",
-          h=lambda p, N, d, sizes: np.concatenate([permuted(p, size) % d for size in sizes]), entries=counted_per_module),
+    wrong("a map for each module", "each module draws a permutation of its own entries; "
+          "one global map of all N is needed",
+          h=lambda p, N, d, sizes: np.concatenate([permuted(p, size) % d for size in sizes]),
+          entries=counted_per_module),
     *(m for m in MISTAKES if m.name != "per-module map"),
 )  # fmt: skip
 
 
 SIZES = (  # of the matrices, the first of them square or not; r; d
-    ([(5, 4), (4, 3)], 2, 7), ([(4, 4), (4, 4)], 3, 10), ([(6, 5), (5, 5), (5, 3)], 1, 9), ([(3, 8), (8, 2)], 2, 11),
-)  # fmt: skip
+    ([(5, 4), (4, 3)], 2, 7),
+    ([(4, 4), (4, 4)], 3, 10),
+    ([(6, 5), (5, 5), (5, 3)], 1, 9),
+    ([(3, 8), (8, 2)], 2, 11),
+)
 
 
 def problems(dtype: np.dtype[Any], given: bool) -> Iterator[Problem]:
@@ -139,6 +162,10 @@ def problems(dtype: np.dtype[Any], given: bool) -> Iterator[Problem]:
 
 
 TABLES = {
-    ("uni_lora", "given", "theta_grad"): Table(uni_lora, RIGHT, MISTAKES, partial(problems, given=True), ("theta", "grad")),
-    ("uni_lora", "seeded", "theta_grad"): Table(uni_lora, DRAWN, OF_DRAWN, partial(problems, given=False), ("theta", "grad")),
-}  # fmt: skip
+    ("uni_lora", "given", "theta_grad"): Table(
+        uni_lora, RIGHT, MISTAKES, partial(problems, given=True), ("theta", "grad")
+    ),
+    ("uni_lora", "seeded", "theta_grad"): Table(
+        uni_lora, DRAWN, OF_DRAWN, partial(problems, given=False), ("theta", "grad")
+    ),
+}

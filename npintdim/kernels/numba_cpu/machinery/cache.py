@@ -142,7 +142,7 @@ def trusted(candidate: Path) -> Path:
 
 
 def check_ours(path: Path, found: os.stat_result) -> None:
-    """PermissionError for what somebody else than this user, root and the owner of this code may have written."""
+    """PermissionError for what others than this user, root and the owner of this code may have written."""
     if not hasattr(os, "geteuid"):
         return
     users = {0, os.geteuid(), HERE.stat().st_uid}

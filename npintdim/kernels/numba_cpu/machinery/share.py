@@ -1,6 +1,7 @@
-"""How loops are compiled, and shared among threads item by item: kernels are short and follow upon each other quickly.
+"""How loops are compiled, and shared among threads item by item: kernels are short, and follow quickly.
 
-All code is compiled lazily, without the GIL, with IEEE division and without fast-math, and kept on disk: `cache.py`.
+All code is compiled lazily, without the GIL, with IEEE division and without fast-math,
+and kept on disk: `cache.py`.
 
 A sleeping thread takes 50 to 100 microseconds to wake, as long as a whole kernel. So a helper stays
 awake for a moment after its work, in compiled code: it needs Python's lock only when the next kernel
@@ -35,7 +36,8 @@ from npintdim.typing import Array
 
 LOOPS = 4  # at most, in a kernel
 LEAST = 20.0  # microseconds of work that are worth a helper, who may be awake
-PER_MICROSECOND = {  # what one thread does; from one run of `python -m benchmarks` with AVX-512 (docs/performance.md), rounded
+# What one thread does; from one run of `python -m benchmarks` with AVX-512 (docs/performance.md), rounded.
+PER_MICROSECOND = {
     "tile": 1e5,  # products of the register tile: fused layers
     "convolution": 7e4,  # products of a layer that is not fused
     "pool": 500, "unpool": 300,  # numbers
@@ -97,13 +99,13 @@ def look(typingctx, counters, i):
 
 
 def counter(builder: Any, counters: Any, i: Any) -> Any:
-    """Pointer to counter i of an array whose address is given: Numba never frees an array that a generator has seen."""
+    """Pointer to counter i of an array with a given address: Numba never frees one that a generator saw."""
     return builder.gep(builder.inttoptr(counters, ir.IntType(64).as_pointer()), [i])
 
 
 @numba.njit(nogil=True)  # not @jit: Numba fails on generators that were kept on disk
 def each(work, loop, count):
-    """Items of a loop: of the thread's own share, so that memory stays near, then of others'; wait for all."""
+    """Items of a loop: of the thread's own share, as memory stays near, then of others'; wait for all."""
     bell, loops, threads, number, rank = work
     if rank == 0 and loop == 0:
         raise_by(bell, 0, number - look(bell, 0))

@@ -244,7 +244,7 @@ fma = of_three(lambda builder, *parts: call(builder, "fma", *parts))  # in one r
 
 @intrinsic
 def mask(typingctx, packed, i):
-    """Packed bits i, ..., i + 15 as booleans; i a multiple of 8. Bytes lie lowest first wherever Numba runs."""
+    """Packed bits i, ..., i + 15 as booleans; 8 divides i. Bytes lie lowest first wherever Numba runs."""
 
     def codegen(context, builder, signature, args):
         first = builder.bitcast(place(context, builder, packed, args[0], I64(0)), I8.as_pointer())

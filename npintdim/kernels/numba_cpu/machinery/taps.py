@@ -1,7 +1,7 @@
 """Sums over the taps of a convolution in registers: y with lanes of places or of output channels, and dW.
 
-An image lies flat, so that a tap t is a shift by offsets_t, see `conv.py`. Kernels lie as the tiles read them: blocks of
-output channels, each W[t, o].
+An image lies flat, so that a tap t is a shift by offsets_t, see `conv.py`. Kernels lie as the tiles read
+them: blocks of output channels, each W[t, o].
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from npintdim.kernels.numba_cpu.machinery.share import jit
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, store
 from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, transpose, vectors_by_numbers
 
-# Of a tile: output channels × vectors of places, or places × vectors of channels, and of dW taps × vectors of channels.
-# Where 16 numbers of `FULL` bytes fill one register there is room for twice as many channels.
+# Of a tile: output channels × vectors of places, or places × vectors of channels, and of dW taps × vectors of
+# channels. Where 16 numbers of `FULL` bytes fill one register there is room for twice as many channels.
 FEW, MANY = 4, 8
 VECTORS, SPOTS, TAPS, FULL = (2, 10, 13, 4) if WIDE else (1, 6, 6, 0)
 PLACES = VECTORS * LANES
@@ -67,7 +67,7 @@ def all_places(images, size, rows, columns, width, s, start):
 
 @jit
 def correlate_channels(x, W, kernel, offsets, rows, s, places, shape, near, y):
-    """The same for all (i, j) of several images of y, shape = (channels, rows, columns) each; lanes are channels."""
+    """The same at all (i, j) of images of y, shape = (channels, rows, columns) each; lanes are channels."""
     (c, high, wide), (channels, height, columns), o = kernel, shape, 0
     run, all_of_them = height * columns, len(places) - SPOTS
     while o < len(W) // len(offsets):

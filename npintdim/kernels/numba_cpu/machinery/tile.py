@@ -1,4 +1,4 @@
-"""The register tile: rows × columns sums of products at once, the heart of every product of matrices and images.
+"""The register tile: rows × columns sums of products at once, the heart of products of matrices and images.
 
 A processor multiplies and adds faster than it loads. Of a tile of 8 × 3 vectors, kept in 24
 registers, one step of the sums loads 8 numbers and 3 vectors and makes 24 products, so that the
@@ -249,9 +249,9 @@ def transpose_tile(typingctx, a, at, a_row, b, to, b_row):
 
 
 # ---- products of matrices ----
-# C = A B, of the sizes of small networks: nothing is packed, nothing is padded. A stripe of B, a few vectors wide and
-# at most 256 rows long, stays in the nearest cache while tiles of rows of A pass over it. An entry of C is one sum in
-# the order of the rows of B, in parts of 256.
+# C = A B, of the sizes of small networks: nothing is packed, nothing is padded. A stripe of B, a few vectors
+# wide and at most 256 rows long, stays in the nearest cache while tiles of rows of A pass over it.
+# An entry of C is one sum in the order of the rows of B, in parts of 256.
 
 ROWS, VECTORS = (8, 3) if WIDE else (6, 1)
 DEPTH = 256
@@ -302,7 +302,7 @@ def stripe(A, at, apart, rows, B, start, loops, vectors, kept, C, to, width, add
 
 @jit
 def multiply(A, at, row, step, B, start, C, to, rows, depth, width):
-    """C = A B with A[i, k] = A[at + i · row + k · step]; rows of B and C are `width` apart, from `start` and `to`."""
+    """C = A B, A[i, k] = A[at + i · row + k · step]; rows of B and C `width` apart, from `start` and `to`."""
     vectors = (width + LANES - 1) // LANES
     most = VECTORS if B.itemsize == 4 else 1  # 16 float64 take two registers
     stripes = (vectors + most - 1) // most
