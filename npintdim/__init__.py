@@ -22,7 +22,7 @@ from npintdim.engine.architectures import (
     untied_lenet,
 )
 from npintdim.engine.initializers import HeNormal, Initializer, Zeros
-from npintdim.engine.landscape import Batch, Dataset, Evaluation, Landscape
+from npintdim.engine.landscape import Batch, Dataset, Evaluation, Examples, Landscape
 from npintdim.engine.layers import (
     GELU,
     AveragePool2D,
@@ -93,6 +93,7 @@ __all__ = [
     "Episodes",
     "Evaluation",
     "EvolutionStrategy",
+    "Examples",
     "Fire",
     "Flatten",
     "GlobalAveragePool",

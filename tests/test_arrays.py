@@ -1,5 +1,8 @@
 """Arrays, lists and tables of one's own as a data set."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import measured
@@ -98,6 +101,30 @@ def test_dtypes():
     assert from_arrays(X.tolist(), Y.tolist()).train.x.dtype == np.float64
     for kind in (np.float32, np.float16, np.uint8, int, bool):
         assert from_arrays(X.astype(kind), Y).train.x.dtype == np.float32
+
+
+def test_the_parts_are_examples():
+    batch = nid.Batch(X, Y, 3, 7)
+    taken = nid.Dataset("mine", batch, batch, 3)
+    assert taken.train is taken.test and vars(taken.train) == vars(batch)
+    again = pickle.loads(pickle.dumps(taken))
+    small = nid.load_dataset("digits", limit_train=50)
+    sent = small.to(nid.get_backend("numpy", dtype=np.float64))
+    for data in (taken, again, from_arrays(X, Y), small, sent):
+        assert type(data.train) is type(data.test) is nid.Examples
+    assert_array_equal(again.train.x, X)
+
+
+def test_a_batch_is_taken_where_examples_are_and_the_other_way_round():
+    data, batch, part = from_arrays(X, Y), nid.Batch(X, Y), nid.Examples(X, Y)
+    net = nid.mlp([4, 8, 3], nid.get_backend("numpy", dtype=np.float64))
+    theta, config = net.init_theta(0), nid.TrainConfig(epochs=2, batch_size=20)
+    runs = [nid.train(net, theta, data, config, held=held) for held in (batch, part)]
+    assert runs[0].theta.tobytes() == runs[1].theta.tobytes()
+    assert net.evaluate(theta, batch) == net.evaluate(theta, part)
+    for landscape in (net, nid.EvolutionStrategy(net, 0.1, 2)):
+        losses = [landscape.loss_and_grad(theta, replace(given, step=2))[0] for given in (batch, part)]
+        assert losses[0] == losses[1]
 
 
 def test_it_is_measured(tmp_path):

@@ -14,6 +14,7 @@ from helpers import measured
 import npintdim as nid
 from npintdim.measurement.content import content_of
 from npintdim.measurement.custom import HERE, Name, named
+from npintdim.measurement.digest import Digest
 from npintdim.measurement.recipes import adam
 from npintdim.measurement.runs import RunSpec
 
@@ -41,6 +42,14 @@ def warned(recipe, folder):
 
 def runs(folder):
     return {path.name: path.stat().st_mtime_ns for path in (folder / "runs").glob("*.json")}
+
+
+@pytest.mark.parametrize("kind", [nid.Batch, nid.Examples])
+def test_the_digest_of_data_is_what_it_was_before_its_parts_were_examples(kind):
+    part = kind(np.arange(24.0).reshape(8, 3), np.arange(8) % np.int64(2))
+    two, one = (nid.Dataset("d", part, test, 2) for test in (kind(part.x[:2], part.labels[:2]), part))
+    assert Digest([]).of(two) == "38f0c97e6764f200ea3bf29dff7f4ffdb012904964255051de2f5bcaf3805e39"
+    assert Digest([]).of(one) == "7240bb7da16c398880d36c8ce26b6f4361f058f805ae8b9aa328623025ff9d0e"
 
 
 CHANGES = {

@@ -16,7 +16,7 @@ from npintdim.backend import get_backend, missing
 from npintdim.cli import main
 from npintdim.data import load_dataset
 from npintdim.engine.architectures import fctied_lenet, lenet, mlp, model_from_spec, squeezenet, untied_lenet
-from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.landscape import Batch, Dataset, Examples
 from npintdim.engine.layers import (
     Conv2D,
     Fire,
@@ -682,6 +682,12 @@ MESSAGES = {
     ),
     "a batch of one number of NumPy's": (
         TypeError, "batch.x is array(5.): examples (n, ...) are needed", lambda: len(Batch(np.array(5.0))),
+    ),
+    "examples without labels": (
+        ValueError, "labels is None: examples have x (n, ...) and labels (n,)", lambda: Examples(X, None),
+    ),
+    "no examples": (
+        ValueError, "x is None: examples have x (n, ...) and labels (n,)", lambda: Examples(None, LABELS),
     ),
     "x a number": (TypeError, "made-up train: x is a int: an array is needed", lambda: dataset(5)),
     "the share in the place of the test part": (

@@ -542,6 +542,9 @@ def test_a_backend_or_data_with_code_of_ones_own_are_refused():
     x, y = FLIPPED.train.x, FLIPPED.train.labels
     refused(compressed, "data has a OwnDataset", OwnDataset("d", nid.Batch(x, y), DIGITS.test, 10))
     refused(compressed, "data has a OwnBatch", replace(FLIPPED, train=OwnBatch(x, y)))
+    before = replace(FLIPPED)
+    set_on(before, "train", nid.Batch(x, y))  # as in what was pickled before there were Examples
+    assert certify(compressed, before) == certify(compressed, FLIPPED)
 
 
 def test_labels_that_agree_with_everything_are_labels():

@@ -7,7 +7,7 @@ import npintdim.testing
 
 GROUPS = {
     "Landscapes and subspaces": "Landscape SubspaceObjective L2 Parametrisation ParametrisedObjective "
-    "Subspace Composed EvolutionStrategy Episodes Batch Dataset Evaluation load_dataset",
+    "Subspace Composed EvolutionStrategy Episodes Batch Examples Dataset Evaluation load_dataset",
     "Projections": "Projection SeededProjection make_projection projection_from_spec",
     "Adapters": "Adapter make_adapter",
     "Networks": "Model ParamLayout mlp lenet untied_lenet fc_lenet fctied_lenet squeezenet model_from_spec Layer ParameterFree "

@@ -180,7 +180,6 @@ def model_of(text: str | None, data: Dataset) -> Spec:
         sizes, activation = form.groups("relu")
         return fully_connected(*map(int, sizes.split("-")), activation=activation, numbers=not data.classes)
     if text in LENETS:
-        assert data.train.x is not None
         shape = [int(n) for n in data.train.x.shape[1:]]
         return {**LENETS[text], "in_shape": shape, "classes": data.classes}
     raise unknown("network", text, ("784-200-200-10 (any sizes, and -tanh, say)", *LENETS))
@@ -234,7 +233,6 @@ def data_for(
             "in Python give the data to CompressedModel.evaluate or npintdim.artefact.mdl.certify"
         )
     data = load_data(args.data, args.folder, None, backend)
-    assert data.test.x is not None
     takes, given = compressed.model().in_shape, tuple(data.test.x.shape[1:])
     if math.prod(takes) != math.prod(given):
         raise ValueError(

@@ -14,7 +14,7 @@ from npintdim.data.fetch import locate
 from npintdim.data.idx import Split
 from npintdim.data.registry import REGISTRY, Published
 from npintdim.data.shuffled import FORMS, parse
-from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.landscape import Dataset, Examples
 from npintdim.inputs import check_integer, unknown
 
 NAMES = ("digits", *REGISTRY)
@@ -113,7 +113,7 @@ def _dataset(name: str, splits: tuple[Split, Split], top: int, limit_train: int 
         limit = check_integer("limit_train", limit_train, 1, n, needed)
         pixels, labels = pixels[:limit], labels[:limit]
 
-    def batch(pixels: idx.Bytes, labels: idx.Bytes) -> Batch:
-        return Batch(pixels / np.float32(top), labels.astype(np.int64))
+    def part(pixels: idx.Bytes, labels: idx.Bytes) -> Examples:
+        return Examples(pixels / np.float32(top), labels.astype(np.int64))
 
-    return Dataset(name, batch(pixels, labels), batch(*test), CLASSES)
+    return Dataset(name, part(pixels, labels), part(*test), CLASSES)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import namespace
-from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.landscape import Dataset, Examples
 from npintdim.inputs import check_integer
 from npintdim.rng import Purpose, Stream
 
@@ -16,11 +16,11 @@ from npintdim.rng import Purpose, Stream
 def limited(data: Dataset, limit_train: int | None) -> Dataset:
     """The first so many training examples, as 1 ≤ limit_train ≤ n says; None keeps all."""
     x, labels = data.train.x, data.train.labels
-    if limit_train is None or x is None or labels is None:
+    if limit_train is None:
         return data
     n = len(x)
     limit = check_integer("limit_train", limit_train, 1, n, f"1 ≤ limit_train ≤ {n}")
-    return replace(data, train=Batch(x[:limit], labels[:limit]))
+    return replace(data, train=Examples(x[:limit], labels[:limit]))
 
 
 def hold_out(data: Dataset, share: float, seed: int = 0) -> Dataset:
@@ -38,7 +38,6 @@ def hold_out(data: Dataset, share: float, seed: int = 0) -> Dataset:
         if one of the parts would be empty.
     """
     x, labels = data.train.x, data.train.labels
-    assert x is not None and labels is not None
     n = len(x)
     held = round(n * share)
     if not 0 < held < n:
@@ -48,8 +47,8 @@ def hold_out(data: Dataset, share: float, seed: int = 0) -> Dataset:
         )
     order = Stream(seed, Purpose.SPLIT).permutation(n).astype(np.intp)
 
-    def part(own: Any) -> Batch:
+    def part(own: Any) -> Examples:
         own = namespace(labels).asarray(np.sort(own))
-        return Batch(x[own], labels[own])
+        return Examples(x[own], labels[own])
 
     return replace(data, train=part(order[held:]), test=part(order[:held]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.landscape import Dataset, Examples
 from npintdim.engine.streamed import Streamed
 from npintdim.files import inside
 from npintdim.inputs import brief, check_integer, shown
@@ -90,13 +90,13 @@ def streamed(folder: Path, name: str, crop: int, side: int | None, mean: bool) -
         few = [cuts[0](i).mean(axis=(1, 2), dtype=np.float64) for i in orders[0][:AVERAGED].tolist()]
         average = np.mean(few, axis=0).astype(np.float32)
     label = {name: i for i, name in enumerate(sorted(set(parts[0][1])))}
-    batches = []
+    splits = []
     for cut, order, (_, classes) in zip(cuts, orders, parts, strict=True):
         x: Any = Streamed(replace(cut, mean=average), order, (len(average), crop, crop))
-        batches.append(Batch(x, np.array([label[name] for name in classes])[order]))
+        splits.append(Examples(x, np.array([label[name] for name in classes])[order]))
     how = f"the middle {crop}×{crop} of a shorter side of {side}, ÷ 255"
     how += f" − mean ({', '.join(f'{m:.3f}' for m in average)})" * mean
-    train, test = batches
+    train, test = splits
     return Dataset(name, train, test, len(label), tuple(label)), f"{how}, read when needed{which}"
 
 

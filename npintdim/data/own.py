@@ -167,7 +167,6 @@ def streamed_images(name: str, source: Source) -> tuple[Dataset, str]:
 
 def told(data: Dataset, how: str, own_test: bool) -> str:
     """One line for people."""
-    assert data.train.x is not None
     parts = f"{len(data.train):,} + {len(data.test):,} examples{'' if own_test else ' (a share held out)'}"
     what = f"targets of {counted(data.outputs, 'number')}"
     if data.classes:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from npintdim.data import tasks
-from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.landscape import Dataset, Examples
 from npintdim.inputs import check_seed, shown
 from npintdim.rng import Purpose, Stream
 
@@ -50,15 +50,13 @@ def change_of(name: str, how: str) -> Change | None:
 
 def shuffled_pixels(data: Dataset, seed: int = 0) -> Dataset:
     """Every image, of both parts, with its places in one and the same other order; channels stay together."""
-    assert data.train.x is not None
     tasks.check_images("shuffled-pixels", data)
     places = int(np.prod(data.train.x.shape[2:]))
     order = Stream(seed, Purpose.SHUFFLE, lane=0).permutation(places)
 
-    def moved(batch: Batch) -> Batch:
-        assert batch.x is not None
-        n, c = batch.x.shape[:2]
-        return replace(batch, x=batch.x.reshape(n, c, places).take(order, axis=2).reshape(batch.x.shape))
+    def moved(part: Examples) -> Examples:
+        n, c = part.x.shape[:2]
+        return replace(part, x=part.x.reshape(n, c, places).take(order, axis=2).reshape(part.x.shape))
 
     return replace(data, train=moved(data.train), test=moved(data.test))
 
@@ -70,7 +68,6 @@ def shuffled_labels(data: Dataset, share: float, seed: int = 0) -> Dataset:
     training part: performance is training accuracy.
     """
     labels = data.train.labels
-    assert labels is not None
     n = round(share * len(labels))
     if n < 2:
         raise ValueError(

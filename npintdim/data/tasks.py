@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from npintdim.engine.landscape import Batch, Dataset
+from npintdim.engine.landscape import Dataset, Examples
 from npintdim.typing import Floats
 
 FORMS = ("NAME+classes=5-9", "NAME+rotated=60")
@@ -20,12 +20,11 @@ def only_classes(data: Dataset, low: int, high: int) -> Dataset:
     if not 0 <= low <= high < data.classes:
         raise ValueError(f"classes={low}-{high}: 0 ≤ LOW ≤ HIGH < {data.classes} is needed")
 
-    def part(batch: Batch) -> Batch:
-        assert batch.x is not None and batch.labels is not None
-        own = (low <= batch.labels) & (batch.labels <= high)
+    def part(whole: Examples) -> Examples:
+        own = (low <= whole.labels) & (whole.labels <= high)
         if not own.any():
             raise ValueError(f"classes={low}-{high}: none of the {len(own):,} examples is of these classes")
-        return Batch(batch.x[own], batch.labels[own])
+        return Examples(whole.x[own], whole.labels[own])
 
     return replace(data, train=part(data.train), test=part(data.test))
 
@@ -34,16 +33,14 @@ def rotated(data: Dataset, degrees: float) -> Dataset:
     """Every image turned anticlockwise about its centre, bilinear between pixels; beyond its edge it is 0."""
     check_images("rotated", data)
 
-    def part(batch: Batch) -> Batch:
-        assert batch.x is not None
-        return replace(batch, x=rotated_images(batch.x, degrees))
+    def part(whole: Examples) -> Examples:
+        return replace(whole, x=rotated_images(whole.x, degrees))
 
     return replace(data, train=part(data.train), test=part(data.test))
 
 
 def check_images(how: str, data: Dataset) -> None:
     """ValueError for examples that are no images (n, channels, height, width)."""
-    assert data.train.x is not None
     if data.train.x.ndim != 4:
         raise ValueError(
             f"{how} is for images, and examples of {data.name} have shape {data.train.x.shape[1:]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,13 +19,13 @@ FARTHEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples and their labels; a whole test set is one big batch.
+    """What a landscape meets at a step: some examples; without data, the step alone.
 
     Parameters
     ----------
     x : (n, ...) or None for a landscape without data
     labels : (n,) integers, targets (n,) or (n, k) that are numbers, or None
-    step : counts the optimisation steps
+    step : counts the optimisation steps; 0 outside of training
     seed : of the run; with the step it addresses whatever is random in that step
     """
 
@@ -39,6 +39,31 @@ class Batch:
             return 0 if self.x is None else len(self.x)
         except TypeError:
             raise TypeError(f"batch.x is {shown(self.x)}: examples (n, ...) are needed") from None
+
+
+@dataclass(frozen=True)
+class Examples(Batch):
+    """A part of the data, training or test say: a batch that has x and labels, and is met as a whole.
+
+    Parameters
+    ----------
+    x : (n, ...)
+    labels : (n,) integers, or targets (n,) or (n, k) that are numbers
+    step, seed : those of a `Batch`
+
+    Raises
+    ------
+    ValueError
+        where x or labels are None.
+    """
+
+    x: Floats = field()
+    labels: Array = field()
+
+    def __post_init__(self) -> None:
+        for name in ("x", "labels"):
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} is None: examples have x (n, ...) and labels (n,)")
 
 
 @dataclass(frozen=True)
@@ -104,7 +129,7 @@ class Dataset:
     Parameters
     ----------
     name : for records and titles
-    train, test : batches with x (n, channels, height, width) and labels (n,)
+    train, test : with x (n, channels, height, width) and labels (n,); a `Batch` is taken as its `Examples`
     classes : labels are 0, ..., classes − 1; with 0 classes they are targets that are numbers, (n,) or (n, k)
     names : what each class stands for, if anything
 
@@ -119,8 +144,8 @@ class Dataset:
     """
 
     name: str
-    train: Batch
-    test: Batch
+    train: Examples
+    test: Examples
     classes: int
     names: tuple[str, ...] = ()
 
@@ -129,7 +154,7 @@ class Dataset:
         if given and not isinstance(given[0], str):
             raise TypeError(
                 f"Dataset(...) begins with a {type(given[0]).__name__}: Dataset.from_arrays(x, y), or "
-                "Dataset(name, Batch(x_train, labels), Batch(x_test, labels), classes), is needed"
+                "Dataset(name, Examples(x_train, labels), Examples(x_test, labels), classes), is needed"
             )
         return super().__new__(cls)
 
@@ -172,7 +197,7 @@ class Dataset:
         """
         numeric = are_targets(y) if regression is None else check_flag("regression", regression)
         (train, held), names = parts_of(x, y, test, numeric, test_share, seed, standardise)
-        return cls(name, Batch(*train), Batch(*held), len(names), names)
+        return cls(name, Examples(*train), Examples(*held), len(names), names)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{part} {np.shape(getattr(self, part).x)}" for part in ("train", "test"))
@@ -184,7 +209,10 @@ class Dataset:
             batch = plain_arrays(f"{self.name} {part}", getattr(self, part))
             check_examples(f"{self.name} {part}", batch, self.classes)
             object.__setattr__(self, part, batch)
-        assert self.train.x is not None and self.test.x is not None
+        both = self.train, self.test
+        made = {id(b): Examples(b.x, b.labels, b.step, b.seed) for b in both if type(b) is Batch}
+        for part, b in zip(("train", "test"), both, strict=True):
+            object.__setattr__(self, part, made.get(id(b), b))  # one for both, where they were one
         if self.train.x.shape[1:] != self.test.x.shape[1:]:
             raise ValueError(
                 f"{self.name}: an example of train has shape {self.train.x.shape[1:]}, "
@@ -204,10 +232,10 @@ class Dataset:
         """The same data on a backend's device, x in its dtype; itself if it is so already."""
         backend = given(backend)
 
-        def move(batch: Batch) -> Batch:
-            x: Any = batch.x
+        def move(part: Examples) -> Examples:
+            x: Any = part.x
             array: Any
-            for what, array in (("x", x), ("targets", batch.labels)):
+            for what, array in (("x", x), ("targets", part.labels)):
                 if array.dtype == np.float64 and backend.dtype == np.float32:
                     far = max(float(array.max()), float(array.min()), key=abs)
                     if abs(far) > FARTHEST:
@@ -215,8 +243,8 @@ class Dataset:
                             f"{self.name}: {what} hold {far:g}: float64 is needed, float32 ends before"
                         )
             x = x.to(backend) if isinstance(x, Streamed) else backend.send(x, backend.dtype)
-            labels = backend.send(batch.labels, None if self.classes else backend.dtype)
-            return batch if x is batch.x and labels is batch.labels else Batch(x, labels)
+            labels = backend.send(part.labels, None if self.classes else backend.dtype)
+            return part if x is part.x and labels is part.labels else Examples(x, labels)
 
         train, test = move(self.train), move(self.test)
         if train is self.train and test is self.test:
@@ -224,16 +252,14 @@ class Dataset:
         return replace(self, train=train, test=test)
 
 
-def width(batch: Batch) -> int:
+def width(part: Examples) -> int:
     """Numbers of a target."""
-    assert batch.labels is not None
-    return 1 if batch.labels.ndim == 1 else int(batch.labels.shape[1])
+    return 1 if part.labels.ndim == 1 else int(part.labels.shape[1])
 
 
-def head(batch: Batch, n: int) -> Batch:
+def head(part: Examples, n: int) -> Examples:
     """Its first n examples."""
-    assert batch.x is not None and batch.labels is not None
-    return Batch(batch.x[:n], batch.labels[:n])
+    return Examples(part.x[:n], part.labels[:n])
 
 
 def first(data: Dataset, n: int) -> Dataset:

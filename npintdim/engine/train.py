@@ -225,7 +225,6 @@ def batches(data: Dataset | None, config: TrainConfig, epoch: int, step: int) ->
         return
     x: Any = data.train.x
     labels = data.train.labels
-    assert x is not None and labels is not None
     order = Stream(config.seed, Purpose.BATCHES, epoch).permutation(len(x)).astype(np.intp)
     order = namespace(labels).asarray(order)
     if not isinstance(x, Streamed):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from npintdim.backend import as_array
+from npintdim.engine.landscape import Batch, Examples
 from npintdim.inputs import shown
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(...), np.dtype, PurePath)
@@ -41,7 +42,7 @@ class Digest:
 
     def add(self, thing: Any) -> None:
         """Whatever tells this thing from another one."""
-        self.sha256.update(f"{type(thing).__qualname__}(".encode())
+        self.sha256.update(f"{kind(thing).__qualname__}(".encode())
         if isinstance(thing, PLAIN):
             self.sha256.update(repr(thing).encode())
         elif id(thing) in self.met:
@@ -72,7 +73,7 @@ class Digest:
         elif isinstance(thing, set | frozenset):
             self.parts(sorted(map(repr, thing)))
         elif is_dataclass(thing):
-            self.parts((type(thing), {f.name: getattr(thing, f.name) for f in fields(thing)}))
+            self.parts((kind(thing), {f.name: getattr(thing, f.name) for f in fields(thing)}))
         elif hasattr(thing, "__dict__"):
             self.parts((type(thing), vars(thing)))
         else:
@@ -112,6 +113,11 @@ class Digest:
             yield from (f.__globals__[name] for name in asked_names(f.__code__) if name in f.__globals__)
         if isinstance(thing, type):
             yield from thing.__bases__
+
+
+def kind(thing: Any) -> type:
+    """Its class; `Batch` for `Examples`, which are its fields: runs by the digests of before are found."""
+    return Batch if type(thing) is Examples else type(thing)
 
 
 def package_of(thing: Any) -> str:

@@ -389,7 +389,6 @@ def recipe_of_file(data: Dataset, model: Spec | None = None) -> Recipe:
     so many flatten the digits' and MNIST's curves.
     """
     x = data.train.x
-    assert x is not None
     net = fully_connected(math.prod(x.shape[1:]), 100, 100, data.outputs, numbers=not data.classes)
     batch_size = max(1, min(DIGITS.batch_size, len(x) // 2))  # of a few examples, a part is held out besides
     return replace(

@@ -261,7 +261,6 @@ def learnt(spec: bytes, backend: Backend, folder: str | None) -> Floats:
 
 def check_fit(spec: RunSpec, model: Model, data: Dataset) -> None:
     """ValueError for outputs that are not the data's classes, examples of another size, too large a batch."""
-    assert data.train.x is not None
     if model.loss.numbers != (data.classes == 0):
         wanted = (
             "targets that are classes: a model without loss="

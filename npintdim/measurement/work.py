@@ -22,7 +22,7 @@ import numpy as np
 from npintdim.backend import Backend, get_backend
 from npintdim.data import load_dataset
 from npintdim.data.holdout import hold_out
-from npintdim.engine.landscape import Batch, Dataset, first, pair
+from npintdim.engine.landscape import Batch, Dataset, first, head, pair
 from npintdim.engine.train import batches
 from npintdim.inputs import check_integer
 from npintdim.machine import blas_threads
@@ -219,9 +219,7 @@ def pace(spec: RunSpec, backend: Backend, data: Dataset | None, folder: str | No
     if data is None:
         landscape.evaluate(theta, Batch())
         return Pace(start, config.steps_per_epoch * step + 2 * (time.perf_counter() - now))
-    x, labels = data.test.x, data.test.labels
-    assert x is not None and labels is not None
-    sample = Batch(x[:EXAMPLES], labels[:EXAMPLES])
+    sample = head(data.test, EXAMPLES)
     landscape.evaluate(theta, sample)
     example = (time.perf_counter() - now) / len(sample)
     seen = min(config.train_examples, len(data.train)) + len(data.test)

@@ -8,7 +8,7 @@ from npintdim.artefact.compress import CompressedModel
 from npintdim.artefact.mdl.bounds import BOUNDS, log_share
 from npintdim.artefact.mdl.description import describe
 from npintdim.backend import Backend, get_backend, given
-from npintdim.engine.landscape import Batch, Dataset, Evaluation
+from npintdim.engine.landscape import Batch, Dataset, Evaluation, Examples
 from npintdim.inputs import check_kind
 
 
@@ -75,9 +75,9 @@ def certify(
     """
     check_kind("compressed", compressed, CompressedModel, "CompressedModel.load(path)")
     check_kind("data", data, Dataset, "load_dataset('mnist')")
-    for part, kind in ((data, Dataset), (data.train, Batch), (data.test, Batch)):
-        if type(part) is not kind:
-            raise TypeError(f"data has a {type(part).__name__} of your own: a {kind.__name__} is needed")
+    for part, kinds in ((data, [Dataset]), (data.train, [Batch, Examples]), (data.test, [Batch, Examples])):
+        if type(part) not in kinds:
+            raise TypeError(f"data has a {type(part).__name__} of your own: a {kinds[0].__name__} is needed")
     log_share(0, 1, 0, delta)
     wanted = compressed.network.backend if backend is None else given(backend)
     backend = get_backend(wanted.name, wanted.dtype, wanted.threads, wanted.fuse)
@@ -100,6 +100,6 @@ def also_trained(data: Dataset, backend: Backend) -> int:
     """How many test examples are training examples too, e.g. all of them where labels were shuffled."""
     if data.test.x is data.train.x:
         return len(data.test)
-    train, test = (backend.host(part.x) for part in (data.train, data.test))  # type: ignore[arg-type]
+    train, test = (backend.host(part.x) for part in (data.train, data.test))
     seen = {x.tobytes() for x in train}
     return sum(x.tobytes() in seen for x in test)
