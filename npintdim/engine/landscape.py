@@ -70,8 +70,8 @@ class Examples(Batch):
 class Evaluation:
     """Mean loss and performance over n examples.
 
-    Performance is accuracy in [0, 1] for classifiers, R² for targets that are numbers, exp(−loss) for the toy problem. For a landscape
-    without data n is 1.
+    Performance is accuracy in [0, 1] for classifiers, R² for targets that are numbers,
+    exp(−loss) for the toy problem. For a landscape without data n is 1.
     """
 
     loss: float
@@ -98,7 +98,7 @@ class Landscape(Protocol):
 
 
 def dim_of(landscape: Any, *used: str) -> int:
-    """How many coordinates it has; TypeError for what has none, a function, say, or lacks something else that is used."""
+    """How many coordinates it has; TypeError for what has none, a function, say, or lacks what is used."""
     check_has("landscape", landscape, ("dim", *used), "dim, loss_and_grad and evaluate")
     return landscape.dim
 
@@ -140,7 +140,7 @@ class Dataset:
 
     Notes
     -----
-    What another library calls an array (PyTorch's, JAX's, a column of pandas) is turned into NumPy's here, once.
+    Another library's array (PyTorch's, JAX's, a column of pandas) is turned into NumPy's here, once.
     """
 
     name: str
@@ -176,22 +176,24 @@ class Dataset:
         Parameters
         ----------
         x : (n, ...) real numbers, one row an example
-        y : (n,) or (n, 1) integers, booleans or texts, whatever they are: the classes are their sorted values, kept in
-            `names`; or one-hot (n, K), whose columns are the classes. Or numbers (n,) or (n, k), to be met as such
+        y : (n,) or (n, 1) integers, booleans or texts: the classes are their sorted values, kept in `names`;
+            or one-hot (n, K), whose columns are the classes.
+            Or numbers (n,) or (n, k), to be met as such
         test : (x, y) of the test part; None takes a share of these
         test_share, seed : so many of every class, drawn from a SPLIT stream
-        standardise : features, and targets that are numbers, with mean 0 and sd 1, both of the training part alone
+        standardise : features, and targets that are numbers, with mean 0 and sd 1 of the training part
         regression : whether y are numbers; None where some of them is not whole: whole ones are classes
         name : for records and titles
 
         Raises
         ------
         TypeError, ValueError
-            for what is no such thing, one class alone, NaN, or classes in the test part that training does not have.
+            for what is no such thing, one class alone, NaN, or test classes that training does not have.
 
         Examples
         --------
-        >>> data = Dataset.from_arrays([[0.0, 1], [1, 0], [0, 2], [2, 0]], ["up", "down", "up", "down"], test_share=0.5)
+        >>> x = [[0.0, 1], [1, 0], [0, 2], [2, 0]]
+        >>> data = Dataset.from_arrays(x, ["up", "down", "up", "down"], test_share=0.5)
         >>> data.names, len(data.train), len(data.test)
         (('down', 'up'), 2, 2)
         """
@@ -201,7 +203,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{part} {np.shape(getattr(self, part).x)}" for part in ("train", "test"))
-        return f"<Dataset {self.name}: {parts}, {f'{self.classes} classes' if self.classes else 'targets that are numbers'}>"
+        what = f"{self.classes} classes" if self.classes else "targets that are numbers"
+        return f"<Dataset {self.name}: {parts}, {what}>"
 
     def __post_init__(self) -> None:
         settle(self, classes=0)
@@ -268,7 +271,7 @@ def first(data: Dataset, n: int) -> Dataset:
 
 
 def plain_arrays(name: str, batch: Batch) -> Batch:
-    """The batch in arrays of NumPy's own type, its labels in this machine's byte order; itself if it is so already."""
+    """In arrays of NumPy's own type, labels in this machine's byte order; itself if it is so already."""
     check_kind(name, batch, Batch, "Batch(x, labels), or Dataset.from_arrays(x, y) for both parts,")
     x: Any = batch.x
     x = x if isinstance(x, Streamed) else as_array(f"{name}: x", x)
@@ -298,7 +301,8 @@ def check_examples(name: str, batch: Batch, classes: int) -> None:
         raise TypeError(f"{name}: labels have dtype {batch.labels.dtype}: integers are needed")
     elif (low := int(batch.labels.min())) < 0 or int(batch.labels.max()) >= classes:
         raise ValueError(
-            f"{name}: labels run from {low} to {int(batch.labels.max())}, but {classes} classes need 0 to {classes - 1}"
+            f"{name}: labels run from {low} to {int(batch.labels.max())}, "
+            f"but {classes} classes need 0 to {classes - 1}"
         )
     x: Any = batch.x
     if not isinstance(x, Streamed) and not float("-inf") < float(x.min()) <= float(x.max()) < float("inf"):

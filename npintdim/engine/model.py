@@ -38,8 +38,8 @@ class Model:
     in_shape : shape of one example, e.g. (784,) or (1, 28, 28)
     backend : where and how it computes; None for `get_backend()`
     recipe : the spec of the architecture that built it, if one did
-    fuse : False for a backend with fuse=False: every layer is computed alone, and bits differ by rounding. It is no
-        part of the spec; `plan` says what is fused
+    fuse : False for a backend with fuse=False: every layer is computed alone, and bits differ by rounding.
+        It is no part of the spec; `plan` says what is fused
     loss : "mse" for targets that are numbers, then performance is R²; or a `Loss`, or its spec
 
     Raises
@@ -165,7 +165,7 @@ class Model:
     def loss_and_grad(self, theta: Floats, batch: Batch) -> tuple[Any, Floats]:
         """Mean loss of the batch (0-d, on the device) and ∇_θ L (D,).
 
-        NaN in x or theta gives a loss of NaN (a training run ends as diverged) and a gradient without meaning.
+        NaN in x or theta gives a loss of NaN (a run ends as diverged) and a gradient without meaning.
 
         Raises
         ------
@@ -241,7 +241,7 @@ class Model:
 
 
 def fitting(layer: Layer, key: str, dparams: dict[str, Floats], shape: tuple[int, ...]) -> Floats:
-    """A gradient that a layer gave; ValueError for one of another shape, which would be broadcast, or none."""
+    """A gradient that a layer gave; ValueError for none or one of another shape, which would be broadcast."""
     found = np.shape(dparams[key]) if key in dparams else None
     if found != shape:
         what = "is missing" if found is None else f"has shape {found}"

@@ -65,7 +65,10 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch: mean training loss, performance on training and test data at its end (0 if it diverged), seconds; loss on held-out data."""
+    """One epoch: mean training loss, performance on both parts at its end (0 if it diverged), seconds.
+
+    `held` is the loss on held-out data.
+    """
 
     epoch: int
     loss: float
@@ -141,7 +144,7 @@ def train(
     config : see `TrainConfig`
     progress : show it on stderr; None means only on a terminal
     label : of the progress bar
-    held : examples that are in neither part of data; the run is then cut after the epoch whose loss there is least
+    held : examples in neither part of data; the run is then cut after the epoch whose loss there is least
 
     Raises
     ------
@@ -152,8 +155,8 @@ def train(
 
     Notes
     -----
-    NumPy's settings (`np.seterr`) do not count inside, nor in a landscape of your own: what underflows is 0, what
-    overflows ends as "diverged".
+    NumPy's settings (`np.seterr`) do not count inside, nor in a landscape of your own:
+    what underflows is 0, what overflows ends as "diverged".
     The losses of an epoch stay on the device and are transferred once, at its end.
     """
     theta, dim = as_array("theta", theta), dim_of(landscape, "loss_and_grad", "evaluate")

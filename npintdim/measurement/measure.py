@@ -1,4 +1,4 @@
-"""The measurement: direct baseline, a grid of d, several seeds, d_int with its interval, and a compressed network."""
+"""The measurement: direct baseline, d's, several seeds, d_int with its interval, a compressed network."""
 
 from __future__ import annotations
 
@@ -61,20 +61,21 @@ def measure(
     cluster: str | Executor | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Measurement:
-    """Measure d_int: train what has no record yet, read d_int off, keep the network at the crossing, write the report.
+    """Measure d_int: train what has no record, read d_int off, keep its network, write the report.
 
-    With recipe.d = None the d are chosen step by step, until d_int is as precise as the recipe asks; with recipe.rates
-    both learning rates are searched before.
+    With recipe.d = None the d are chosen step by step, until d_int is as precise as the recipe asks;
+    with recipe.rates both learning rates are searched before.
 
     Parameters
     ----------
     recipe : e.g. `DIGITS`, or dataclasses.replace(MNIST, threshold=0.9)
-    folder : of the results; a measurement that was interrupted goes on where it stopped. Another recipe in the same
-        folder uses those runs that are the same and replaces everything else, which is told
+    folder : of the results; a measurement that was interrupted goes on where it stopped.
+        Another recipe in the same folder uses the runs that are the same and replaces all else, which is told
     backend : None for `get_backend(threads=1)`; each process computes with its threads and dtype
-    jobs, data_folder, progress, cluster, callbacks : see `sweep`; a search and the end of the measurement are events too
-    tell : gets a line, e.g. `print`: how long it will take; what each d of a grid reached; for each step of a search
-        what is run next, and why
+    jobs, data_folder, progress, cluster, callbacks
+        see `sweep`; a search and the end of the measurement are events too
+    tell : gets a line, e.g. `print`: how long it will take; what each d of a grid reached;
+        for each step of a search what is run next, and why
 
     Raises
     ------
@@ -159,11 +160,12 @@ def at_once(recipe: Recipe, where: Where) -> int:
 def pursue(
     recipe: Recipe, dtype: str, train: Train, tell: Tell, guessing: float = 0.0
 ) -> tuple[list[RunSpec], list[Spec]]:
-    """Every run of an adaptive measurement: the baseline's first, and alone if there is no line; then in the search's order.
+    """Every run of an adaptive measurement: the baseline's, alone if there is no line; then the search's.
 
-    `train` gives the records of specs, those on disk without running them: so a search that was interrupted is
-    repeated up to where it stopped, and goes on. `tell` hears before each step what is known, what is run next and
-    why, and the cost so far. `guessing` is the performance that needs no learning.
+    `train` gives the records of specs, those on disk without running them:
+    so a search that was interrupted is repeated up to where it stopped, and goes on.
+    `tell` hears before each step what is known, what is run next and why, and the cost so far.
+    `guessing` is the performance that needs no learning.
     """
     specs = recipe.specs(dtype)
     tell(SearchStep(f"baseline: {counted(len(specs), 'direct run')}", "baseline"))
@@ -215,9 +217,9 @@ def base_beside(path: Path) -> Path:
 def crossing_run(
     specs: Iterable[RunSpec], records: Iterable[Spec], found: DInt, beyond: float = 0.0
 ) -> RunSpec | None:
-    """The first run above the line at the first d ≥ beyond whose mean is above it: not the best, which would be luck.
+    """The first run above the line at the first d ≥ beyond whose mean is above it; the best would be luck.
 
-    A search tries many d near the line, once each, and the first above is lucky too; so there beyond is d_int.
+    A search tries many d near the line, once each, and the first above is lucky too: there beyond is d_int.
     """
     if found.first_above is None:
         return None
@@ -231,7 +233,7 @@ def crossing_run(
 def compress_run(
     folder: Path, spec: RunSpec, backend: Backend, data_folder: str | None = None
 ) -> CompressedModel:
-    """The network of a finished run in a subspace, from its kept theta_d; what θ_0 learnt before is learnt again.
+    """A finished subspace run's network, from its kept theta_d; what θ_0 learnt before is learnt again.
 
     ValueError for a direct run, and where the file of θ_0, or of the data that it learnt, is another one now.
     """
@@ -247,7 +249,7 @@ def compress_run(
 def parts_of_file(
     spec: RunSpec, backend: Backend, data_folder: str | None = None
 ) -> tuple[Model, int | None, Map, NDArray[np.float32] | None]:
-    """The network of a run, the seed of θ_0, the P or T that a file names (ValueError without), a pre-trained θ_0 or None."""
+    """A run's network, θ_0's seed, the P or T that a file names (ValueError without), a pre-trained θ_0."""
     model, theta_0, T = parts_of_run(spec, backend, data_folder)
     if T is None:
         raise ValueError("a direct run has no theta_d: only a run in a subspace can be compressed")

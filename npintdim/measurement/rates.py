@@ -87,7 +87,7 @@ class Trials:
     records: list[Spec] = field(default_factory=list)
 
     def __call__(self, pairs: Sequence[tuple[int | None, float]]) -> list[float]:
-        """Performance (its share) at every (d, learning rate), mean over seeds; NaN if one of them diverged."""
+        """Performance (its share) at every (d, learning rate), mean over seeds; NaN if one diverged."""
         specs = [self.recipe.trial(d, lr, k, self.dtype) for d, lr in pairs for k in range(self.how.seeds)]
         arrived = self.train(specs)
         self.records += arrived
@@ -96,7 +96,7 @@ class Trials:
         return means
 
     def near_crossing(self, direct: Rates, D: int) -> int:
-        """A d near the crossing, where a better rate changes most: bracketed by factors of 4, with guessed rates.
+        """A d near the crossing, where a rate matters most: bracketed by factors of 4, with guessed rates.
 
         Nothing of it enters the measurement.
         """
@@ -151,11 +151,11 @@ class Trials:
 def choose_rates(
     recipe: Recipe, dtype: str, train: Train, tell: Tell, guessing: float = 0.0
 ) -> tuple[Recipe, tuple[Rates, ...]]:
-    """The recipe with both learning rates chosen on held-out training data, and how: direct, then in a subspace.
+    """The recipe with both rates chosen on held-out training data, and how: direct, then in a subspace.
 
-    Where the recipe's `rates` is None nothing is done; for the others see `npintdim.measurement.measure.pursue`.
-    ValueError if training diverged, failed or learnt nothing at every rate, or for d > D; where the threshold is
-    absolute, or in a subspace, that nothing is learnt is told and no more.
+    Where the recipe's `rates` is None nothing is done; for other parameters see `measure.pursue`.
+    ValueError if training diverged, failed or learnt nothing at every rate, or for d > D;
+    where the threshold is absolute, or in a subspace, that nothing is learnt is told and no more.
     """
     if recipe.rates is None:
         return recipe, ()

@@ -71,8 +71,8 @@ class Search:
     ----------
     D : largest d there is
     first : d of the first run; None for the power of 4 next to sqrt(D)
-    precision : wanted half width of the 95 % interval of log d: .05 is ±5 %. With few runs a little less is needed,
-        since a search that stops where the noise looks small stops too early
+    precision : wanted half width of the 95 % interval of log d: .05 is ±5 %. With few runs a little less
+        is needed, since a search that stops where the noise looks small stops too early
     budget : runs, at most; the direct runs that were there before the search do not count
     fraction, threshold, chance : see `d_int`
     direct_seeds : direct runs before the search
@@ -128,8 +128,8 @@ def plan(
     -------
     Plan
         at most `count` runs; none when the precision is reached, the budget spent, or nothing is left to try.
-        More than two at a time are a quarter of the budget at most until the crossing is bracketed, and then no more
-        than are expected to reach the precision. The same results give the same plan.
+        More than two at a time are a quarter of the budget at most until the crossing is bracketed,
+        and then no more than are expected to reach the precision. The same results give the same plan.
     """
     left = search.budget - len(d) - max(len(baseline) - search.direct_seeds, 0)
     if left <= 0:
@@ -199,7 +199,7 @@ def bracket(found: DInt) -> tuple[int | None, int | None]:
 
 
 def beyond(search: Search, done: Sequence[int], edge: int, up: bool, count: int, found: DInt) -> Plan:
-    """Beyond the last tried d that is below the line, or the first that reaches it: by factors of 4, up to D or down to 1."""
+    """Beyond the last tried d below the line, or the first that reaches it: by factors of 4, to D or 1."""
     line, end = search.line(found), search.D if up else 1
     if edge == end and Counter(done)[end] > 1:
         never = f"never reached: even d = D = {search.D} stays below {line}"
@@ -256,7 +256,7 @@ def refine(
 
 
 def luck(n: int) -> float:
-    """By which n runs must be more precise than asked: of few the noise, and the curve's bend, may look small."""
+    """By which n runs must be more precise than asked: noise and bend of few may look small."""
     return max(1.0, (1 + 2 / (n - 3)) / WIDER)
 
 
@@ -272,9 +272,10 @@ FAINT = 0.01  # a bend that has a smaller share is not asked
 
 
 class Kind:
-    """The curve of one bend with its likeliest noise level, and what runs at t = log d − log d_0, (n,), would tell of its crossing.
+    """The curve of one bend with its likeliest noise level, and what runs would tell of its crossing.
 
-    That is looked for no further than `REACH` from where the likeliest curve of all crosses, `around`.
+    They are at t = log d − log d_0, (n,); the crossing is looked for no further than `REACH`
+    from where the likeliest curve of all crosses, `around`.
     """
 
     def __init__(self, curve: LocalFit, model: int, line: float, t: Floats, around: float) -> None:
@@ -308,12 +309,13 @@ def informative(
     baseline: Floats,
     vain: Collection[int] = (),
 ) -> tuple[list[int | None], list[float]]:
-    """The d's, one after the other, that reduce the variance of the crossing most; and its sd after each of them.
+    """The d's, one after the other, that reduce the crossing's variance most; and its sd after each of them.
 
-    A run at t adds w J Jᵀ to the inverse of cov. The crossing itself is uncertain, so that variance is averaged over
-    where it may be: there the slope counts too; and over the bends, each by its share: where a smooth curve and one with
-    a kink are both possible, runs go where these are uncertain. None is one more direct run: the line is fraction × a
-    mean of k, and (fraction · s · ∂log d/∂p)²/k of the variance becomes the same over k + 1.
+    A run at t adds w J Jᵀ to the inverse of cov. The crossing itself is uncertain, so that variance is
+    averaged over where it may be: there the slope counts too; and over the bends, each by its share:
+    where a smooth curve and one with a kink are both possible, runs go where these are uncertain.
+    None is one more direct run: the line is fraction × a mean of k, and
+    (fraction · s · ∂log d/∂p)²/k of the variance becomes the same over k + 1.
     No run goes to a d in `vain`.
     """
     k, at = len(baseline), curve.crossing(line) - curve.log_d0

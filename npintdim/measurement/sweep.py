@@ -92,11 +92,11 @@ def sweep(
     data_folder : see `load_dataset`
     progress : show it on stderr; None means only on a terminal
     label : of the progress
-    cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs. Or an
-        executor of your own, e.g. `concurrent.futures.ProcessPoolExecutor(4)`: it does `jobs` runs at once, None for as
-        many as it says that it has workers, and is not shut down
-    callbacks : each gets every event of `npintdim.measurement.events`, in this process. If it raises an exception, that is told
-        as a warning and the sweep goes on; KeyboardInterrupt stops it
+    cluster : address of a Dask scheduler, e.g. "tcp://10.0.0.1:8786": its workers do the runs.
+        Or an executor of your own, e.g. `concurrent.futures.ProcessPoolExecutor(4)`: it does `jobs` runs
+        at once, None for as many as it says that it has workers, and is not shut down
+    callbacks : each gets every event of `npintdim.measurement.events`, in this process.
+        If it raises an exception, that is told as a warning and the sweep goes on; KeyboardInterrupt stops it
     fuse : see `get_backend`; it is no part of a run, whose result differs by rounding
 
     Returns
@@ -130,7 +130,7 @@ def sweep(
 
 
 def records_of(specs: Sequence[RunSpec], folder: Path, where: Where, tell: Tell) -> list[Spec]:
-    """As `sweep`: the records of the specs; those that have none yet are trained, which is told as it happens."""
+    """As `sweep`: the records of the specs; those that have none are trained, told as it happens."""
     try_writing(folder)
     runs = folder / "runs"
     specs = identified(specs, runs)
@@ -199,7 +199,7 @@ def names_of(todo: Sequence[RunSpec]) -> list[str]:
 
 
 def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
-    """With the content of what is one's own, where they do not have it yet; a change of it is told as a warning."""
+    """With the content of what is one's own, where they lack it; a change of it is told as a warning."""
     found: dict[tuple[object, ...], Spec | None] = {}
     own = []
     for spec in specs:
@@ -217,9 +217,10 @@ def identified(specs: Sequence[RunSpec], runs: Path) -> list[RunSpec]:
 
 
 def runner(todo: Sequence[RunSpec], where: Where, most: int = 0) -> Runner:
-    """Whoever does the runs there; no more processes than there are runs, or than `most`, which is how many it could.
+    """Whoever does the runs there; no more processes than runs, or than `most`, which is how many it could.
 
-    An error for a cluster that is none, or if other processes are asked for, but only this one knows a run's landscape or data.
+    An error for a cluster that is none, or if other processes are asked for,
+    but only this one knows a run's landscape or data.
     """
     cluster, names = where.cluster, names_of(todo)
     elsewhere = "" if cluster is None else f"cluster is {cluster}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Operator(Protocol):
-    """All that training in a subspace and the checks need of a P: a `Projection` has it, and so may your own class.
+    """All that training in a subspace and the checks need of a P; your own class may have it too.
 
     A `backend` beside these three says where P computes; without it P takes and gives NumPy arrays.
     """
@@ -59,8 +59,8 @@ class Projection(ABC):
         Parameters
         ----------
         v : (d,)
-        rows : slice(a, b) with 0 ≤ a < b ≤ D for rows a, ..., b − 1, the same numbers as in all of P v; None for all.
-            A class of your own may leave it out
+        rows : slice(a, b) with 0 ≤ a < b ≤ D for rows a, ..., b − 1, the same numbers as in all of P v;
+            None for all. A class of your own may leave it out
 
         Raises
         ------
@@ -94,7 +94,8 @@ class Projection(ABC):
             columns = x.ndim == 2 and x.shape[0] == length
             how = "; P @ V and P.T @ G take matrices, column by column" if columns else ""
             raise ValueError(
-                f"{name} has shape {x.shape}, but P is D×d = {D}×{d}{of}: {name} must have shape ({length},){how}"
+                f"{name} has shape {x.shape}, but P is D×d = {D}×{d}{of}: "
+                f"{name} must have shape ({length},){how}"
             )
         return x
 
