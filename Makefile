@@ -9,7 +9,7 @@ measure: .venv/ready
 
 # the files of tests side by side; what a file makes for all its tests is made once
 test: .venv/ready
-	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: .venv/ready
 	$(PY) -m ruff check .

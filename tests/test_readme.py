@@ -30,7 +30,7 @@ def test_make_targets_exist_and_ci_calls_them():
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^measure:.*\n\t.*-m npintdim measure$", makefile, re.MULTILINE)
     assert re.search(
-        r"^test:.*\n\t.*-m pytest -n auto --maxprocesses 4 --dist loadfile$", makefile, re.MULTILINE
+        r"^test:.*\n\t.*-m pytest -n logical --maxprocesses 4 --dist loadfile$", makefile, re.MULTILINE
     )
     ci = (ROOT / ".ci" / "run").read_text()
     assert "\nmake test\n" in ci and "\nmake measure" in ci
