@@ -116,6 +116,13 @@ def test_a_wide_search_does_no_more_at_a_time_than_it_expects_to_need():
     assert len(plan(Search(199_210, precision=0.01, budget=13), NEAR, RUNS, BASELINE, 12).runs) == 5
 
 
+def test_where_the_means_contradict_the_curve_a_wide_round_has_more_runs_than_the_curve_alone_would_ask_for():
+    """By the curve's sd two more would do; but the interval is 1.6 times as wide as that sd says."""
+    wiggle = (0.0063, 0.0107, -0.0153, -0.0008, 0.0061, 0.0081, 0.0039, 0.009)
+    runs = [curve(d) + w for d, w in zip(NEAR, wiggle, strict=True)]
+    assert len(plan(Search(199_210, precision=0.07), NEAR, runs, BASELINE, 12).runs) > 6
+
+
 def test_two_at_a_time_it_takes_these_steps():
     d, _, _ = searched(noisy(0.006), Search(199_210, budget=14), count=2)
     assert d == STEPS

@@ -31,6 +31,7 @@ CLOSE = 2.0  # a bracket this narrow is refined by information
 PAIR = 2  # runs that are always done together where there is room; more of them must be needed
 SMALLER = "a smaller learning rate is needed"
 VAIN = 6  # runs that may diverge, one after the other, before the learning rate is to blame
+WIDE = 1.5  # times what the curve's sd says: such an interval is wide because the means contradict the curve
 FEWEST = 7  # no precision is believed before so many runs, nor is the noise set against the baseline's
 
 
@@ -238,13 +239,13 @@ def refine(
         return numbered(done, [low, high][:count], crossed, "once more")
     counts = found.fraction is not None and n >= FEWEST
     direct = finite("baseline", baseline if counts else ())
-    wanted, sds = informative(
+    wanted, (before, *sds) = informative(
         curve, found.threshold, search.D, count, found.fraction or 0.0, direct, in_vain(done, found)
     )
+    wider = width / (1.96 * WIDER * before)
+    halves = 1.96 * WIDER * (wider if wider > WIDE else 1.0)
     reach = (
-        k
-        for k, sd in enumerate(sds, 1)
-        if n + k >= FEWEST and 1.96 * WIDER * sd * luck(n + k) <= search.precision
+        k for k, sd in enumerate(sds, 1) if n + k >= FEWEST and halves * sd * luck(n + k) <= search.precision
     )
     enough = max(PAIR, next(reach, count))
     wanted, sd = wanted[:enough], sds[:enough][-1]
@@ -309,7 +310,7 @@ def informative(
     baseline: Floats,
     vain: Collection[int] = (),
 ) -> tuple[list[int | None], list[float]]:
-    """The d's, one after the other, that reduce the crossing's variance most; and its sd after each of them.
+    """The d's, one after the other, that reduce the crossing's variance most; its sd before and after each.
 
     A run at t adds w J Jᵀ to the inverse of cov. The crossing itself is uncertain, so that variance is
     averaged over where it may be: there the slope counts too; and over the bends, each by its share:
@@ -331,8 +332,13 @@ def informative(
     if k:
         moved = [fraction * float(baseline_sd(baseline, np.array(kind.sigma))) / kind.steep for kind in kinds]
         one = k * float(shares @ np.minimum(np.square(moved), REACH**2))
+
+    def sd() -> float:
+        inside = shares @ [kind.variance(kind.cov[None], np.array([kind.at]))[0] for kind in kinds]
+        return math.sqrt(inside + apart + (one / k if k else 0.0))
+
     wanted: list[int | None] = []
-    sds: list[float] = []
+    sds = [sd()]
     for _ in range(count):
         after = [kind.after() for kind in kinds]
         now = shares @ [kind.variance(kind.cov[None], kind.where)[0] for kind in kinds]
@@ -345,6 +351,5 @@ def informative(
             for kind, cov in zip(kinds, after, strict=True):
                 kind.cov = cov[best]
             wanted.append(int(d[best]))
-        inside = shares @ [kind.variance(kind.cov[None], np.array([kind.at]))[0] for kind in kinds]
-        sds.append(math.sqrt(inside + apart + (one / k if k else 0.0)))
+        sds.append(sd())
     return wanted, sds
