@@ -12,12 +12,13 @@ from npintdim.kernels.numba_cpu.machinery.share import jit
 from npintdim.kernels.numba_cpu.machinery.simd import LANES, WIDE, load, store
 from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, transpose, vectors_by_numbers
 
-# Of a tile: output channels × vectors of places, or places × vectors of channels, and of dW taps × vectors of
-# channels. Where 16 numbers of `FULL` bytes fill one register there is room for twice as many channels.
+# Of a tile: output channels × vectors of places, or places (or images) × vectors of channels,
+# and of dW taps × vectors of channels.
+# Where 16 numbers of `FULL` bytes fill one register there is room for twice as many channels.
 FEW, MANY = 4, 8
-VECTORS, SPOTS, TAPS, FULL = (2, 10, 13, 4) if WIDE else (1, 6, 6, 0)
+VECTORS, SPOTS, TAPS, IMAGES, FULL = (2, 10, 13, 8, 4) if WIDE else (1, 6, 6, 4, 0)
 PLACES = VECTORS * LANES
-SHIFTS = np.arange(2) * LANES
+SHIFTS, NEXT = np.arange(2) * LANES, np.arange(IMAGES)
 BATCH = 16 * SPOTS  # places whose y is turned at once, while it is near
 
 
@@ -99,6 +100,41 @@ def correlate_channels(x, W, kernel, offsets, rows, s, places, shape, near, y):
 
 
 @jit
+def correlate_inside(x, W, kernel, sides, first, s, shape, many, run, near, y):
+    """The same for images side by side, x[row, column, channel, image], and a block of W[a, b, c, o].
+
+    At the first place of y the kernel begins at `first`; no tap is computed there that meets only the frame.
+    The images of y are `run` numbers apart.
+    """
+    (c, high, wide), (h, w), (channels, rows, columns) = kernel, sides, shape
+    two = x.itemsize == FULL and channels > LANES
+    block, places = 2 * LANES if two else LANES, rows * columns
+    for begun in range(0, places, BATCH):
+        end = min(begun + BATCH, places)
+        for q in range(begun, end):
+            i, j = first[0] + q // columns * s, first[1] + q % columns * s
+            a, b = max(0, -i), max(0, -j)
+            steps = (
+                (min(high, h - i) - a, (min(wide, w - j) - b) * c),
+                (wide * c * block, block),
+                (w * c * LANES, LANES),
+            )
+            at, to = (a * wide + b) * c * block, (q - begun) * block
+            for image in range(0, many, IMAGES):
+                start, line = ((i + a) * w + j + b) * c * LANES + image, image * BATCH * block + to
+                if two:
+                    m = vectors_by_numbers(2, IMAGES, W, at, LANES, x, start, NEXT, steps, LANES)
+                    keep(m, near, line, LANES, BATCH * block)
+                else:
+                    f = vectors_by_numbers(1, IMAGES, W, at, LANES, x, start, NEXT, steps, LANES)
+                    keep(f, near, line, LANES, BATCH * block)
+        for image in range(many):
+            transpose(
+                near, image * BATCH * block, block, end - begun, channels, y, image * run + begun, places
+            )
+
+
+@jit
 def add_dW(x, offsets, dyT, loops, sums):
     """sums[t, o] += Σ_q dyT[q, o] x[q + offsets_t]; the loops walk through the places q."""
     many = sums.shape[1]
@@ -107,17 +143,35 @@ def add_dW(x, offsets, dyT, loops, sums):
         while o < many:
             if x.itemsize == FULL and many - o >= 2 * LANES:
                 two = vectors_by_numbers(2, TAPS, dyT, o, LANES, x, 0, offsets[t:], loops, LANES)
-                add_to(two, sums, t, o)
+                add_to(two, sums, t, 1, o)
                 o += 2 * LANES
             else:
                 one = vectors_by_numbers(1, TAPS, dyT, o, LANES, x, 0, offsets[t:], loops, LANES)
-                add_to(one, sums, t, o)
+                add_to(one, sums, t, 1, o)
                 o += LANES
 
 
 @jit
-def add_to(tile, sums, t, o):
+def add_dW_inside(x, planes, tap, dyT, loops, sums):
+    """The same of one tap of each channel, whose planes begin at these offsets; `tap` = (a k + b, k²)."""
+    many = sums.shape[1]
+    for c in range(0, len(planes), IMAGES):
+        t, o = c * tap[1] + tap[0], 0
+        while o < many:
+            if x.itemsize == FULL and many - o >= 2 * LANES:
+                two = vectors_by_numbers(2, IMAGES, dyT, o, LANES, x, 0, planes[c:], loops, LANES)
+                add_to(two, sums, t, tap[1], o)
+                o += 2 * LANES
+            else:
+                one = vectors_by_numbers(1, IMAGES, dyT, o, LANES, x, 0, planes[c:], loops, LANES)
+                add_to(one, sums, t, tap[1], o)
+                o += LANES
+
+
+@jit
+def add_to(tile, sums, t, apart, o):
     """Add its vectors, each of one tap and of some channels."""
     for v, line in enumerate(tile):
         for c, s in enumerate(line):
-            store(sums[t + c], o + v * LANES, load(sums[t + c], o + v * LANES) + s)
+            row = sums[t + c * apart]
+            store(row, o + v * LANES, load(row, o + v * LANES) + s)
