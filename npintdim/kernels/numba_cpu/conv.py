@@ -299,20 +299,12 @@ def met(side: int, places: int, k: int, s: int, padding: int) -> int:
 
 
 def beside_pays(
-    c: int,
-    y: Floats,
-    k: int,
-    pairs: tuple[int, ...],
-    lines: tuple[int, int],
-    width: int,
-    lanes: bool,
-    step: int,
+    c: int, y: Floats, k: int, pairs: tuple[int, ...], lines: tuple[int, ...], lanes: bool, step: int
 ) -> bool:
     """Whether images side by side, without a frame, are less to compute."""
-    (n, o, high, wide), (many, _, apart, _) = y.shape, tiled(*lines, width)
-    full = o + -o % LANES
-    inside = full * (n + -n % LANES) * (c * math.prod(pairs) + AROUND * step * high * wide)
-    columns = full * lines[1] if lanes else (o + -o % FEW) * many * apart / lines[0]
+    (n, o, high, wide), (many, _, apart, _) = y.shape, tiled(*lines)
+    inside = (o + -o % LANES) * (n + -n % LANES) * (c * math.prod(pairs) + AROUND * step * high * wide)
+    columns = (o + -o % LANES) * lines[1] if lanes else (o + -o % FEW) * many * apart / lines[0]
     return inside < n * c * pairs[0] * k * columns
 
 
@@ -346,7 +338,7 @@ def conv2d_forward(x: Floats, W: Floats, stride: int, padding: int, threads: int
     lanes = s > 1 or channels_pay(o, y.shape[2:], frame[1], x.itemsize)
     pairs = tuple(met(side, out, k, s, p) for side, out in zip(x.shape[2:], y.shape[2:], strict=True))
     every_tap, phases = np.arange(c * k * k)[None], np.array([[k, k, 0, 0]])
-    if beside_pays(c, y, k, pairs, y.shape[2:], frame[1], lanes, 1):
+    if beside_pays(c, y, k, pairs, (*y.shape[2:], frame[1]), lanes, 1):
         V = packed(W.reshape(1, o, -1), every_tap.reshape(c, -1).T.reshape(1, -1), True)
         correlate_side_by_side(*frozen(x), p, s, V, phases, y, 1, threads)
         return y
@@ -388,9 +380,8 @@ def conv2d_backward(
         return dx, dW
     last = -(-k // s) - 1
     h, w = ((side - 1 + p % s) // s + 1 + last for side in x.shape[2:])
-    lines = h - last, w - last
-    lanes = channels_pay(c, lines, w, x.itemsize)
-    beside = beside_pays(o, dx, k, pairs, lines, w, lanes, s)
+    lanes = channels_pay(c, (h - last, w - last), w, x.itemsize)
+    beside = beside_pays(o, dx, k, pairs, (h - last, w - last, w), lanes, s)
     phases, entries, offsets = turned(o, k, s, p, (h, w), beside)
     V = packed(W.reshape(o, c, k * k), entries, lanes or beside)
     if beside:
