@@ -3,13 +3,16 @@
 import ast
 import functools
 import re
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import python
 
 import npintdim
+import npintdim as nid
 
 ROOT = Path(npintdim.__file__).parent
 FLOORS = [  # a line imports only from lines above it
@@ -226,3 +229,48 @@ def test_files_that_texts_name_exist():
     assert not [
         (str(p), name) for p, name in listed if not ((p / f"{name}.py").exists() or (p / name).is_dir())
     ]
+
+
+WAY = [
+    "ParametrisedObjective.loss_and_grad", "Subspace.theta", "FastfoodProjection.apply", "fastfood_apply",
+    "Model.loss_and_grad", "Model.forward", "Linear.forward", "CrossEntropy.value_and_grad", "Model.backward", "Linear.backward",
+    "Subspace.pullback", "FastfoodProjection.adjoint", "fastfood_adjoint", "Adam.update",
+]  # fmt: skip
+
+
+def entered(work):
+    """The package's functions that are called, and how many of its frames each stands on."""
+    found = []
+
+    def note(frame, event, _):
+        name = frame.f_code.co_qualname
+        if event == "call" and Path(frame.f_code.co_filename).is_relative_to(ROOT):
+            depth = 0
+            while frame := frame.f_back:
+                depth += Path(frame.f_code.co_filename).is_relative_to(ROOT)
+            found.append((name, depth))
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+def test_a_parameter_goes_through_a_step_by_fourteen_functions(backend):
+    """Down to the kernel and up again, through the same ones on every backend; what else is entered only looks."""
+    model = nid.mlp([6, 5, 3], backend=backend, fuse=False)
+    P = nid.make_projection("fastfood", model.D, 7, 1, backend)
+    objective = nid.SubspaceObjective(model, model.init_theta(0), P)
+    data = nid.Dataset.from_arrays(np.eye(30, 6), np.arange(30) % 3)
+    config = nid.TrainConfig(epochs=1, batch_size=len(data.train) // 4, optimizer=nid.Adam())
+    calls = entered(lambda: nid.train(objective, objective.start(), data, config, progress=False))
+    begins = [i for i, (name, _) in enumerate(calls) if name == WAY[0]]
+    step, base = calls[begins[1] : begins[2]], calls[begins[1]][1]
+    names = iter(name for name, _ in step)
+    assert [name for name in WAY if name in names] == WAY  # in this order
+    on_it = [depth - base for name, depth in step if name in WAY]
+    assert (base, max(on_it)) == (1, 3)  # the trainer calls the objective; a kernel is three calls below
+    functions = {name for name, _ in step if "<" not in name}
+    assert len(functions) <= {"numpy": 34, "numba": 37}[backend.name]
