@@ -13,6 +13,8 @@ from npintdim import machine
 from npintdim.backend import get_backend
 from npintdim.cli import main
 from npintdim.engine.architectures import mlp
+from npintdim.engine.optimizers import Adam
+from npintdim.engine.train import TrainConfig, train
 from npintdim.projections import fastfood, make_projection
 
 backends = pytest.mark.parametrize("backend", BACKENDS)
@@ -130,6 +132,12 @@ def test_what_is_large_is_said_once_before_it_is_taken(monkeypatch):
     make_projection("dense", 10_000_000, 25, 0, backend)
 
 
+class Wide:
+    """A landscape on which nobody should come so far as to compute."""
+
+    dim, loss_and_grad, evaluate = 100_000_000, None, None
+
+
 def test_memory_is_said_before_it_is_taken(monkeypatch):
     backend = get_backend("numpy")
     monkeypatch.setattr(machine, "free_memory", lambda: 1e9)
@@ -156,6 +164,9 @@ def test_memory_is_said_before_it_is_taken(monkeypatch):
     with pytest.raises(MemoryError, match=r"^theta_0, D = 10,007,600,010 float32, takes 40\.0 GB, but 1\.0 GB are free: "
                        r"take fewer parameters; "):  # fmt: skip
         model.init_theta(0)
+    with pytest.raises(MemoryError, match=r"^a training step, 100,000,000 numbers: .* state, takes 1\.6 GB, but 1\.0 GB are "
+                       r"free: train fewer, in a subspace$"):  # fmt: skip
+        train(Wide(), np.zeros(Wide.dim, np.float32), None, TrainConfig(Adam()))
     single = make_projection("fastfood", 7_000_000_000, 10, 1, backend, blocks="single", stored=False)
     single.__dict__["drawn_scale"] = 1.0
     with pytest.raises(MemoryError, match=r"^a block of the drawn Fastfood P, .*: use blocks='stacked'$"):

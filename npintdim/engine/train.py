@@ -16,12 +16,13 @@ from npintdim.engine.optimizers import Adam, Optimizer
 from npintdim.engine.progress import Progress
 from npintdim.engine.streamed import Streamed, ahead
 from npintdim.inputs import check_kind, check_real, counted, quiet, shown, table_html
-from npintdim.machine import data_frame
+from npintdim.machine import check_memory, data_frame
 from npintdim.rng import Purpose, Stream
 from npintdim.specs import settle
 from npintdim.typing import Floats
 
 SHOWN = 12  # epochs in a notebook's table, at most
+LARGE = 2**26  # bytes of theta from which on the memory of a step is looked at
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ def train(
         raise TypeError(f"data is a {type(data).__name__}: a Dataset with train and test, or None, is needed")
     if data is not None:
         config.check(data)
+    check_room(theta, config.optimizer)
     records: list[Record] = []
     state = config.optimizer.start(theta)
     reached, t = theta, 0
@@ -210,6 +212,14 @@ def train(
             return Run(theta=reached, status="diverged", records=tuple(records))
         records = records[:kept]
     return Run(theta=reached, status=status, records=tuple(records))
+
+
+def check_room(theta: Floats, optimizer: Optimizer) -> None:
+    """A MemoryError before any work if a step needs more than is free."""
+    if isinstance(theta, np.ndarray) and theta.nbytes > LARGE:
+        state = sum(np.size(part) for part in optimizer.start(theta[:1]) or ())
+        what = f"a training step, {len(theta):,} numbers: gradient, next ones, the optimizer's state"
+        check_memory(what, (2 + state) * theta.nbytes, "train fewer, in a subspace")
 
 
 def like_theta(grad: Any, theta: Floats) -> Floats:
