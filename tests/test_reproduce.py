@@ -20,8 +20,8 @@ from npintdim.reproduce import (
     REPRODUCTIONS,
     Setting,
     agents,
-    for_terminal,
     markdown,
+    plain,
     reproduction,
     write_report,
 )
@@ -367,7 +367,7 @@ def test_the_table_says_what_differs_once():
         Row("LeNet", 44_426, at, paper, "266 (241 to 297)", "epochs")
         for at, paper in (("a", "275"), ("b", "290"))
     ]
-    assert for_terminal(two).count("epochs") == 1
+    assert plain(two).count("epochs") == 1
     assert markdown(two).splitlines()[2] == "| LeNet | 44,426 | a | 275 | 266 (241 to 297) | epochs |"
 
 

@@ -9,7 +9,7 @@ import pytest
 from helpers import script
 
 from npintdim.cli import main
-from npintdim.reproduce import for_terminal, markdown
+from npintdim.reproduce import markdown, plain
 from npintdim.reproduce.table import TABLE, Found, said
 
 RECORDS = Path(__file__).parents[1] / "docs" / "records"
@@ -67,14 +67,14 @@ def test_a_record_is_what_a_folder_holds(keep, tmp_path, monkeypatch):
 
 def test_the_command_prints_it(capsys):
     assert main(["reproduce", "--table"]) == 0
-    assert capsys.readouterr().out == for_terminal(TABLE) + "\n"
+    assert capsys.readouterr().out == plain(TABLE) + "\n"
     assert main(["reproduce"]) == 0
     out = capsys.readouterr().out
-    assert for_terminal(TABLE) in out and "npintdim reproduce NAME [--quick]" in out
+    assert plain(TABLE) in out and "npintdim reproduce NAME [--quick]" in out
 
 
 def test_a_row_without_a_number():
-    text = for_terminal(
+    text = plain(
         [Found("a", 1_000, "loss 0", None, None, differs="why"), Found("b", 10, "x", 3, (4, 2, 6), 5, 90)]
     )
     assert text.splitlines()[1].split() == ["a", "1,000", "loss", "0", "–", "–", "–"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from npintdim.cli.common import Parser, backend_of, check_not_kept, default_folder, note, say
 from npintdim.inputs import check_integer
 from npintdim.measurement.records import try_writing
-from npintdim.reproduce import REPRODUCTIONS, Setting, for_terminal, reproduction, write_report
+from npintdim.reproduce import REPRODUCTIONS, Setting, plain, reproduction, write_report
 from npintdim.reproduce.cases import Cases
 from npintdim.reproduce.table import TABLE
 
@@ -39,7 +39,7 @@ def add(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run what is named; list what there is if nothing is."""
     if args.list or args.table or not args.names:
-        say("\n\n".join([listing()] * (not args.table) + [for_terminal(TABLE)] * (not args.list)))
+        say("\n\n".join([listing()] * (not args.table) + [plain(TABLE)] * (not args.list)))
         return 0
     chosen = [reproduction(name, args.quick) for name in args.names]  # a wrong name is noticed before any run
     changes = {name: value for name in ("data", "l2") if (value := getattr(args, name)) is not None}
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         report = pictures = "none: nothing was read"
         if outcome.rows:
             report, pictures = write_report(one, outcome, setting, args.typed, wall)
-            say(f"\n{for_terminal(outcome.rows)}\n")
+            say(f"\n{plain(outcome.rows)}\n")
         say(f"report   {report}")
         say(f"pictures {pictures}")
         work = f"{outcome.runs:,} {outcome.unit}, {outcome.seconds:,.0f} s of computing"

@@ -5,7 +5,7 @@ from npintdim.reproduce.adapters import ADAPTERS
 from npintdim.reproduce.agents import AGENTS
 from npintdim.reproduce.base import Outcome, Reproduction, Row, Setting
 from npintdim.reproduce.paper import EXPERIMENTS
-from npintdim.reproduce.report import for_terminal, markdown, write_report
+from npintdim.reproduce.report import markdown, plain, write_report
 from npintdim.reproduce.squeezenet import SQUEEZENETS
 from npintdim.reproduce.toy import TOY
 
@@ -21,6 +21,13 @@ def reproduction(name: str, quick: bool = False) -> Reproduction:
 
 
 __all__ = [
-    "REPRODUCTIONS", "Outcome", "Reproduction", "Row", "Setting", "for_terminal", "markdown", "reproduction",
+    "REPRODUCTIONS",
+    "Outcome",
+    "Reproduction",
+    "Row",
+    "Setting",
+    "markdown",
+    "plain",
+    "reproduction",
     "write_report",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ def markdown(rows: Sequence[Row] | Sequence[Found]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def for_terminal(rows: Sequence[Row] | Sequence[Found]) -> str:
+def plain(rows: Sequence[Row] | Sequence[Found]) -> str:
     """The table for a terminal; what differs, the last column, stands below, once."""
     *columns, _ = zip(rows[0].cells, *(row.cells.values() for row in rows), strict=True)
     padded = [

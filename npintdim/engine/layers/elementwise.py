@@ -110,7 +110,7 @@ class GELU(Elementwise):
         super().__post_init__()
         one_of("form", self.form, ("exact", "tanh"))
 
-    def gate(self, backend: Backend, x: Floats) -> Floats:
+    def weight(self, backend: Backend, x: Floats) -> Floats:
         """Φ(x) or T(x)."""
         if self.form == "tanh":
             return (1 + backend.xp.tanh(FACTOR * (x + CUBIC * x**3))) / 2
@@ -118,19 +118,19 @@ class GELU(Elementwise):
 
     def forward(self, backend: Backend, params: dict[str, Floats], x: Floats) -> tuple[Floats, Any]:
         """y = x Φ(x)."""
-        gate = self.gate(backend, x)
-        return x * gate, (x, gate)
+        weight = self.weight(backend, x)
+        return x * weight, (x, weight)
 
     def backward(
         self, backend: Backend, params: dict[str, Floats], cache: Any, dy: Floats, need_dx: bool = True
     ) -> tuple[Floats | None, dict[str, Floats]]:
         """dx = dy · (Φ(x) + x Φ′(x))."""
-        x, gate = cache
+        x, weight = cache
         if self.form == "tanh":  # 1 − tanh² u = 4 T (1 − T)
-            slope = 2 * gate * (1 - gate) * (FACTOR * (1 + 3 * CUBIC * x * x))
+            slope = 2 * weight * (1 - weight) * (FACTOR * (1 + 3 * CUBIC * x * x))
         else:
             slope = backend.xp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-        return dy * (gate + x * slope), {}
+        return dy * (weight + x * slope), {}
 
 
 def erf(backend: Backend) -> Any:

@@ -18,7 +18,7 @@ from npintdim.kernels.numba_cpu.machinery.tile import numbers_by_vectors, transp
 FEW, MANY = 4, 8
 VECTORS, SPOTS, TAPS, IMAGES, FULL = (2, 10, 13, 8, 4) if WIDE else (1, 6, 6, 4, 0)
 PLACES = VECTORS * LANES
-SHIFTS, NEXT = np.arange(2) * LANES, np.arange(IMAGES)
+SHIFTS, BESIDE = np.arange(2) * LANES, np.arange(IMAGES)
 BATCH = 16 * SPOTS  # places whose y is turned at once, while it is near
 
 
@@ -123,10 +123,10 @@ def correlate_inside(x, W, kernel, sides, first, s, shape, many, run, near, y):
             for image in range(0, many, IMAGES):
                 start, line = ((i + a) * w + j + b) * c * LANES + image, image * BATCH * block + to
                 if two:
-                    m = vectors_by_numbers(2, IMAGES, W, at, LANES, x, start, NEXT, steps, LANES)
+                    m = vectors_by_numbers(2, IMAGES, W, at, LANES, x, start, BESIDE, steps, LANES)
                     keep(m, near, line, LANES, BATCH * block)
                 else:
-                    f = vectors_by_numbers(1, IMAGES, W, at, LANES, x, start, NEXT, steps, LANES)
+                    f = vectors_by_numbers(1, IMAGES, W, at, LANES, x, start, BESIDE, steps, LANES)
                     keep(f, near, line, LANES, BATCH * block)
         for image in range(many):
             transpose(
