@@ -52,6 +52,19 @@ def test_the_digest_of_data_is_what_it_was_before_its_parts_were_examples(kind):
     assert Digest([]).of(one) == "7240bb7da16c398880d36c8ce26b6f4361f058f805ae8b9aa328623025ff9d0e"
 
 
+def test_a_variable_of_the_function_around_counts_once_it_has_a_value():
+    def digests(value):
+        def landscape():
+            return later
+
+        before = Digest([]).of(landscape)
+        later = value
+        return before, Digest([]).of(landscape)
+
+    (empty, one), (same, two) = digests(1), digests(2)
+    assert empty == same and len({empty, one, two}) == 3
+
+
 CHANGES = {
     "an example": lambda: data(np.where(np.arange(540).reshape(90, 6) == 7, np.float32(9), X)),
     "a label": lambda: data(labels=np.where(np.arange(90) == 80, (LABELS + 1) % 3, LABELS)),
